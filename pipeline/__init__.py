@@ -1,0 +1,1 @@
+"""Custom OpenTelemetry Collector layers for AWS Lambda, built, proven and published."""

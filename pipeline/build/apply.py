@@ -1,0 +1,188 @@
+"""Carry a build plan out: take what the store has, compile the rest, pack, write."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from anyio import to_thread
+
+from pipeline.build import manifest, store
+from pipeline.build.engines import Engine
+from pipeline.build.limits import check_limits
+from pipeline.build.manifest import Layer, Manifest
+from pipeline.build.plan import BuildPlan, LayerPlan, narrowed
+from pipeline.build.recipe import Step
+from pipeline.build.store import StoredLayer
+from pipeline.build.zip import PACKER, Entry, pack
+from pipeline.files import check_writable, write_atomic
+from pipeline.progress import Progress
+
+BINARY = "extensions/collector"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuiltLayer:
+    """A layer that lies in the output folder.
+
+    Attributes:
+        reused: it came from the store.
+        seconds: from the start of its work to its zip.
+    """
+
+    layer: Layer
+    reused: bool
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """What a build left behind.
+
+    Attributes:
+        layers: this build's layers.
+        manifest: of the whole output folder.
+        notes: what the user should know.
+    """
+
+    folder: Path
+    layers: tuple[BuiltLayer, ...]
+    manifest: Manifest
+    notes: tuple[str, ...]
+
+
+@dataclass(kw_only=True)
+class _Work:
+    """The layers as they get done."""
+
+    done: dict[str, tuple[StoredLayer, bool, float]] = field(
+        default_factory=dict[str, tuple[StoredLayer, bool, float]]
+    )
+
+
+async def apply_plan(
+    plan: BuildPlan,
+    engine: Engine,
+    *,
+    output: Path,
+    cache: Path,
+    progress: Progress,
+    rebuild: bool = False,
+) -> Build:
+    """Build the plan's layers and write them with their manifest.
+
+    Nothing is written to the output folder before every layer is done.
+
+    Args:
+        plan: what to build.
+        engine: what compiles.
+        output: folder for zips and manifest.
+        cache: the user cache.
+        progress: told of everything.
+        rebuild: compile even what the store has.
+
+    Raises:
+        OcelotError: see `Engine.compile`, `check_limits` and `write_atomic`.
+    """
+    check_writable(output)
+    for note in plan.notes:
+        progress.note(note)
+    layers = cache / "layers"
+    work = _Work()
+    if not rebuild:
+        _take_stored(plan, layers, work, progress)
+    missing = [each for each in plan.layers if each.file not in work.done]
+    if missing:
+        await _compile(plan, missing, engine, layers, work, progress)
+    return _write(plan, work, output, progress)
+
+
+def _take_stored(plan: BuildPlan, layers: Path, work: _Work, progress: Progress) -> None:
+    for each in plan.layers:
+        started = time.monotonic()
+        if stored := store.find_layer(layers, each.key):
+            progress.begin(str(each.architecture), "look into the cache")
+            work.done[each.file] = (stored, True, time.monotonic() - started)
+            progress.end(str(each.architecture), "reused: nothing changed")
+
+
+async def _compile(
+    plan: BuildPlan,
+    missing: list[LayerPlan],
+    engine: Engine,
+    layers: Path,
+    work: _Work,
+    progress: Progress,
+) -> None:
+    started = time.monotonic()
+    by_lane: Mapping[str, LayerPlan] = {str(each.architecture): each for each in missing}
+
+    async def finish(step: Step, binary: bytes) -> None:
+        each = by_lane[step.lane]
+        progress.begin(step.lane, "pack")
+        entries = layer_entries(each, binary)
+        packed = await to_thread.run_sync(
+            lambda: pack(entries, epoch=plan.epoch), abandon_on_cancel=True
+        )
+        stored = StoredLayer(
+            content=packed,
+            unzipped_size=sum(len(entry.content) for entry in entries),
+            engine=engine.name,
+        )
+        check_limits(each.file, size=len(packed), unzipped=stored.unzipped_size)
+        store.keep_layer(layers, each.key, stored)
+        work.done[each.file] = (stored, False, time.monotonic() - started)
+        progress.end(step.lane, "done")
+
+    await engine.compile(plan.tree, narrowed(plan, missing), progress, finish)
+
+
+def layer_entries(layer: LayerPlan, binary: bytes) -> tuple[Entry, ...]:
+    """The files of a layer's zip."""
+    configs = (Entry(name=name, content=content) for name, content in layer.configs.items())
+    return (Entry(name=BINARY, content=binary, mode=0o755), *configs)
+
+
+def _write(plan: BuildPlan, work: _Work, output: Path, progress: Progress) -> Build:
+    built: list[BuiltLayer] = []
+    notes = list(plan.notes)
+    for each in plan.layers:
+        stored, reused, seconds = work.done[each.file]
+        size = len(stored.content)
+        for note in check_limits(each.file, size=size, unzipped=stored.unzipped_size):
+            notes.append(note)
+            progress.note(note)
+        write_atomic(output / each.file, stored.content)
+        record = layer_record(plan, each, stored)
+        built.append(BuiltLayer(layer=record, reused=reused, seconds=seconds))
+    merged = manifest.update_manifest(output, tuple(each.layer for each in built))
+    return Build(folder=output, layers=tuple(built), manifest=merged, notes=tuple(notes))
+
+
+def layer_record(plan: BuildPlan, layer: LayerPlan, stored: StoredLayer) -> Layer:
+    """The manifest's entry for a finished layer."""
+    return Layer(
+        file=layer.file,
+        sha256=hashlib.sha256(stored.content).hexdigest(),
+        code_sha256=manifest.code_sha256(stored.content),
+        size=len(stored.content),
+        unzipped_size=stored.unzipped_size,
+        architecture=layer.architecture,
+        distribution=plan.distribution,
+        description=plan.description,
+        build_tags=plan.tags,
+        custom_modules=tuple(str(each) for each in plan.requirements),
+        collector_version=plan.collector_version,
+        upstream=manifest.Upstream(repository=plan.repository, ref=plan.ref, commit=plan.commit),
+        go=manifest.Go(
+            version=plan.go_version, command=layer.step.argv, environment=dict(layer.step.env)
+        ),
+        packer=PACKER,
+        source_date_epoch=plan.epoch,
+        engine=stored.engine,
+        ocelot=version("ocelot"),
+    )

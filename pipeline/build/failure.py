@@ -1,0 +1,93 @@
+"""What a failed step means: Go's own lines, and what to do next. Pure, alike for every engine."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+
+from pipeline.build.recipe import Step
+from pipeline.errors import CompileError, OcelotError, OutputError, ToolchainError
+
+# `go build -v` names each package on a line of its own as it compiles it.
+_PACKAGE_LINE = re.compile(r"^[A-Za-z0-9_.~/+-]+$")
+_UNREACHABLE = re.compile(
+    r"proxyconnect|dial tcp|connection (refused|reset)|no such host|i/o timeout|TLS handshake|"
+    r"network is unreachable|Bad Gateway|Service Unavailable|unexpected EOF|certificate"
+)
+_NOT_SERVED = re.compile(
+    r"(\d{3} (Forbidden|Gone|Not Found))|unknown revision|no matching versions"
+)
+
+_HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(r"SECURITY ERROR|checksum mismatch"),
+        "the module's content is not what go.sum says: do not use it before you know why; "
+        "a proxy that alters modules, or a version that was published twice",
+    ),
+    (
+        re.compile("finding module for package"),
+        "name the module that holds the package, with a version, in components.yaml",
+    ),
+    (
+        _NOT_SERVED,
+        "the module proxy does not serve that version: name another with @version in "
+        "components.yaml, or another proxy in GOPROXY; private modules need GOPRIVATE",
+    ),
+    (
+        _UNREACHABLE,
+        "the module proxy did not answer: check GOPROXY, HTTPS_PROXY and the network, then run "
+        "the same command again; modules fetched so far are kept",
+    ),
+)
+
+
+def step_error(step: Step, lines: Sequence[str]) -> OcelotError:
+    """The error for a step that failed.
+
+    Args:
+        step: what was run.
+        lines: all that it printed.
+    """
+    said = telling(lines)
+    text = "\n".join(said)
+    command = f"$ {shlex.join(step.argv)}"
+    if re.search(r"no space left on device|read-only file system|disk quota exceeded", text):
+        return OutputError(
+            f"{step.lane}: {step.name} could not write",
+            hint="free space in the temporary folder (TMPDIR) and in ocelot's cache "
+            "(OCELOT_CACHE), or point them to another disk",
+            details=(command, *said),
+        )
+    for pattern, hint in _HINTS if step.network else ():
+        if pattern.search(text):
+            return ToolchainError(
+                f"{step.lane}: {step.name} failed: a Go module cannot be had",
+                hint=hint,
+                details=(command, *said),
+            )
+    kind = ToolchainError if step.network or not step.output else CompileError
+    return kind(
+        f"{step.lane}: {step.name} failed",
+        hint="mend the file that Go names: custom components stand in components.yaml, "
+        "hand-written files in overlay/; everything else is upstream's (try another "
+        "--upstream-ref). --keep-temp keeps the sources as they were compiled",
+        details=(command, *said),
+    )
+
+
+def together(errors: Sequence[OcelotError]) -> OcelotError:
+    """One error for several steps that failed side by side; nothing of them is lost."""
+    first, *rest = errors
+    seen, details = set(first.details), list(first.details)
+    for error in rest:
+        details.append(str(error))
+        details += [line for line in error.details if line not in seen]
+        seen.update(error.details)
+    return type(first)(str(first), hint=first.hint, details=tuple(details))
+
+
+def telling(lines: Sequence[str]) -> tuple[str, ...]:
+    """A program's lines without the names of packages that it got done."""
+    said = tuple(line for line in lines if line.strip() and not _PACKAGE_LINE.match(line))
+    return said or tuple(lines)

@@ -1,0 +1,138 @@
+"""`dist/manifest.json`: what each zip is made of. Its JSON Schema stands in `config/`.
+
+A manifest describes a folder of zips. A later build into the same folder replaces the entries of
+the zips it writes and keeps those whose zip still lies there unchanged.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.files import told_write_errors, write_atomic
+from pipeline.model import Architecture
+
+FILE_NAME = "manifest.json"
+VERSION = 1
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Upstream(_Record):
+    """Where the collector's sources came from."""
+
+    repository: str
+    ref: str
+    commit: str = Field(description="Full SHA; for a plain folder the SHA-1 of its content.")
+
+
+class Go(_Record):
+    """What the binary was compiled with."""
+
+    version: str = Field(description="Such as 1.26.6.")
+    command: tuple[str, ...] = Field(description="The compiler's command line.")
+    environment: dict[str, str] = Field(description="The variables that matter for the result.")
+
+
+class Layer(_Record):
+    """One zip."""
+
+    file: str = Field(description="Name of the zip, beside the manifest.")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    code_sha256: str = Field(description="The same in base64, as AWS Lambda's CodeSha256.")
+    size: int = Field(description="Bytes of the zip.")
+    unzipped_size: int = Field(description="Bytes of its files.")
+    architecture: Architecture
+    distribution: str
+    description: str
+    build_tags: tuple[str, ...]
+    custom_modules: tuple[str, ...] = Field(description="Go modules added, as module@version.")
+    collector_version: str
+    upstream: Upstream
+    go: Go
+    packer: str
+    source_date_epoch: int = Field(description="The timestamp of every file in the zip.")
+    engine: str = Field(description="What ran the compiler: host or dagger.")
+    ocelot: str = Field(description="Version of ocelot.")
+
+
+class Manifest(_Record):
+    """The zips of one folder, sorted by file name."""
+
+    version: int = VERSION
+    layers: tuple[Layer, ...]
+
+    def text(self) -> str:
+        """The manifest as JSON that diffs well."""
+        return self.model_dump_json(indent=2) + "\n"
+
+
+def code_sha256(content: bytes) -> str:
+    """SHA-256 in base64, as GetLayerVersion's CodeSha256 gives it."""
+    return base64.b64encode(hashlib.sha256(content).digest()).decode()
+
+
+def schema() -> dict[str, Any]:
+    """The manifest's JSON Schema."""
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, **Manifest.model_json_schema(mode="serialization")}
+
+
+def merged(old: Manifest | None, new: tuple[Layer, ...], present: dict[str, str]) -> Manifest:
+    """The new layers and those old ones whose zip is still there.
+
+    Args:
+        old: the folder's manifest so far.
+        new: the layers just built.
+        present: SHA-256 in hex of the folder's zips by file name.
+    """
+    built = {layer.file for layer in new}
+    kept = [
+        layer
+        for layer in (old.layers if old else ())
+        if layer.file not in built and present.get(layer.file) == layer.sha256
+    ]
+    return Manifest(layers=tuple(sorted((*new, *kept), key=lambda layer: layer.file)))
+
+
+def update_manifest(folder: Path, new: tuple[Layer, ...]) -> Manifest:
+    """Bring a folder's manifest up to date; builds into one folder take turns."""
+    with _turn(folder):
+        path = folder / FILE_NAME
+        old = read_manifest(path)
+        names = [layer.file for layer in old.layers] if old else []
+        zips = [folder / name for name in names if (folder / name).is_file()]
+        present = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in zips}
+        manifest = merged(old, new, present)
+        write_atomic(path, manifest.text().encode())
+    return manifest
+
+
+def read_manifest(path: Path) -> Manifest | None:
+    """A manifest; None where there is none that can be read."""
+    try:
+        return Manifest.model_validate(json.loads(path.read_bytes()))
+    except (OSError, ValueError, ValidationError):
+        return None
+
+
+@contextmanager
+def _turn(folder: Path) -> Generator[None]:
+    with told_write_errors(folder):
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

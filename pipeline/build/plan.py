@@ -1,0 +1,253 @@
+"""Decide what to build: a pure function from configuration and sources to a frozen plan."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+from pipeline import files
+from pipeline.build import zip as packer
+from pipeline.build.overlay import offered_tags, overlaid
+from pipeline.build.recipe import GO_VERSION, Recipe, Step, build_recipe
+from pipeline.build.upstream import Source, not_upstream
+from pipeline.config import Config, tag_problems
+from pipeline.errors import ConfigError, ToolchainError, UsageError
+from pipeline.files import Tree
+from pipeline.model import Architecture, Component, Requirement, chosen
+from pipeline.naming import zip_name
+
+_OTELCOL = re.compile(
+    rb"^\s*(?:require\s+)?go\.opentelemetry\.io/collector/otelcol\s+(v[0-9A-Za-z.+-]+)",
+    re.MULTILINE,
+)
+_GO_DIRECTIVE = re.compile(rb"^go\s+(\d+(?:\.\d+){1,2})", re.MULTILINE)
+_CONFIG_FILE = re.compile(r"^config[^/]*\.yaml$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerPlan:
+    """One zip to make.
+
+    Attributes:
+        file: name of the zip.
+        key: SHA-256 over everything that its bytes depend on.
+        step: the compile step that makes its binary.
+        configs: collector configs by path in the layer.
+    """
+
+    architecture: Architecture
+    file: str
+    key: str
+    step: Step
+    configs: Tree = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildPlan:
+    """All that a build will do.
+
+    Attributes:
+        tags: Go build tags; empty for upstream's default set.
+        requirements: modules that custom components add.
+        epoch: timestamp of the layer's files, seconds since 1970.
+        tree: upstream's `collector/` with the overlay over it.
+        notes: what the user should know of the decisions.
+    """
+
+    distribution: str
+    description: str
+    tags: tuple[str, ...]
+    requirements: tuple[Requirement, ...]
+    repository: str
+    ref: str
+    commit: str
+    collector_version: str
+    go_version: str
+    epoch: int
+    recipe: Recipe
+    layers: tuple[LayerPlan, ...]
+    tree: Tree = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+
+def build_plan(
+    config: Config,
+    distribution: str,
+    source: Source,
+    *,
+    architectures: Sequence[Architecture],
+    overlay: Tree,
+    config_file: bytes | None,
+    epoch: int | None,
+) -> BuildPlan:
+    """Decide what to build.
+
+    Args:
+        config: the checked configuration.
+        distribution: the distribution's name.
+        source: upstream's files.
+        architectures: what to build for.
+        overlay: the hand-written files of `config/overlay/`.
+        config_file: content of the distribution's own collector config, None for upstream's.
+        epoch: SOURCE_DATE_EPOCH if given; else the commit's time counts.
+
+    Raises:
+        ConfigError: a tag that neither this upstream nor components.yaml has.
+        UpstreamError: the sources are not of upstream's shape.
+        ToolchainError: upstream wants a newer Go.
+        UsageError: no such distribution.
+    """
+    entry, tags = config.distribution(distribution), config.tags(distribution)
+    version = collector_version(source)
+    _check_go(source)
+    own = offered_tags(source.files)
+    _check_tags(config, distribution, own | offered_tags(overlay), source)
+    custom, notes = _custom_components(config, tags, own)
+    requirements = {
+        Requirement(module=each.module_path, version=each.version or version)
+        for each in custom.values()
+    }
+    recipe = build_recipe(
+        architectures, tags, requirements, collector_version=version, commit=source.commit
+    )
+    tree = overlaid(source.files, overlay, custom)
+    moment = max(source.committed if epoch is None else epoch, packer.EARLIEST)
+    configs = layer_configs(tree, config_file)
+    shared = (files.tree_digest(tree), files.tree_digest(configs), moment, packer.PACKER)
+    layers = tuple(
+        LayerPlan(
+            architecture=architecture,
+            file=zip_name(architecture, distribution),
+            key=_key(recipe, step, shared),
+            step=step,
+            configs=configs,
+        )
+        for architecture, step in zip(architectures, recipe.compile, strict=True)
+    )
+    return BuildPlan(
+        distribution=distribution,
+        description=entry.description,
+        tags=tags,
+        requirements=tuple(sorted(requirements)),
+        repository=source.repository,
+        ref=source.ref,
+        commit=source.commit,
+        collector_version=version,
+        go_version=GO_VERSION,
+        epoch=moment,
+        recipe=recipe,
+        layers=layers,
+        tree=tree,
+        notes=notes,
+    )
+
+
+def narrowed(plan: BuildPlan, layers: Sequence[LayerPlan]) -> Recipe:
+    """The plan's recipe for some of its layers alone."""
+    return build_recipe(
+        [layer.architecture for layer in layers],
+        plan.tags,
+        plan.requirements,
+        collector_version=plan.collector_version,
+        commit=plan.commit,
+    )
+
+
+def collector_version(source: Source) -> str:
+    """The collector's version: that of otelcol in upstream's go.mod.
+
+    Raises:
+        UpstreamError: there is no such go.mod.
+    """
+    found = _OTELCOL.search(source.files.get("go.mod", b""))
+    components = any(name.startswith("lambdacomponents/") for name in source.files)
+    if found and components:
+        return found[1].decode()
+    missing = (
+        "has no collector/lambdacomponents/"
+        if found
+        else "has no collector/go.mod that requires go.opentelemetry.io/collector/otelcol"
+    )
+    raise not_upstream(f"{source.repository} at {source.ref} {missing}")
+
+
+def layer_configs(tree: Tree, own: bytes | None) -> dict[str, bytes]:
+    """Collector configs by path in the layer: upstream's `config*.yaml`, or ours as config.yaml."""
+    configs = {name: content for name, content in tree.items() if _CONFIG_FILE.match(name)}
+    if own is not None:
+        configs["config.yaml"] = own
+    return {f"collector-config/{name}": content for name, content in configs.items()}
+
+
+def source_date_epoch(text: str | None) -> int | None:
+    """SOURCE_DATE_EPOCH as a number; None where it is not set.
+
+    Raises:
+        UsageError: it is not a number of seconds that a zip can hold.
+    """
+    if not text:
+        return None
+    if re.fullmatch(r"\d{1,12}", text) and int(text) <= packer.LATEST:
+        return int(text)
+    raise UsageError(
+        f"SOURCE_DATE_EPOCH={text!r} is no number of seconds before the year 2108",
+        hint="unset it to take the commit's own date",
+    )
+
+
+def _custom_components(
+    config: Config, tags: Sequence[str], own: frozenset[str]
+) -> tuple[dict[str, Component], tuple[str, ...]]:
+    """The custom components that the tags switch on, less those that upstream has by now."""
+    wanted = {
+        tag: component
+        for tag, component in config.components.items()
+        if chosen(tag, frozenset(tags))
+    }
+    custom = {tag: component for tag, component in wanted.items() if tag not in own}
+    notes = tuple(
+        f"{tag} is upstream's own by now; its entry in components.yaml is not used"
+        for tag in wanted
+        if tag in own
+    )
+    return custom, notes
+
+
+def _check_tags(config: Config, distribution: str, own: frozenset[str], source: Source) -> None:
+    lineage = config.lineage(distribution)
+    problems = tuple(problem for name in lineage for problem in tag_problems(config, own, name))
+    if problems:
+        raise ConfigError(
+            problems,
+            hint="what there is: ocelot components "
+            f"--upstream-repo {source.repository} --upstream-ref {source.ref}",
+        )
+
+
+def _check_go(source: Source) -> None:
+    wanted = max(
+        (
+            tuple(int(part) for part in found[1].split(b"."))
+            for name, content in source.files.items()
+            if (name == "go.mod" or name.endswith("/go.mod"))
+            and "internal/tools" not in name
+            and (found := _GO_DIRECTIVE.search(content))
+        ),
+        default=(0,),
+    )
+    if wanted > tuple(int(part) for part in GO_VERSION.split(".")):
+        newer = ".".join(str(part) for part in wanted)
+        raise ToolchainError(
+            f"{source.repository} at {source.ref} wants Go {newer}; this ocelot has {GO_VERSION}",
+            hint="update ocelot, or build an older --upstream-ref",
+        )
+
+
+def _key(recipe: Recipe, step: Step, shared: tuple[object, ...]) -> str:
+    """What a layer's bytes depend on; the architectures built beside it are not among it."""
+    steps = [asdict(each) for stage in recipe.prepare for each in stage if not each.network]
+    identity = {"go": GO_VERSION, "steps": [*steps, asdict(step)], "shared": shared}
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

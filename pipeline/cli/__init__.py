@@ -1,0 +1,84 @@
+"""The command line. Each noun has a file; this one builds the app and turns errors into exit codes.
+
+Commands import what they need when they run, so that `--help` and completion stay quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli import build, components, config
+from pipeline.errors import EXIT_CODES, InterruptedBuildError, OcelotError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CODES = "\n\n".join(f"{code}: {meaning}" for code, meaning in EXIT_CODES.items())
+
+app = typer.Typer(
+    name="ocelot",
+    help="Custom OpenTelemetry Collector layers for AWS Lambda, from one command.",
+    epilog=f"Exit codes:\n\n{_CODES}",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("build")(build.build)
+app.command("components")(components.components)
+app.add_typer(config.app, name="config")
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"ocelot {version('ocelot')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    del version
+
+
+def main() -> None:
+    """Run the command line and exit with the code of its error class."""
+    try:
+        code = app(standalone_mode=False)
+    except KeyboardInterrupt:
+        _fail(InterruptedBuildError("interrupted", hint="run the same command to go on"))
+    except OcelotError as error:
+        _fail(error)
+    except BaseExceptionGroup as group:
+        known = [each for each in _leaves(group) if isinstance(each, OcelotError)]
+        if not known:
+            raise
+        _fail(known[0])
+    else:
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(error: OcelotError) -> None:
+    from rich.console import Console
+
+    from pipeline.report.failure import show_error
+
+    show_error(error, Console(stderr=True, highlight=False), os.environ)
+    sys.exit(error.exit_code)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for each in group.exceptions:
+        if isinstance(each, BaseExceptionGroup):
+            yield from _leaves(each)  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            yield each

@@ -1,0 +1,55 @@
+"""`ocelot components`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import typer
+
+from pipeline.cli import options
+
+
+def components(
+    upstream_repo: options.UpstreamRepo = options.DEFAULT_UPSTREAM,
+    upstream_ref: options.UpstreamRef = options.DEFAULT_REF,
+    as_json: options.AsJson = False,
+    config: options.ConfigFolder = None,
+) -> None:
+    """List the components that upstream and components.yaml offer, and who holds them."""
+    from rich.console import Console
+
+    from pipeline import project
+    from pipeline.build.catalog import component_rows
+    from pipeline.config import load_config
+    from pipeline.report.components import component_tables
+
+    loaded = load_config(project.config_folder(config))
+    rows = component_rows(loaded, offered_by(upstream_repo, upstream_ref))
+    if as_json:
+        typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        return
+    console = Console(highlight=False)
+    for table in component_tables(rows):
+        console.print(table)
+
+
+def offered_by(upstream_repo: str, upstream_ref: str) -> frozenset[str]:
+    """The tags of the components that an upstream has at a ref."""
+    import os
+
+    from rich.console import Console
+
+    from pipeline import project
+    from pipeline.build import upstream
+    from pipeline.build.overlay import offered_tags
+    from pipeline.report.progress import shown_progress
+
+    origin = upstream.repository(upstream_repo, sample=project.sample_upstream())
+    ref, cache = upstream.check_ref(upstream_ref), project.cache_folder()
+    console = Console(stderr=True, highlight=False)
+    with shown_progress(console, os.environ, verbose=False) as progress:
+        source = options.run(
+            lambda: upstream.fetch_source(origin, ref, cache=cache, progress=progress)
+        )
+    return offered_tags(source.files)

@@ -1,0 +1,70 @@
+"""`ocelot config …`."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Annotated
+
+import typer
+
+from pipeline.cli import options
+
+app = typer.Typer(help="The configuration.", no_args_is_help=True)
+
+
+@app.command("check")
+def check(
+    upstream_repo: Annotated[
+        str | None,
+        typer.Option(
+            "--upstream-repo", "-r", help="Check the build tags against this upstream too."
+        ),
+    ] = None,
+    upstream_ref: options.UpstreamRef = options.DEFAULT_REF,
+    as_json: options.AsJson = False,
+    config: options.ConfigFolder = None,
+) -> None:
+    """Check every file of the config folder and tell all problems at once."""
+    from pipeline import project
+    from pipeline.build.overlay import offered_tags
+    from pipeline.cli.components import offered_by
+    from pipeline.config import load_config, tag_problems
+    from pipeline.errors import ConfigError
+    from pipeline.files import read_tree
+
+    loaded = load_config(project.config_folder(config))
+    if upstream_repo:
+        offered = offered_by(upstream_repo, upstream_ref)
+        if loaded.overlay.is_dir():
+            offered |= offered_tags(read_tree(loaded.overlay))
+        problems = tuple(
+            problem
+            for name in loaded.distributions
+            for problem in tag_problems(loaded, offered, name)
+        )
+        if problems:
+            raise ConfigError(problems)
+    counts = {"distributions": len(loaded.distributions), "components": len(loaded.components)}
+    if as_json:
+        typer.echo(json.dumps({"ok": True, **counts}))
+        return
+    checked = (
+        "" if upstream_repo else " (build tags by form alone; --upstream-repo checks them all)"
+    )
+    numbers = ", ".join(f"{count} {name}" for name, count in counts.items())
+    typer.echo(f"{os.path.relpath(loaded.folder)}: {numbers}, no problems{checked}")
+
+
+@app.command("schema")
+def schema(config: options.ConfigFolder = None) -> None:
+    """Write the JSON Schemas by which editors check the files and manifests."""
+    from pipeline import project
+    from pipeline.build import manifest
+    from pipeline.config import schemas
+    from pipeline.files import write_atomic
+
+    folder = project.config_folder(config)
+    for name, content in {**schemas(), "manifest.schema.json": manifest.schema()}.items():
+        write_atomic(folder / name, (json.dumps(content, indent=2) + "\n").encode())
+        typer.echo(os.path.relpath(folder / name))

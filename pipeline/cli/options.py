@@ -1,0 +1,75 @@
+"""Options that several commands share, and the frame in which their work runs."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+Result = TypeVar("Result")
+
+DEFAULT_UPSTREAM = "open-telemetry/opentelemetry-lambda"
+DEFAULT_REF = "main"
+
+UpstreamRepo = Annotated[
+    str,
+    typer.Option(
+        "--upstream-repo",
+        "-r",
+        help="Upstream: owner/name on GitHub, a git URL, a path, or `sample`.",
+    ),
+]
+UpstreamRef = Annotated[
+    str, typer.Option("--upstream-ref", "-b", help="Branch, tag, or full or short commit SHA.")
+]
+ConfigFolder = Annotated[
+    Path | None,
+    typer.Option("--config", envvar="OCELOT_CONFIG", help="Config folder; default: config/."),
+]
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="Data as JSON on standard output, messages on standard error."),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every line of every program.")]
+
+
+def run(work: Callable[[], Awaitable[Result]]) -> Result:
+    """Run asynchronous work; Ctrl-C, SIGTERM and SIGHUP cancel it and let it clean up.
+
+    Raises:
+        InterruptedBuildError: a signal ended it.
+    """
+    import anyio
+
+    from pipeline.errors import InterruptedBuildError
+
+    async def supervised() -> Result:
+        ended_by: list[signal.Signals] = []
+        results: list[Result] = []
+
+        async def watch(
+            scope: anyio.CancelScope, *, task_status: anyio.abc.TaskStatus[None]
+        ) -> None:
+            watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            with anyio.open_signal_receiver(*watched) as signals:
+                task_status.started()
+                async for number in signals:
+                    ended_by.append(number)
+                    scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(watch, tasks.cancel_scope)
+            results.append(await work())
+            tasks.cancel_scope.cancel()
+        if not results:
+            name = ended_by[0].name if ended_by else "a signal"
+            raise InterruptedBuildError(
+                f"interrupted by {name}; no file was left half-written",
+                hint="run the same command again: finished steps are kept in the cache",
+            )
+        return results[0]
+
+    return anyio.run(supervised)

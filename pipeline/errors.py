@@ -1,0 +1,131 @@
+"""Every error a user can cause: what is wrong, where, and what to do next.
+
+The exit codes are part of the command line's contract; `EXIT_CODES` feeds `ocelot --help`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class OcelotError(Exception):
+    """A failure that is told as a message, its details and a hint, never as a traceback.
+
+    Attributes:
+        hint: what the user can do next; may be empty.
+        details: lines of evidence, such as the output of `go` or `git`, oldest first.
+    """
+
+    exit_code: ClassVar[int] = 1
+    meaning: ClassVar[str] = "unexpected failure, a bug in ocelot"
+
+    def __init__(self, message: str, *, hint: str = "", details: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.details = details
+
+
+class UsageError(OcelotError):
+    """An option or argument that cannot be used."""
+
+    exit_code = 2
+    meaning = "usage: an option or argument cannot be used"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One thing wrong in one file.
+
+    Attributes:
+        file: path as the user knows it, for example `config/distributions.yaml`.
+        line: line in the file, counted from 1; 0 where the whole file is meant.
+    """
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}" if self.line else self.as_file()
+
+    def as_file(self) -> str:
+        """The problem without a line."""
+        return f"{self.file}: {self.message}"
+
+
+class ConfigError(OcelotError):
+    """The configuration has problems; all of them are told at once."""
+
+    exit_code = 3
+    meaning = "config: a file under config/ has problems"
+
+    def __init__(self, problems: tuple[Problem, ...], *, hint: str = "") -> None:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(
+            f"{count} in the configuration",
+            hint=hint or "mend the lines named, then try `ocelot config check`",
+            details=tuple(str(problem) for problem in problems),
+        )
+        self.problems = problems
+
+
+class UpstreamError(OcelotError):
+    """The upstream collector cannot be found, fetched or used."""
+
+    exit_code = 4
+    meaning = "upstream: repository or ref cannot be reached, found or used"
+
+
+class ToolchainError(OcelotError):
+    """Go is missing or of another version, or a Go module cannot be had."""
+
+    exit_code = 5
+    meaning = "toolchain: Go, git or a Go module cannot be had"
+
+
+class CompileError(OcelotError):
+    """The Go compiler refused the collector."""
+
+    exit_code = 6
+    meaning = "compile: the Go compiler refused the collector"
+
+
+class LimitError(OcelotError):
+    """A layer is larger than AWS Lambda takes."""
+
+    exit_code = 7
+    meaning = "limits: a layer is larger than AWS Lambda takes"
+
+
+class OutputError(OcelotError):
+    """A file cannot be written: a full disk, a read-only folder."""
+
+    exit_code = 8
+    meaning = "output: a file cannot be written"
+
+
+class InterruptedBuildError(OcelotError):
+    """Ctrl-C or SIGTERM ended the work."""
+
+    exit_code = 130
+    meaning = "interrupted by Ctrl-C or SIGTERM"
+
+
+EXIT_CODES: dict[int, str] = {
+    0: "done",
+    **{
+        kind.exit_code: kind.meaning
+        for kind in (
+            OcelotError,
+            UsageError,
+            ConfigError,
+            UpstreamError,
+            ToolchainError,
+            CompileError,
+            LimitError,
+            OutputError,
+            InterruptedBuildError,
+        )
+    },
+}

@@ -1,0 +1,114 @@
+"""Files on disk: trees read and written whole, single files replaced in one step.
+
+A tree is a mapping from POSIX path to content, which keeps overlay, digest and packing pure.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from pipeline.errors import OutputError, UpstreamError
+
+Tree = Mapping[str, bytes]
+
+
+def safe_path(path: str) -> str:
+    """The path itself, if it stays inside the folder that it is relative to.
+
+    Raises:
+        UpstreamError: it is absolute or climbs out.
+    """
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts or "\0" in path or "\\" in path:
+        raise UpstreamError(
+            f"path {path!r} leads out of its folder", hint="do not use this upstream"
+        )
+    return path
+
+
+def read_tree(root: Path) -> dict[str, bytes]:
+    """Every file below a folder, sorted by path; links that lead out of it are refused."""
+    content: dict[str, bytes] = {}
+    for path in sorted(root.rglob("*")):
+        if not path.is_file():
+            continue
+        name = path.relative_to(root).as_posix()
+        if not path.resolve().is_relative_to(root.resolve()):
+            raise UpstreamError(f"{path} is a link out of {root}", hint="copy the file instead")
+        content[name] = path.read_bytes()
+    return content
+
+
+def write_tree(root: Path, tree: Tree) -> None:
+    """Write a tree into a folder of our own making."""
+    with told_write_errors(root):
+        for name, content in tree.items():
+            path = root / safe_path(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
+def tree_digest(tree: Tree, algorithm: str = "sha256") -> str:
+    """A hex digest over names and contents in sorted order."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    for name in sorted(tree):
+        digest.update(f"{name}\0{len(tree[name])}\0".encode())
+        digest.update(tree[name])
+    return digest.hexdigest()
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that its name only ever stands for the whole content.
+
+    Raises:
+        OutputError: the folder cannot be written or the disk is full.
+    """
+    with told_write_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                # mkstemp makes it private; layers and manifests are as public as any other file
+                os.fchmod(file.fileno(), 0o666 & ~_umask())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder and prove that a file can be written in it, before long work starts.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    with told_write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"\0")
+
+
+@contextmanager
+def told_write_errors(folder: Path) -> Generator[None]:
+    """Turn a failed write into an `OutputError` that names the folder."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise OutputError(
+            f"cannot write to {folder}: {error.strerror or error}",
+            hint="free some space, or choose another disk" if full else "choose another folder",
+        ) from error
+
+
+def _umask() -> int:
+    current = os.umask(0o022)
+    os.umask(current)
+    return current

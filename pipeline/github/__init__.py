@@ -1,0 +1,1 @@
+"""What GitHub Actions is told: annotations, the job summary."""

@@ -1,0 +1,153 @@
+"""YAML with the line of every key and value, and with nothing that can hurt.
+
+PyYAML's composer gives nodes with marks; this module turns them into plain data and a table of
+lines. Duplicate keys, aliases that grow without bound and tags that build objects are problems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import yaml
+
+from pipeline.errors import Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_BYTES = 1_000_000
+MAX_NODES = 10_000
+MAX_DEPTH = 50
+
+Place = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """One parsed file.
+
+    Attributes:
+        name: the file's name in messages.
+        data: mappings, lists and scalars; None where the file could not be read.
+        lines: the line (from 1) of each value by its place, such as `("minimal", "buildtags", 0)`.
+        problems: what is wrong with the file as YAML.
+    """
+
+    name: str
+    data: Any
+    lines: Mapping[Place, int] = field(default_factory=dict[Place, int])
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def mapping(self) -> dict[str, Any]:
+        """The data where it is a mapping, else an empty one."""
+        data: object = self.data
+        return cast("dict[str, Any]", data) if isinstance(data, dict) else {}
+
+    def problem(self, place: Place, message: str) -> Problem:
+        """A problem at a place, or at the nearest one around it that has a line."""
+        return Problem(file=self.name, line=self.line(place), message=message)
+
+    def line(self, place: Place) -> int:
+        """The line of a place, or of the nearest one around it."""
+        while place and place not in self.lines:
+            place = place[:-1]
+        return self.lines.get(place, 0)
+
+
+class _TooLargeError(Exception):
+    pass
+
+
+class _Reader:
+    """Turns one document's nodes into data, collecting lines and problems on the way."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.lines: dict[Place, int] = {}
+        self.problems: list[Problem] = []
+        self.nodes = 0
+        self.scalars = yaml.SafeLoader("")
+
+    def complain(self, node: yaml.Node, message: str) -> None:
+        self.problems.append(
+            Problem(file=self.name, line=node.start_mark.line + 1, message=message)
+        )
+
+    def read(self, node: yaml.Node, place: Place) -> Any:  # noqa: ANN401  YAML holds anything
+        self.nodes += 1
+        if self.nodes > MAX_NODES or len(place) > MAX_DEPTH:
+            raise _TooLargeError
+        self.lines.setdefault(place, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            return self.read_mapping(node, place)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.read(item, (*place, at)) for at, item in enumerate(node.value)]
+        return self.read_scalar(node)
+
+    def read_mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.complain(key_node, "a key must be a plain word")
+                continue
+            key = str(key_node.value)
+            if key in result:
+                first = self.lines[(*place, key)]
+                self.complain(key_node, f"duplicate key {key!r}, already given in line {first}")
+                continue
+            self.lines[(*place, key)] = key_node.start_mark.line + 1
+            result[key] = self.read(value_node, (*place, key))
+        return result
+
+    def read_scalar(self, node: yaml.Node) -> Any:  # noqa: ANN401
+        try:
+            # SafeLoader knows only YAML's own scalars: a tag such as !!python/name is an error.
+            return self.scalars.construct_object(node)  # pyright: ignore[reportUnknownMemberType]
+        except (yaml.YAMLError, ValueError) as error:
+            reason = getattr(error, "problem", None) or str(error)
+            self.complain(node, f"value cannot be used: {reason}")
+            return None
+
+
+def read_document(path: Path, name: str) -> Document:
+    """Read a YAML file; whatever is wrong with it stands in the result's `problems`.
+
+    Args:
+        path: the file.
+        name: how messages call it.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return _broken(name, 0, f"cannot be read: {reason}")
+    if len(raw) > MAX_BYTES:
+        return _broken(name, 0, f"larger than {MAX_BYTES:,} bytes")
+    return parse_document(raw, name)
+
+
+def parse_document(raw: bytes, name: str) -> Document:
+    """Parse YAML text; see `read_document`."""
+    reader = _Reader(name)
+    try:
+        node = yaml.compose(raw.decode("utf-8"), Loader=yaml.SafeLoader)
+        data = reader.read(node, ()) if node else None
+    except UnicodeDecodeError:
+        return _broken(name, 0, "is not UTF-8 text")
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        return _broken(name, line, f"not YAML: {error.problem}")
+    except yaml.YAMLError as error:
+        return _broken(name, 0, f"not YAML: {str(error).splitlines()[0]}")
+    except (_TooLargeError, RecursionError):
+        limits = f"{MAX_NODES:,} values or {MAX_DEPTH} levels"
+        return _broken(name, 0, f"holds more than {limits} once its aliases are followed")
+    return Document(name=name, data=data, lines=reader.lines, problems=tuple(reader.problems))
+
+
+def _broken(name: str, line: int, message: str) -> Document:
+    problem = Problem(file=name, line=line, message=message)
+    return Document(name=name, data=None, problems=(problem,))

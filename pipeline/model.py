@@ -1,0 +1,141 @@
+"""The words of the domain as frozen values.
+
+What a user writes in YAML is a pydantic model (validated, with a JSON Schema); what the program
+works out for itself is a dataclass.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Kind = Literal["receiver", "exporter", "processor", "extension", "connector"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+TAG_PREFIX = "lambdacomponents"
+CUSTOM_TAG = f"{TAG_PREFIX}.custom"
+ALL_TAG = f"{TAG_PREFIX}.all"
+
+_ANY_KIND = "|".join(KINDS)
+_PATH = r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
+
+DISTRIBUTION_NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+BUILD_TAG = rf"^{TAG_PREFIX}\.(custom|all|({_ANY_KIND})\.[a-z0-9_]+)$"
+COMPONENT_TAG = rf"^{TAG_PREFIX}\.({_ANY_KIND})\.(?!all$)[a-z0-9_]+$"
+# The first element of a Go module path is a host name: https://go.dev/ref/mod#module-path
+GO_MODULE = rf"^[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)+(/{_PATH})*$"
+GO_VERSION = r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?"
+GO_MODULE_AT_VERSION = rf"{GO_MODULE[:-1]}(@{GO_VERSION})?$"
+GO_FUNCTION = r"^[A-Z][A-Za-z0-9_]*$"
+
+DistributionName = Annotated[str, StringConstraints(pattern=DISTRIBUTION_NAME, max_length=64)]
+# Python's `$` and `(?!…)` are needed, so these patterns are matched by Python's own engine.
+BuildTag = Annotated[str, Field(pattern=BUILD_TAG)]
+
+
+class Architecture(StrEnum):
+    """A processor architecture by its Go name."""
+
+    AMD64 = "amd64"
+    ARM64 = "arm64"
+
+    @property
+    def lambda_name(self) -> str:
+        """The name AWS Lambda uses in CompatibleArchitectures."""
+        return "x86_64" if self is Architecture.AMD64 else "arm64"
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, regex_engine="python-re")
+
+
+class Distribution(_Entry):
+    """One entry of `config/distributions.yaml`: a named set of components."""
+
+    description: str = Field(
+        default="", max_length=200, description="One line for people; it goes into the layer."
+    )
+    base: DistributionName | None = Field(
+        default=None, description="A distribution whose build tags come first."
+    )
+    buildtags: tuple[BuildTag, ...] = Field(
+        default=(), strict=False, description="Build tags of the components to switch on."
+    )
+    config_file: str | None = Field(
+        default=None,
+        alias="config-file",
+        pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*\.ya?ml$",
+        description="The collector config inside the layer, relative to the config folder.",
+    )
+
+
+class Component(_Entry):
+    """One entry of `config/components.yaml`: a component that upstream does not have."""
+
+    module: str = Field(
+        pattern=GO_MODULE_AT_VERSION,
+        description="Go module, with @version where it is not the collector's own version.",
+    )
+    import_path: str | None = Field(
+        default=None,
+        alias="import",
+        pattern=GO_MODULE,
+        description="Package that holds the factory; default: the module itself.",
+    )
+    factory: str = Field(
+        default="NewFactory",
+        pattern=GO_FUNCTION,
+        description="Function that makes the factory and takes no arguments.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _module_alone(cls, value: Any) -> Any:  # noqa: ANN401  it may be anything
+        return {"module": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _import_inside_module(self) -> Component:
+        if not f"{self.package}/".startswith(f"{self.module_path}/"):
+            raise ValueError(f"import {self.package} is not inside the module {self.module_path}")
+        return self
+
+    @property
+    def module_path(self) -> str:
+        """The Go module without its version."""
+        return self.module.partition("@")[0]
+
+    @property
+    def version(self) -> str | None:
+        """The Go version after the @, None for the collector's own."""
+        return self.module.partition("@")[2] or None
+
+    @property
+    def package(self) -> str:
+        """The import path of the factory's package."""
+        return self.import_path or self.module_path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class Requirement:
+    """A Go module at a version, as `go mod edit -require` takes it."""
+
+    module: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.module}@{self.version}"
+
+
+def kind_of(tag: str) -> str:
+    """`exporter` for `lambdacomponents.exporter.otlp`; empty for a tag without a kind."""
+    match = re.match(rf"^{TAG_PREFIX}\.({_ANY_KIND})\.", tag)
+    return match[1] if match else ""
+
+
+def chosen(tag: str, tags: frozenset[str]) -> bool:
+    """Whether a component's tag is switched on by a set of build tags."""
+    return bool({tag, ALL_TAG, f"{TAG_PREFIX}.{kind_of(tag)}.all"} & tags)

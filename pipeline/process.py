@@ -1,0 +1,140 @@
+"""The one runner of other programs: no shell, all output kept, nothing left running.
+
+A program is started in a session of its own, so that it ends with all its children when the work is
+cancelled, and so that Ctrl-C reaches it through us alone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio.streams.text import TextReceiveStream
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anyio.abc import ByteReceiveStream, Process
+
+GRACE_SECONDS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A program that ended.
+
+    Attributes:
+        argv: the command.
+        returncode: its exit code; negative for a signal.
+        lines: what it printed, standard output and error in the order they came.
+    """
+
+    argv: tuple[str, ...]
+    returncode: int
+    lines: tuple[str, ...]
+
+
+def _ignore(_line: str) -> None:
+    pass
+
+
+async def run_program(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    on_line: Callable[[str], None] = _ignore,
+) -> Finished:
+    """Run a program to its end and keep every line it prints.
+
+    Args:
+        argv: program and arguments; never seen by a shell.
+        cwd: working folder.
+        env: the whole environment; None hands on our own.
+        on_line: called with each line as it comes.
+
+    Raises:
+        FileNotFoundError: there is no such program.
+    """
+    lines: list[str] = []
+
+    def keep(line: str) -> None:
+        lines.append(line)
+        on_line(line)
+
+    process = await anyio.open_process(
+        list(argv),
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        if process.stdout:
+            await _read_lines(process.stdout, keep)
+        await process.wait()
+    finally:
+        await _end(process)
+    return Finished(argv=tuple(argv), returncode=process.returncode or 0, lines=tuple(lines))
+
+
+async def read_output(
+    argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> tuple[int, bytes, str]:
+    """Run a program whose standard output is data.
+
+    Returns:
+        Exit code, standard output, standard error.
+    """
+    process = await anyio.open_process(
+        list(argv), cwd=cwd, env=env, stdin=subprocess.DEVNULL, start_new_session=True
+    )
+    output, errors = bytearray(), bytearray()
+
+    async def drain(stream: ByteReceiveStream | None, into: bytearray) -> None:
+        if stream:
+            async for chunk in stream:
+                into.extend(chunk)
+
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(drain, process.stdout, output)
+            tasks.start_soon(drain, process.stderr, errors)
+        await process.wait()
+    finally:
+        await _end(process)
+    return process.returncode or 0, bytes(output), errors.decode(errors="replace")
+
+
+async def _read_lines(stream: ByteReceiveStream, keep: Callable[[str], None]) -> None:
+    rest = ""
+    async for text in TextReceiveStream(stream, errors="replace"):
+        *whole, rest = (rest + text).replace("\r", "\n").split("\n")
+        for line in whole:
+            keep(line)
+    if rest:
+        keep(rest)
+
+
+async def _end(process: Process) -> None:
+    """Make sure that the program and its children are gone."""
+    with anyio.CancelScope(shield=True):
+        if process.returncode is None:
+            _signal_group(process, signal.SIGTERM)
+            with anyio.move_on_after(GRACE_SECONDS):
+                await process.wait()
+        _signal_group(process, signal.SIGKILL)
+        await process.aclose()
+
+
+def _signal_group(process: Process, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)

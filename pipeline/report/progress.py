@@ -1,0 +1,173 @@
+"""Three ways to show progress: live lines on a terminal, plain lines, folds in GitHub Actions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.progress import Progress as Bars
+from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from pipeline.progress import Progress
+
+HEARTBEAT_SECONDS = 15
+
+
+@contextmanager
+def shown_progress(
+    console: Console, environment: Mapping[str, str], *, verbose: bool
+) -> Generator[Progress]:
+    """The progress that fits where the output goes.
+
+    Args:
+        console: on standard error.
+        environment: tells whether this is GitHub Actions.
+        verbose: every line of every program, instead of the last one.
+    """
+    if environment.get("GITHUB_ACTIONS") == "true":
+        yield FoldedProgress(console=console)
+    elif console.is_terminal and not verbose:
+        with _bars(console) as bars:
+            yield LiveProgress(bars=bars)
+    else:
+        yield PlainProgress(console=console, verbose=verbose)
+
+
+def _bars(console: Console) -> Bars:
+    return Bars(
+        SpinnerColumn(finished_text=" "),
+        TextColumn("{task.fields[lane]:<9}", style="bold"),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[last]}", style="dim", markup=False),
+        console=console,
+    )
+
+
+@dataclass(kw_only=True)
+class LiveProgress:
+    """A line a lane, redrawn in place: step, elapsed time, last line of output."""
+
+    bars: Bars
+    tasks: dict[str, TaskID] = field(default_factory=dict[str, TaskID])
+
+    def begin(self, lane: str, step: str) -> None:
+        """Show the lane's new step."""
+        if lane not in self.tasks:
+            self.tasks[lane] = self.bars.add_task("", lane=lane, last="", total=None)
+        self.bars.update(self.tasks[lane], description=_escaped(step), last="", completed=0)
+        self.bars.update(self.tasks[lane], total=None)
+
+    def line(self, lane: str, text: str) -> None:
+        """Show the lane's newest line."""
+        if lane in self.tasks:
+            self.bars.update(self.tasks[lane], last=_shortened(text))
+
+    def end(self, lane: str, result: str) -> None:
+        """Stop the lane's clock and show the result."""
+        if lane in self.tasks:
+            self.bars.update(self.tasks[lane], last=result, total=1, completed=1)
+
+    def note(self, text: str) -> None:
+        """Print above the lines."""
+        self.bars.console.print(Text(f"note: {text}", style="yellow"))
+
+
+@dataclass(kw_only=True)
+class PlainProgress:
+    """A line at a step's start and end, and one now and then while it goes on."""
+
+    console: Console
+    verbose: bool = False
+    started: dict[str, float] = field(default_factory=dict[str, float])
+    steps: dict[str, str] = field(default_factory=dict[str, str])
+    told: dict[str, float] = field(default_factory=dict[str, float])
+
+    def begin(self, lane: str, step: str) -> None:
+        """Print that the step starts."""
+        self.steps[lane] = step
+        self.started[lane] = self.told[lane] = time.monotonic()
+        self._print(lane, f"{step} …")
+
+    def line(self, lane: str, text: str) -> None:
+        """Print the line if verbose; else say now and then that the step goes on."""
+        now = time.monotonic()
+        if self.verbose:
+            self._print(lane, text)
+        elif now - self.told.get(lane, now) >= HEARTBEAT_SECONDS:
+            self.told[lane] = now
+            seconds = now - self.started[lane]
+            self._print(lane, f"{self.steps[lane]} … {seconds:.0f} s: {_shortened(text)}")
+
+    def end(self, lane: str, result: str) -> None:
+        """Print the result with the seconds it took."""
+        seconds = time.monotonic() - self.started.get(lane, time.monotonic())
+        self._print(lane, f"{self.steps.get(lane, '')}: {result} ({seconds:.1f} s)")
+
+    def note(self, text: str) -> None:
+        """Print the note."""
+        self._print("note", text)
+
+    def _print(self, lane: str, text: str) -> None:
+        self.console.print(Text(f"{lane:<9} {text}"), soft_wrap=True)
+
+
+@dataclass(kw_only=True)
+class FoldedProgress:
+    """A fold a step with all its lines; folds cannot overlap, so each is printed when it ends."""
+
+    console: Console
+    steps: dict[str, str] = field(default_factory=dict[str, str])
+    started: dict[str, float] = field(default_factory=dict[str, float])
+    lines: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+
+    def begin(self, lane: str, step: str) -> None:
+        """Start to collect."""
+        self.steps[lane], self.lines[lane] = step, []
+        self.started[lane] = time.monotonic()
+        self._print(f"{lane}: {step} …")
+
+    def line(self, lane: str, text: str) -> None:
+        """Collect a line."""
+        self.lines.setdefault(lane, []).append(text)
+
+    def end(self, lane: str, result: str) -> None:
+        """Print the fold."""
+        seconds = time.monotonic() - self.started.get(lane, time.monotonic())
+        title = f"{lane}: {self.steps.get(lane, '')}: {result} ({seconds:.1f} s)"
+        collected = self.lines.pop(lane, [])
+        if not collected:
+            self._print(title)
+            return
+        self._print(f"::group::{title}")
+        for text in collected:
+            self._print(text)
+        self._print("::endgroup::")
+
+    def note(self, text: str) -> None:
+        """Print an annotation."""
+        self._print(f"::notice::{text}")
+
+    def _print(self, text: str) -> None:
+        # a program's line must not be read as a command to GitHub
+        safe = (
+            text if text.startswith(("::group::", "::endgroup::", "::notice::")) else _plain(text)
+        )
+        self.console.print(Text(safe), soft_wrap=True)
+
+
+def _plain(text: str) -> str:
+    return text.replace("::", ":\u200b:") if text.lstrip().startswith("::") else text
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def _shortened(text: str, width: int = 60) -> str:
+    text = text.strip()
+    return text if len(text) <= width else f"…{text[1 - width :]}"

@@ -1,0 +1,3 @@
+module github.com/open-telemetry/opentelemetry-lambda/collector/lambdalifecycle
+
+go 1.25.0

@@ -1,0 +1,139 @@
+// The collector as a Lambda extension: it runs beside a function, and follows
+// the life of the function's environment through the Extensions API.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"go.opentelemetry.io/collector/otelcol"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/internal/extensionapi"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/internal/service"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/lambdacomponents"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/lambdalifecycle"
+)
+
+const (
+	runtimeAPIVariable = "AWS_LAMBDA_RUNTIME_API"
+	configURIVariable  = "OPENTELEMETRY_COLLECTOR_CONFIG_URI"
+	defaultConfigURI   = "/opt/collector-config/config.yaml"
+)
+
+// Set with the linker's -X.
+var (
+	Version = "dev"
+	GitHash = "unknown"
+)
+
+var errCollectorEnded = errors.New("the collector ended by itself")
+
+func main() {
+	printVersion := flag.Bool("v", false, "print the version and exit")
+	flag.Parse()
+	if *printVersion {
+		fmt.Println(Version)
+		return
+	}
+
+	logger := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	logger.Info("starting", "version", Version, "gitHash", GitHash)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	err := run(ctx, logger)
+	stop()
+	if err != nil {
+		logger.Error("failed", "error", err.Error())
+		os.Exit(1)
+	}
+	logger.Info("stopped")
+}
+
+func run(ctx context.Context, logger *slog.Logger) error {
+	address := os.Getenv(runtimeAPIVariable)
+	if address == "" {
+		return errors.New(runtimeAPIVariable + " is not set")
+	}
+	api := extensionapi.New(address)
+	if err := api.Register(ctx, filepath.Base(os.Args[0])); err != nil {
+		return err
+	}
+
+	listeners := &lambdalifecycle.Listeners{}
+	lambdalifecycle.SetNotifier(listeners)
+	collector, err := startCollector(ctx, api.ID())
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil // a signal came before the collector was running
+		}
+		return errors.Join(err, api.InitError(ctx, "Collector.StartFailed", err))
+	}
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		<-collector.Done()
+		cancel(errCollectorEnded)
+	}()
+
+	err = follow(ctx, logger, api, listeners)
+	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), errCollectorEnded) {
+		err = nil // a signal is an orderly end too
+	}
+	listeners.EnvironmentShutdown()
+	if err = errors.Join(err, collector.Stop()); err != nil {
+		// ctx may have ended, but the report has to get out.
+		reportErr := api.ExitError(context.WithoutCancel(ctx), "Collector.Failed", err)
+		return errors.Join(err, reportErr)
+	}
+	return nil
+}
+
+func startCollector(ctx context.Context, extensionID string) (*service.Service, error) {
+	configURI := os.Getenv(configURIVariable)
+	if configURI == "" {
+		configURI = defaultConfigURI
+	}
+	factories := func() (otelcol.Factories, error) { return lambdacomponents.Components(extensionID) }
+	collector, err := service.New(factories, configURI, Version)
+	if err != nil {
+		return nil, err
+	}
+	return collector, collector.Start(ctx)
+}
+
+// follow passes events on to the listeners until the environment is shut down
+// or ctx ends.
+func follow(ctx context.Context, logger *slog.Logger, api *extensionapi.Client, listener lambdalifecycle.Listener) error {
+	for invoked := false; ; {
+		event, err := api.Next(ctx)
+		if err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				return cause
+			}
+			return err
+		}
+		// The Extensions API doesn't say when a function is done, but the
+		// event that comes next can't come earlier.
+		if invoked {
+			listener.FunctionFinished()
+			invoked = false
+		}
+		switch event.Type {
+		case extensionapi.Invoke:
+			invoked = true
+			listener.FunctionInvoked()
+		case extensionapi.Shutdown:
+			logger.Info("shutting down", "reason", event.ShutdownReason)
+			return nil
+		default:
+			logger.Warn("unknown event", "type", event.Type)
+		}
+	}
+}
