@@ -130,6 +130,11 @@ class Requirement:
         return f"{self.module}@{self.version}"
 
 
+def name_of(tag: str) -> str:
+    """`otlp` for `lambdacomponents.exporter.otlp`."""
+    return tag.rpartition(".")[2]
+
+
 def kind_of(tag: str) -> str:
     """`exporter` for `lambdacomponents.exporter.otlp`; empty for a tag without a kind."""
     match = re.match(rf"^{TAG_PREFIX}\.({_ANY_KIND})\.", tag)

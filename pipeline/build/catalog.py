@@ -1,12 +1,25 @@
-"""The components that an upstream and the configuration offer, and who holds them. Pure."""
+"""The components that an upstream and the configuration offer, and who holds them. Pure.
+
+Upstream's components carry their build tag in a `//go:build` line of a file under
+`lambdacomponents/<kind>/`; that line is how a tree tells what it offers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.config import Config
-from pipeline.model import CUSTOM_TAG, chosen, kind_of
+from pipeline.files import Tree
+from pipeline.model import KINDS, TAG_PREFIX, chosen, kind_of, name_of
+
+_ANY_KIND = "|".join(KINDS)
+_CONSTRAINT = re.compile(rb"^//go:build (.+)$", re.MULTILINE)
+_TAG = re.compile(rf"{TAG_PREFIX}\.(?:{_ANY_KIND})\.(?!all\b)[a-z0-9_]+")
+_COMPONENT_FILE = re.compile(rf"^lambdacomponents/(?:{_ANY_KIND})/[^/]+(?<!_test)\.go$")
+_DEFAULT_FILE = re.compile(r"^lambdacomponents/[^/]+(?<!_test)\.go$")
+_IMPORT = re.compile(rb'^\s*(?:import\s+)?(?:[\w.]+\s+)?"([^"\n]+)"$', re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,7 +28,7 @@ class ComponentRow:
 
     Attributes:
         origin: `upstream`, or `custom` for one of components.yaml.
-        distributions: those whose build tags switch it on, in the config's order.
+        distributions: those that hold it, in the config's order.
     """
 
     kind: str
@@ -25,26 +38,69 @@ class ComponentRow:
     distributions: tuple[str, ...]
 
 
-def component_rows(config: Config, own: Iterable[str]) -> tuple[ComponentRow, ...]:
+def offered_tags(tree: Tree) -> frozenset[str]:
+    """Build tags of the components that a tree has, such as `lambdacomponents.exporter.otlp`."""
+    return frozenset(tag for tag, _content in _component_files(tree))
+
+
+def default_tags(tree: Tree) -> frozenset[str]:
+    """Build tags of the components that upstream's default set holds.
+
+    The default set is Go code without tags; it holds a component whose packages it imports.
+    """
+    imported = {
+        package
+        for name, content in tree.items()
+        if _DEFAULT_FILE.match(name) and b"!lambdacomponents.custom" in content
+        for package in _packages(content)
+    }
+    return frozenset(
+        tag
+        for tag, content in _component_files(tree)
+        if {package for package in _packages(content) if _is_component(package)} <= imported
+    )
+
+
+def component_rows(config: Config, tree: Tree) -> tuple[ComponentRow, ...]:
     """Every component, sorted by tag.
 
     Args:
         config: the configuration with its custom components.
-        own: the tags that upstream offers; they come before a custom component's of the same name.
+        tree: upstream's `collector/`; its component comes before a custom one of the same tag.
     """
+    own, default = offered_tags(tree), default_tags(tree)
     origins = {**dict.fromkeys(config.components, "custom"), **dict.fromkeys(own, "upstream")}
+    held = {name: frozenset(config.tags(name)) for name in config.distributions}
     return tuple(
         ComponentRow(
             kind=kind_of(tag),
-            name=tag.rpartition(".")[2],
+            name=name_of(tag),
             tag=tag,
             origin=origin,
-            distributions=_holders(config, tag),
+            distributions=tuple(
+                name
+                for name, tags in held.items()
+                if (chosen(tag, tags) if tags else tag in default)
+            ),
         )
         for tag, origin in sorted(origins.items())
     )
 
 
-def _holders(config: Config, tag: str) -> tuple[str, ...]:
-    tags = {name: frozenset(config.tags(name)) for name in config.distributions}
-    return tuple(name for name, held in tags.items() if CUSTOM_TAG in held and chosen(tag, held))
+def _component_files(tree: Tree) -> Iterator[tuple[str, bytes]]:
+    """Tag and content of each component's file."""
+    for name, content in tree.items():
+        if not _COMPONENT_FILE.match(name):
+            continue
+        for constraint in _CONSTRAINT.findall(content):
+            for tag in _TAG.findall(constraint.decode(errors="replace")):
+                yield tag, content
+
+
+def _packages(content: bytes) -> Iterator[str]:
+    return (each.decode(errors="replace") for each in _IMPORT.findall(content))
+
+
+def _is_component(package: str) -> bool:
+    """Whether a package is a component's, not the API of its kind such as `collector/exporter`."""
+    return "." in package and not re.search(rf"/collector/(?:{_ANY_KIND}|component)$", package)

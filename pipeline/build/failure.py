@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pipeline.build.recipe import Step
 from pipeline.errors import CompileError, OcelotError, OutputError, ToolchainError
 
-# `go build -v` names each package on a line of its own as it compiles it.
-_PACKAGE_LINE = re.compile(r"^[A-Za-z0-9_.~/+-]+$")
+# `go build -v` names each package on a line of its own as it compiles it; downloads are told too.
+_COURSE = re.compile(r"^([A-Za-z0-9_.~/+-]+|go: downloading .*)$")
 _UNREACHABLE = re.compile(
     r"proxyconnect|dial tcp|connection (refused|reset)|no such host|i/o timeout|TLS handshake|"
     r"network is unreachable|Bad Gateway|Service Unavailable|unexpected EOF|certificate"
@@ -88,6 +88,6 @@ def together(errors: Sequence[OcelotError]) -> OcelotError:
 
 
 def telling(lines: Sequence[str]) -> tuple[str, ...]:
-    """A program's lines without the names of packages that it got done."""
-    said = tuple(line for line in lines if line.strip() and not _PACKAGE_LINE.match(line))
+    """A program's lines without those that only tell its course."""
+    said = tuple(line for line in lines if line.strip() and not _COURSE.match(line))
     return said or tuple(lines)

@@ -1,31 +1,12 @@
-"""What is laid over upstream's tree: hand-written files, and a Go file for each custom component.
-
-Upstream's components carry their build tag in a `//go:build` line of a file under
-`lambdacomponents/<kind>/`; that line is how this module knows what a tree offers.
-"""
+"""What is laid over upstream's tree: hand-written files, and one for each custom component."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
+from pipeline.build.catalog import offered_tags
 from pipeline.files import Tree
-from pipeline.model import ALL_TAG, CUSTOM_TAG, KINDS, TAG_PREFIX, Component, kind_of
-
-_CONSTRAINT = re.compile(rb"^//go:build (.+)$", re.MULTILINE)
-_TAG = re.compile(rf"{TAG_PREFIX}\.(?:{'|'.join(KINDS)})\.(?!all\b)[a-z0-9_]+")
-_COMPONENT_FILE = re.compile(rf"^lambdacomponents/(?:{'|'.join(KINDS)})/[^/]+(?<!_test)\.go$")
-
-
-def offered_tags(tree: Tree) -> frozenset[str]:
-    """Build tags of the components that a tree has, such as `lambdacomponents.exporter.otlp`."""
-    return frozenset(
-        tag
-        for name, content in tree.items()
-        if _COMPONENT_FILE.match(name)
-        for constraint in _CONSTRAINT.findall(content)
-        for tag in _TAG.findall(constraint.decode(errors="replace"))
-    )
+from pipeline.model import ALL_TAG, CUSTOM_TAG, TAG_PREFIX, Component, kind_of, name_of
 
 
 def overlaid(tree: Tree, overlay: Tree, components: Mapping[str, Component]) -> dict[str, bytes]:
@@ -49,9 +30,8 @@ def overlaid(tree: Tree, overlay: Tree, components: Mapping[str, Component]) -> 
 
 def wrapper_path(tag: str) -> str:
     """Where the generated Go file of a component stands, below `collector/`."""
-    name = tag.rpartition(".")[2]
     # the prefix keeps names such as linux_amd64 from being read as a platform by Go
-    return f"lambdacomponents/{kind_of(tag)}/ocelot_{name}_component.go"
+    return f"lambdacomponents/{kind_of(tag)}/ocelot_{name_of(tag)}_component.go"
 
 
 def wrapper(tag: str, component: Component) -> str:
@@ -75,8 +55,3 @@ func init() {{
 	}})
 }}
 """
-
-
-def names_of(tags: Iterable[str], kind: str) -> list[str]:
-    """The component names of one kind among tags, sorted."""
-    return sorted(tag.rpartition(".")[2] for tag in tags if kind_of(tag) == kind)

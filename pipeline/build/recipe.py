@@ -85,13 +85,11 @@ def build_recipe(
         commit: upstream's full SHA.
     """
     required = sorted(requirements)
-    modules = [_modules_step(each, tags, complete=bool(required)) for each in architectures]
-    # Where go.mod and go.sum are completed, one after the other: both steps write these files.
-    stages = [(step,) for step in modules] if required else [tuple(modules)]
-    if required:
-        stages.insert(0, (_require_step(required),))
+    prepare = [_require_step(required)] if required else []
+    # One after the other: each may complete go.mod and go.sum.
+    prepare += [_modules_step(each, tags) for each in architectures]
     compiles = tuple(_compile_step(each, tags, collector_version, commit) for each in architectures)
-    return Recipe(stages=(*stages, compiles))
+    return Recipe(stages=(*((step,) for step in prepare), compiles))
 
 
 def _require_step(required: Sequence[Requirement]) -> Step:
@@ -103,14 +101,16 @@ def _require_step(required: Sequence[Requirement]) -> Step:
     )
 
 
-def _modules_step(architecture: Architecture, tags: Sequence[str], *, complete: bool) -> Step:
-    """Download just the modules whose packages are compiled; complete go.sum for them if asked."""
-    mode = "mod" if complete else "readonly"
+def _modules_step(architecture: Architecture, tags: Sequence[str]) -> Step:
+    """Download just the modules whose packages are compiled, and complete go.sum for them.
+
+    It is no `go mod tidy`, which would resolve the tests of every dependency and move versions.
+    """
     return Step(
         name=f"modules for {architecture}",
         lane="modules",
         argv=("go", "list", "-deps", *_tags(tags), "-f", "{{with .Module}}{{.Path}}{{end}}", "."),
-        env=_environment(f"-mod={mode} -modcacherw", architecture),
+        env=_environment("-mod=mod -modcacherw", architecture),
         network=True,
         # Go would take the newest version of a module that nobody named: another one tomorrow.
         refuses=("go: finding module for package",),

@@ -24,6 +24,7 @@ app = typer.Typer(
     help="Custom OpenTelemetry Collector layers for AWS Lambda, from one command.",
     epilog=f"Exit codes:\n\n{_CODES}",
     no_args_is_help=True,
+    rich_markup_mode=None,  # plain help needs no import of rich: half the time
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import typer
 
 from pipeline.cli import options
+
+if TYPE_CHECKING:
+    from pipeline.files import Tree
 
 
 def components(
@@ -25,7 +29,7 @@ def components(
     from pipeline.report.components import component_tables
 
     loaded = load_config(project.config_folder(config))
-    rows = component_rows(loaded, offered_by(upstream_repo, upstream_ref))
+    rows = component_rows(loaded, upstream_tree(upstream_repo, upstream_ref))
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
         return
@@ -34,15 +38,14 @@ def components(
         console.print(table)
 
 
-def offered_by(upstream_repo: str, upstream_ref: str) -> frozenset[str]:
-    """The tags of the components that an upstream has at a ref."""
+def upstream_tree(upstream_repo: str, upstream_ref: str) -> Tree:
+    """Upstream's `collector/` at a ref."""
     import os
 
     from rich.console import Console
 
     from pipeline import project
     from pipeline.build import upstream
-    from pipeline.build.overlay import offered_tags
     from pipeline.report.progress import shown_progress
 
     origin = upstream.repository(upstream_repo, sample=project.sample_upstream())
@@ -52,4 +55,4 @@ def offered_by(upstream_repo: str, upstream_ref: str) -> frozenset[str]:
         source = options.run(
             lambda: upstream.fetch_source(origin, ref, cache=cache, progress=progress)
         )
-    return offered_tags(source.files)
+    return source.files

@@ -27,15 +27,15 @@ def check(
 ) -> None:
     """Check every file of the config folder and tell all problems at once."""
     from pipeline import project
-    from pipeline.build.overlay import offered_tags
-    from pipeline.cli.components import offered_by
+    from pipeline.build.catalog import offered_tags
+    from pipeline.cli.components import upstream_tree
     from pipeline.config import load_config, tag_problems
     from pipeline.errors import ConfigError
     from pipeline.files import read_tree
 
     loaded = load_config(project.config_folder(config))
     if upstream_repo:
-        offered = offered_by(upstream_repo, upstream_ref)
+        offered = offered_tags(upstream_tree(upstream_repo, upstream_ref))
         if loaded.overlay.is_dir():
             offered |= offered_tags(read_tree(loaded.overlay))
         problems = tuple(

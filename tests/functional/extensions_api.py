@@ -1,0 +1,76 @@
+"""A stand-in for the Lambda Extensions API, just enough to see an extension come up and go down.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Said = tuple[str, dict[str, str], Any]
+
+IDENTIFIER = "11111111-2222-3333-4444-555555555555"
+
+
+@dataclass
+class ExtensionsApi:
+    """What the extension said, and the events it is to be given."""
+
+    address: str = ""
+    said: queue.Queue[Said] = field(default_factory=queue.Queue[Said])
+    events: queue.Queue[dict[str, Any]] = field(default_factory=queue.Queue[dict[str, Any]])
+
+    def hear(self, path: str, *, seconds: float = 20) -> tuple[dict[str, str], Any]:
+        """Wait for the next request, which must be to that path: its headers and body."""
+        got, headers, body = self.said.get(timeout=seconds)
+        assert got == f"/2020-01-01/extension/{path}", f"{got}: {body}"
+        return headers, body
+
+
+@contextmanager
+def extensions_api() -> Generator[ExtensionsApi]:
+    """Serve the API on loopback."""
+    api = ExtensionsApi()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            api.said.put((self.path, dict(self.headers), json.loads(body or b"null")))
+            self.answer({"functionName": "f", "functionVersion": "1", "handler": "h"})
+
+        def do_GET(self) -> None:
+            api.said.put((self.path, dict(self.headers), None))
+            self.answer(api.events.get(timeout=60))
+
+        def answer(self, body: dict[str, Any]) -> None:
+            raw = json.dumps(body).encode()
+            head = [
+                b"HTTP/1.1 200 OK",
+                b"Content-Type: application/json",
+                f"Lambda-Extension-Identifier: {IDENTIFIER}".encode(),
+                f"Content-Length: {len(raw)}".encode(),
+            ]
+            self.wfile.write(b"\r\n".join([*head, b"", raw]))
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            del format, args
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    api.address = f"127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield api
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
