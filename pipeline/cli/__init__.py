@@ -17,12 +17,12 @@ from pipeline.errors import EXIT_CODES, InterruptedBuildError, OcelotError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_CODES = "\n\n".join(f"{code}: {meaning}" for code, meaning in EXIT_CODES.items())
+_CODES = "\n".join(f"{code:>5}  {meaning}" for code, meaning in EXIT_CODES.items())
 
 app = typer.Typer(
     name="ocelot",
     help="Custom OpenTelemetry Collector layers for AWS Lambda, from one command.",
-    epilog=f"Exit codes:\n\n{_CODES}",
+    epilog=f"\b\nExit codes:\n{_CODES}",  # \b keeps the lines as they are,
     no_args_is_help=True,
     rich_markup_mode=None,  # plain help needs no import of rich: half the time
     pretty_exceptions_enable=False,

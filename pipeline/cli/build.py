@@ -32,7 +32,13 @@ class EngineChoice(StrEnum):
 
 def build(
     distribution: Annotated[
-        str, typer.Option("--distribution", "-d", help="A name from distributions.yaml.")
+        str,
+        typer.Option(
+            "--distribution",
+            "-d",
+            help="A name from distributions.yaml.",
+            autocompletion=options.complete_distribution,
+        ),
     ] = "default",
     architecture: Annotated[
         ArchitectureChoice, typer.Option("--architecture", "-a", help="What to build for.")

@@ -36,6 +36,19 @@ AsJson = Annotated[
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every line of every program.")]
 
 
+def complete_distribution(incomplete: str) -> list[str]:
+    """The distributions' names, for shell completion."""
+    from pipeline import project
+    from pipeline.config import load_config
+    from pipeline.errors import OcelotError
+
+    try:
+        names = load_config(project.config_folder(None)).distributions
+    except OcelotError:
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
 def run(work: Callable[[], Awaitable[Result]]) -> Result:
     """Run asynchronous work; Ctrl-C, SIGTERM and SIGHUP cancel it and let it clean up.
 

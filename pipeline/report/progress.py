@@ -59,8 +59,9 @@ class LiveProgress:
         """Show the lane's new step."""
         if lane not in self.tasks:
             self.tasks[lane] = self.bars.add_task("", lane=lane, last="", total=None)
-        self.bars.update(self.tasks[lane], description=_escaped(step), last="", completed=0)
-        self.bars.update(self.tasks[lane], total=None)
+        # a reset starts the clock and the spinner anew, and forgets every field that is not given
+        task, title = self.tasks[lane], _escaped(step)
+        self.bars.reset(task, total=None, description=title, lane=lane, last="")
 
     def line(self, lane: str, text: str) -> None:
         """Show the lane's newest line."""
