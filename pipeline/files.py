@@ -35,13 +35,12 @@ def safe_path(path: str) -> str:
 def read_tree(root: Path) -> dict[str, bytes]:
     """Every file below a folder, sorted by path; links that lead out of it are refused."""
     content: dict[str, bytes] = {}
+    inside = Path(os.path.realpath(root))
     for path in sorted(root.rglob("*")):
-        if not path.is_file():
-            continue
-        name = path.relative_to(root).as_posix()
-        if not path.resolve().is_relative_to(root.resolve()):
+        if not Path(os.path.realpath(path)).is_relative_to(inside):
             raise UpstreamError(f"{path} is a link out of {root}", hint="copy the file instead")
-        content[name] = path.read_bytes()
+        if path.is_file():
+            content[path.relative_to(root).as_posix()] = path.read_bytes()
     return content
 
 

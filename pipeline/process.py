@@ -6,6 +6,8 @@ cancelled, and so that Ctrl-C reaches it through us alone.
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import signal
 import subprocess
@@ -15,7 +17,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
-from anyio.streams.text import TextReceiveStream
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,13 +116,17 @@ async def read_output(
 
 
 async def _read_lines(stream: ByteReceiveStream, keep: Callable[[str], None]) -> None:
+    # \r and \r\n count as \n, also where a read ends between the two
+    utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    decoder = io.IncrementalNewlineDecoder(utf8, translate=True)
     rest = ""
-    async for text in TextReceiveStream(stream, errors="replace"):
-        *whole, rest = (rest + text).replace("\r", "\n").split("\n")
+    async for chunk in stream:
+        *whole, rest = (rest + decoder.decode(chunk)).split("\n")
         for line in whole:
             keep(line)
-    if rest:
-        keep(rest)
+    *whole, rest = (rest + decoder.decode(b"", final=True)).split("\n")
+    for line in (*whole, *([rest] if rest else [])):
+        keep(line)
 
 
 async def _end(process: Process) -> None:

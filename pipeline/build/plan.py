@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass, field
 from pipeline import files
 from pipeline.build import zip as packer
 from pipeline.build.catalog import offered_tags
+from pipeline.build.commits import not_upstream
 from pipeline.build.overlay import overlaid
 from pipeline.build.recipe import GO_VERSION, Recipe, Step, build_recipe
-from pipeline.build.upstream import Source, not_upstream
+from pipeline.build.upstream import Source
 from pipeline.config import Config, tag_problems
 from pipeline.errors import ConfigError, ToolchainError, UsageError
 from pipeline.files import Tree

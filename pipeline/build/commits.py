@@ -1,0 +1,136 @@
+"""Upstream's commits in the user cache: the `collector/` folder of each as one tar.
+
+Beside a tar lies a record with its checksum and the commit's time. An entry that is not whole is as
+good as absent. Files leave git as they are stored, whatever attributes and settings there are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import posixpath
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline import files
+from pipeline.build.git import FETCH_SECONDS, Repository, SilentError, run_git
+from pipeline.errors import UpstreamError
+from pipeline.files import Tree
+
+FOLDER = "collector"
+SHA_256_DIGITS = 64
+
+# Highest in rank of all attributes: files leave git as they are stored.
+_PLAIN = "* -text -ident -filter -working-tree-encoding -export-subst -export-ignore\n"
+
+
+def not_upstream(message: str) -> UpstreamError:
+    """The error for a repository that is not of upstream's shape."""
+    return UpstreamError(
+        message,
+        hint="the repository must be of the shape of open-telemetry/opentelemetry-lambda; "
+        "check --upstream-repo and --upstream-ref",
+    )
+
+
+async def download_commit(origin: Repository, commit: str, store: Path) -> None:
+    """Fetch one commit and keep its collector/ as a tar.
+
+    Raises:
+        UpstreamError: the commit cannot be reached, does not exist, or has no `collector/`.
+    """
+    files.check_writable(store)
+    with tempfile.TemporaryDirectory(dir=store, prefix=".fetch-") as temporary:
+        bare = Path(temporary) / "repository.git"
+        await _init_bare(origin, bare, commit)
+        await _fetch_commit(origin, bare, commit)
+        inside = ["-C", str(bare)]
+        show = [*inside, "show", "-s", "--no-show-signature", "--format=%ct"]
+        committed = int(await run_git(origin, [*show, f"{commit}^{{commit}}"]))
+        if not await run_git(origin, [*inside, "ls-tree", "-d", commit, "--", FOLDER]):
+            raise not_upstream(f"{origin.given} at {commit[:12]} has no folder {FOLDER}/")
+        archive = [*inside, "archive", "--format=tar", commit, "--", FOLDER]
+        tar = await run_git(origin, archive, seconds=FETCH_SECONDS)
+    record = {"sha256": hashlib.sha256(tar).hexdigest(), "committed": committed}
+    files.write_atomic(store / f"{commit}.tar", tar)
+    files.write_atomic(store / f"{commit}.json", json.dumps(record).encode())
+
+
+async def _fetch_commit(origin: Repository, bare: Path, commit: str) -> None:
+    """Bring a commit into a repository, alone where the server gives single commits."""
+    fetch = ["-C", str(bare), "fetch", "--quiet", "--no-tags"]
+    try:
+        shallow = [*fetch, "--depth=1", "--", origin.url, commit]
+        await run_git(origin, shallow, seconds=FETCH_SECONDS)
+    except SilentError:
+        raise
+    except UpstreamError:
+        # Some servers hand out only what a branch or tag points to.
+        whole = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
+        await run_git(origin, [*fetch, "--", origin.url, *whole], seconds=FETCH_SECONDS)
+    try:
+        await run_git(origin, ["-C", str(bare), "cat-file", "-e", f"{commit}^{{commit}}"])
+    except UpstreamError as error:
+        raise UpstreamError(
+            f"{origin.given} has no commit {commit}",
+            hint="give a branch, a tag or a commit's SHA with --upstream-ref",
+        ) from error
+
+
+async def _init_bare(origin: Repository, path: Path, commit: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    form = "sha256" if len(commit) == SHA_256_DIGITS else "sha1"
+    init = ["init", "--quiet", "--bare", f"--object-format={form}", str(path)]
+    await run_git(origin, init)
+    attributes = path / "info" / "attributes"
+    attributes.parent.mkdir(exist_ok=True)
+    attributes.write_text(_PLAIN)
+
+
+def read_commit(store: Path, commit: str) -> tuple[int, Tree] | None:
+    """Commit time and files of a cache entry; None where it is absent or broken."""
+    try:
+        record = json.loads((store / f"{commit}.json").read_bytes())
+        tar = (store / f"{commit}.tar").read_bytes()
+        if hashlib.sha256(tar).hexdigest() != record["sha256"]:
+            return None
+        return int(record["committed"]), _tar_files(tar, commit)
+    except (OSError, ArithmeticError, LookupError, TypeError, ValueError):
+        return None
+    except (RecursionError, tarfile.TarError):
+        return None
+
+
+def _tar_files(tar: bytes, commit: str) -> dict[str, bytes]:
+    """The files below collector/ in a tar; links inside it are followed."""
+    content: dict[str, bytes] = {}
+    with tarfile.open(fileobj=io.BytesIO(tar), mode="r:") as archive:
+        members = {member.name: member for member in archive}
+        for name, member in members.items():
+            if member.isdir():
+                continue
+            path = files.safe_path(name.removeprefix(f"{FOLDER}/"))
+            found = _followed(members, member)
+            stream = archive.extractfile(found) if found and found.isreg() else None
+            if stream is None:
+                raise not_upstream(
+                    f"{name} at {commit[:12]} is no file, nor a link to one in {FOLDER}/"
+                )
+            content[path] = stream.read()
+    return content
+
+
+def _followed(
+    members: Mapping[str, tarfile.TarInfo], member: tarfile.TarInfo
+) -> tarfile.TarInfo | None:
+    """What a symbolic link leads to; None where that is not among the members, or a circle."""
+    found: tarfile.TarInfo | None = member
+    for _ in members:
+        if found is None or not found.issym():
+            break
+        target = posixpath.join(posixpath.dirname(found.name), found.linkname)
+        found = members.get(posixpath.normpath(target))
+    return found

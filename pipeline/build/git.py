@@ -1,0 +1,108 @@
+"""The one runner of git: no prompts, nothing of a surrounding repository, an end to every wait."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import anyio
+
+from pipeline import process
+from pipeline.errors import ToolchainError, UpstreamError
+
+QUICK_SECONDS = 60
+FETCH_SECONDS = 600
+SCP_URL = re.compile(r"^(?!-)[A-Za-z0-9._-]+@(?!-)[A-Za-z0-9.-]+:[^\s]+\Z")
+
+# Git's own settings that would change where it works, when ocelot is started from a git hook.
+# `git rev-parse --local-env-vars`, less configuration, and what a server's hooks are given.
+_GIT_PLACES = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"),
+    *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_GRAFT_FILE", "GIT_SHALLOW_FILE"),
+    *("GIT_IMPLICIT_WORK_TREE", "GIT_INTERNAL_SUPER_PREFIX", "GIT_NAMESPACE"),
+    *("GIT_QUARANTINE_PATH", "GIT_DEFAULT_HASH"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repository:
+    """Where upstream's sources come from.
+
+    Attributes:
+        given: what the user typed; it stands in the manifest.
+        url: what git is given; empty for a plain folder.
+        folder: a folder that is no git repository and is taken as it is.
+    """
+
+    given: str
+    url: str = ""
+    folder: Path | None = None
+
+
+class SilentError(UpstreamError):
+    """A server that did not answer in time."""
+
+
+async def run_git(
+    origin: Repository, arguments: list[str], *, seconds: float | None = None
+) -> bytes:
+    """Run git within a time and give its output.
+
+    Raises:
+        UpstreamError: git failed or took too long; its own lines are the details.
+        ToolchainError: git is missing.
+    """
+    command = ["git", "-c", "protocol.ext.allow=never", *arguments]
+    result, limit = None, QUICK_SECONDS if seconds is None else seconds
+    try:
+        with anyio.move_on_after(limit):
+            result = await process.read_output(command, env=_environment())
+    except FileNotFoundError as error:
+        raise ToolchainError("git is not installed", hint="install git") from error
+    if result is None:
+        raise SilentError(
+            f"{_host(origin)} did not answer within {limit:.0f} seconds",
+            hint=ways_on(origin),
+        )
+    code, output, errors = result
+    if code != 0:
+        raise UpstreamError(
+            f"git could not read {origin.given} from {_host(origin)}",
+            hint=ways_on(origin),
+            details=tuple(line for line in errors.splitlines() if line.strip()),
+        )
+    return output
+
+
+def ways_on(origin: Repository) -> str:
+    """What to do where a repository does not answer."""
+    if not urlsplit(origin.url).scheme and not SCP_URL.match(origin.url):
+        return "check that the folder is a git repository that you may read"
+    return (
+        "check the name and the network; for a private repository set up git's credential helper "
+        "(gh auth setup-git). Ways on without it: --upstream-repo <URL of a mirror>, "
+        "--upstream-repo <path of a local clone>, or --upstream-repo sample to try ocelot out"
+    )
+
+
+def _host(origin: Repository) -> str:
+    if SCP_URL.match(origin.url):
+        return origin.url.partition("@")[2].partition(":")[0]
+    return urlsplit(origin.url).hostname or "this machine"
+
+
+def _environment() -> dict[str, str]:
+    """Our environment for git: no prompts, no foreign repository, an end to stalled transfers."""
+    kept = {name: value for name, value in os.environ.items() if name not in _GIT_PLACES}
+    stall = {"GIT_HTTP_LOW_SPEED_LIMIT": "1000", "GIT_HTTP_LOW_SPEED_TIME": "30"}
+    return {**stall, **kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+
+
+async def list_refs(origin: Repository, *patterns: str) -> dict[str, str]:
+    """Remote refs by full name."""
+    text = await run_git(origin, ["ls-remote", "--", origin.url, *patterns])
+    rows = [line.split("\t", 1) for line in text.decode().splitlines() if "\t" in line]
+    return {name: commit for commit, name in rows}

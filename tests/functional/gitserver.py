@@ -1,0 +1,295 @@
+"""A real git server on loopback, and the small repository of upstream's shape that it serves.
+
+`git http-backend` runs as a CGI program behind Python's own HTTP server, which keeps a log of what
+it was asked for and shows the faults that a test wants to see.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+Kind = Literal["discover", "list", "fetch"]
+Fault = Literal["unavailable", "stall", "cut"]
+
+# Where git is told to find a branch's or tag's commit: one `ls-remote` and nothing else.
+LS_REMOTE: tuple[Kind, ...] = ("discover", "list")
+
+_WHO = "ocelot"
+_SETTINGS = {
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_AUTHOR_NAME": _WHO,
+    "GIT_AUTHOR_EMAIL": f"{_WHO}@localhost",
+    "GIT_COMMITTER_NAME": _WHO,
+    "GIT_COMMITTER_EMAIL": f"{_WHO}@localhost",
+}
+
+
+def git(folder: Path, *arguments: str, data: bytes = b"", time: int = 1_700_000_000) -> str:
+    """Run git in a folder, untouched by the machine's settings; gives what it printed.
+
+    Args:
+        folder: working folder.
+        arguments: after `git`.
+        data: standard input.
+        time: seconds since the epoch, for commits and tags.
+    """
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    dates = {"GIT_AUTHOR_DATE": f"{time} +0000", "GIT_COMMITTER_DATE": f"{time} +0000"}
+    done = subprocess.run(
+        ["git", *arguments],
+        cwd=folder,
+        env={**own, **_SETTINGS, **dates},
+        input=data,
+        check=True,
+        stdout=subprocess.PIPE,
+        timeout=10,
+    )
+    return done.stdout.decode().strip()
+
+
+def new_repository(folder: Path, *, object_format: str = "sha1") -> Path:
+    """A repository without a commit."""
+    folder.mkdir(parents=True)
+    git(folder, "init", "--quiet", f"--object-format={object_format}", "--initial-branch=main")
+    return folder
+
+
+def commit(
+    repository: Path,
+    files: Mapping[str, bytes | PurePosixPath],
+    *,
+    branch: str = "main",
+    start: str = "",
+    time: int = 1_700_000_000,
+) -> str:
+    """Commit files byte for byte, past every filter; gives the commit's SHA.
+
+    Args:
+        repository: where; its work tree is left alone.
+        files: content by path; a path as content is a symbolic link to it.
+        branch: where the commit goes.
+        start: the commit's parent; without one it is the branch's first.
+        time: seconds since the epoch.
+    """
+    who = f"{_WHO} <{_WHO}@localhost> {time} +0000"
+    head = [f"commit refs/heads/{branch}", f"committer {who}", "data 0"]
+    lines = [line.encode() for line in (*head, *([f"from {start}"] if start else []))]
+    for name, content in files.items():
+        mode, data = (100644, content) if isinstance(content, bytes) else (120000, bytes(content))
+        lines.append(f"M {mode} inline {name}\ndata {len(data)}\n".encode() + data)
+    git(repository, "fast-import", "--quiet", "--force", data=b"\n".join([*lines, b""]))
+    return git(repository, "rev-parse", f"refs/heads/{branch}")
+
+
+COLLECTOR: Mapping[str, bytes] = {
+    "go.mod": b"module example.invalid/collector\n\ngo 1.25.0\n\n"
+    b"require go.opentelemetry.io/collector/otelcol v0.155.0\n",
+    "config.yaml": b"receivers:\n  otlp:\n",
+    "lambdacomponents/default.go": b"package lambdacomponents\n",
+    "main.go": b"package main\n\nfunc main() {}\n",
+}
+
+
+def in_collector(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Files with their paths below `collector/`."""
+    return {f"collector/{name}": content for name, content in files.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upstream:
+    """A repository of upstream's shape.
+
+    Attributes:
+        path: its work tree.
+        commits: full SHAs by a name: first, second, third, main, feature.
+    """
+
+    path: Path
+    commits: Mapping[str, str]
+
+
+def new_upstream(folder: Path) -> Upstream:
+    """A repository with `collector/` and more, four commits on main, branches and tags.
+
+    Tags: `light` at the first commit, the annotated `noted` and `layer/0.2.0` at the second; none
+    at the third. Branches: `main`, and `feature/one` from the second commit.
+    """
+    path = new_repository(folder)
+    commits: dict[str, str] = {}
+
+    def grow(name: str, files: Mapping[str, bytes], start: str, branch: str = "main") -> None:
+        time = 1_700_000_000 + len(commits)
+        commits[name] = commit(path, files, branch=branch, start=start, time=time)
+
+    outside = {"README.md": b"# outside\n", "python/src/wrapper.py": b"import os\n"}
+    grow("first", {**in_collector(COLLECTOR), **outside}, "")
+    for name, start in (("second", "first"), ("third", "second"), ("main", "third")):
+        grow(name, {"collector/config.yaml": f"{name}: {{}}\n".encode()}, commits[start])
+    grow("feature", {"collector/feature.go": b"package main\n"}, commits["second"], "feature/one")
+    git(path, "tag", "light", commits["first"])
+    for name in ("noted", "layer/0.2.0"):
+        git(path, "tag", "--annotate", "--message", name, name, commits["second"])
+    return Upstream(path=path, commits=commits)
+
+
+@dataclass(kw_only=True)
+class GitServer:
+    """Serves the repositories below a folder as `<url>/<name>`, for as long as it is entered.
+
+    Attributes:
+        root: the folder.
+        credentials: user and password that are asked for; None where anybody may read.
+        single_commits: hand out any commit; else, as protocol version 0 does, only what a branch
+            or tag points to.
+        faults: what goes wrong, by the kind of request that it befalls.
+        gathering: fetches wait here for one another.
+        log: what was asked for, in order.
+        fetching: set as soon as a fetch is asked for.
+    """
+
+    root: Path
+    credentials: tuple[str, str] | None = None
+    single_commits: bool = True
+    faults: dict[Kind, Fault] = field(default_factory=dict[Kind, Fault])
+    gathering: threading.Barrier | None = None
+    log: list[Kind] = field(default_factory=list[Kind])
+    fetching: threading.Event = field(default_factory=threading.Event)
+    closing: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> Self:
+        self._server = _Server(("127.0.0.1", 0), partial(_Handler, self))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)
+
+    @property
+    def host(self) -> str:
+        """Address and port."""
+        return f"127.0.0.1:{self._server.server_port}"
+
+    def url(self, repository: Path) -> str:
+        """The URL of a repository."""
+        return f"http://{self.host}/{repository.relative_to(self.root).as_posix()}"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        # a git that was ended, or a connection that a fault cut, is no news
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One request to git http-backend: https://git-scm.com/docs/git-http-backend."""
+
+    def __init__(self, owner: GitServer, *arguments: Any) -> None:  # noqa: ANN401
+        self.owner = owner
+        super().__init__(*arguments)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401
+        """Nothing is printed; the owner keeps the log."""
+
+    def do_GET(self) -> None:
+        self._serve(b"")
+
+    def do_POST(self) -> None:
+        self._serve(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def _serve(self, body: bytes) -> None:
+        kind = self._kind(body)
+        self.owner.log.append(kind)
+        if kind == "fetch":
+            self.owner.fetching.set()
+        if not self._allowed():
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="git"')
+            self.end_headers()
+            return
+        fault = self.owner.faults.get(kind)
+        if fault == "unavailable":
+            self.send_error(503)
+        elif fault == "stall":
+            self.owner.closing.wait(20)
+        else:
+            if kind == "fetch" and self.owner.gathering:
+                with suppress(threading.BrokenBarrierError):
+                    self.owner.gathering.wait(3)
+            self._answer(body, cut=fault == "cut")
+
+    def _kind(self, body: bytes) -> Kind:
+        if self.command == "GET":
+            return "discover"
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        return "list" if b"command=ls-refs" in body else "fetch"
+
+    def _allowed(self) -> bool:
+        if not self.owner.credentials:
+            return True
+        wanted = base64.b64encode(":".join(self.owner.credentials).encode()).decode()
+        return self.headers.get("Authorization") == f"Basic {wanted}"
+
+    def _answer(self, body: bytes, *, cut: bool) -> None:
+        done = subprocess.run(
+            ["git", "http-backend"],
+            env=self._environment(),
+            input=body,
+            check=True,
+            stdout=subprocess.PIPE,
+            timeout=20,
+        )
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
+        self.send_response(int(headers.pop("Status", "200 OK").split()[0]))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content[: len(content) // 2] if cut else content)
+
+    def _environment(self) -> dict[str, str]:
+        asked = urlsplit(self.path)  # a whole URL where we are somebody's proxy
+        protocol = self.headers.get("Git-Protocol", "") if self.owner.single_commits else ""
+        return {
+            **_SETTINGS,
+            "PATH": os.environ["PATH"],
+            "GIT_PROJECT_ROOT": str(self.owner.root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "GIT_PROTOCOL": protocol,
+            "REQUEST_METHOD": self.command,
+            "PATH_INFO": asked.path,
+            "QUERY_STRING": asked.query,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": self.headers.get("Content-Length", ""),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            "REMOTE_ADDR": "127.0.0.1",
+        }
