@@ -136,37 +136,31 @@ def compare(name: str, runs: int, ours: Callable[[], float], other: Callable[[],
     print(f"{name}: ratio {ratio:.2f} ({mine:.2f} s to {theirs:.2f} s, {runs} pairs)", flush=True)
 
 
+def against_plain(bench: Bench, name: str, distribution: str, warm: Path | None) -> None:
+    """Ocelot against two plain `go build`, each from its own copy of a build cache, or from none."""
+    compare(
+        f"{name}, against two plain go build",
+        bench.runs,
+        lambda: bench.ocelot(distribution, bench.cache("ours", warm)),
+        lambda: bench.plain(distribution, bench.cache("theirs", warm)),
+    )
+
+
 def cold(bench: Bench) -> None:
     """Empty build cache, both architectures."""
     bench.warmed()
-    compare(
-        "cold, against two plain go build",
-        bench.runs,
-        lambda: bench.ocelot("minimal", bench.cache("ours")),
-        lambda: bench.plain("minimal", bench.cache("theirs")),
-    )
+    against_plain(bench, "cold", "minimal", None)
 
 
 def changed(bench: Bench) -> None:
     """From minimal to a distribution with one contrib component more."""
-    warm = bench.warmed()
-    compare(
-        "distribution changed (a component to compile), against plain incremental go build",
-        bench.runs,
-        lambda: bench.ocelot("minimal-signaltometrics", bench.cache("ours", warm)),
-        lambda: bench.plain("minimal-signaltometrics", bench.cache("theirs", warm)),
-    )
+    name = "distribution changed (a component to compile)"
+    against_plain(bench, name, "minimal-signaltometrics", bench.warmed())
 
 
 def relinked(bench: Bench) -> None:
     """A distribution whose packages are all compiled already: what is left is to link and pack."""
-    warm = bench.warmed()
-    compare(
-        "distribution changed (only linking), against plain incremental go build",
-        bench.runs,
-        lambda: bench.ocelot("minimal", bench.cache("ours", warm)),
-        lambda: bench.plain("minimal", bench.cache("theirs", warm)),
-    )
+    against_plain(bench, "distribution changed (only linking)", "minimal", bench.warmed())
 
 
 def unchanged(bench: Bench) -> None:

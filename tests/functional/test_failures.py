@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -78,43 +79,49 @@ def dead_address() -> str:
         return f"http://127.0.0.1:{unused.getsockname()[1]}"
 
 
-def test_a_compile_error_shows_gos_own_lines(cache: Path, tmp_path: Path) -> None:
-    config = copied_config(tmp_path)
+@dataclass(frozen=True)
+class Refused:
+    """A build that the compiler refused, and the folder for its temporary files."""
+
+    ran: Ran
+    temporary: Path
+    output: Path
+
+
+def refused_build(cache: Path, tmp_path: Path, *more: str) -> Refused:
+    """Build with a hand-written file that does not compile."""
+    config, temporary = copied_config(tmp_path), tmp_path / "tmp"
     broken = config / "overlay" / "lambdacomponents" / "exporter" / "broken.go"
     broken.parent.mkdir(parents=True)
     broken.write_text("package exporter\n\nfunc init() { undefinedThing() }\n")
-    temporary = tmp_path / "tmp"
     temporary.mkdir()
     ran = run_ocelot(
-        *(*MINIMAL, "-r", "sample", "-o", "dist", "--config", config),
+        *(*MINIMAL, "-r", "sample", "-o", "dist", "--config", config, *more),
         cache=cache,
         env={"TMPDIR": str(temporary)},
         cwd=tmp_path,
     )
-    assert ran.code == 6
-    assert "amd64: compile failed" in ran.err
-    assert "$ go build" in ran.err
-    assert "lambdacomponents/exporter/broken.go:3:15: undefined: undefinedThing" in ran.err
-    assert "next: " in ran.err
-    assert list(temporary.iterdir()) == []
-    assert list((tmp_path / "dist").iterdir()) == []
+    return Refused(ran, temporary, tmp_path / "dist")
+
+
+def test_a_compile_error_shows_gos_own_lines(cache: Path, tmp_path: Path) -> None:
+    refused = refused_build(cache, tmp_path)
+    assert refused.ran.code == 6
+    for told in (
+        "amd64: compile failed",
+        "$ go build",
+        "lambdacomponents/exporter/broken.go:3:15: undefined: undefinedThing",
+        "next: ",
+    ):
+        assert told in refused.ran.err
+    assert list(refused.temporary.iterdir()) == []
+    assert list(refused.output.iterdir()) == []
 
 
 def test_keep_temp_keeps_the_sources_and_says_where(cache: Path, tmp_path: Path) -> None:
-    config = copied_config(tmp_path)
-    broken = config / "overlay" / "lambdacomponents" / "exporter" / "broken.go"
-    broken.parent.mkdir(parents=True)
-    broken.write_text("package exporter\n\nfunc init() { undefinedThing() }\n")
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
-    ran = run_ocelot(
-        *(*MINIMAL, "-r", "sample", "-o", "dist", "--config", config, "--keep-temp"),
-        cache=cache,
-        env={"TMPDIR": str(temporary)},
-        cwd=tmp_path,
-    )
-    (kept,) = temporary.iterdir()
-    assert f"sources kept in {kept / 'collector'}" in ran.err
+    refused = refused_build(cache, tmp_path, "--keep-temp")
+    (kept,) = refused.temporary.iterdir()
+    assert f"sources kept in {kept / 'collector'}" in refused.ran.err
     assert (kept / "collector" / "lambdacomponents" / "exporter" / "broken.go").is_file()
 
 
