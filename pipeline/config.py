@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from pipeline import model
-from pipeline.errors import ConfigError, Problem, UsageError
+from pipeline.errors import ConfigError, Problem, UsageError, quoted
 from pipeline.located_yaml import Document, Place, read_document
 from pipeline.model import Component, Distribution
 
@@ -174,7 +174,7 @@ def _entries(
     problems: list[Problem] = []
     for name, value in document.mapping.items():
         if not re.match(name_pattern, name):
-            problems.append(document.problem((name,), f"{name!r} cannot be {what}"))
+            problems.append(document.problem((name,), f"{quoted(name)} cannot be {what}"))
             continue
         try:
             entries[name] = kind.model_validate({} if value is None else value)
@@ -189,7 +189,7 @@ def _explained(
     keys = [field.alias or name for name, field in kind.model_fields.items()]
     for each in error.errors(include_url=False, include_context=False):
         place = (*entry, *each["loc"])
-        label = ".".join(str(part) for part in place)
+        label = ".".join(_shown_key(part) for part in place)
         if each["type"] == "extra_forbidden":
             unknown = str(each["loc"][-1])
             message = f"{label}: unknown key{perhaps(unknown, keys)}"
@@ -200,11 +200,16 @@ def _explained(
         yield document.problem(place, message)
 
 
+def _shown_key(part: str | int) -> str:
+    text = str(part)
+    return text if re.fullmatch(r"[A-Za-z0-9._<>/-]{1,80}", text) else quoted(text)
+
+
 def _pattern_message(value: str, place: Place) -> str:
     key = next((part for part in reversed(place) if isinstance(part, str)), "")
     if key == "buildtags":
         form = f"{model.TAG_PREFIX}.<kind>.<name>"
-        return f"{value!r} is no build tag of the form {form}{_perhaps_tag(value)}"
+        return f"{quoted(value)} is no build tag of the form {form}{_perhaps_tag(value)}"
     forms = {
         "module": "a Go module such as example.com/path or example.com/path@v1.2.3",
         "import": "a Go import path such as example.com/module/package",
@@ -212,7 +217,7 @@ def _pattern_message(value: str, place: Place) -> str:
         "config-file": "a path to a .yaml file below the config folder",
         "base": "a distribution's name",
     }
-    return f"{value!r} is not {forms.get(key, 'of the form expected')}"
+    return f"{quoted(value)} is not {forms.get(key, 'of the form expected')}"
 
 
 def _perhaps_tag(value: str) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+_LONGEST = 80
+
 
 class OcelotError(Exception):
     """A failure that is told as a message, its details and a hint, never as a traceback.
@@ -31,6 +33,11 @@ class UsageError(OcelotError):
 
     exit_code = 2
     meaning = "usage: an option or argument cannot be used"
+
+
+def quoted(value: str) -> str:
+    """A user's own words for a message: in quotes, in short, with nothing that does not print."""
+    return repr(value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

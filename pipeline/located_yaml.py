@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
-from pipeline.errors import Problem
+from pipeline.errors import Problem, quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 100_000
 MAX_NODES = 10_000
 MAX_DEPTH = 50
 
@@ -82,10 +82,17 @@ class _Reader:
             raise _TooLargeError
         self.lines.setdefault(place, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
+            self.check_tag(node, "map")
             return self.read_mapping(node, place)
         if isinstance(node, yaml.SequenceNode):
+            self.check_tag(node, "seq")
             return [self.read(item, (*place, at)) for at, item in enumerate(node.value)]
         return self.read_scalar(node)
+
+    def check_tag(self, node: yaml.CollectionNode, own: str) -> None:
+        """Tell of a tag such as !!python/object, which PyYAML minds only in a scalar."""
+        if node.tag != f"tag:yaml.org,2002:{own}":
+            self.complain(node, f"value cannot be used: tag {quoted(node.tag)}")
 
     def read_mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -96,7 +103,9 @@ class _Reader:
             key = str(key_node.value)
             if key in result:
                 first = self.lines[(*place, key)]
-                self.complain(key_node, f"duplicate key {key!r}, already given in line {first}")
+                self.complain(
+                    key_node, f"duplicate key {quoted(key)}, already given in line {first}"
+                )
                 continue
             self.lines[(*place, key)] = key_node.start_mark.line + 1
             result[key] = self.read(value_node, (*place, key))
@@ -105,11 +114,16 @@ class _Reader:
     def read_scalar(self, node: yaml.Node) -> Any:  # noqa: ANN401
         try:
             # SafeLoader knows only YAML's own scalars: a tag such as !!python/name is an error.
-            return self.scalars.construct_object(node)  # pyright: ignore[reportUnknownMemberType]
-        except (yaml.YAMLError, ValueError) as error:
+            value = self.scalars.construct_object(node)  # pyright: ignore[reportUnknownMemberType]
+        # PyYAML's constructors of numbers, booleans and times trip over text of another form.
+        except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
             reason = getattr(error, "problem", None) or str(error)
             self.complain(node, f"value cannot be used: {reason}")
             return None
+        if isinstance(value, (list, dict, set)):
+            self.complain(node, f"value cannot be used: tag {quoted(node.tag)}")
+            return None
+        return value
 
 
 def read_document(path: Path, name: str) -> Document:

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 Kind = Literal["receiver", "exporter", "processor", "extension", "connector"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -23,14 +30,18 @@ ALL_TAG = f"{TAG_PREFIX}.all"
 _ANY_KIND = "|".join(KINDS)
 _PATH = r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
 
-DISTRIBUTION_NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
-BUILD_TAG = rf"^{TAG_PREFIX}\.(custom|all|({_ANY_KIND})\.[a-z0-9_]+)$"
-COMPONENT_TAG = rf"^{TAG_PREFIX}\.({_ANY_KIND})\.(?!all$)[a-z0-9_]+$"
+# Python's `$` also stands before a newline at the end; `\Z` is unknown to editors (ECMAScript).
+_END = r"$(?!\n)"
+
+DISTRIBUTION_NAME = rf"^(?!.{{65}})[a-z0-9]+(-[a-z0-9]+)*{_END}"
+BUILD_TAG = rf"^{TAG_PREFIX}\.(custom|all|({_ANY_KIND})\.[a-z0-9_]+){_END}"
+COMPONENT_TAG = rf"^{TAG_PREFIX}\.({_ANY_KIND})\.(?!all$)[a-z0-9_]+{_END}"
 # The first element of a Go module path is a host name: https://go.dev/ref/mod#module-path
-GO_MODULE = rf"^[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)+(/{_PATH})*$"
+_MODULE = rf"^[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)+(/{_PATH})*"
+GO_MODULE = f"{_MODULE}{_END}"
 GO_VERSION = r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?"
-GO_MODULE_AT_VERSION = rf"{GO_MODULE[:-1]}(@{GO_VERSION})?$"
-GO_FUNCTION = r"^[A-Z][A-Za-z0-9_]*$"
+GO_MODULE_AT_VERSION = rf"{_MODULE}(@{GO_VERSION})?{_END}"
+GO_FUNCTION = rf"^[A-Z][A-Za-z0-9_]*{_END}"
 
 DistributionName = Annotated[str, StringConstraints(pattern=DISTRIBUTION_NAME, max_length=64)]
 # Python's `$` and `(?!…)` are needed, so these patterns are matched by Python's own engine.
@@ -57,7 +68,7 @@ class Distribution(_Entry):
     """One entry of `config/distributions.yaml`: a named set of components."""
 
     description: str = Field(
-        default="", max_length=200, description="One line for people; it goes into the layer."
+        default="", max_length=200, description="For people; it goes into the layer, as one line."
     )
     base: DistributionName | None = Field(
         default=None, description="A distribution whose build tags come first."
@@ -68,9 +79,14 @@ class Distribution(_Entry):
     config_file: str | None = Field(
         default=None,
         alias="config-file",
-        pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*\.ya?ml$",
+        pattern=rf"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*\.ya?ml{_END}",
         description="The collector config inside the layer, relative to the config folder.",
     )
+
+    @field_validator("description")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        return " ".join(value.split())
 
 
 class Component(_Entry):

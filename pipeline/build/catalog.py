@@ -57,7 +57,8 @@ def default_tags(tree: Tree) -> frozenset[str]:
     return frozenset(
         tag
         for tag, content in _component_files(tree)
-        if {package for package in _packages(content) if _is_component(package)} <= imported
+        if (own := {package for package in _packages(content) if _is_component(package)})
+        and own <= imported
     )
 
 

@@ -16,7 +16,7 @@ _UNREACHABLE = re.compile(
     r"network is unreachable|Bad Gateway|Service Unavailable|unexpected EOF|certificate"
 )
 _NOT_SERVED = re.compile(
-    r"(\d{3} (Forbidden|Gone|Not Found))|unknown revision|no matching versions"
+    r"(\d{3} (Unauthorized|Forbidden|Gone|Not Found))|unknown revision|no matching versions"
 )
 
 _HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -28,6 +28,11 @@ _HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile("finding module for package"),
         "name the module that holds the package, with a version, in components.yaml",
+    ),
+    (
+        re.compile("could not read Username|terminal prompts disabled|Permission denied"),
+        "the module's repository wants credentials: set up git's credential helper "
+        "(gh auth setup-git) and name the module's host in GOPRIVATE",
     ),
     (
         _NOT_SERVED,
@@ -81,7 +86,7 @@ def together(errors: Sequence[OcelotError]) -> OcelotError:
     first, *rest = errors
     seen, details = set(first.details), list(first.details)
     for error in rest:
-        details.append(str(error))
+        details.append(str(error) if error.hint == first.hint else f"{error}; next: {error.hint}")
         details += [line for line in error.details if line not in seen]
         seen.update(error.details)
     return type(first)(str(first), hint=first.hint, details=tuple(details))

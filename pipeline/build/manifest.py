@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.files import told_write_errors, write_atomic
 from pipeline.model import Architecture
@@ -123,7 +123,7 @@ def read_manifest(path: Path) -> Manifest | None:
     """A manifest; None where there is none that can be read."""
     try:
         return Manifest.model_validate(json.loads(path.read_bytes()))
-    except (OSError, ValueError, ValidationError):
+    except (OSError, ValueError, RecursionError):  # pydantic's is a ValueError
         return None
 
 

@@ -108,32 +108,17 @@ def build_plan(
     own = offered_tags(source.files)
     _check_tags(config, distribution, own | offered_tags(overlay), source)
     custom, notes = _custom_components(config, tags, own)
-    requirements = {
-        Requirement(module=each.module_path, version=each.version or version)
-        for each in custom.values()
-    }
+    requirements = tuple(sorted({_requirement(each, version) for each in custom.values()}))
     recipe = build_recipe(
         architectures, tags, requirements, collector_version=version, commit=source.commit
     )
     tree = overlaid(source.files, overlay, custom)
     moment = max(source.committed if epoch is None else epoch, packer.EARLIEST)
-    configs = layer_configs(tree, config_file)
-    shared = (files.tree_digest(tree), files.tree_digest(configs), moment, packer.PACKER)
-    layers = tuple(
-        LayerPlan(
-            architecture=architecture,
-            file=zip_name(architecture, distribution),
-            key=_key(recipe, step, shared),
-            step=step,
-            configs=configs,
-        )
-        for architecture, step in zip(architectures, recipe.compile, strict=True)
-    )
     return BuildPlan(
         distribution=distribution,
         description=entry.description,
         tags=tags,
-        requirements=tuple(sorted(requirements)),
+        requirements=requirements,
         repository=source.repository,
         ref=source.ref,
         commit=source.commit,
@@ -141,9 +126,29 @@ def build_plan(
         go_version=GO_VERSION,
         epoch=moment,
         recipe=recipe,
-        layers=layers,
+        layers=_layer_plans(distribution, recipe, tree, layer_configs(tree, config_file), moment),
         tree=tree,
         notes=notes,
+    )
+
+
+def _requirement(component: Component, collector: str) -> Requirement:
+    return Requirement(module=component.module_path, version=component.version or collector)
+
+
+def _layer_plans(
+    distribution: str, recipe: Recipe, tree: Tree, configs: Tree, epoch: int
+) -> tuple[LayerPlan, ...]:
+    shared = (files.tree_digest(tree), files.tree_digest(configs), epoch, packer.PACKER)
+    return tuple(
+        LayerPlan(
+            architecture=Architecture(step.lane),
+            file=zip_name(Architecture(step.lane), distribution),
+            key=_key(recipe, step, shared),
+            step=step,
+            configs=configs,
+        )
+        for step in recipe.compile
     )
 
 

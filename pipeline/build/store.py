@@ -7,12 +7,13 @@ record with its checksum; one that does not match is as good as absent.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
 
 from pipeline.files import write_atomic
 
@@ -33,8 +34,9 @@ class StoredLayer:
     engine: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Record:
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
     sha256: str
     unzipped_size: int
     engine: str
@@ -44,10 +46,10 @@ def find_layer(store: Path, key: str) -> StoredLayer | None:
     """The layer of that key, if it is there and whole."""
     path = store / f"{key}.zip"
     try:
-        record = _Record(**json.loads((store / f"{key}.json").read_bytes()))
+        record = _Record.model_validate_json((store / f"{key}.json").read_bytes())
         content = path.read_bytes()
         os.utime(path)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError):  # pydantic's is a ValueError
         return None
     if hashlib.sha256(content).hexdigest() != record.sha256:
         return None
@@ -62,7 +64,7 @@ def keep_layer(store: Path, key: str, layer: StoredLayer) -> None:
         engine=layer.engine,
     )
     write_atomic(store / f"{key}.zip", layer.content)
-    write_atomic(store / f"{key}.json", json.dumps(asdict(record)).encode())
+    write_atomic(store / f"{key}.json", record.model_dump_json().encode())
     _drop_old(store)
 
 

@@ -150,8 +150,12 @@ async def _fetch(
 
 
 def _local_repository(given: str) -> Repository:
-    path = Path(given).expanduser().resolve()
-    if not path.is_dir():
+    try:
+        path = Path(given).expanduser().resolve()
+        there = path.is_dir()
+    except (RuntimeError, ValueError):  # no such user, a NUL
+        path, there = Path(given), False
+    if not there:
         raise UsageError(f"upstream folder {given} does not exist", hint="check the path")
     if (path / ".git").exists() or (path / "objects").is_dir():
         return Repository(given=given, url=str(path))
@@ -237,4 +241,4 @@ async def _read_history(origin: Repository, history: Path) -> None:
 
 
 def _redacted(text: str) -> str:
-    return re.sub(r"//.*@", "//…@", text)
+    return re.sub(r"^(.*?//)?.*@", r"\1…@", text)

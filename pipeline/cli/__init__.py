@@ -54,7 +54,7 @@ def _options(
 def main() -> None:
     """Run the command line and exit with the code of its error class."""
     try:
-        code = app(standalone_mode=False)
+        app()  # ends by SystemExit, with 2 for what click refuses
     except KeyboardInterrupt:
         _fail(InterruptedBuildError("interrupted", hint="run the same command to go on"))
     except OcelotError as error:
@@ -64,8 +64,6 @@ def main() -> None:
         if not known:
             raise
         _fail(known[0])
-    else:
-        sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(error: OcelotError) -> None:

@@ -11,13 +11,21 @@ from pathlib import Path
 SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
-def annotation(message: str, *, file: str = "", line: int = 0) -> str:
-    """The workflow command that shows an error at a line of a file."""
+def annotation(message: str, *, level: str = "error", file: str = "", line: int = 0) -> str:
+    """The workflow command that shows an error or a notice, at a line of a file if given."""
     places = [f"file={_property(file)}"] if file else []
     places += [f"line={line}"] if line else []
-    return (
-        f"::error {','.join(places)}::{_data(message)}" if places else f"::error::{_data(message)}"
-    )
+    head = f"{level} {','.join(places)}" if places else level
+    return f"::{head}::{_data(message)}"
+
+
+def plain_line(text: str) -> str:
+    """A program's line so that GitHub's runner does not read it as a command.
+
+    It takes `::` after any blanks, and the older `##[` anywhere.
+    """
+    text = text.replace("##[", "##\u200b[")
+    return text.replace("::", ":\u200b:") if text.lstrip().startswith("::") else text
 
 
 def append_summary(markdown: str, environment: Mapping[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.build.apply import Build, BuiltLayer
 from pipeline.build.limits import megabytes
@@ -32,7 +33,7 @@ def title(build: Build) -> str:
 
 def build_table(build: Build) -> Table:
     """The table for the screen."""
-    table = Table(title=title(build), title_justify="left")
+    table = Table(title=Text(title(build)), title_justify="left")
     for heading in HEADINGS:
         right = heading in ("zip", "unzipped", "time")
         table.add_column(heading, justify="right" if right else "left", no_wrap=True)

@@ -12,6 +12,7 @@ from rich.progress import Progress as Bars
 from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from pipeline.github.annotations import annotation, plain_line
 from pipeline.progress import Progress
 
 HEARTBEAT_SECONDS = 15
@@ -146,23 +147,15 @@ class FoldedProgress:
             return
         self._print(f"::group::{title}")
         for text in collected:
-            self._print(text)
+            self._print(plain_line(text))
         self._print("::endgroup::")
 
     def note(self, text: str) -> None:
         """Print an annotation."""
-        self._print(f"::notice::{text}")
+        self._print(annotation(text, level="notice"))
 
     def _print(self, text: str) -> None:
-        # a program's line must not be read as a command to GitHub
-        safe = (
-            text if text.startswith(("::group::", "::endgroup::", "::notice::")) else _plain(text)
-        )
-        self.console.print(Text(safe), soft_wrap=True)
-
-
-def _plain(text: str) -> str:
-    return text.replace("::", ":\u200b:") if text.lstrip().startswith("::") else text
+        self.console.print(Text(text), soft_wrap=True)
 
 
 def _escaped(text: str) -> str:

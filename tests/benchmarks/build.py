@@ -137,7 +137,7 @@ def compare(name: str, runs: int, ours: Callable[[], float], other: Callable[[],
 
 
 def against_plain(bench: Bench, name: str, distribution: str, warm: Path | None) -> None:
-    """Ocelot against two plain `go build`, each from its own copy of a build cache, or from none."""
+    """Ocelot against two plain `go build`, each from a copy of a build cache of its own or none."""
     compare(
         f"{name}, against two plain go build",
         bench.runs,

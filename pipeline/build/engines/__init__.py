@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+import anyio
+
+from pipeline.build.failure import together
 from pipeline.build.recipe import Recipe, Step
+from pipeline.errors import OcelotError
 from pipeline.files import Tree
 from pipeline.progress import Progress
 
+Side = Callable[[], Awaitable[None]]
 OnBinary = Callable[[Step, bytes], Awaitable[None]]
 
 
@@ -31,3 +36,24 @@ class Engine(Protocol):
             OutputError: a disk is full or read-only.
         """
         ...
+
+
+async def run_together(sides: Sequence[Side]) -> None:
+    """Run work side by side; all of it ends before its failures are told together.
+
+    Raises:
+        OcelotError: one that loses nothing of those that were raised.
+    """
+    errors: list[OcelotError] = []
+
+    async def run(side: Side) -> None:
+        try:
+            await side()
+        except OcelotError as error:
+            errors.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        for side in sides:
+            tasks.start_soon(run, side)
+    if errors:
+        raise together(errors)

@@ -15,15 +15,16 @@ import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import anyio
 
 from pipeline import process
-from pipeline.build.engines import OnBinary
-from pipeline.build.failure import step_error, together
+from pipeline.build.engines import OnBinary, run_together
+from pipeline.build.failure import step_error
 from pipeline.build.recipe import GO_VERSION, Recipe, Step
-from pipeline.errors import OcelotError, ToolchainError
+from pipeline.errors import ToolchainError
 from pipeline.files import Tree, told_write_errors, write_tree
 from pipeline.progress import Progress
 
@@ -91,23 +92,15 @@ class _Run:
     async def stage(
         self, steps: tuple[Step, ...], settings: Mapping[str, str], on_binary: OnBinary | None
     ) -> None:
-        """Run steps side by side; all of them end before their failures are told together."""
-        errors: list[OcelotError] = []
+        """Run steps side by side; see `run_together`."""
 
         async def run(step: Step) -> None:
-            try:
-                await self.step(step, settings)
-                if on_binary:
-                    binary = await anyio.Path(self.source / step.output).read_bytes()
-                    await on_binary(step, binary)
-            except OcelotError as error:
-                errors.append(error)
+            await self.step(step, settings)
+            if on_binary:
+                binary = await anyio.Path(self.source / step.output).read_bytes()
+                await on_binary(step, binary)
 
-        async with anyio.create_task_group() as tasks:
-            for step in steps:
-                tasks.start_soon(run, step)
-        if errors:
-            raise together(errors)
+        await run_together([partial(run, step) for step in steps])
 
     async def step(self, step: Step, settings: Mapping[str, str]) -> None:
         """Run one step to its end.

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.github.annotations import annotation, append_summary
+
+
+def test_an_error_is_shown_at_its_line() -> None:
+    assert annotation("is wrong", file="config/a.yaml", line=3) == (
+        "::error file=config/a.yaml,line=3::is wrong"
+    )
+
+
+def test_an_error_of_a_whole_file_has_no_line() -> None:
+    assert annotation("is empty", file="a.yaml") == "::error file=a.yaml::is empty"
+
+
+def test_an_error_of_no_file_has_no_properties() -> None:
+    assert annotation("is wrong") == "::error::is wrong"
+
+
+@pytest.mark.parametrize(
+    ("message", "escaped"),
+    [
+        ("100%", "100%25"),
+        ("one\ntwo", "one%0Atwo"),
+        ("one\r\ntwo", "one%0D%0Atwo"),
+        ("%0A", "%250A"),
+        ("a: b, c::d", "a: b, c::d"),
+    ],
+)
+def test_a_message_is_escaped_as_data(message: str, escaped: str) -> None:
+    assert annotation(message) == f"::error::{escaped}"
+
+
+def test_a_files_name_is_escaped_as_a_property() -> None:
+    assert annotation("x", file="a:b,c%d\ne", line=1) == "::error file=a%3Ab%2Cc%25d%0Ae,line=1::x"
+
+
+def test_a_message_cannot_start_a_command_of_its_own() -> None:
+    assert "\n" not in annotation("x\n::add-mask::y")
+
+
+def test_the_summary_is_added_to_what_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "summary.md"
+    path.write_text("# before\n", encoding="utf-8")
+    append_summary("after ü\n", {"GITHUB_STEP_SUMMARY": str(path)})
+    append_summary("and again\n", {"GITHUB_STEP_SUMMARY": str(path)})
+    assert path.read_text(encoding="utf-8") == "# before\nafter ü\nand again\n"
+
+
+@pytest.mark.parametrize("environment", [dict[str, str](), {"GITHUB_STEP_SUMMARY": ""}])
+def test_outside_github_there_is_no_summary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    append_summary("x\n", environment)
+    assert list(tmp_path.iterdir()) == []

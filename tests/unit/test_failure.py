@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import pytest
+from unit_examples import COMMIT, OTLP
+
+from pipeline.build.failure import step_error, telling, together
+from pipeline.build.recipe import Step, build_recipe
+from pipeline.errors import CompileError, LimitError, OcelotError, OutputError, ToolchainError
+from pipeline.model import CUSTOM_TAG, Architecture, Requirement
+
+RECIPE = build_recipe(
+    tuple(Architecture),
+    (CUSTOM_TAG, OTLP),
+    [Requirement(module="example.com/mine", version="v1.2.3")],
+    collector_version="v0.155.0",
+    commit=COMMIT,
+)
+(REQUIRE,), (MODULES,), *_ = RECIPE.prepare
+COMPILE = RECIPE.compile[0]
+
+PROXY = "https://proxy.golang.org/example.com/mine/@v/v1.2.3.mod"
+UNKNOWN = "server response: not found: example.com/mine@v1.2.3: invalid version: unknown revision"
+MISMATCH = (
+    "verifying example.com/mine@v1.2.3: checksum mismatch",
+    "\tdownloaded: h1:AAAA=",
+    "\tgo.sum:     h1:BBBB=",
+    "",
+    "SECURITY ERROR",
+    "This download does NOT match an earlier download recorded in go.sum.",
+)
+UNDEFINED = ("# example.com/mine", "./mine.go:12:3: undefined: NewFactory")
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        (f"go: example.com/mine@v1.2.3: reading {PROXY}: 403 Forbidden", "does not serve"),
+        (f"go: example.com/mine@v1.2.3: reading {PROXY}: 410 Gone", "does not serve"),
+        (f"go: example.com/mine@v1.2.3: reading {PROXY}: 401 Unauthorized", "does not serve"),
+        (f"go: reading {PROXY}: 404 Not Found", "does not serve"),
+        (f"go: reading {PROXY}: 404 Not Found\n\t{UNKNOWN} v1.2.3", "does not serve"),
+        (f'Get "{PROXY}": dial tcp 127.0.0.1:9: connect: connection refused', "did not answer"),
+        (f'Get "{PROXY}": proxyconnect tcp: dial tcp: i/o timeout', "did not answer"),
+        (f'Get "{PROXY}": dial tcp: lookup proxy.golang.org: no such host', "did not answer"),
+        (f'Get "{PROXY}": read: connection reset by peer', "did not answer"),
+        (f'Get "{PROXY}": net/http: TLS handshake timeout', "did not answer"),
+        (f'Get "{PROXY}": tls: failed to verify certificate: x509: unknown', "did not answer"),
+        (f"reading {PROXY}: 502 Bad Gateway", "did not answer"),
+        (f"reading {PROXY}: 503 Service Unavailable", "did not answer"),
+        ("\n".join(MISMATCH), "not what go.sum says"),
+        ("go: finding module for package example.com/mine/x", "name the module"),
+    ],
+)
+def test_a_module_that_cannot_be_had_is_told_with_what_to_do(line: str, hint: str) -> None:
+    error = step_error(MODULES, line.splitlines())
+    assert type(error) is ToolchainError
+    assert str(error) == "modules: modules for amd64 failed: a Go module cannot be had"
+    assert hint in error.hint
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "write /tmp/go-build1/b001/_pkg_.a: no space left on device",
+        "open /cache/go/build/trim.txt: read-only file system",
+        "mkdir /cache/go/build/00: disk quota exceeded",
+    ],
+)
+@pytest.mark.parametrize("step", [MODULES, COMPILE], ids=["modules", "compile"])
+def test_a_disk_that_takes_nothing_is_told_as_such(step: Step, line: str) -> None:
+    error = step_error(step, [line])
+    assert type(error) is OutputError
+    assert {"TMPDIR", "OCELOT_CACHE"} <= set(error.hint.replace("(", " ").replace(")", " ").split())
+    assert line in error.details
+
+
+def test_a_compile_error_has_the_step_the_command_and_gos_lines() -> None:
+    error = step_error(COMPILE, UNDEFINED)
+    assert type(error) is CompileError
+    assert str(error) == "amd64: compile failed"
+    assert error.details[0].startswith("$ go build -v -trimpath")
+    assert error.details[1:] == UNDEFINED
+    assert "--keep-temp" in error.hint
+
+
+def test_the_command_is_told_so_that_a_shell_takes_it() -> None:
+    command = step_error(COMPILE, UNDEFINED).details[0]
+    assert f"-ldflags '-s -w -X main.GitHash={COMMIT} " in command
+
+
+def test_what_only_sounds_like_a_network_does_not_mislead_a_compile_error() -> None:
+    error = step_error(COMPILE, ["# x", 'x.go:1:1: undefined: "connection refused"'])
+    assert type(error) is CompileError
+
+
+def test_a_step_that_only_edits_fails_as_the_toolchain() -> None:
+    error = step_error(REQUIRE, ["go: errors parsing go.mod:", "go.mod:3: unknown directive: x"])
+    assert type(error) is ToolchainError
+    assert error.details[1:] == ("go: errors parsing go.mod:", "go.mod:3: unknown directive: x")
+
+
+def test_a_modules_step_that_fails_for_another_reason_is_told_by_gos_lines() -> None:
+    error = step_error(MODULES, ["lambdacomponents/connector/mine.go:3:1: expected 'package'"])
+    assert type(error) is ToolchainError
+    assert "overlay/" in error.hint
+
+
+def test_packages_that_got_done_are_left_out() -> None:
+    lines = ("internal/goarch", "github.com/a-b/c.d/v2", "gopkg.in/yaml.v3", *UNDEFINED)
+    assert telling(lines) == UNDEFINED
+
+
+def test_downloads_are_left_out() -> None:
+    assert telling(("go: downloading example.com/mine v1.2.3", *UNDEFINED)) == UNDEFINED
+
+
+def test_empty_lines_are_left_out() -> None:
+    assert telling(("", "  ", *UNDEFINED)) == UNDEFINED
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# example.com/mine",
+        "./mine.go:12:3: undefined: x",
+        "go: go.mod requires go >= 1.27",
+        "\thave ()",
+        "note: module requires Go 1.27",
+        "imports example.com/mine: import cycle not allowed",
+        "/usr/bin/ld: cannot find -lx",
+    ],
+)
+def test_lines_of_the_compiler_are_kept(line: str) -> None:
+    assert telling(("internal/goarch", line)) == (line,)
+
+
+def test_where_there_is_nothing_but_packages_they_are_kept() -> None:
+    assert telling(("internal/goarch", "internal/cpu")) == ("internal/goarch", "internal/cpu")
+
+
+def test_one_error_together_is_itself() -> None:
+    error = step_error(COMPILE, UNDEFINED)
+    joined = together([error])
+    assert (type(joined), str(joined)) == (CompileError, str(error))
+    assert (joined.details, joined.hint) == (error.details, error.hint)
+
+
+def test_errors_together_lose_nothing() -> None:
+    first = CompileError("amd64: compile failed", hint="mend it", details=("$ one", "shared", "a"))
+    second = OutputError("arm64: no space", hint="free some", details=("$ two", "shared", "b"))
+    third = LimitError("too large", hint="name fewer", details=("c",))
+    joined = together([first, second, third])
+    said = "\n".join((str(joined), joined.hint, *joined.details))
+    for error in (first, second, third):
+        assert [part for part in (str(error), error.hint, *error.details) if part not in said] == []
+
+
+def test_errors_together_are_of_the_firsts_class() -> None:
+    errors: list[OcelotError] = [CompileError("one"), OutputError("two")]
+    assert together(errors).exit_code == CompileError.exit_code
+
+
+def test_lines_that_both_said_are_told_once() -> None:
+    joined = together(
+        [CompileError("amd64", details=UNDEFINED), CompileError("arm64", details=UNDEFINED)]
+    )
+    assert [joined.details.count(line) for line in UNDEFINED] == [1, 1]

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import OutputError, UpstreamError
+from pipeline.files import (
+    check_writable,
+    read_tree,
+    safe_path,
+    tree_digest,
+    write_atomic,
+    write_tree,
+)
+
+
+@pytest.fixture
+def strict_umask() -> Generator[None]:
+    before = os.umask(0o027)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.parametrize("path", ["a", "a/b.go", ".hidden", "a/..b/c", "a b", "ä"])
+def test_a_path_inside_is_safe(path: str) -> None:
+    assert safe_path(path) == path
+
+
+@pytest.mark.parametrize(
+    "path", ["", ".", "/", "/a", "..", "../a", "a/../b", "a/..", "a\0b", "a\\b", "..\\a"]
+)
+def test_a_path_that_leads_elsewhere_is_refused(path: str) -> None:
+    with pytest.raises(UpstreamError, match="leads out of its folder"):
+        safe_path(path)
+
+
+def test_a_tree_that_is_written_is_read_again(tmp_path: Path) -> None:
+    tree = {"a.go": b"a", "b/c/d.go": b"\0\xff", "b/e.go": b""}
+    write_tree(tmp_path / "tree", tree)
+    assert read_tree(tmp_path / "tree") == tree
+
+
+def test_a_tree_is_read_in_order(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"b": b"", "a": b"", "c/a": b""})
+    assert list(read_tree(tmp_path)) == ["a", "b", "c/a"]
+
+
+def test_a_tree_is_never_written_outside_its_folder(tmp_path: Path) -> None:
+    with pytest.raises(UpstreamError):
+        write_tree(tmp_path / "tree", {"../outside": b"x"})
+    assert not (tmp_path / "outside").exists()
+
+
+def test_a_link_inside_a_tree_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"content")
+    (tmp_path / "b").symlink_to("a")
+    assert read_tree(tmp_path)["b"] == b"content"
+
+
+def test_a_link_out_of_a_tree_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"secret")
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "link").symlink_to(tmp_path / "secret")
+    with pytest.raises(UpstreamError, match="is a link out of"):
+        read_tree(tmp_path / "tree")
+
+
+TREES = st.dictionaries(st.text(st.characters(codec="utf-8")), st.binary(max_size=20), max_size=4)
+
+
+@given(TREES)
+def test_a_digest_does_not_depend_on_the_order(tree: dict[str, bytes]) -> None:
+    assert tree_digest(dict(reversed(tree.items()))) == tree_digest(tree)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"a": b"1", "b": b"3"},
+        {"a": b"1", "c": b"2"},
+        {"a": b"1"},
+        {"a": b"1", "b": b"2", "c": b""},
+        {"a": b"", "b": b"12"},
+        {"a": b"1b\x001\x002"},
+    ],
+)
+def test_another_tree_has_another_digest(other: dict[str, bytes]) -> None:
+    assert tree_digest(other) != tree_digest({"a": b"1", "b": b"2"})
+
+
+def test_a_folders_digest_is_as_long_as_a_commits(tmp_path: Path) -> None:
+    assert len(tree_digest(read_tree(tmp_path), "sha1")) == 40
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"a longer content")
+    write_atomic(path, b"short")
+    assert path.read_bytes() == b"short"
+
+
+def test_nothing_else_is_left_beside_a_file(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "deep" / "a", b"x")
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a"]
+
+
+@pytest.mark.usefixtures("strict_umask")
+def test_a_file_has_the_mode_that_the_umask_leaves(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "a", b"x")
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.usefixtures("strict_umask")
+def test_writing_leaves_the_umask(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "a", b"x")
+    assert os.umask(0o027) == 0o027
+
+
+def test_a_file_that_cannot_be_put_in_place_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a" / "full").mkdir(parents=True)
+    with pytest.raises(OutputError, match="cannot write to"):
+        write_atomic(tmp_path / "a", b"x")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_file_in_an_output_folders_place_is_told(tmp_path: Path) -> None:
+    (tmp_path / "dist").write_bytes(b"")
+    with pytest.raises(OutputError) as caught:
+        check_writable(tmp_path / "dist")
+    assert caught.value.hint == "choose another folder"
+
+
+def test_a_writable_folder_is_made_and_left_empty(tmp_path: Path) -> None:
+    check_writable(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline.build.limits import check_limits, megabytes
+from pipeline.errors import LimitError
+
+MIB = 1024**2
+
+
+def test_a_usual_layer_has_no_notes() -> None:
+    assert check_limits("a.zip", size=14 * MIB, unzipped=43 * MIB) == ()
+
+
+def test_250_mib_unzipped_are_taken() -> None:
+    assert check_limits("a.zip", size=MIB, unzipped=250 * MIB) == ()
+
+
+def test_a_byte_above_250_mib_unzipped_is_refused() -> None:
+    with pytest.raises(LimitError, match=r"a\.zip is 250\.0 MiB unzipped") as caught:
+        check_limits("a.zip", size=MIB, unzipped=250 * MIB + 1)
+    assert caught.value.hint
+
+
+def test_50_mib_zipped_need_no_note() -> None:
+    assert check_limits("a.zip", size=50 * MIB, unzipped=100 * MIB) == ()
+
+
+def test_a_byte_above_50_mib_zipped_is_noted() -> None:
+    (note,) = check_limits("a.zip", size=50 * MIB + 1, unzipped=100 * MIB)
+    assert note == "a.zip is 50.0 MiB: above 50.0 MiB a layer has to be uploaded by S3"
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0.0 MiB"), (MIB, "1.0 MiB"), (14_001_428, "13.4 MiB")]
+)
+def test_sizes_for_people_are_in_mib(size: int, text: str) -> None:
+    assert megabytes(size) == text

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from io import StringIO
+
+import pytest
+from rich.console import Console  # noqa: TID251  what a screen shows is tested here
+
+from pipeline.progress import Progress, Silence
+from pipeline.report.progress import (
+    FoldedProgress,
+    LiveProgress,
+    PlainProgress,
+    shown_progress,
+)
+
+
+def console(*, terminal: bool = False) -> tuple[Console, StringIO]:
+    file = StringIO()
+    return Console(file=file, width=120, force_terminal=terminal, highlight=False), file
+
+
+def timeless(file: StringIO) -> list[str]:
+    return re.sub(r"\d+\.\d s", "0.0 s", file.getvalue()).splitlines()
+
+
+def work(progress: Progress) -> None:
+    """A course of work that every implementation has to tell."""
+    progress.begin("amd64", "compile")
+    progress.line("amd64", "example.com/first")
+    progress.line("amd64", "example.com/second")
+    progress.note("something to know")
+    progress.end("amd64", "done")
+
+
+def test_plain_progress_tells_start_and_end_of_a_step() -> None:
+    out, file = console()
+    work(PlainProgress(console=out))
+    assert timeless(file) == [
+        "amd64     compile …",
+        "note      something to know",
+        "amd64     compile: done (0.0 s)",
+    ]
+
+
+def test_verbose_plain_progress_tells_every_line() -> None:
+    out, file = console()
+    work(PlainProgress(console=out, verbose=True))
+    assert timeless(file) == [
+        "amd64     compile …",
+        "amd64     example.com/first",
+        "amd64     example.com/second",
+        "note      something to know",
+        "amd64     compile: done (0.0 s)",
+    ]
+
+
+def test_plain_progress_now_and_then_tells_that_a_step_goes_on() -> None:
+    out, file = console()
+    progress = PlainProgress(console=out)
+    progress.begin("amd64", "compile")
+    progress.told["amd64"] -= 60
+    progress.line("amd64", "example.com/first")
+    progress.line("amd64", "example.com/second")
+    (_start, line) = file.getvalue().splitlines()
+    assert re.fullmatch(r"amd64     compile … \d+ s: example.com/first", line)
+
+
+def test_plain_progress_does_not_break_long_lines() -> None:
+    out, file = console()
+    PlainProgress(console=out, verbose=True).line("amd64", "x " * 200)
+    assert len(file.getvalue().splitlines()) == 1
+
+
+def test_plain_progress_reads_no_markup() -> None:
+    out, file = console()
+    PlainProgress(console=out, verbose=True).line("amd64", "[red]x[/nothing] :smile:")
+    assert file.getvalue() == "amd64     [red]x[/nothing] :smile:\n"
+
+
+def test_plain_progress_of_lanes_side_by_side_keeps_them_apart() -> None:
+    out, file = console()
+    progress = PlainProgress(console=out)
+    progress.begin("amd64", "compile")
+    progress.begin("arm64", "pack")
+    progress.end("amd64", "done")
+    progress.end("arm64", "failed")
+    assert timeless(file)[2:] == [
+        "amd64     compile: done (0.0 s)",
+        "arm64     pack: failed (0.0 s)",
+    ]
+
+
+def test_folded_progress_folds_a_steps_lines() -> None:
+    out, file = console()
+    work(FoldedProgress(console=out))
+    assert timeless(file) == [
+        "amd64: compile …",
+        "::notice::something to know",
+        "::group::amd64: compile: done (0.0 s)",
+        "example.com/first",
+        "example.com/second",
+        "::endgroup::",
+    ]
+
+
+def test_folded_progress_has_no_fold_for_a_step_that_said_nothing() -> None:
+    out, file = console()
+    progress = FoldedProgress(console=out)
+    progress.begin("amd64", "pack")
+    progress.end("amd64", "done")
+    assert timeless(file) == ["amd64: pack …", "amd64: pack: done (0.0 s)"]
+
+
+def test_folds_of_lanes_side_by_side_do_not_overlap() -> None:
+    out, file = console()
+    progress = FoldedProgress(console=out)
+    for lane in ("amd64", "arm64"):
+        progress.begin(lane, "compile")
+    for text in ("one", "two"):
+        progress.line("amd64", f"amd64 {text}")
+        progress.line("arm64", f"arm64 {text}")
+    for lane in ("arm64", "amd64"):
+        progress.end(lane, "done")
+    assert timeless(file)[2:] == [
+        "::group::arm64: compile: done (0.0 s)",
+        "arm64 one",
+        "arm64 two",
+        "::endgroup::",
+        "::group::amd64: compile: done (0.0 s)",
+        "amd64 one",
+        "amd64 two",
+        "::endgroup::",
+    ]
+
+
+# GitHub's runner takes `::` at a line's start, blanks left aside, and the older `##[` anywhere:
+# https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
+def commands(file: StringIO) -> list[str]:
+    lines = file.getvalue().splitlines()
+    return [line for line in lines if line.lstrip().startswith("::") or "##[" in line]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "::error::x",
+        "::add-mask::x",
+        "::stop-commands::x",
+        "::group::x",
+        "::endgroup::",
+        "::notice::x",
+        "  ::warning file=a::x",
+        "\t::set-output name=x::y",
+        "##[error]x",
+        "x ##[group]y",
+    ],
+)
+def test_in_a_fold_a_programs_line_is_no_command(line: str) -> None:
+    out, file = console()
+    progress = FoldedProgress(console=out)
+    progress.begin("amd64", "compile")
+    progress.line("amd64", line)
+    progress.end("amd64", "done")
+    assert len(commands(file)) == 2
+    assert re.sub(r"[\s\u200b]", "", line) in re.sub(r"[\s\u200b]", "", file.getvalue())
+
+
+def test_a_note_of_two_lines_is_one_command() -> None:
+    out, file = console()
+    FoldedProgress(console=out).note("100% of\nx")
+    assert file.getvalue() == "::notice::100%25 of%0Ax\n"
+
+
+def test_live_progress_shows_lane_step_and_result() -> None:
+    out, file = console(terminal=True)
+    with shown_progress(out, {}, verbose=False) as progress:
+        assert isinstance(progress, LiveProgress)
+        work(progress)
+    text = file.getvalue()
+    assert [
+        word for word in ("amd64", "compile", "something to know", "done") if word not in text
+    ] == []
+
+
+def test_live_progress_shows_the_newest_line_in_short() -> None:
+    out, _file = console(terminal=True)
+    with shown_progress(out, {}, verbose=False) as progress:
+        assert isinstance(progress, LiveProgress)
+        progress.begin("amd64", "compile")
+        progress.line("amd64", f"  {'x' * 100}end  ")
+        (task,) = progress.bars.tasks
+        assert task.fields["last"] == f"…{'x' * 56}end"
+
+
+@pytest.mark.parametrize("text", ["[red]", "[/red]", "[/]", "a[b", "\\[x]", "]", ":smile:"])
+def test_live_progress_takes_any_text(text: str) -> None:
+    out, file = console(terminal=True)
+    with shown_progress(out, {}, verbose=False) as progress:
+        progress.begin("upstream", f"resolve {text}")
+        progress.line("upstream", text)
+        progress.note(text)
+        progress.end("upstream", text)
+    assert text in file.getvalue()
+
+
+def test_live_progress_of_a_lane_that_never_began_is_nothing() -> None:
+    out, _file = console(terminal=True)
+    with shown_progress(out, {}, verbose=False) as progress:
+        assert isinstance(progress, LiveProgress)
+        progress.line("amd64", "x")
+        progress.end("amd64", "done")
+        assert progress.bars.tasks == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "terminal", "verbose", "kind"),
+    [
+        ({}, True, False, LiveProgress),
+        ({}, True, True, PlainProgress),
+        ({}, False, False, PlainProgress),
+        ({"GITHUB_ACTIONS": "false"}, False, False, PlainProgress),
+        ({"GITHUB_ACTIONS": "true"}, False, False, FoldedProgress),
+        ({"GITHUB_ACTIONS": "true"}, True, True, FoldedProgress),
+    ],
+)
+def test_progress_is_shown_as_fits_the_place(
+    environment: Mapping[str, str], *, terminal: bool, verbose: bool, kind: type[Progress]
+) -> None:
+    out, _file = console(terminal=terminal)
+    with shown_progress(out, environment, verbose=verbose) as progress:
+        assert type(progress) is kind
+
+
+def test_silence_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    work(Silence())
+    assert capsys.readouterr() == ("", "")

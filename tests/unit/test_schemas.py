@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from unit_examples import MINE, OTLP, SHIPPED, layer, told, write_config
+
+from pipeline import config
+from pipeline.build import manifest
+
+GENERATED: dict[str, dict[str, Any]] = {
+    **config.schemas(),
+    "manifest.schema.json": manifest.schema(),
+}
+
+
+def faults(name: str, data: Any) -> list[str]:  # noqa: ANN401  as json and yaml give it
+    """What a JSON Schema finds wrong with data."""
+    validator = Draft202012Validator(GENERATED[f"{name}.schema.json"])
+    return [error.message for error in validator.iter_errors(data)]  # pyright: ignore[reportUnknownMemberType]  the stubs know it in part
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_the_schema_in_config_is_the_generated_one(name: str) -> None:
+    written = (SHIPPED / name).read_text(encoding="utf-8")
+    assert written == json.dumps(GENERATED[name], indent=2) + "\n", "run: ocelot config schema"
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_a_schema_is_itself_valid(name: str) -> None:
+    Draft202012Validator.check_schema(GENERATED[name])
+    assert GENERATED[name]["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+@pytest.mark.parametrize("name", ["distributions", "components"])
+def test_the_shipped_file_fits_its_schema(name: str) -> None:
+    data = yaml.safe_load((SHIPPED / f"{name}.yaml").read_text(encoding="utf-8"))
+    assert faults(name, data) == []
+
+
+@pytest.mark.parametrize("name", ["distributions", "components"])
+def test_the_shipped_file_names_its_schema_to_editors(name: str) -> None:
+    first = (SHIPPED / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
+    assert first == f"# yaml-language-server: $schema={name}.schema.json"
+
+
+ACCEPTED: list[tuple[str, Any]] = [
+    ("distributions", {}),
+    ("distributions", {"minimal": {}}),
+    ("distributions", {"minimal": {"buildtags": [OTLP]}, "b-2": {"base": "minimal"}}),
+    ("components", {}),
+    ("components", {MINE: "example.com/mine"}),
+    ("components", {MINE: "example.com/mine@v1.2.3"}),
+    ("components", {MINE: {"module": "example.com/m", "import": "example.com/m/x"}}),
+]
+
+REFUSED: list[tuple[str, Any]] = [
+    ("distributions", [{}]),
+    ("distributions", {"Minimal": {}}),
+    ("distributions", {"minimal\n": {}}),
+    ("distributions", {"minimal": {"buildtag": [OTLP]}}),
+    ("distributions", {"minimal": {"config_file": "a.yaml"}}),
+    ("distributions", {"minimal": {"buildtags": OTLP}}),
+    ("distributions", {"minimal": {"buildtags": [3]}}),
+    ("distributions", {"minimal": {"buildtags": ["lambdacomponents.exporters.otlp"]}}),
+    ("distributions", {"minimal": {"buildtags": [f"{OTLP}\n"]}}),
+    ("distributions", {"minimal": {"description": ["one"]}}),
+    ("distributions", {"minimal": {"base": 3}}),
+    ("components", {"lambdacomponents.exporter.all": "example.com/mine"}),
+    ("components", {MINE: {"module": "example.com/mine", "modul": "x"}}),
+    ("components", {MINE: {"import": "example.com/mine"}}),
+    ("components", {MINE: "$(x)"}),
+    ("components", {MINE: "example.com/mine\n"}),
+    ("components", {MINE: "example.com/mine@latest"}),
+    ("components", {MINE: {"module": "example.com/mine", "factory": "lower"}}),
+]
+
+
+@pytest.mark.parametrize(("name", "data"), ACCEPTED)
+def test_editors_and_ocelot_accept_alike(tmp_path: Path, name: str, data: object) -> None:
+    assert faults(name, data) == []
+    config.load_config(write_config(tmp_path, **{name: yaml.safe_dump(data)}))
+
+
+@pytest.mark.parametrize(("name", "data"), REFUSED)
+def test_editors_and_ocelot_refuse_alike(tmp_path: Path, name: str, data: object) -> None:
+    assert faults(name, data)
+    assert told(write_config(tmp_path, **{name: yaml.safe_dump(data)}))
+
+
+def test_a_manifest_fits_its_schema() -> None:
+    data = json.loads(manifest.Manifest(layers=(layer(),)).text())
+    assert faults("manifest", data) == []
+
+
+def test_a_manifest_with_an_unknown_key_does_not_fit() -> None:
+    data = json.loads(manifest.Manifest(layers=(layer(),)).text())
+    data["layers"][0]["colour"] = "red"
+    assert faults("manifest", data)
+
+
+@pytest.mark.parametrize("key", sorted(manifest.Layer.model_fields))
+def test_every_key_of_a_layer_is_required(key: str) -> None:
+    data = json.loads(manifest.Manifest(layers=(layer(),)).text())
+    del data["layers"][0][key]
+    assert faults("manifest", data)
