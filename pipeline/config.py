@@ -14,14 +14,17 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pipeline import model
 from pipeline.errors import ConfigError, Problem, UsageError, quoted
 from pipeline.located_yaml import Document, Place, read_document
-from pipeline.model import Component, Distribution
+from pipeline.model import Component, Distribution, Images
 
 DISTRIBUTIONS = "distributions.yaml"
 COMPONENTS = "components.yaml"
+IMAGES = "images.yaml"
 OVERLAY = "overlay"
 
 Distributions = TypeAdapter(dict[str, Distribution])
 Components = TypeAdapter(dict[str, Component])
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 Entry = TypeVar("Entry", bound=BaseModel)
 
@@ -34,6 +37,7 @@ class Config:
         folder: the config folder.
         distributions: by name, in the file's order.
         components: custom components by build tag, in the file's order.
+        images: the Dagger engine's images; None where the folder names none.
         document: distributions.yaml with its lines, for problems found later.
     """
 
@@ -41,6 +45,7 @@ class Config:
     distributions: Mapping[str, Distribution]
     components: Mapping[str, Component]
     document: Document
+    images: Images | None = None
 
     @property
     def overlay(self) -> Path:
@@ -99,6 +104,8 @@ def load_config(folder: Path) -> Config:
     problems += _inheritance_problems(distributions.entries, found[0])
     problems += _config_file_problems(folder, distributions.entries, found[0])
     problems += _module_problems(components.entries, found[1])
+    images = _read_images(folder)
+    problems += images.problems
     if problems:
         raise ConfigError(tuple(sorted(set(problems), key=lambda each: (each.file, each.line))))
     return Config(
@@ -106,6 +113,7 @@ def load_config(folder: Path) -> Config:
         distributions=distributions.entries,
         components=components.entries,
         document=found[0],
+        images=images.entries.get(IMAGES),
     )
 
 
@@ -144,7 +152,7 @@ def schema_of(entries: TypeAdapter[Any], title: str, key_pattern: str) -> dict[s
         schema["patternProperties"] = {
             key_pattern: {"anyOf": [{"$ref": "#/$defs/Component"}, {**alone}]}
         }
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **schema}
+    return {"$schema": DIALECT, "title": title, **schema}
 
 
 def schemas() -> dict[str, dict[str, Any]]:
@@ -154,6 +162,7 @@ def schemas() -> dict[str, dict[str, Any]]:
             Distributions, "Ocelot distributions", model.DISTRIBUTION_NAME
         ),
         "components.schema.json": schema_of(Components, "Ocelot components", model.COMPONENT_TAG),
+        "images.schema.json": {"$schema": DIALECT, **Images.model_json_schema(by_alias=True)},
     }
 
 
@@ -181,6 +190,19 @@ def _entries(
         except ValidationError as error:
             problems += _explained(error, kind, (name,), document)
     return _Entries(entries=entries, problems=tuple(problems))
+
+
+def _read_images(folder: Path) -> _Entries[Images]:
+    """images.yaml, which a folder need not have: the host engine works without."""
+    if not (folder / IMAGES).exists():
+        return _Entries(entries={}, problems=())
+    document = read_document(folder / IMAGES, _shown(folder / IMAGES))
+    try:
+        images = Images.model_validate(document.data)
+    except ValidationError as error:
+        told = document.problems or tuple(_explained(error, Images, (), document))
+        return _Entries(entries={}, problems=told)
+    return _Entries(entries={IMAGES: images}, problems=document.problems)
 
 
 def _explained(
@@ -216,6 +238,7 @@ def _pattern_message(value: str, place: Place) -> str:
         "factory": "the name of an exported Go function such as NewFactory",
         "config-file": "a path to a .yaml file below the config folder",
         "base": "a distribution's name",
+        "go": "an image by digest such as golang:1.26.6-bookworm@sha256:…",
     }
     return f"{quoted(value)} is not {forms.get(key, 'of the form expected')}"
 

@@ -27,6 +27,11 @@ class OcelotError(Exception):
         self.hint = hint
         self.details = details
 
+    def text(self) -> str:
+        """All of it as plain text: message, details, hint."""
+        lines = [str(self), *(f"  {line}" for line in self.details)]
+        return "\n".join([*lines, f"next: {self.hint}"] if self.hint else lines)
+
 
 class UsageError(OcelotError):
     """An option or argument that cannot be used."""

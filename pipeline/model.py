@@ -43,6 +43,12 @@ GO_VERSION = r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-
 GO_MODULE_AT_VERSION = rf"{_MODULE}(@{GO_VERSION})?{_END}"
 GO_FUNCTION = rf"^[A-Z][A-Za-z0-9_]*{_END}"
 
+# https://github.com/distribution/reference: [host[:port]/]path[:tag][@digest]
+_IMAGE = r"^[A-Za-z0-9][A-Za-z0-9.-]*(:\d+)?(/[a-z0-9._-]+)*(:[A-Za-z0-9._-]{1,128})?"
+_DIGEST = "@sha256:[0-9a-f]{64}"
+IMAGE = rf"{_IMAGE}({_DIGEST})?{_END}"
+IMAGE_BY_DIGEST = rf"{_IMAGE}{_DIGEST}{_END}"
+
 DistributionName = Annotated[str, StringConstraints(pattern=DISTRIBUTION_NAME, max_length=64)]
 # Python's `$` and `(?!…)` are needed, so these patterns are matched by Python's own engine.
 BuildTag = Annotated[str, Field(pattern=BUILD_TAG)]
@@ -87,6 +93,14 @@ class Distribution(_Entry):
     @classmethod
     def _one_line(cls, value: str) -> str:
         return " ".join(value.split())
+
+
+class Images(_Entry):
+    """`config/images.yaml`: what the Dagger engine's containers are made from."""
+
+    go: str = Field(
+        pattern=IMAGE_BY_DIGEST, description="A golang image by digest, of the pinned Go version."
+    )
 
 
 class Component(_Entry):

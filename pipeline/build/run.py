@@ -1,17 +1,22 @@
-"""A build from end to end: what `ocelot build` and its twins call."""
+"""A build from end to end: what `ocelot build` and its Dagger twin call."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import files
-from pipeline.build import apply, upstream
+from pipeline.build import apply
 from pipeline.build.engines import Engine
 from pipeline.build.plan import BuildPlan, build_plan
+from pipeline.build.upstream import Source
 from pipeline.config import Config
 from pipeline.model import Architecture
 from pipeline.progress import Progress
+
+# Brings upstream's files: by this machine's git, or by an engine's.
+Fetch = Callable[[Progress], Awaitable[Source]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +30,7 @@ class Request:
 
     distribution: str
     architectures: tuple[Architecture, ...]
-    origin: upstream.Repository
-    ref: str
+    fetch: Fetch
     output: Path
     epoch: int | None = None
     rebuild: bool = False
@@ -42,7 +46,7 @@ async def build(
     """
     config.distribution(request.distribution)
     files.check_writable(request.output)
-    plan = await plan_build(request, config, cache=cache, progress=progress)
+    plan = await plan_build(request, config, progress)
     return await apply.apply_plan(
         plan,
         engine,
@@ -53,13 +57,10 @@ async def build(
     )
 
 
-async def plan_build(
-    request: Request, config: Config, *, cache: Path, progress: Progress
-) -> BuildPlan:
+async def plan_build(request: Request, config: Config, progress: Progress) -> BuildPlan:
     """Fetch upstream and decide what to build."""
-    source = await upstream.fetch_source(
-        request.origin, request.ref, cache=cache, progress=progress
-    )
+    config.distribution(request.distribution)
+    source = await request.fetch(progress)
     own = config.config_file(request.distribution)
     overlay = files.read_tree(config.overlay) if config.overlay.is_dir() else {}
     return build_plan(

@@ -22,6 +22,8 @@ from pipeline.config import perhaps
 from pipeline.errors import UpstreamError, UsageError
 from pipeline.progress import Progress
 
+DEFAULT_REPOSITORY = "open-telemetry/opentelemetry-lambda"
+DEFAULT_REF = "main"
 SAMPLE = "sample"
 LANE = "upstream"
 
@@ -102,7 +104,7 @@ def check_ref(ref: str) -> str:
     return ref
 
 
-async def fetch_source(origin: Repository, ref: str, *, cache: Path, progress: Progress) -> Source:
+async def fetch_source(origin: Repository, ref: str, progress: Progress, *, cache: Path) -> Source:
     """Resolve a ref and bring the files of its commit, from the cache where it has them.
 
     Raises:
@@ -123,7 +125,7 @@ async def _fetch(
     origin: Repository, ref: str, cache: Path, progress: Progress
 ) -> tuple[Source, str]:
     if origin.folder is not None:
-        return _folder_source(origin, ref, origin.folder), "read"
+        return folder_source(origin.given, ref, origin.folder), "read"
     store = cache / "upstream"
     commit = await _resolve(origin, ref, store, progress)
     cached = read_commit(store, commit)
@@ -162,17 +164,22 @@ def _local_repository(given: str) -> Repository:
     return Repository(given=given, folder=path)
 
 
-def _folder_source(origin: Repository, ref: str, folder: Path) -> Source:
+def folder_source(given: str, ref: str, folder: Path) -> Source:
+    """Upstream's sources as they lie in a folder without git.
+
+    Raises:
+        UpstreamError: it has no `collector/`.
+    """
     root = folder / FOLDER
     if not root.is_dir():
-        sample = " in this installation: it comes with a checkout" if origin.given == SAMPLE else ""
+        sample = " in this installation: it comes with a checkout" if given == SAMPLE else ""
         raise UpstreamError(
-            f"{origin.given} has no folder {FOLDER}/{sample}",
+            f"{given} has no folder {FOLDER}/{sample}",
             hint=f"give a folder that has upstream's {FOLDER}/ in it, or run ocelot in a checkout",
         )
     content = files.read_tree(root)
     return Source(
-        repository=origin.given,
+        repository=given,
         ref=ref,
         commit=files.tree_digest(content, "sha1"),
         committed=0,

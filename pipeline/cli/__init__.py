@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli import build, components, config
+from pipeline.cli import build, components, config, doctor
 from pipeline.errors import EXIT_CODES, InterruptedBuildError, OcelotError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("build")(build.build)
+app.command("doctor")(doctor.doctor)
 app.command("components")(components.components)
 app.add_typer(config.app, name="config")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +14,12 @@ import typer
 from pipeline.cli import options
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from pipeline.build.apply import Build
+    from pipeline.build.engines import Engine
+    from pipeline.config import Config
+    from pipeline.progress import Progress
 
 
 class ArchitectureChoice(StrEnum):
@@ -27,6 +34,7 @@ class EngineChoice(StrEnum):
     """What compiles."""
 
     AUTO = "auto"
+    DAGGER = "dagger"
     HOST = "host"
 
 
@@ -49,8 +57,11 @@ def build(
         Path, typer.Option("--output", "-o", help="Folder for the zips and manifest.json.")
     ] = Path("dist"),
     engine: Annotated[
-        EngineChoice, typer.Option("--engine", help="What compiles; auto: the host's pinned Go.")
+        EngineChoice, typer.Option("--engine", help="Containers by Dagger, or this machine.")
     ] = EngineChoice.AUTO,
+    go_image: Annotated[
+        str, typer.Option("--go-image", help="Dagger's golang image; default: config/images.yaml.")
+    ] = "",
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Compile even if nothing changed.")
     ] = False,
@@ -66,29 +77,65 @@ def build(
 
     from pipeline import project
     from pipeline.build import plan, run, upstream
-    from pipeline.build.engines.host import HostEngine
     from pipeline.config import load_config
     from pipeline.model import Architecture
     from pipeline.report.progress import shown_progress
 
-    del engine  # auto and host are one as long as there is one engine
     cache = project.cache_folder()
     loaded = load_config(project.config_folder(config))
-    wanted = tuple(each for each in Architecture if architecture in ("all", str(each)))
+    origin = upstream.repository(upstream_repo, sample=project.sample_upstream())
+    ref = upstream.check_ref(upstream_ref)
     request = run.Request(
         distribution=distribution,
-        architectures=wanted,
-        origin=upstream.repository(upstream_repo, sample=project.sample_upstream()),
-        ref=upstream.check_ref(upstream_ref),
+        architectures=tuple(each for each in Architecture if architecture in ("all", str(each))),
+        fetch=functools.partial(upstream.fetch_source, origin, ref, cache=cache),
         output=output,
         epoch=plan.source_date_epoch(os.environ.get("SOURCE_DATE_EPOCH")),
         rebuild=rebuild,
     )
-    host = HostEngine(caches=cache / "go", keep_temp=keep_temp)
     console = Console(stderr=True, highlight=False)
     with shown_progress(console, os.environ, verbose=verbose) as progress:
-        done = options.run(lambda: run.build(request, loaded, host, cache=cache, progress=progress))
+        work = functools.partial(run.build, request, loaded, cache=cache, progress=progress)
+        done = options.run(
+            lambda: _with_engine(
+                engine, work, loaded, progress, go_image=go_image, keep_temp=keep_temp, cache=cache
+            )
+        )
     _report(done, as_json=as_json)
+
+
+async def _with_engine(
+    asked: EngineChoice,
+    work: Callable[[Engine], Awaitable[Build]],
+    config: Config,
+    progress: Progress,
+    *,
+    go_image: str,
+    keep_temp: bool,
+    cache: Path,
+) -> Build:
+    """Build with the engine asked for; `auto` tells which it took, and why."""
+    from pipeline.build.engines.choice import choose_engine
+    from pipeline.build.engines.host import HostEngine
+
+    name = str(asked)
+    if asked is EngineChoice.AUTO:
+        choice = await choose_engine(os.environ)
+        name = choice.engine
+        progress.note(f"engine: {name}, since {choice.why}")
+    if name == EngineChoice.HOST:
+        return await work(HostEngine(caches=cache / "go", keep_temp=keep_temp))
+
+    from pipeline.build.engines import dagger as containers
+
+    engine = containers.DaggerEngine(
+        image=containers.go_image(config, go_image),
+        deliver=containers.from_host,
+        workspace=Path(tempfile.gettempdir()),
+        settings=containers.container_settings(os.environ),
+    )
+    async with containers.dagger_session():
+        return await work(engine)
 
 
 def _report(done: Build, *, as_json: bool) -> None:

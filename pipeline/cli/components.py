@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
@@ -26,12 +24,12 @@ def components(
     from pipeline import project
     from pipeline.build.catalog import component_rows
     from pipeline.config import load_config
-    from pipeline.report.components import component_tables
+    from pipeline.report.components import component_tables, rows_json
 
     loaded = load_config(project.config_folder(config))
     rows = component_rows(loaded, upstream_tree(upstream_repo, upstream_ref))
     if as_json:
-        typer.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        typer.echo(rows_json(rows), nl=False)
         return
     console = Console(highlight=False)
     for table in component_tables(rows):
@@ -52,7 +50,5 @@ def upstream_tree(upstream_repo: str, upstream_ref: str) -> Tree:
     ref, cache = upstream.check_ref(upstream_ref), project.cache_folder()
     console = Console(stderr=True, highlight=False)
     with shown_progress(console, os.environ, verbose=False) as progress:
-        source = options.run(
-            lambda: upstream.fetch_source(origin, ref, cache=cache, progress=progress)
-        )
+        source = options.run(lambda: upstream.fetch_source(origin, ref, progress, cache=cache))
     return source.files

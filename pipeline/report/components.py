@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
 from rich.table import Table
 
 from pipeline.build.catalog import ComponentRow
 from pipeline.model import KINDS
+
+
+def rows_json(rows: Sequence[ComponentRow]) -> str:
+    """The same as JSON, a list of objects."""
+    return json.dumps([asdict(row) for row in rows], indent=2) + "\n"
 
 
 def component_tables(rows: Sequence[ComponentRow]) -> Iterator[Table]:

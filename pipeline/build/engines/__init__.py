@@ -13,6 +13,11 @@ from pipeline.errors import OcelotError
 from pipeline.files import Tree
 from pipeline.progress import Progress
 
+# Settings of Go that say where modules come from: https://go.dev/ref/mod#environment-variables
+MODULE_SETTINGS = (
+    *("GOAUTH", "GOINSECURE", "GONOPROXY", "GONOSUMDB", "GOPRIVATE", "GOPROXY", "GOSUMDB", "GOVCS"),
+)
+
 Side = Callable[[], Awaitable[None]]
 OnBinary = Callable[[Step, bytes], Awaitable[None]]
 

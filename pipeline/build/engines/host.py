@@ -21,17 +21,12 @@ from pathlib import Path
 import anyio
 
 from pipeline import process
-from pipeline.build.engines import OnBinary, run_together
+from pipeline.build.engines import MODULE_SETTINGS, OnBinary, run_together
 from pipeline.build.failure import step_error
 from pipeline.build.recipe import GO_VERSION, Recipe, Step
 from pipeline.errors import ToolchainError
 from pipeline.files import Tree, told_write_errors, write_tree
 from pipeline.progress import Progress
-
-# Settings of Go that say where modules come from: https://go.dev/ref/mod#environment-variables
-MODULE_SETTINGS = (
-    *("GOAUTH", "GOINSECURE", "GONOPROXY", "GONOSUMDB", "GOPRIVATE", "GOPROXY", "GOSUMDB", "GOVCS"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)

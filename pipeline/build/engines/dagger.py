@@ -1,0 +1,302 @@
+"""The Dagger engine: the recipe as execs in the pinned golang image.
+
+The steps are the very data that the host engine runs. Files travel as content, in both directions:
+engine and caller need not share a disk. No step gets a secret, and only module steps a way to the
+network; go's own caches are volumes that outlive the session.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+import anyio
+import dagger
+from dagger import dag
+
+from pipeline.build.commits import FOLDER, not_upstream
+from pipeline.build.engines import MODULE_SETTINGS, OnBinary, run_together
+from pipeline.build.failure import step_error
+from pipeline.build.git import Repository, ways_on
+from pipeline.build.recipe import GO_VERSION, Recipe, Step
+from pipeline.build.upstream import FULL_SHA, Source
+from pipeline.config import Config
+from pipeline.errors import CompileError, OcelotError, ToolchainError, UpstreamError, UsageError
+from pipeline.files import Tree, read_tree, write_tree
+from pipeline.model import IMAGE
+from pipeline.progress import Progress
+
+SOURCE = "/ocelot/collector"
+CACHE_ROOT = "/ocelot/cache"
+
+# The module's own runtime, for its checks; the same as base-image in pyproject.toml.
+PYTHON_IMAGE = (
+    "python:3.14.3-slim@sha256:486b8092bfb12997e10d4920897213a06563449c951c5506c2a2cfaf591c599f"
+)
+
+# A module step's result may be kept while the volume with its modules was pruned.
+_MODULES_GONE = re.compile(r"GOPROXY=off|missing go\.sum entry|cannot find module providing")
+
+Deliver = Callable[[Path], dagger.Directory]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DaggerEngine:
+    """Runs recipes in containers.
+
+    Attributes:
+        image: the golang image, by digest.
+        deliver: hands a folder of ours to the engine; see `from_host` and `from_module`.
+        workspace: where folders lie that `deliver` can hand over.
+        settings: Go's module settings for steps that may use the network, such as GOPROXY.
+    """
+
+    image: str
+    deliver: Deliver
+    workspace: Path
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    name: str = "dagger"
+
+    async def compile(
+        self, tree: Tree, recipe: Recipe, progress: Progress, on_binary: OnBinary
+    ) -> None:
+        """See `Engine.compile`."""
+        try:
+            await self.attempt(tree, recipe, progress, on_binary)
+        except CompileError as error:
+            if not any(_MODULES_GONE.search(line) for line in error.details):
+                raise
+            progress.note("modules of an earlier call are gone from the engine: once more")
+            again = {**self.settings, "OCELOT_AGAIN": uuid4().hex}
+            await replace(self, settings=again).attempt(tree, recipe, progress, on_binary)
+
+    async def attempt(
+        self, tree: Tree, recipe: Recipe, progress: Progress, on_binary: OnBinary
+    ) -> None:
+        """Run the recipe once, by what the engine's caches hold."""
+        ready = await self.prepared(tree, recipe, progress)
+
+        async def branch(step: Step) -> None:
+            compiled = await self.stepped(ready, step, progress)
+            with self._scratch() as folder:
+                # bytes of the engine's come to us over the session, whatever disk it has
+                await compiled.file(f"{SOURCE}/{step.output}").export(str(folder / "binary"))
+                binary = await anyio.Path(folder / "binary").read_bytes()
+            await on_binary(step, binary)
+
+        await run_together([partial(branch, step) for step in recipe.compile])
+
+    async def prepared(self, tree: Tree, recipe: Recipe, progress: Progress) -> dagger.Container:
+        """The container in which the recipe's compile steps run.
+
+        Raises:
+            ToolchainError: the image is not of the pinned Go, or a module cannot be had.
+        """
+        await check_go(self.toolchain())
+        with self._scratch() as folder:
+            write_tree(folder, tree)
+            source = await self.deliver(folder).with_timestamps(0).sync()
+        container = self.toolchain().with_directory(SOURCE, source).with_workdir(SOURCE)
+        for stage in recipe.prepare:
+            for step in stage:
+                container = await self.stepped(container, step, progress)
+        return container
+
+    def toolchain(self) -> dagger.Container:
+        """The golang image."""
+        return dag.container().from_(self.image)
+
+    async def stepped(
+        self, container: dagger.Container, step: Step, progress: Progress
+    ) -> dagger.Container:
+        """The container after a step that has been run to its end.
+
+        Raises:
+            OcelotError: the step failed; see `step_error`.
+        """
+        progress.begin(step.lane, step.name)
+        after = self.with_step(container, step)
+        try:
+            printed = (await after.combined_output()).splitlines()
+            failed = any(text in line for text in step.refuses for line in printed)
+        except dagger.ExecError as error:
+            printed, failed = [*error.stdout.splitlines(), *error.stderr.splitlines()], True
+        except dagger.DaggerError as error:
+            progress.end(step.lane, "failed")
+            raise engine_error(error) from error
+        if failed:
+            progress.end(step.lane, "failed")
+            raise step_error(step, printed)
+        progress.end(step.lane, "done")
+        return after
+
+    def with_step(self, container: dagger.Container, step: Step) -> dagger.Container:
+        """The container with a step to be run: its environment, its caches, its command."""
+        environment = {**(self.settings if step.network else {}), **dict(step.env)}
+        for name, value in sorted(environment.items()):
+            container = container.with_env_variable(name, value)
+        for variable, cache in step.caches:
+            place = f"{CACHE_ROOT}/{cache}"
+            volume = dag.cache_volume(f"ocelot-go-{cache}")
+            container = container.with_env_variable(variable, place)
+            container = container.with_mounted_cache(place, volume)
+        return container.with_exec(list(step.argv))
+
+    @contextmanager
+    def _scratch(self) -> Generator[Path]:
+        self.workspace.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.workspace, prefix="ocelot-") as folder:
+            yield Path(folder)
+
+
+def container_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Go's module settings for containers, whose environment is no place for a password.
+
+    Raises:
+        UsageError: GOPROXY carries one.
+    """
+    settings = {name: environment[name] for name in MODULE_SETTINGS if environment.get(name)}
+    if "@" in settings.get("GOPROXY", ""):
+        raise UsageError(
+            "GOPROXY carries credentials, which would be seen in a container's environment",
+            hint="name a proxy that needs none, or build with --engine host",
+        )
+    return settings
+
+
+def go_image(config: Config, given: str) -> str:
+    """The golang image: the one given, else the config's.
+
+    Raises:
+        UsageError: there is none, or it is no image's name.
+    """
+    image = given or (config.images.go if config.images else "")
+    if not re.match(IMAGE, image):
+        raise UsageError(
+            f"{image!r} is no image" if image else "no golang image is named",
+            hint="name one with --go-image, or by digest in config/images.yaml",
+        )
+    return image
+
+
+@asynccontextmanager
+async def dagger_session() -> AsyncGenerator[None]:
+    """A session with an engine, for a program that is no module.
+
+    Raises:
+        ToolchainError: no engine can be had.
+    """
+    if program := shutil.which("dagger"):
+        # else the SDK would download a command of its own
+        os.environ.setdefault("_EXPERIMENTAL_DAGGER_CLI_BIN", program)
+    try:
+        async with dagger.connection():
+            yield
+    except dagger.DaggerError as error:
+        raise engine_error(error) from error
+
+
+async def check_go(container: dagger.Container) -> None:
+    """Make sure that an image, perhaps one of a mirror, holds the pinned Go.
+
+    Raises:
+        ToolchainError: it does not, or cannot be had.
+    """
+    try:
+        told = await container.with_exec(["go", "env", "GOVERSION"]).stdout()
+    except dagger.DaggerError as error:
+        raise engine_error(error) from error
+    if told.strip() != f"go{GO_VERSION}":
+        raise ToolchainError(
+            f"Go {GO_VERSION} is wanted, the image has {told.strip() or 'none'}",
+            hint="name an image of that version with --go-image, or in config/images.yaml",
+        )
+
+
+def engine_error(error: dagger.DaggerError) -> OcelotError:
+    """The error for an engine that could not do what it was asked."""
+    first, *more = str(error).splitlines() or ["no reason given"]
+    return ToolchainError(
+        f"the Dagger engine could not go on: {first}",
+        hint="check the engine and the registry of the golang image (--go-image names a mirror's); "
+        "--engine host builds without containers",
+        details=tuple(more),
+    )
+
+
+def from_host(folder: Path) -> dagger.Directory:
+    """Hand over a folder of this machine, as a client of the engine."""
+    return dag.host().directory(str(folder))
+
+
+def from_module(folder: Path) -> dagger.Directory:
+    """Hand over a folder of the working folder of a module's function."""
+    return dag.current_module().workdir(str(folder.relative_to(Path.cwd())))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineGit:
+    """Upstream's sources by the engine's git.
+
+    Attributes:
+        origin: the repository; its URL is what the engine is given.
+        ref: branch, tag or full commit SHA.
+        token: the password of a private repository; it stays a secret of the engine's.
+        git: an image with git in it, to read a commit's date.
+        workspace: where the engine's files may be written for us to read.
+    """
+
+    origin: Repository
+    ref: str
+    git: str
+    workspace: Path
+    token: dagger.Secret | None = None
+
+    async def fetch(self, progress: Progress) -> Source:
+        """Resolve the ref and bring `collector/` of its commit.
+
+        Raises:
+            UpstreamError: the repository or ref cannot be read, or has no `collector/`.
+        """
+        progress.begin("upstream", f"resolve {self.origin.given} {self.ref}")
+        try:
+            source = await self._source()
+        except dagger.DaggerError as error:
+            progress.end("upstream", "failed")
+            raise UpstreamError(
+                f"the engine could not read {self.origin.given} at {self.ref}",
+                hint=f"check the name and the ref. {ways_on(self.origin)}; "
+                "--git-token for a private one, --upstream for a local checkout",
+                details=tuple(str(error).splitlines()),
+            ) from error
+        progress.end("upstream", source.commit[:12])
+        return source
+
+    async def _source(self) -> Source:
+        url = self.origin.url
+        git = dag.git(url, http_auth_token=self.token) if self.token else dag.git(url)
+        found = git.commit(self.ref) if FULL_SHA.match(self.ref) else git.ref(self.ref)
+        commit, tree = await found.commit(), found.tree()
+        if not await tree.exists(FOLDER):
+            raise not_upstream(f"{self.origin.given} at {self.ref} has no folder {FOLDER}/")
+        show = ["git", "-c", "safe.directory=*", "show", "-s", "--no-show-signature"]
+        dated = dag.container().from_(self.git).with_mounted_directory("/upstream", tree)
+        dated = dated.with_workdir("/upstream").with_exec([*show, "--format=%ct", commit])
+        with tempfile.TemporaryDirectory(dir=self.workspace, prefix="ocelot-") as scratch:
+            await tree.directory(FOLDER).export(scratch)
+            content = read_tree(Path(scratch))
+        return Source(
+            repository=self.origin.given,
+            ref=self.ref,
+            commit=commit,
+            committed=int(await dated.stdout()),
+            files=content,
+        )

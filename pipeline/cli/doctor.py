@@ -1,0 +1,35 @@
+"""`ocelot doctor`."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+
+import typer
+
+from pipeline.cli import options
+
+
+def doctor(as_json: options.AsJson = False) -> None:
+    """Look at what this machine has, what is missing, what for, and how to get it.
+
+    Ends with 1 if a build on this machine cannot run.
+    """
+    from rich.console import Console
+
+    from pipeline import project
+    from pipeline.doctor import can_run, examine
+    from pipeline.report.doctor import finding_lines
+
+    findings = options.run(lambda: examine(os.environ, project.cache_folder()))
+    runs = can_run(findings)
+    if as_json:
+        typer.echo(json.dumps({"ok": runs, "findings": [asdict(each) for each in findings]}))
+    else:
+        console = Console(highlight=False)
+        for line in finding_lines(findings):
+            console.print(line, soft_wrap=True)
+        told = "ocelot build can run here" if runs else "ocelot build cannot run here"
+        console.print(told)
+    raise typer.Exit(0 if runs else 1)

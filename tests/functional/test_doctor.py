@@ -1,0 +1,127 @@
+"""What is looked at, how the engine is chosen, and that neither waits: with programs on a PATH."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import anyio
+import pytest
+from conftest import run_ocelot
+
+from pipeline.build.engines.choice import Choice, choose_engine
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that is all of PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def install(folder: Path, name: str, *, code: int = 0, says: str = "", seconds: int = 0) -> None:
+    """A program that prints something, perhaps after a while, and ends with a code."""
+    script = f"#!{sys.executable}\nimport sys, time\ntime.sleep({seconds})\n"
+    path = folder / name
+    path.write_text(f"{script}print({says!r})\nsys.exit({code})\n")
+    path.chmod(0o755)
+
+
+def choice(**environment: str) -> Choice:
+    return anyio.run(choose_engine, environment)
+
+
+def test_without_dagger_the_host_builds(programs: Path) -> None:
+    install(programs, "docker")
+    assert choice() == Choice(engine="host", why="there is no dagger command")
+
+
+def test_with_dagger_and_a_runtime_dagger_builds(programs: Path) -> None:
+    install(programs, "dagger")
+    install(programs, "docker", code=1)
+    install(programs, "podman")
+    assert choice() == Choice(engine="dagger", why="dagger is there and podman answers")
+
+
+def test_a_runtime_that_is_down_counts_as_none(programs: Path) -> None:
+    install(programs, "dagger")
+    install(programs, "docker", code=1)
+    assert choice().engine == "host"
+
+
+def test_a_runtime_that_hangs_holds_nothing_up(programs: Path) -> None:
+    install(programs, "dagger")
+    install(programs, "docker", seconds=60)
+    started = time.monotonic()
+    assert choice().engine == "host"
+    assert time.monotonic() - started < 10
+
+
+def test_an_engine_elsewhere_needs_no_runtime_here(programs: Path) -> None:
+    install(programs, "dagger")
+    chosen = choice(_EXPERIMENTAL_DAGGER_RUNNER_HOST="kube-pod://engine?namespace=dagger")
+    assert chosen.engine == "dagger"
+    assert "kube-pod://engine" in chosen.why
+
+
+def test_an_open_session_is_used(programs: Path) -> None:
+    assert list(programs.iterdir()) == []
+    assert choice(DAGGER_SESSION_PORT="1234").engine == "dagger"
+
+
+def doctor(tmp_path: Path, **more: str) -> tuple[int, dict[str, dict[str, str]]]:
+    ran = run_ocelot("doctor", "--json", cache=tmp_path / "cache", env=more, cwd=tmp_path)
+    found = json.loads(ran.out)
+    assert found["ok"] is (ran.code == 0)
+    return ran.code, {each["name"]: each for each in found["findings"]}
+
+
+def test_all_is_well_where_a_build_can_run(tmp_path: Path) -> None:
+    code, found = doctor(tmp_path)
+    assert code == 0
+    for name in ("Python", "git", "Go", "cache"):
+        assert found[name]["state"] == "ok"
+
+
+def test_without_git_a_build_cannot_run(tmp_path: Path, programs: Path) -> None:
+    code, found = doctor(tmp_path, PATH=str(programs))
+    assert code == 1
+    assert found["git"]["state"] == "missing"
+    assert found["git"]["remedy"] == "install git"
+
+
+def test_another_version_of_dagger_is_noted(tmp_path: Path, programs: Path) -> None:
+    install(programs, "dagger", says="dagger v0.18.0")
+    _, found = doctor(tmp_path, PATH=f"{programs}:{os.environ['PATH']}")
+    assert found["Dagger CLI"]["state"] == "note"
+    assert "v0.21.8" in found["Dagger CLI"]["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "finding"),
+    [
+        ({"AWS_ACCESS_KEY_ID": "AKIA-s3cret", "HOME": "/nowhere"}, "AWS"),
+        ({"AWS_REGION": "eu-west-1"}, "AWS region"),
+        ({"GITHUB_TOKEN": "ghp_s3cret"}, "GitHub"),
+        ({"HTTPS_PROXY": "http://me:s3cret@proxy.invalid"}, "proxies"),
+    ],
+)
+def test_settings_are_seen_and_secrets_are_not_shown(
+    setting: dict[str, str], finding: str, tmp_path: Path
+) -> None:
+    _, found = doctor(tmp_path, **setting)
+    assert found[finding]["state"] == "ok"
+    assert "s3cret" not in json.dumps(found)
+
+
+def test_what_is_missing_is_told_with_what_to_do(tmp_path: Path, programs: Path) -> None:
+    cache, path = tmp_path / "cache", {"PATH": str(programs)}
+    ran = run_ocelot("doctor", cache=cache, env=path, cwd=tmp_path)
+    assert ran.code == 1
+    assert "ocelot build cannot run here" in ran.out
+    assert "for reading upstream: install git" in ran.out
