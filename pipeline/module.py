@@ -12,7 +12,6 @@ disk.
 from __future__ import annotations
 
 import functools
-import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -364,8 +363,13 @@ def _one_architecture(name: str) -> Architecture:
 
 
 def _workspace() -> Path:
-    """A new folder in the function's own working folder, from which the engine takes files."""
-    return Path(tempfile.mkdtemp(dir=Path.cwd(), prefix="ocelot-"))
+    """A folder in the function's own working folder, from which the engine takes files.
+
+    It is always the same, as each call has a working folder of its own.
+    """
+    folder = Path.cwd() / ".ocelot"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def _checkout(source: dagger.Directory) -> dagger.Container:

@@ -128,14 +128,14 @@ async def _with_engine(
 
     from pipeline.build.engines import dagger as containers
 
-    engine = containers.DaggerEngine(
-        image=containers.go_image(config, go_image),
-        deliver=containers.from_host,
-        workspace=Path(tempfile.gettempdir()),
-        settings=containers.container_settings(os.environ),
-    )
-    async with containers.dagger_session():
-        return await work(engine)
+    image = containers.go_image(config, go_image)
+    settings = containers.container_settings(os.environ)
+    with tempfile.TemporaryDirectory(prefix="ocelot-") as folder:
+        engine = containers.DaggerEngine(
+            image=image, deliver=containers.from_host, workspace=Path(folder), settings=settings
+        )
+        async with containers.dagger_session():
+            return await work(engine)
 
 
 def _report(done: Build, *, as_json: bool) -> None:

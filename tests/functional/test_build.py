@@ -15,8 +15,8 @@ from typing import Any
 
 import jsonschema
 import pytest
-from conftest import CONFIG, OCELOT, Built, Ocelot, environment, fresh_cache, run_ocelot
 from extensions_api import IDENTIFIER, extensions_api
+from runs import CONFIG, OCELOT, Built, Ocelot, environment, fresh_cache, run_ocelot
 
 from pipeline import project
 from pipeline.build.engines.host import go_program

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from conftest import run_ocelot
+from runs import run_ocelot
 
 from pipeline.build.engines.choice import Choice, choose_engine
 

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from conftest import CONFIG, OCELOT, Built, Ocelot, Ran, environment, fresh_cache, run_ocelot
+from runs import CONFIG, OCELOT, Built, Ocelot, Ran, environment, fresh_cache, run_ocelot
 
 from pipeline import project
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from io import StringIO
 
 import pytest
-from rich.console import Console  # noqa: TID251  what a screen shows is tested here
+from rich.console import Console
 
 from pipeline.progress import Progress, Silence
 from pipeline.report.progress import (

@@ -5,7 +5,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console  # noqa: TID251  what a screen shows is tested here
+from rich.console import Console
 from unit_examples import COMMIT, layer
 
 from pipeline.build.apply import Build, BuiltLayer

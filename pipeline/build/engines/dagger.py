@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +29,7 @@ from pipeline.build.recipe import GO_VERSION, Recipe, Step
 from pipeline.build.upstream import FULL_SHA, Source
 from pipeline.config import Config
 from pipeline.errors import CompileError, OcelotError, ToolchainError, UpstreamError, UsageError
-from pipeline.files import Tree, read_tree, write_tree
+from pipeline.files import Tree, read_tree, tree_digest, write_tree
 from pipeline.model import IMAGE
 from pipeline.progress import Progress
 
@@ -55,7 +54,7 @@ class DaggerEngine:
     Attributes:
         image: the golang image, by digest.
         deliver: hands a folder of ours to the engine; see `from_host` and `from_module`.
-        workspace: where folders lie that `deliver` can hand over.
+        workspace: an empty folder of this build's own, which `deliver` can hand over.
         settings: Go's module settings for steps that may use the network, such as GOPROXY.
     """
 
@@ -86,11 +85,10 @@ class DaggerEngine:
 
         async def branch(step: Step) -> None:
             compiled = await self.stepped(ready, step, progress)
-            with self._scratch() as folder:
-                # bytes of the engine's come to us over the session, whatever disk it has
-                await compiled.file(f"{SOURCE}/{step.output}").export(str(folder / "binary"))
-                binary = await anyio.Path(folder / "binary").read_bytes()
-            await on_binary(step, binary)
+            # bytes of the engine's come to us over the session, whatever disk it has
+            path = self.workspace / f"collector-{step.lane}"
+            await compiled.file(f"{SOURCE}/{step.output}").export(str(path))
+            await on_binary(step, await anyio.Path(path).read_bytes())
 
         await run_together([partial(branch, step) for step in recipe.compile])
 
@@ -101,9 +99,10 @@ class DaggerEngine:
             ToolchainError: the image is not of the pinned Go, or a module cannot be had.
         """
         await check_go(self.toolchain())
-        with self._scratch() as folder:
-            write_tree(folder, tree)
-            source = await self.deliver(folder).with_timestamps(0).sync()
+        # named by content: the same tree is the same call to the engine
+        folder = self.workspace / f"source-{tree_digest(tree)[:16]}"
+        write_tree(folder, tree)
+        source = await self.deliver(folder).with_timestamps(0).sync()
         container = self.toolchain().with_directory(SOURCE, source).with_workdir(SOURCE)
         for stage in recipe.prepare:
             for step in stage:
@@ -149,12 +148,6 @@ class DaggerEngine:
             container = container.with_env_variable(variable, place)
             container = container.with_mounted_cache(place, volume)
         return container.with_exec(list(step.argv))
-
-    @contextmanager
-    def _scratch(self) -> Generator[Path]:
-        self.workspace.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.workspace, prefix="ocelot-") as folder:
-            yield Path(folder)
 
 
 def container_settings(environment: Mapping[str, str]) -> dict[str, str]:
@@ -223,7 +216,11 @@ async def check_go(container: dagger.Container) -> None:
 
 def engine_error(error: dagger.DaggerError) -> OcelotError:
     """The error for an engine that could not do what it was asked."""
-    first, *more = str(error).splitlines() or ["no reason given"]
+    # an exec's own words stand beside its message, which ends in a place of the engine's trace
+    told = f"{error.stdout}\n{error.stderr}" if isinstance(error, dagger.ExecError) else ""
+    message = re.sub(r" \[traceparent:[0-9a-f-]+\]", "", str(error))
+    first, *more = message.splitlines() or ["no reason given"]
+    more += [line for line in told.splitlines() if line.strip()]
     return ToolchainError(
         f"the Dagger engine could not go on: {first}",
         hint="check the engine and the registry of the golang image (--go-image names a mirror's); "
@@ -251,7 +248,7 @@ class EngineGit:
         ref: branch, tag or full commit SHA.
         token: the password of a private repository; it stays a secret of the engine's.
         git: an image with git in it, to read a commit's date.
-        workspace: where the engine's files may be written for us to read.
+        workspace: an empty folder, where the engine writes for us to read.
     """
 
     origin: Repository
@@ -290,13 +287,12 @@ class EngineGit:
         show = ["git", "-c", "safe.directory=*", "show", "-s", "--no-show-signature"]
         dated = dag.container().from_(self.git).with_mounted_directory("/upstream", tree)
         dated = dated.with_workdir("/upstream").with_exec([*show, "--format=%ct", commit])
-        with tempfile.TemporaryDirectory(dir=self.workspace, prefix="ocelot-") as scratch:
-            await tree.directory(FOLDER).export(scratch)
-            content = read_tree(Path(scratch))
+        folder = self.workspace / f"upstream-{commit}"
+        await tree.directory(FOLDER).export(str(folder))
         return Source(
             repository=self.origin.given,
             ref=self.ref,
             commit=commit,
             committed=int(await dated.stdout()),
-            files=content,
+            files=read_tree(folder),
         )

@@ -1,0 +1,75 @@
+"""Runs of the command line, as a user makes them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import project
+
+OCELOT = Path(sys.executable).parent / "ocelot"
+CONFIG = Path(__file__).parents[2] / "config"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A finished command line."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        return json.loads(self.out)
+
+
+Ocelot = Callable[..., Ran]
+
+
+def fresh_cache(folder: Path, *, share_go: bool = True) -> Path:
+    """An ocelot cache that has nothing but Go's caches."""
+    folder.mkdir(parents=True)
+    if share_go:
+        shared = project.cache_folder() / "go"
+        shared.mkdir(parents=True, exist_ok=True)
+        (folder / "go").symlink_to(shared)
+    return folder
+
+
+def environment(cache: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The test's environment without what a terminal or GitHub would add."""
+    ours = ("GITHUB_", "OCELOT_", "SOURCE_DATE_EPOCH", "FORCE_COLOR", "COLUMNS")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {**kept, "OCELOT_CACHE": str(cache), "COLUMNS": "160", **(more or {})}
+
+
+def run_ocelot(
+    *arguments: str | Path, cache: Path, env: Mapping[str, str] | None = None, cwd: Path
+) -> Ran:
+    """Run the command line as a user does."""
+    done = subprocess.run(
+        [str(OCELOT), *map(str, arguments)],
+        env=environment(cache, env),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1500,
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass(frozen=True)
+class Built:
+    """The minimal distribution of the sample, built once for all tests."""
+
+    folder: Path
+    cache: Path
+    ran: Ran
