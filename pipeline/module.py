@@ -23,6 +23,7 @@ from dagger import DefaultPath, Doc, Ignore, check, dag, function, object_type
 from pipeline import project
 from pipeline.build import plan, run
 from pipeline.build.catalog import component_rows
+from pipeline.build.commits import FOLDER
 from pipeline.build.engines import dagger as engines
 from pipeline.build.upstream import (
     DEFAULT_REF,
@@ -344,7 +345,9 @@ async def _read_folder(
     upstream: dagger.Directory, ref: str, workspace: Path, _progress: Progress
 ) -> Source:
     folder = workspace / "upstream"
-    await upstream.filter(include=["collector"]).export(str(folder))
+    folder.mkdir(exist_ok=True)
+    if await upstream.exists(FOLDER):
+        await upstream.directory(FOLDER).export(str(folder / FOLDER))
     return folder_source("upstream", ref, folder)
 
 

@@ -16,8 +16,8 @@ from dagger.mod import default_module
 from dagger.mod._exceptions import FunctionError
 from dagger.mod._module import Module
 from dagger_client import needs_schema, with_client
-from dagger_engine import Engine, ExecFailed, Handler, Node, Value
-from runs import CONFIG
+from dagger_engine import Engine, ExecFailed, Handler, Node, Refused, Value
+from runs import CONFIG, run_ocelot
 
 from pipeline import project
 from pipeline.build.engines import dagger as containers
@@ -80,8 +80,6 @@ def exported_folder(node: Node, arguments: Values) -> str:
     path = Path(arguments["path"])
     if any(step.arguments.get("key") == "config" for step in node.walk()):
         shutil.copytree(CONFIG, path)
-    elif node.calls("filter"):
-        shutil.copytree(SAMPLE, path)
     else:
         shutil.copytree(SAMPLE / "collector", path)
     return str(path)
@@ -429,3 +427,49 @@ def test_the_same_engine_serves_the_command_line(engine: Engine, tmp_path: Path)
     made = engine.node(with_client(work))
     assert [node.field for node in made.chain()] == ["host", "directory"]
     assert made.arguments["path"] == str(given)
+
+
+@pytest.mark.parametrize("asked", ["dagger", "auto"])
+def test_the_command_line_builds_with_the_engine_of_an_open_session(
+    asked: str, engine: Engine, tmp_path: Path
+) -> None:
+    command = ("build", "-d", "minimal", "-r", "sample", "--engine", asked, "-o", tmp_path / "out")
+    ran = run_ocelot(
+        *command,
+        *("--config", CONFIG, "--json"),
+        cache=tmp_path / "cache",
+        env=engine.environment,
+        cwd=tmp_path,
+    )
+    assert ran.code == 0, ran.err
+    assert engine.invalid == []
+    assert [layer["engine"] for layer in ran.manifest["layers"]] == ["dagger", "dagger"]
+    wanted = recipe()
+    prepare = tuple(step for stage in wanted.prepare for step in stage)
+    for container in executed(engine):
+        architecture = environment(container)["GOARCH"]
+        (own,) = [step for step in wanted.compile if step.lane == architecture]
+        handed((*prepare, own), steps_of(container))
+        (source,) = container.calls("withDirectory")
+        fields = [node.field for node in source.arguments["source"].walk()]
+        assert "directory" in fields  # of the host, handed over as content
+    if asked == "auto":
+        assert "engine: dagger, since a Dagger session is open" in ran.err
+
+
+def test_an_engine_that_breaks_down_is_told_with_the_way_on(engine: Engine, tmp_path: Path) -> None:
+    def refuse(*_: object) -> None:
+        raise Refused("registry.example: no such image")
+
+    engine.answer("Container.stdout", refuse)
+    command = ("build", "-d", "minimal", "-r", "sample", "--engine", "dagger", "-o", tmp_path)
+    ran = run_ocelot(
+        *(*command, "--config", CONFIG),
+        cache=tmp_path / "cache",
+        env=engine.environment,
+        cwd=tmp_path,
+    )
+    assert ran.code == 5
+    assert "registry.example: no such image" in ran.err
+    assert "--engine host builds without containers" in ran.err
+    assert "Traceback" not in ran.err

@@ -1,0 +1,122 @@
+"""The module on a real engine: it loads, builds the host engine's bytes, and does nothing twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+SAMPLE = CHECKOUT / "tests" / "upstream"
+ZIPS = ("collector-amd64-minimal.zip", "collector-arm64-minimal.zip")
+
+Call = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def build(dagger: Call, image_options: list[str], output: Path, *more: str) -> float:
+    """Seconds of one `dagger call build` of the sample's minimal."""
+    started = time.monotonic()
+    done = dagger(
+        *("call", "build", "--distribution=minimal", f"--upstream={SAMPLE}"),
+        *(*image_options, *more, "export", f"--path={output}"),
+    )
+    assert done.returncode == 0, done.stderr
+    return time.monotonic() - started
+
+
+def test_the_functions_are_listed(dagger: Call) -> None:
+    listed = dagger("functions")
+    assert listed.returncode == 0, listed.stderr
+    for name in ("build", "layer", "binary", "toolchain", "config-check", "components"):
+        assert name in listed.stdout
+
+
+def test_the_config_is_checked(dagger: Call) -> None:
+    checked = dagger("call", "config-check")
+    assert checked.returncode == 0, checked.stderr
+    assert "9 distributions" in checked.stdout
+
+
+def test_the_module_sees_the_sample(dagger: Call, image_options: list[str]) -> None:
+    listed = dagger("call", "components", "--upstream-repo=sample", *image_options)
+    assert listed.returncode == 0, listed.stderr
+    assert "lambdacomponents.receiver.otlp" in listed.stdout
+
+
+def test_both_engines_give_the_same_bytes_and_nothing_is_done_twice(
+    dagger: Call, image_options: list[str], tmp_path: Path
+) -> None:
+    first = build(dagger, image_options, tmp_path / "dagger")
+    ocelot = Path(sys.executable).parent / "ocelot"
+    copy = tmp_path / "upstream"  # taken as a folder, as the module takes what it is handed
+    shutil.copytree(SAMPLE, copy)
+    command = ("build", "-d", "minimal", "-r", copy, "--engine", "host", "-o", tmp_path / "host")
+    subprocess.run([str(ocelot), *map(str, command)], cwd=CHECKOUT, check=True)
+    for name in ZIPS:
+        digests = {
+            hashlib.sha256((tmp_path / engine / name).read_bytes()).hexdigest()
+            for engine in ("dagger", "host")
+        }
+        assert len(digests) == 1, name
+    second = build(dagger, image_options, tmp_path / "again")
+    for name in ZIPS:
+        again, before = tmp_path / "again" / name, tmp_path / "dagger" / name
+        assert again.read_bytes() == before.read_bytes()
+    # no time is promised, but compiling again would take as long as before
+    assert second < first / 2 or first < 60
+
+
+def test_the_manifest_names_the_engine(
+    dagger: Call, image_options: list[str], tmp_path: Path
+) -> None:
+    build(dagger, image_options, tmp_path / "dist")
+    layers = json.loads((tmp_path / "dist" / "manifest.json").read_text())["layers"]
+    assert [layer["engine"] for layer in layers] == ["dagger", "dagger"]
+
+
+def test_the_command_line_uses_the_same_engine(
+    dagger: Call, image_options: list[str], tmp_path: Path
+) -> None:
+    assert dagger("version").returncode == 0
+    ocelot = Path(sys.executable).parent / "ocelot"
+    command = ["build", "-d", "minimal", "-a", "amd64", "-r", "sample", "--engine", "dagger"]
+    done = subprocess.run(
+        [str(ocelot), *command, *image_options, "--rebuild", "-o", str(tmp_path), "--json"],
+        cwd=CHECKOUT,
+        env={**os.environ, "OCELOT_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["layers"][0]["engine"] == "dagger"
+
+
+def test_a_compile_error_shows_gos_own_lines(
+    dagger: Call, image_options: list[str], tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    shutil.copytree(CHECKOUT / "config", config)
+    broken = config / "overlay" / "lambdacomponents" / "exporter" / "broken.go"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("package exporter\n\nfunc init() { undefinedThing() }\n")
+    done = dagger(
+        *("call", f"--config={config}", "layer", "--distribution=minimal"),
+        *(f"--upstream={SAMPLE}", *image_options, "size"),
+    )
+    assert done.returncode != 0
+    assert "broken.go:3:15: undefined: undefinedThing" in done.stderr
+
+
+@pytest.mark.parametrize("check", ["lint", "types", "unit-tests"])
+def test_the_checks_pass(dagger: Call, check: str) -> None:
+    done = dagger("call", check)
+    assert done.returncode == 0, done.stderr
