@@ -102,7 +102,7 @@ class _Options:
         """What brings upstream's files, by this order: a folder, the sample, the engine's git."""
         ref = check_ref(self.upstream_ref)
         if self.upstream:
-            return functools.partial(_read_folder, self.upstream, ref, workspace)
+            return functools.partial(_read_folder, "upstream", self.upstream, ref, workspace)
         if self.upstream_repo.startswith((".", "/", "~")):
             raise UsageError(
                 f"a module cannot see the folder {self.upstream_repo}",
@@ -110,7 +110,9 @@ class _Options:
             )
         origin = repository(self.upstream_repo, sample=project.sample_upstream())
         if origin.folder:
-            return functools.partial(_read_sample, origin.given, ref, origin.folder)
+            # of the module's own sources, wherever the runtime has installed this package
+            sample = dag.current_module().source().directory("tests/upstream")
+            return functools.partial(_read_folder, origin.given, sample, ref, workspace)
         return engines.EngineGit(
             origin=origin,
             ref=ref,
@@ -342,16 +344,12 @@ def _request(
 
 
 async def _read_folder(
-    upstream: dagger.Directory, ref: str, workspace: Path, _progress: Progress
+    given: str, upstream: dagger.Directory, ref: str, workspace: Path, _progress: Progress
 ) -> Source:
     folder = workspace / "upstream"
     folder.mkdir(exist_ok=True)
     if await upstream.exists(FOLDER):
         await upstream.directory(FOLDER).export(str(folder / FOLDER))
-    return folder_source("upstream", ref, folder)
-
-
-async def _read_sample(given: str, ref: str, folder: Path, _progress: Progress) -> Source:
     return folder_source(given, ref, folder)
 
 

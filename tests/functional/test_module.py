@@ -21,11 +21,14 @@ from runs import CONFIG, run_ocelot
 
 from pipeline import project
 from pipeline.build.engines import dagger as containers
+from pipeline.build.engines.dagger import DaggerEngine, from_host
+from pipeline.build.engines.host import HostRun
 from pipeline.build.recipe import GO_VERSION, Recipe, Step, build_recipe
 from pipeline.build.upstream import folder_source
 from pipeline.config import load_config
 from pipeline.model import Architecture
 from pipeline.module import Ocelot
+from pipeline.progress import Silence
 
 pytestmark = needs_schema
 
@@ -143,6 +146,42 @@ def handed(steps: tuple[Step, ...], seen: list[tuple[list[str], dict[str, str]]]
     for step, (_, env) in zip(steps, seen, strict=True):
         caches = {variable: f"/ocelot/cache/{cache}" for variable, cache in step.caches}
         assert {**dict(step.env), **caches}.items() <= env.items()
+
+
+def test_the_constructor_keeps_the_config_folder(engine: Engine) -> None:
+    async def work() -> str:
+        folder = await config_folder()
+        engine.call("Ocelot", "", {}, {"config": folder})
+        await ocelot_module().serve()
+        return folder
+
+    folder = with_client(work)
+    assert engine.invalid == []
+    assert engine.returned() == {"config": folder}
+
+
+def test_every_step_is_handed_to_both_engines_alike(tmp_path: Path) -> None:
+    host = HostRun(
+        go=Path("/wheel/go"),
+        source=tmp_path,
+        scratch=tmp_path,
+        caches=tmp_path,
+        progress=Silence(),
+    )
+    containers_engine = DaggerEngine(image="x", deliver=from_host, workspace=tmp_path)
+    steps = [step for stage in recipe().stages for step in stage]
+    assert {step.lane for step in steps} == {"modules", "amd64", "arm64"}
+    for step in steps:
+        seen = containers_engine.handed(step)
+        assert seen.argv == step.argv
+        assert host.argv(step)[1:] == step.argv[1:]
+        on_host = host.environment(step, {})
+        assert {name: on_host[name] for name in dict(step.env)} == dict(step.env)
+        assert {name: seen.env[name] for name in dict(step.env)} == dict(step.env)
+        assert set(seen.caches) == {variable for variable, _ in step.caches}
+        assert {on_host[variable] for variable, _ in step.caches} == {
+            str(tmp_path / cache) for _, cache in step.caches
+        }
 
 
 def test_the_engine_gets_the_recipe_that_the_host_gets(engine: Engine) -> None:

@@ -48,6 +48,19 @@ Deliver = Callable[[Path], dagger.Directory]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Handed:
+    """A step as a container gets it.
+
+    Attributes:
+        caches: name of the cache by the variable that points to its place.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    caches: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class DaggerEngine:
     """Runs recipes in containers.
 
@@ -139,15 +152,20 @@ class DaggerEngine:
 
     def with_step(self, container: dagger.Container, step: Step) -> dagger.Container:
         """The container with a step to be run: its environment, its caches, its command."""
-        environment = {**(self.settings if step.network else {}), **dict(step.env)}
-        for name, value in sorted(environment.items()):
+        given = self.handed(step)
+        for name, value in sorted(given.env.items()):
             container = container.with_env_variable(name, value)
-        for variable, cache in step.caches:
+        for variable, cache in sorted(given.caches.items()):
             place = f"{CACHE_ROOT}/{cache}"
             volume = dag.cache_volume(f"ocelot-go-{cache}")
             container = container.with_env_variable(variable, place)
             container = container.with_mounted_cache(place, volume)
-        return container.with_exec(list(step.argv))
+        return container.with_exec(list(given.argv))
+
+    def handed(self, step: Step) -> Handed:
+        """What a container is given of a step."""
+        settings: Mapping[str, str] = self.settings if step.network else {}
+        return Handed(argv=step.argv, env={**settings, **dict(step.env)}, caches=dict(step.caches))
 
 
 def container_settings(environment: Mapping[str, str]) -> dict[str, str]:

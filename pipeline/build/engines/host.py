@@ -51,7 +51,9 @@ class HostEngine:
             source, scratch = root / "collector", root / "tmp"
             write_tree(source, tree)
             scratch.mkdir()
-            run = _Run(go=go, source=source, scratch=scratch, caches=self.caches, progress=progress)
+            run = HostRun(
+                go=go, source=source, scratch=scratch, caches=self.caches, progress=progress
+            )
             with told_write_errors(self.caches):
                 for _variable, cache in {pair for s in recipe.compile for pair in s.caches}:
                     (self.caches / cache).mkdir(parents=True, exist_ok=True)
@@ -75,7 +77,7 @@ class HostEngine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Run:
+class HostRun:
     """The recipe at work in one folder."""
 
     go: Path
@@ -104,9 +106,8 @@ class _Run:
             OcelotError: the step failed; see `step_error`.
         """
         self.progress.begin(step.lane, step.name)
-        argv = (str(self.go), *step.argv[1:])
         finished = await process.run_program(
-            argv,
+            self.argv(step),
             cwd=self.source,
             env=self.environment(step, settings),
             on_line=lambda line: self.progress.line(step.lane, line),
@@ -116,6 +117,10 @@ class _Run:
             self.progress.end(step.lane, "failed")
             raise step_error(step, finished.lines)
         self.progress.end(step.lane, "done")
+
+    def argv(self, step: Step) -> tuple[str, ...]:
+        """The command of a step, by the wheel's own `go`."""
+        return (str(self.go), *step.argv[1:])
 
     def environment(self, step: Step, settings: Mapping[str, str]) -> dict[str, str]:
         """The whole environment of a step."""
