@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,8 +13,6 @@ import typer
 from pipeline.cli import options
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from pipeline.build.apply import Build
     from pipeline.build.engines import Engine
     from pipeline.config import Config
@@ -95,26 +92,25 @@ def build(
     )
     console = Console(stderr=True, highlight=False)
     with shown_progress(console, os.environ, verbose=verbose) as progress:
-        work = functools.partial(run.build, request, loaded, cache=cache, progress=progress)
-        done = options.run(
-            lambda: _with_engine(
-                engine, work, loaded, progress, go_image=go_image, keep_temp=keep_temp, cache=cache
-            )
-        )
+
+        async def work() -> Build:
+            chosen = await _engine(engine, loaded, progress, go_image, cache, keep_temp=keep_temp)
+            return await run.build(request, loaded, chosen, cache=cache, progress=progress)
+
+        done = options.run(work)
     _report(done, as_json=as_json)
 
 
-async def _with_engine(
+async def _engine(
     asked: EngineChoice,
-    work: Callable[[Engine], Awaitable[Build]],
     config: Config,
     progress: Progress,
-    *,
     go_image: str,
-    keep_temp: bool,
     cache: Path,
-) -> Build:
-    """Build with the engine asked for; `auto` tells which it took, and why."""
+    *,
+    keep_temp: bool,
+) -> Engine:
+    """The engine asked for; `auto` tells which it took, and why."""
     from pipeline.build.engines.choice import choose_engine
     from pipeline.build.engines.host import HostEngine
 
@@ -124,18 +120,14 @@ async def _with_engine(
         name = choice.engine
         progress.note(f"engine: {name}, since {choice.why}")
     if name == EngineChoice.HOST:
-        return await work(HostEngine(caches=cache / "go", keep_temp=keep_temp))
+        return HostEngine(caches=cache / "go", keep_temp=keep_temp)
 
     from pipeline.build.engines import dagger as containers
 
-    image = containers.go_image(config, go_image)
-    settings = containers.container_settings(os.environ)
-    with tempfile.TemporaryDirectory(prefix="ocelot-") as folder:
-        engine = containers.DaggerEngine(
-            image=image, deliver=containers.from_host, workspace=Path(folder), settings=settings
-        )
-        async with containers.dagger_session():
-            return await work(engine)
+    return containers.DaggerClient(
+        image=containers.go_image(config, go_image),
+        settings=containers.container_settings(os.environ),
+    )
 
 
 def _report(done: Build, *, as_json: bool) -> None:

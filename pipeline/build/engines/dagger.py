@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -196,6 +197,34 @@ def go_image(config: Config, given: str) -> str:
             hint="name one with --go-image, or by digest in config/images.yaml",
         )
     return image
+
+
+@dataclass(frozen=True, kw_only=True)
+class DaggerClient:
+    """The Dagger engine for a program that is no module: it opens a session when it has to compile.
+
+    Attributes:
+        image: the golang image, by digest.
+        settings: Go's module settings for steps that may use the network.
+    """
+
+    image: str
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    name: str = "dagger"
+
+    async def compile(
+        self, tree: Tree, recipe: Recipe, progress: Progress, on_binary: OnBinary
+    ) -> None:
+        """See `Engine.compile`."""
+        with tempfile.TemporaryDirectory(prefix="ocelot-") as folder:
+            engine = DaggerEngine(
+                image=self.image,
+                deliver=from_host,
+                workspace=Path(folder),
+                settings=self.settings,
+            )
+            async with dagger_session():
+                await engine.compile(tree, recipe, progress, on_binary)
 
 
 @asynccontextmanager
