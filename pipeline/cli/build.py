@@ -69,7 +69,10 @@ def build(
     verbose: options.Verbose = False,
     config: options.ConfigFolder = None,
 ) -> None:
-    """Build a distribution's layers: reproducible zips for both architectures, and a manifest."""
+    """Build a distribution's layers and their manifest.
+
+    The zips are the same, byte for byte, wherever they are built.
+    """
     from rich.console import Console
 
     from pipeline import project
@@ -80,6 +83,7 @@ def build(
 
     cache = project.cache_folder()
     loaded = load_config(project.config_folder(config))
+    loaded.distribution(distribution)  # a name that is none is told before anything else
     origin = upstream.repository(upstream_repo, sample=project.sample_upstream())
     ref = upstream.check_ref(upstream_ref)
     request = run.Request(

@@ -18,7 +18,7 @@ def components(
     as_json: options.AsJson = False,
     config: options.ConfigFolder = None,
 ) -> None:
-    """List the components that upstream and components.yaml offer, and who holds them."""
+    """List the components on offer, and who holds them."""
     from rich.console import Console
 
     from pipeline import project

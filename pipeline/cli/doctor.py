@@ -12,9 +12,9 @@ from pipeline.cli import options
 
 
 def doctor(as_json: options.AsJson = False) -> None:
-    """Look at what this machine has, what is missing, what for, and how to get it.
+    """Tell what this machine has and lacks for a build.
 
-    Ends with 1 if a build on this machine cannot run.
+    What is missing is told with what it is for and how to get it. Ends with 1 if a build on this machine cannot run.
     """
     from rich.console import Console
 
