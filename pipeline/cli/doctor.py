@@ -14,7 +14,8 @@ from pipeline.cli import options
 def doctor(as_json: options.AsJson = False) -> None:
     """Tell what this machine has and lacks for a build.
 
-    What is missing is told with what it is for and how to get it. Ends with 1 if a build on this machine cannot run.
+    What is missing is told with what it is for and how to get it; the exit code is 1 where a
+    build on this machine cannot run.
     """
     from rich.console import Console
 
