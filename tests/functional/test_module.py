@@ -382,6 +382,17 @@ def test_a_module_that_cannot_be_had_is_told(engine: Engine) -> None:
     assert "a Go module cannot be had" in fails(engine, "build", **MINIMAL)
 
 
+@pytest.mark.parametrize("broken", ["File.export", "Directory.sync"])
+def test_what_the_engine_cannot_do_is_told_by_itself(broken: str, engine: Engine) -> None:
+    def refuse(*_: object) -> None:
+        raise Refused("the engine's disk is full [traceparent:0af7-b7ad]")
+
+    engine.answer(broken, refuse)
+    said = fails(engine, "build", **MINIMAL)
+    assert said.startswith("the Dagger engine could not go on: the engine's disk is full\n")
+    assert "TaskGroup" not in said
+
+
 def test_an_image_of_another_go_is_refused(engine: Engine) -> None:
     engine.answer("Container.stdout", always("go1.20\n"))
     said = fails(engine, "build", **MINIMAL, go_image="mirror.example/golang:1.20")

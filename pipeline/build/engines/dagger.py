@@ -11,8 +11,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -101,7 +101,8 @@ class DaggerEngine:
             compiled = await self.stepped(ready, step, progress)
             # bytes of the engine's come to us over the session, whatever disk it has
             path = self.workspace / f"collector-{step.lane}"
-            await compiled.file(f"{SOURCE}/{step.output}").export(str(path))
+            with told_engine_errors():
+                await compiled.file(f"{SOURCE}/{step.output}").export(str(path))
             await on_binary(step, await anyio.Path(path).read_bytes())
 
         await run_together([partial(branch, step) for step in recipe.compile])
@@ -116,7 +117,8 @@ class DaggerEngine:
         # named by content: the same tree is the same call to the engine
         folder = self.workspace / f"source-{tree_digest(tree)[:16]}"
         write_tree(folder, tree)
-        source = await self.deliver(folder).with_timestamps(0).sync()
+        with told_engine_errors():
+            source = await self.deliver(folder).with_timestamps(0).sync()
         container = self.toolchain().with_directory(SOURCE, source).with_workdir(SOURCE)
         for stage in recipe.prepare:
             for step in stage:
@@ -237,11 +239,9 @@ async def dagger_session() -> AsyncGenerator[None]:
     if program := shutil.which("dagger"):
         # else the SDK would download a command of its own
         os.environ.setdefault("_EXPERIMENTAL_DAGGER_CLI_BIN", program)
-    try:
+    with told_engine_errors():
         async with dagger.connection():
             yield
-    except dagger.DaggerError as error:
-        raise engine_error(error) from error
 
 
 async def check_go(container: dagger.Container) -> None:
@@ -250,15 +250,22 @@ async def check_go(container: dagger.Container) -> None:
     Raises:
         ToolchainError: it does not, or cannot be had.
     """
-    try:
+    with told_engine_errors():
         told = await container.with_exec(["go", "env", "GOVERSION"]).stdout()
-    except dagger.DaggerError as error:
-        raise engine_error(error) from error
     if told.strip() != f"go{GO_VERSION}":
         raise ToolchainError(
             f"Go {GO_VERSION} is wanted, the image has {told.strip() or 'none'}",
             hint="name an image of that version with --go-image, or in config/images.yaml",
         )
+
+
+@contextmanager
+def told_engine_errors() -> Generator[None]:
+    """Turn what the engine could not do into a user's error; a group of tasks would hide it."""
+    try:
+        yield
+    except dagger.DaggerError as error:
+        raise engine_error(error) from error
 
 
 def engine_error(error: dagger.DaggerError) -> OcelotError:
