@@ -182,18 +182,18 @@ class Ocelot:
         source_date_epoch: Epoch = "",
     ) -> dagger.File:
         """Build the zip for one architecture."""
-        options = _Options(
-            upstream_repo=upstream_repo,
-            upstream_ref=upstream_ref,
-            upstream=upstream,
-            git_token=git_token,
-            go_image=go_image,
-            go_proxy=go_proxy,
-            source_date_epoch=source_date_epoch,
+        built = await self.build(
+            distribution,
+            _one_architecture(architecture),
+            upstream_repo,
+            upstream_ref,
+            upstream,
+            git_token,
+            go_image,
+            go_proxy,
+            source_date_epoch,
         )
-        one = _one_architecture(architecture)
-        folder = await self._built(distribution, (one,), options)
-        return engines.from_module(folder).file(zip_name(one, distribution))
+        return built.file(zip_name(Architecture(architecture), distribution))
 
     @function(cache="session")
     @told
