@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -16,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import trustme
 from runs import CONFIG, OCELOT, Built, Ocelot, Ran, environment, fresh_cache, run_ocelot
 
 from pipeline import project
@@ -45,9 +47,19 @@ def leftovers(folder: Path) -> list[str]:
     return [name for name in names if name.startswith(("ocelot-", ".fetch-", ".collector-"))]
 
 
+class QuietServer(ThreadingHTTPServer):
+    """A server to which a client that hangs up in the handshake is no news."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        del request, client_address
+
+
 @contextmanager
-def answering(status: int) -> Generator[tuple[str, list[str]]]:
-    """A loopback server that answers all with one status; its URL and what it was asked."""
+def answering(status: int, authority: trustme.CA | None = None) -> Generator[tuple[str, list[str]]]:
+    """A loopback server that answers all with one status; its URL and what it was asked.
+
+    With a certificate authority it speaks TLS.
+    """
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -61,11 +73,16 @@ def answering(status: int) -> Generator[tuple[str, list[str]]]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             del format, args
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = QuietServer(("127.0.0.1", 0), Handler)
+    if authority:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        scheme = "https" if authority else "http"
+        yield f"{scheme}://127.0.0.1:{server.server_address[1]}", asked
     finally:
         server.shutdown()
         server.server_close()
@@ -184,6 +201,23 @@ def test_the_users_http_proxy_is_used(tmp_path: Path) -> None:
         )
     assert ran.code == 5
     assert "CONNECT modules.invalid:443" in asked
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_the_users_ca_file_is_used(trusted: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    authority, bundle = trustme.CA(), tmp_path / "ca.pem"
+    (authority if trusted else trustme.CA()).cert_pem.write_to_path(str(bundle))
+    cache = fresh_cache(tmp_path / "empty", share_go=False)
+    with answering(403, authority) as (url, asked):
+        ran = run_ocelot(
+            *(*MINIMAL, "-r", "sample", "--config", CONFIG),
+            cache=cache,
+            env={"GOPROXY": url, "SSL_CERT_FILE": str(bundle), "SSL_CERT_DIR": "/nowhere"},
+            cwd=tmp_path,
+        )
+    assert ran.code == 5
+    assert bool(asked) is trusted
+    assert ("certificate signed by unknown authority" in ran.err) is not trusted
 
 
 def test_settings_of_go_env_w_are_honoured(tmp_path: Path) -> None:
