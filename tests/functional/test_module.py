@@ -334,6 +334,21 @@ def test_a_second_call_asks_the_engine_for_the_same(engine: Engine) -> None:
     assert sorted(ids[:2]) == sorted(ids[2:])
 
 
+def test_a_change_of_other_config_compiles_nothing(engine: Engine) -> None:
+    def exported(node: Node, arguments: Values) -> str:
+        path = Path(exported_folder(node, arguments))
+        for file in path.glob("distributions.yaml"):
+            file.write_text(f"{file.read_text()}\nother:\n  base: minimal\n  description: new\n")
+        return str(path)
+
+    with_client(called("build", **MINIMAL))
+    shutil.rmtree(Path.cwd() / ".ocelot")
+    engine.answer("Directory.export", exported)
+    with_client(called("build", **MINIMAL))
+    ids = [container.id for container in executed(engine)]
+    assert sorted(ids[:2]) == sorted(ids[2:])
+
+
 def fails(engine: Engine, function: str, **inputs: Input) -> str:
     """What a caller reads of a call that fails."""
     with pytest.raises(FunctionError) as caught:
