@@ -67,12 +67,12 @@ class BuildPlan:
     ref: str
     commit: str
     collector_version: str
-    go_version: str
     epoch: int
     recipe: Recipe
     layers: tuple[LayerPlan, ...]
     tree: Tree = field(repr=False)
     notes: tuple[str, ...] = ()
+    go_version: str = GO_VERSION
 
 
 def build_plan(
@@ -89,7 +89,7 @@ def build_plan(
 
     Args:
         config: the checked configuration.
-        distribution: the distribution's name.
+        distribution: a name in it.
         source: upstream's files.
         architectures: what to build for.
         overlay: the hand-written files of `config/overlay/`.
@@ -102,12 +102,8 @@ def build_plan(
         ToolchainError: upstream wants a newer Go.
         UsageError: no such distribution.
     """
-    entry, tags = config.distribution(distribution), config.tags(distribution)
-    version = collector_version(source)
-    _check_go(source)
-    own = offered_tags(source.files)
-    _check_tags(config, distribution, own | offered_tags(overlay), source)
-    custom, notes = _custom_components(config, tags, own)
+    tags, version = config.tags(distribution), collector_version(source)
+    custom, notes = _custom_components(config, distribution, source, overlay)
     requirements = tuple(sorted({_requirement(each, version) for each in custom.values()}))
     recipe = build_recipe(
         architectures, tags, requirements, collector_version=version, commit=source.commit
@@ -116,14 +112,13 @@ def build_plan(
     moment = max(source.committed if epoch is None else epoch, packer.EARLIEST)
     return BuildPlan(
         distribution=distribution,
-        description=entry.description,
+        description=config.distribution(distribution).description,
         tags=tags,
         requirements=requirements,
         repository=source.repository,
         ref=source.ref,
         commit=source.commit,
         collector_version=version,
-        go_version=GO_VERSION,
         epoch=moment,
         recipe=recipe,
         layers=_layer_plans(distribution, recipe, tree, layer_configs(tree, config_file), moment),
@@ -206,9 +201,11 @@ def source_date_epoch(text: str | None) -> int | None:
 
 
 def _custom_components(
-    config: Config, tags: Sequence[str], own: frozenset[str]
+    config: Config, distribution: str, source: Source, overlay: Tree
 ) -> tuple[dict[str, Component], tuple[str, ...]]:
-    """The custom components that the tags switch on, less those that upstream has by now."""
+    """The custom components that a distribution switches on, less those upstream has by now."""
+    own = _checked_tags(config, distribution, source, overlay)
+    tags = config.tags(distribution)
     wanted = {
         tag: component
         for tag, component in config.components.items()
@@ -223,15 +220,25 @@ def _custom_components(
     return custom, notes
 
 
-def _check_tags(config: Config, distribution: str, own: frozenset[str], source: Source) -> None:
-    lineage = config.lineage(distribution)
-    problems = tuple(problem for name in lineage for problem in tag_problems(config, own, name))
+def _checked_tags(
+    config: Config, distribution: str, source: Source, overlay: Tree
+) -> frozenset[str]:
+    """The tags that upstream offers, once it is sure that Go and the distribution go with them."""
+    _check_go(source)
+    own = offered_tags(source.files)
+    offered = own | offered_tags(overlay)
+    problems = tuple(
+        problem
+        for name in config.lineage(distribution)
+        for problem in tag_problems(config, offered, name)
+    )
     if problems:
         raise ConfigError(
             problems,
             hint="what there is: ocelot components "
             f"--upstream-repo {source.repository} --upstream-ref {source.ref}",
         )
+    return own
 
 
 def _check_go(source: Source) -> None:

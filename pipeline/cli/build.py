@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +14,7 @@ from pipeline.cli import options
 if TYPE_CHECKING:
     from pipeline.build.apply import Build
     from pipeline.build.engines import Engine
+    from pipeline.build.run import Fetch, Request
     from pipeline.config import Config
     from pipeline.progress import Progress
 
@@ -35,36 +35,43 @@ class EngineChoice(StrEnum):
     HOST = "host"
 
 
+Distribution = Annotated[
+    str,
+    typer.Option(
+        "--distribution",
+        "-d",
+        help="A name from distributions.yaml.",
+        autocompletion=options.complete_distribution,
+    ),
+]
+Architectures = Annotated[
+    ArchitectureChoice, typer.Option("--architecture", "-a", help="What to build for.")
+]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder for the zips and manifest.json.")
+]
+AskedEngine = Annotated[
+    EngineChoice, typer.Option("--engine", help="Containers by Dagger, or this machine.")
+]
+GoImage = Annotated[
+    str, typer.Option("--go-image", help="Dagger's golang image; default: config/images.yaml.")
+]
+Rebuild = Annotated[bool, typer.Option("--rebuild", help="Compile even if nothing changed.")]
+KeepTemp = Annotated[
+    bool, typer.Option("--keep-temp", help="Keep the sources as they were compiled.")
+]
+
+
 def build(
-    distribution: Annotated[
-        str,
-        typer.Option(
-            "--distribution",
-            "-d",
-            help="A name from distributions.yaml.",
-            autocompletion=options.complete_distribution,
-        ),
-    ] = "default",
-    architecture: Annotated[
-        ArchitectureChoice, typer.Option("--architecture", "-a", help="What to build for.")
-    ] = ArchitectureChoice.ALL,
+    distribution: Distribution = "default",
+    architecture: Architectures = ArchitectureChoice.ALL,
     upstream_repo: options.UpstreamRepo = options.DEFAULT_UPSTREAM,
     upstream_ref: options.UpstreamRef = options.DEFAULT_REF,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for the zips and manifest.json.")
-    ] = Path("dist"),
-    engine: Annotated[
-        EngineChoice, typer.Option("--engine", help="Containers by Dagger, or this machine.")
-    ] = EngineChoice.AUTO,
-    go_image: Annotated[
-        str, typer.Option("--go-image", help="Dagger's golang image; default: config/images.yaml.")
-    ] = "",
-    rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Compile even if nothing changed.")
-    ] = False,
-    keep_temp: Annotated[
-        bool, typer.Option("--keep-temp", help="Keep the sources as they were compiled.")
-    ] = False,
+    output: Output = Path("dist"),
+    engine: AskedEngine = EngineChoice.AUTO,
+    go_image: GoImage = "",
+    rebuild: Rebuild = False,
+    keep_temp: KeepTemp = False,
     as_json: options.AsJson = False,
     verbose: options.Verbose = False,
     config: options.ConfigFolder = None,
@@ -76,24 +83,15 @@ def build(
     from rich.console import Console
 
     from pipeline import project
-    from pipeline.build import plan, run, upstream
+    from pipeline.build import run
     from pipeline.config import load_config
-    from pipeline.model import Architecture
     from pipeline.report.progress import shown_progress
 
     cache = project.cache_folder()
     loaded = load_config(project.config_folder(config))
     loaded.distribution(distribution)  # a name that is none is told before anything else
-    origin = upstream.repository(upstream_repo, sample=project.sample_upstream())
-    ref = upstream.check_ref(upstream_ref)
-    request = run.Request(
-        distribution=distribution,
-        architectures=tuple(each for each in Architecture if architecture in ("all", str(each))),
-        fetch=functools.partial(upstream.fetch_source, origin, ref, cache=cache),
-        output=output,
-        epoch=plan.source_date_epoch(os.environ.get("SOURCE_DATE_EPOCH")),
-        rebuild=rebuild,
-    )
+    fetch = options.fetch_from(upstream_repo, upstream_ref, cache)
+    request = _request(distribution, architecture, fetch, output, rebuild=rebuild)
     console = Console(stderr=True, highlight=False)
     with shown_progress(console, os.environ, verbose=verbose) as progress:
 
@@ -103,6 +101,28 @@ def build(
 
         done = options.run(work)
     _report(done, as_json=as_json)
+
+
+def _request(
+    distribution: str,
+    architecture: ArchitectureChoice,
+    fetch: Fetch,
+    output: Path,
+    *,
+    rebuild: bool,
+) -> Request:
+    from pipeline.build.plan import source_date_epoch
+    from pipeline.build.run import Request
+    from pipeline.model import Architecture
+
+    return Request(
+        distribution=distribution,
+        architectures=tuple(each for each in Architecture if architecture in ("all", str(each))),
+        fetch=fetch,
+        output=output,
+        epoch=source_date_epoch(os.environ.get("SOURCE_DATE_EPOCH")),
+        rebuild=rebuild,
+    )
 
 
 async def _engine(

@@ -43,12 +43,9 @@ def upstream_tree(upstream_repo: str, upstream_ref: str) -> Tree:
     from rich.console import Console
 
     from pipeline import project
-    from pipeline.build import upstream
     from pipeline.report.progress import shown_progress
 
-    origin = upstream.repository(upstream_repo, sample=project.sample_upstream())
-    ref, cache = upstream.check_ref(upstream_ref), project.cache_folder()
+    fetch = options.fetch_from(upstream_repo, upstream_ref, project.cache_folder())
     console = Console(stderr=True, highlight=False)
     with shown_progress(console, os.environ, verbose=False) as progress:
-        source = options.run(lambda: upstream.fetch_source(origin, ref, progress, cache=cache))
-    return source.files
+        return options.run(lambda: fetch(progress)).files

@@ -5,9 +5,12 @@ from __future__ import annotations
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+
+if TYPE_CHECKING:
+    from pipeline.build.run import Fetch
 
 Result = TypeVar("Result")
 
@@ -47,6 +50,18 @@ def complete_distribution(incomplete: str) -> list[str]:
     except OcelotError:
         return []
     return [name for name in names if name.startswith(incomplete)]
+
+
+def fetch_from(upstream_repo: str, upstream_ref: str, cache: Path) -> Fetch:
+    """What brings the files of the upstream that the options name, by this machine's git."""
+    import functools
+
+    from pipeline import project
+    from pipeline.build import upstream
+
+    origin = upstream.repository(upstream_repo, sample=project.sample_upstream())
+    ref = upstream.check_ref(upstream_ref)
+    return functools.partial(upstream.fetch_source, origin, ref, cache=cache)
 
 
 def run(work: Callable[[], Awaitable[Result]]) -> Result:
