@@ -24,8 +24,6 @@ OVERLAY = "overlay"
 Distributions = TypeAdapter(dict[str, Distribution])
 Components = TypeAdapter(dict[str, Component])
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
-
 Entry = TypeVar("Entry", bound=BaseModel)
 
 
@@ -92,38 +90,42 @@ def load_config(folder: Path) -> Config:
     Raises:
         ConfigError: with every problem of every file.
     """
-    names = {file: _shown(folder / file) for file in (DISTRIBUTIONS, COMPONENTS)}
-    documents = {file: read_document(folder / file, name) for file, name in names.items()}
-    problems = [problem for document in documents.values() for problem in document.problems]
-    found = documents[DISTRIBUTIONS], documents[COMPONENTS]
-    distributions, components = (
-        _entries(found[0], Distribution, model.DISTRIBUTION_NAME, "a distribution's name"),
-        _entries(found[1], Component, model.COMPONENT_TAG, "a component's build tag"),
+    document, components_document = _read(folder, DISTRIBUTIONS), _read(folder, COMPONENTS)
+    distributions = _entries(
+        document, Distribution, model.DISTRIBUTION_NAME, "a distribution's name"
     )
-    problems += [*distributions.problems, *components.problems]
-    problems += _inheritance_problems(distributions.entries, found[0])
-    problems += _config_file_problems(folder, distributions.entries, found[0])
-    problems += _module_problems(components.entries, found[1])
+    components = _entries(
+        components_document, Component, model.COMPONENT_TAG, "a component's build tag"
+    )
     images = _read_images(folder)
-    problems += images.problems
+    problems = [
+        *document.problems,
+        *components_document.problems,
+        *distributions.problems,
+        *components.problems,
+        *_inheritance_problems(distributions.entries, document),
+        *_config_file_problems(folder, distributions.entries, document),
+        *_module_problems(components.entries, components_document),
+        *images.problems,
+    ]
     if problems:
         raise ConfigError(tuple(sorted(set(problems), key=lambda each: (each.file, each.line))))
     return Config(
         folder=folder,
         distributions=distributions.entries,
         components=components.entries,
-        document=found[0],
+        document=document,
         images=images.entries.get(IMAGES),
     )
 
 
-def tag_problems(config: Config, offered: Iterable[str], name: str) -> tuple[Problem, ...]:
-    """A distribution's own build tags that neither upstream nor components.yaml offers.
+def tag_problems(config: Config, offered: Iterable[str], *names: str) -> tuple[Problem, ...]:
+    """The distributions' own build tags that neither upstream nor components.yaml offers.
 
     Args:
         config: the checked configuration.
         offered: the tags of the components that upstream and the overlay offer.
-        name: the distribution.
+        names: the distributions.
     """
     known = {*offered, *config.components}
     return tuple(
@@ -131,6 +133,7 @@ def tag_problems(config: Config, offered: Iterable[str], name: str) -> tuple[Pro
             (name, "buildtags", at),
             f"{tag}: neither this upstream nor {COMPONENTS} has it{perhaps(tag, known)}",
         )
+        for name in names
         for at, tag in enumerate(config.distribution(name).buildtags)
         if re.match(model.COMPONENT_TAG, tag) and tag not in known
     )
@@ -150,9 +153,9 @@ def schema_of(entries: TypeAdapter[Any], title: str, key_pattern: str) -> dict[s
     if "Component" in schema["$defs"]:
         alone = schema["$defs"]["Component"]["properties"]["module"]
         schema["patternProperties"] = {
-            key_pattern: {"anyOf": [{"$ref": "#/$defs/Component"}, {**alone}]}
+            key_pattern: {"anyOf": [{"$ref": "#/$defs/Component"}, alone]}
         }
-    return {"$schema": DIALECT, "title": title, **schema}
+    return {"$schema": model.SCHEMA_DIALECT, "title": title, **schema}
 
 
 def schemas() -> dict[str, dict[str, Any]]:
@@ -162,7 +165,10 @@ def schemas() -> dict[str, dict[str, Any]]:
             Distributions, "Ocelot distributions", model.DISTRIBUTION_NAME
         ),
         "components.schema.json": schema_of(Components, "Ocelot components", model.COMPONENT_TAG),
-        "images.schema.json": {"$schema": DIALECT, **Images.model_json_schema(by_alias=True)},
+        "images.schema.json": {
+            "$schema": model.SCHEMA_DIALECT,
+            **Images.model_json_schema(by_alias=True),
+        },
     }
 
 
@@ -192,11 +198,15 @@ def _entries(
     return _Entries(entries=entries, problems=tuple(problems))
 
 
+def _read(folder: Path, file: str) -> Document:
+    return read_document(folder / file, _shown(folder / file))
+
+
 def _read_images(folder: Path) -> _Entries[Images]:
     """images.yaml, which a folder need not have: the host engine works without."""
     if not (folder / IMAGES).exists():
         return _Entries(entries={}, problems=())
-    document = read_document(folder / IMAGES, _shown(folder / IMAGES))
+    document = _read(folder, IMAGES)
     try:
         images = Images.model_validate(document.data)
     except ValidationError as error:

@@ -59,11 +59,8 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}" if self.line else self.as_file()
-
-    def as_file(self) -> str:
-        """The problem without a line."""
-        return f"{self.file}: {self.message}"
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.message}"
 
 
 class ConfigError(OcelotError):

@@ -33,7 +33,7 @@ def safe_path(path: str) -> str:
 
 
 def read_tree(root: Path) -> dict[str, bytes]:
-    """Every file below a folder, sorted by path; links that lead out of it are refused."""
+    """Every file below a folder, by path, none where there is no folder; links out are refused."""
     content: dict[str, bytes] = {}
     inside = Path(os.path.realpath(root))
     for path in sorted(root.rglob("*")):

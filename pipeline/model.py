@@ -23,6 +23,8 @@ from pydantic import (
 Kind = Literal["receiver", "exporter", "processor", "extension", "connector"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
 TAG_PREFIX = "lambdacomponents"
 CUSTOM_TAG = f"{TAG_PREFIX}.custom"
 ALL_TAG = f"{TAG_PREFIX}.all"

@@ -15,24 +15,17 @@ import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ParamSpec, Self, TypeVar
+from typing import Annotated, NamedTuple, ParamSpec, Self, TypeVar
 
 import dagger
 from dagger import DefaultPath, Doc, Ignore, check, dag, function, object_type
 
-from pipeline import project
+from pipeline import defaults, project
 from pipeline.build import plan, run
 from pipeline.build.catalog import component_rows
 from pipeline.build.commits import FOLDER
 from pipeline.build.engines import dagger as engines
-from pipeline.build.upstream import (
-    DEFAULT_REF,
-    DEFAULT_REPOSITORY,
-    Source,
-    check_ref,
-    folder_source,
-    repository,
-)
+from pipeline.build.upstream import Source, check_ref, folder_source, repository
 from pipeline.config import Config, load_config
 from pipeline.errors import OcelotError, UsageError
 from pipeline.model import Architecture
@@ -122,6 +115,22 @@ class _Options:
         ).fetch
 
 
+class _Asked(NamedTuple):
+    """What a call asks for, and what serves it."""
+
+    request: run.Request
+    config: Config
+    engine: engines.DaggerEngine
+
+    async def decided(self) -> plan.BuildPlan:
+        """What is to be built."""
+        return await run.plan_build(self.request, self.config, plain_progress())
+
+    async def prepared(self, decided: plan.BuildPlan) -> dagger.Container:
+        """The container in which the compile steps run."""
+        return await self.engine.prepared(decided.tree, decided.recipe, plain_progress())
+
+
 @object_type
 class Ocelot:
     """Custom OpenTelemetry Collector layers for AWS Lambda."""
@@ -146,8 +155,8 @@ class Ocelot:
         self,
         distribution: DistributionName = "default",
         architecture: Architectures = "all",
-        upstream_repo: UpstreamRepo = DEFAULT_REPOSITORY,
-        upstream_ref: UpstreamRef = DEFAULT_REF,
+        upstream_repo: UpstreamRepo = defaults.UPSTREAM_REPO,
+        upstream_ref: UpstreamRef = defaults.UPSTREAM_REF,
         upstream: UpstreamFolder = None,
         git_token: GitToken = None,
         go_image: GoImage = "",
@@ -164,8 +173,12 @@ class Ocelot:
             go_proxy=go_proxy,
             source_date_epoch=source_date_epoch,
         )
-        folder = await self._built(distribution, _architectures(architecture), options)
-        return engines.from_module(folder)
+        asked = await self._asked(distribution, _architectures(architecture), options)
+        cache = asked.engine.workspace / "cache"
+        await run.build(
+            asked.request, asked.config, asked.engine, cache=cache, progress=plain_progress()
+        )
+        return engines.from_module(asked.request.output)
 
     @function(cache="session")
     @told
@@ -173,8 +186,8 @@ class Ocelot:
         self,
         distribution: DistributionName = "default",
         architecture: OneArchitecture = "amd64",
-        upstream_repo: UpstreamRepo = DEFAULT_REPOSITORY,
-        upstream_ref: UpstreamRef = DEFAULT_REF,
+        upstream_repo: UpstreamRepo = defaults.UPSTREAM_REPO,
+        upstream_ref: UpstreamRef = defaults.UPSTREAM_REF,
         upstream: UpstreamFolder = None,
         git_token: GitToken = None,
         go_image: GoImage = "",
@@ -201,8 +214,8 @@ class Ocelot:
         self,
         distribution: DistributionName = "default",
         architecture: OneArchitecture = "amd64",
-        upstream_repo: UpstreamRepo = DEFAULT_REPOSITORY,
-        upstream_ref: UpstreamRef = DEFAULT_REF,
+        upstream_repo: UpstreamRepo = defaults.UPSTREAM_REPO,
+        upstream_ref: UpstreamRef = defaults.UPSTREAM_REF,
         upstream: UpstreamFolder = None,
         git_token: GitToken = None,
         go_image: GoImage = "",
@@ -217,12 +230,11 @@ class Ocelot:
             go_image=go_image,
             go_proxy=go_proxy,
         )
-        decided, engine = await self._decided(
-            distribution, (_one_architecture(architecture),), options
-        )
+        asked = await self._asked(distribution, (_one_architecture(architecture),), options)
+        decided = await asked.decided()
         (step,) = decided.recipe.compile
-        ready = await engine.prepared(decided.tree, decided.recipe, plain_progress())
-        compiled = await engine.stepped(ready, step, plain_progress())
+        ready = await asked.prepared(decided)
+        compiled = await asked.engine.stepped(ready, step, plain_progress())
         return compiled.file(f"{engines.SOURCE}/{step.output}")
 
     @function(cache="session")
@@ -230,8 +242,8 @@ class Ocelot:
     async def toolchain(
         self,
         distribution: DistributionName = "default",
-        upstream_repo: UpstreamRepo = DEFAULT_REPOSITORY,
-        upstream_ref: UpstreamRef = DEFAULT_REF,
+        upstream_repo: UpstreamRepo = defaults.UPSTREAM_REPO,
+        upstream_ref: UpstreamRef = defaults.UPSTREAM_REF,
         upstream: UpstreamFolder = None,
         git_token: GitToken = None,
         go_image: GoImage = "",
@@ -246,8 +258,8 @@ class Ocelot:
             go_image=go_image,
             go_proxy=go_proxy,
         )
-        decided, engine = await self._decided(distribution, (Architecture.AMD64,), options)
-        return await engine.prepared(decided.tree, decided.recipe, plain_progress())
+        asked = await self._asked(distribution, (Architecture.AMD64,), options)
+        return await asked.prepared(await asked.decided())
 
     @function
     @told
@@ -260,8 +272,8 @@ class Ocelot:
     @told
     async def components(
         self,
-        upstream_repo: UpstreamRepo = DEFAULT_REPOSITORY,
-        upstream_ref: UpstreamRef = DEFAULT_REF,
+        upstream_repo: UpstreamRepo = defaults.UPSTREAM_REPO,
+        upstream_ref: UpstreamRef = defaults.UPSTREAM_REF,
         upstream: UpstreamFolder = None,
         git_token: GitToken = None,
         go_image: GoImage = "",
@@ -304,43 +316,20 @@ class Ocelot:
         await self.config.export(str(folder))
         return load_config(folder)
 
-    async def _decided(
+    async def _asked(
         self, distribution: str, architectures: tuple[Architecture, ...], options: _Options
-    ) -> tuple[plan.BuildPlan, engines.DaggerEngine]:
+    ) -> _Asked:
+        """What a call asks for, by the config and in the working folder of this function."""
         workspace = _workspace()
         config = await self._config(workspace)
-        request = _request(distribution, architectures, options, config, workspace)
-        decided = await run.plan_build(request, config, plain_progress())
-        return decided, options.engine(config, workspace)
-
-    async def _built(
-        self, distribution: str, architectures: tuple[Architecture, ...], options: _Options
-    ) -> Path:
-        """The folder with the zips, in the working folder of this function."""
-        workspace = _workspace()
-        config = await self._config(workspace)
-        request = _request(distribution, architectures, options, config, workspace)
-        engine = options.engine(config, workspace)
-        await run.build(
-            request, config, engine, cache=workspace / "cache", progress=plain_progress()
+        request = run.Request(
+            distribution=distribution,
+            architectures=architectures,
+            fetch=options.fetch(config, workspace),
+            output=workspace / "dist",
+            epoch=plan.source_date_epoch(options.source_date_epoch),
         )
-        return request.output
-
-
-def _request(
-    distribution: str,
-    architectures: tuple[Architecture, ...],
-    options: _Options,
-    config: Config,
-    workspace: Path,
-) -> run.Request:
-    return run.Request(
-        distribution=distribution,
-        architectures=architectures,
-        fetch=options.fetch(config, workspace),
-        output=workspace / "dist",
-        epoch=plan.source_date_epoch(options.source_date_epoch),
-    )
+        return _Asked(request, config, options.engine(config, workspace))
 
 
 async def _read_folder(

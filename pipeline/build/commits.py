@@ -23,6 +23,12 @@ from pipeline.files import Tree
 FOLDER = "collector"
 SHA_256_DIGITS = 64
 
+# What reading an entry of any content can raise.
+_BROKEN = (
+    *(OSError, ArithmeticError, LookupError, TypeError, ValueError),
+    *(RecursionError, tarfile.TarError),
+)
+
 # Highest in rank of all attributes: files leave git as they are stored.
 _PLAIN = "* -text -ident -filter -working-tree-encoding -export-subst -export-ignore\n"
 
@@ -81,7 +87,6 @@ async def _fetch_commit(origin: Repository, bare: Path, commit: str) -> None:
 
 
 async def _init_bare(origin: Repository, path: Path, commit: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     form = "sha256" if len(commit) == SHA_256_DIGITS else "sha1"
     init = ["init", "--quiet", "--bare", f"--object-format={form}", str(path)]
     await run_git(origin, init)
@@ -98,9 +103,7 @@ def read_commit(store: Path, commit: str) -> tuple[int, Tree] | None:
         if hashlib.sha256(tar).hexdigest() != record["sha256"]:
             return None
         return int(record["committed"]), _tar_files(tar, commit)
-    except (OSError, ArithmeticError, LookupError, TypeError, ValueError):
-        return None
-    except (RecursionError, tarfile.TarError):
+    except _BROKEN:
         return None
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.files import told_write_errors, write_atomic
-from pipeline.model import Architecture
+from pipeline.model import SCHEMA_DIALECT, Architecture
 
 FILE_NAME = "manifest.json"
 VERSION = 1
@@ -85,8 +85,7 @@ def code_sha256(content: bytes) -> str:
 
 def schema() -> dict[str, Any]:
     """The manifest's JSON Schema."""
-    dialect = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": dialect, **Manifest.model_json_schema(mode="serialization")}
+    return {"$schema": SCHEMA_DIALECT, **Manifest.model_json_schema(mode="serialization")}
 
 
 def merged(old: Manifest | None, new: tuple[Layer, ...], present: dict[str, str]) -> Manifest:
@@ -111,7 +110,8 @@ def update_manifest(folder: Path, new: tuple[Layer, ...]) -> Manifest:
     with _turn(folder):
         path = folder / FILE_NAME
         old = read_manifest(path)
-        names = [layer.file for layer in old.layers] if old else []
+        built = {layer.file for layer in new}
+        names = [layer.file for layer in old.layers if layer.file not in built] if old else []
         zips = [folder / name for name in names if (folder / name).is_file()]
         present = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in zips}
         manifest = merged(old, new, present)

@@ -98,12 +98,12 @@ def build_plan(
 
     Raises:
         ConfigError: a tag that neither this upstream nor components.yaml has.
-        UpstreamError: the sources are not of upstream's shape.
-        ToolchainError: upstream wants a newer Go.
+        UpstreamError, ToolchainError: not of upstream's shape; upstream wants a newer Go.
         UsageError: no such distribution.
     """
     tags, version = config.tags(distribution), collector_version(source)
-    custom, notes = _custom_components(config, distribution, source, overlay)
+    own = _checked_tags(config, distribution, source, overlay)
+    custom, notes = _custom_components(config, tags, own)
     requirements = tuple(sorted({_requirement(each, version) for each in custom.values()}))
     recipe = build_recipe(
         architectures, tags, requirements, collector_version=version, commit=source.commit
@@ -201,11 +201,9 @@ def source_date_epoch(text: str | None) -> int | None:
 
 
 def _custom_components(
-    config: Config, distribution: str, source: Source, overlay: Tree
+    config: Config, tags: Sequence[str], own: frozenset[str]
 ) -> tuple[dict[str, Component], tuple[str, ...]]:
-    """The custom components that a distribution switches on, less those upstream has by now."""
-    own = _checked_tags(config, distribution, source, overlay)
-    tags = config.tags(distribution)
+    """The custom components that the tags switch on, less those that upstream has by now."""
     wanted = {
         tag: component
         for tag, component in config.components.items()
@@ -227,12 +225,7 @@ def _checked_tags(
     _check_go(source)
     own = offered_tags(source.files)
     offered = own | offered_tags(overlay)
-    problems = tuple(
-        problem
-        for name in config.lineage(distribution)
-        for problem in tag_problems(config, offered, name)
-    )
-    if problems:
+    if problems := tag_problems(config, offered, *config.lineage(distribution)):
         raise ConfigError(
             problems,
             hint="what there is: ocelot components "

@@ -49,6 +49,10 @@ class Step:
     refuses: tuple[str, ...] = ()
     output: str = ""
 
+    def refused(self, lines: Iterable[str]) -> bool:
+        """Whether what the step printed makes it fail, whatever its exit code."""
+        return any(text in line for line in lines for text in self.refuses)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:

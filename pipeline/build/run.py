@@ -44,7 +44,6 @@ async def build(
     Raises:
         OcelotError: one of its classes for each way this can fail.
     """
-    config.distribution(request.distribution)
     files.check_writable(request.output)
     plan = await plan_build(request, config, progress)
     return await apply.apply_plan(
@@ -62,7 +61,7 @@ async def plan_build(request: Request, config: Config, progress: Progress) -> Bu
     config.distribution(request.distribution)
     source = await request.fetch(progress)
     own = config.config_file(request.distribution)
-    overlay = files.read_tree(config.overlay) if config.overlay.is_dir() else {}
+    overlay = files.read_tree(config.overlay)
     return build_plan(
         config,
         request.distribution,

@@ -22,8 +22,6 @@ from pipeline.config import perhaps
 from pipeline.errors import UpstreamError, UsageError
 from pipeline.progress import Progress
 
-DEFAULT_REPOSITORY = "open-telemetry/opentelemetry-lambda"
-DEFAULT_REF = "main"
 SAMPLE = "sample"
 LANE = "upstream"
 
@@ -189,8 +187,9 @@ def folder_source(given: str, ref: str, folder: Path) -> Source:
 
 async def _resolve(origin: Repository, ref: str, store: Path, progress: Progress) -> str:
     """The full SHA that a ref means, asking as little as possible."""
-    if FULL_SHA.match(ref.lower()):
-        return ref.lower()
+    sha = ref.lower()
+    if FULL_SHA.match(sha):
+        return sha
     names = [
         f"{prefix}{ref}{peeled}"
         for prefix in ("refs/tags/", "refs/heads/", "")
@@ -200,8 +199,8 @@ async def _resolve(origin: Repository, ref: str, store: Path, progress: Progress
     for name in names:
         if name in heads:
             return heads[name]
-    if SHORT_SHA.match(ref.lower()):
-        return await _resolve_short(origin, ref.lower(), store, progress)
+    if SHORT_SHA.match(sha):
+        return await _resolve_short(origin, sha, store, progress)
     known = {name.split("/", 2)[-1] for name in await list_refs(origin, "refs/*")}
     raise UpstreamError(
         f"{origin.given} has no branch or tag {ref!r}{perhaps(ref, known)}",

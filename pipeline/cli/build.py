@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline import defaults
 from pipeline.cli import options
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ KeepTemp = Annotated[
 def build(
     distribution: Distribution = "default",
     architecture: Architectures = ArchitectureChoice.ALL,
-    upstream_repo: options.UpstreamRepo = options.DEFAULT_UPSTREAM,
-    upstream_ref: options.UpstreamRef = options.DEFAULT_REF,
+    upstream_repo: options.UpstreamRepo = defaults.UPSTREAM_REPO,
+    upstream_ref: options.UpstreamRef = defaults.UPSTREAM_REF,
     output: Output = Path("dist"),
     engine: AskedEngine = EngineChoice.AUTO,
     go_image: GoImage = "",

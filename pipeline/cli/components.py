@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from pipeline import defaults
 from pipeline.cli import options
 
 if TYPE_CHECKING:
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def components(
-    upstream_repo: options.UpstreamRepo = options.DEFAULT_UPSTREAM,
-    upstream_ref: options.UpstreamRef = options.DEFAULT_REF,
+    upstream_repo: options.UpstreamRepo = defaults.UPSTREAM_REPO,
+    upstream_ref: options.UpstreamRef = defaults.UPSTREAM_REF,
     as_json: options.AsJson = False,
     config: options.ConfigFolder = None,
 ) -> None:

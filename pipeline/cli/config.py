@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline import defaults
 from pipeline.cli import options
 
 app = typer.Typer(help="The configuration.", no_args_is_help=True)
@@ -21,7 +22,7 @@ def check(
             "--upstream-repo", "-r", help="Check the build tags against this upstream too."
         ),
     ] = None,
-    upstream_ref: options.UpstreamRef = options.DEFAULT_REF,
+    upstream_ref: options.UpstreamRef = defaults.UPSTREAM_REF,
     as_json: options.AsJson = False,
     config: options.ConfigFolder = None,
 ) -> None:
@@ -36,14 +37,8 @@ def check(
     loaded = load_config(project.config_folder(config))
     if upstream_repo:
         offered = offered_tags(upstream_tree(upstream_repo, upstream_ref))
-        if loaded.overlay.is_dir():
-            offered |= offered_tags(read_tree(loaded.overlay))
-        problems = tuple(
-            problem
-            for name in loaded.distributions
-            for problem in tag_problems(loaded, offered, name)
-        )
-        if problems:
+        offered |= offered_tags(read_tree(loaded.overlay))
+        if problems := tag_problems(loaded, offered, *loaded.distributions):
             raise ConfigError(problems)
     counts = {"distributions": len(loaded.distributions), "components": len(loaded.components)}
     if as_json:

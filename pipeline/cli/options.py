@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-DEFAULT_UPSTREAM = "open-telemetry/opentelemetry-lambda"
-DEFAULT_REF = "main"
-
 UpstreamRepo = Annotated[
     str,
     typer.Option(

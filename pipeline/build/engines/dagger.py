@@ -141,7 +141,7 @@ class DaggerEngine:
         after = self.with_step(container, step)
         try:
             printed = (await after.combined_output()).splitlines()
-            failed = any(text in line for text in step.refuses for line in printed)
+            failed = step.refused(printed)
         except dagger.ExecError as error:
             printed, failed = [*error.stdout.splitlines(), *error.stderr.splitlines()], True
         except dagger.DaggerError as error:

@@ -112,8 +112,7 @@ class HostRun:
             env=self.environment(step, settings),
             on_line=lambda line: self.progress.line(step.lane, line),
         )
-        refused = any(text in line for text in step.refuses for line in finished.lines)
-        if finished.returncode or refused:
+        if finished.returncode or step.refused(finished.lines):
             self.progress.end(step.lane, "failed")
             raise step_error(step, finished.lines)
         self.progress.end(step.lane, "done")

@@ -1,0 +1,6 @@
+"""Defaults that the command line and its Dagger twins share; importing them costs nothing."""
+
+from __future__ import annotations
+
+UPSTREAM_REPO = "open-telemetry/opentelemetry-lambda"
+UPSTREAM_REF = "main"
