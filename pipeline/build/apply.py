@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from anyio import to_thread
 
@@ -55,13 +56,12 @@ class Build:
     notes: tuple[str, ...]
 
 
-@dataclass(kw_only=True)
-class _Work:
-    """The layers as they get done."""
+class _Done(NamedTuple):
+    """A layer that is ready to be written; see `BuiltLayer`."""
 
-    done: dict[str, tuple[StoredLayer, bool, float]] = field(
-        default_factory=dict[str, tuple[StoredLayer, bool, float]]
-    )
+    stored: StoredLayer
+    reused: bool
+    seconds: float
 
 
 async def apply_plan(
@@ -92,32 +92,30 @@ async def apply_plan(
     for note in plan.notes:
         progress.note(note)
     layers = cache / "layers"
-    work = _Work()
-    if not rebuild:
-        _take_stored(plan, layers, work, progress)
-    missing = [each for each in plan.layers if each.file not in work.done]
+    done = {} if rebuild else _stored(plan, layers, progress)
+    missing = [each for each in plan.layers if each.file not in done]
     if missing:
-        await _compile(plan, missing, engine, layers, work, progress)
-    return _write(plan, work, output, progress)
+        done |= await _compiled(plan, missing, engine, layers, progress)
+    return _write(plan, done, output, progress)
 
 
-def _take_stored(plan: BuildPlan, layers: Path, work: _Work, progress: Progress) -> None:
+def _stored(plan: BuildPlan, layers: Path, progress: Progress) -> dict[str, _Done]:
+    """Layers of the store by file name."""
+    done: dict[str, _Done] = {}
     for each in plan.layers:
         started = time.monotonic()
         if stored := store.find_layer(layers, each.key):
             progress.begin(str(each.architecture), "look into the cache")
-            work.done[each.file] = (stored, True, time.monotonic() - started)
+            done[each.file] = _Done(stored, reused=True, seconds=time.monotonic() - started)
             progress.end(str(each.architecture), "reused: nothing changed")
+    return done
 
 
-async def _compile(
-    plan: BuildPlan,
-    missing: list[LayerPlan],
-    engine: Engine,
-    layers: Path,
-    work: _Work,
-    progress: Progress,
-) -> None:
+async def _compiled(
+    plan: BuildPlan, missing: list[LayerPlan], engine: Engine, layers: Path, progress: Progress
+) -> dict[str, _Done]:
+    """Layers compiled, packed and kept in the store, by file name."""
+    done: dict[str, _Done] = {}
     started = time.monotonic()
     by_lane: Mapping[str, LayerPlan] = {str(each.architecture): each for each in missing}
 
@@ -135,10 +133,11 @@ async def _compile(
         )
         check_limits(each.file, size=len(packed), unzipped=stored.unzipped_size)
         store.keep_layer(layers, each.key, stored)
-        work.done[each.file] = (stored, False, time.monotonic() - started)
+        done[each.file] = _Done(stored, reused=False, seconds=time.monotonic() - started)
         progress.end(step.lane, "done")
 
     await engine.compile(plan.tree, narrowed(plan, missing), progress, finish)
+    return done
 
 
 def layer_entries(layer: LayerPlan, binary: bytes) -> tuple[Entry, ...]:
@@ -147,11 +146,11 @@ def layer_entries(layer: LayerPlan, binary: bytes) -> tuple[Entry, ...]:
     return (Entry(name=BINARY, content=binary, mode=0o755), *configs)
 
 
-def _write(plan: BuildPlan, work: _Work, output: Path, progress: Progress) -> Build:
+def _write(plan: BuildPlan, done: Mapping[str, _Done], output: Path, progress: Progress) -> Build:
     built: list[BuiltLayer] = []
     notes = list(plan.notes)
     for each in plan.layers:
-        stored, reused, seconds = work.done[each.file]
+        stored, reused, seconds = done[each.file]
         size = len(stored.content)
         for note in check_limits(each.file, size=size, unzipped=stored.unzipped_size):
             notes.append(note)
