@@ -114,6 +114,20 @@ class OutputError(OcelotError):
     meaning = "output: a file cannot be written"
 
 
+class LockError(OcelotError):
+    """What is to be built is not what was locked, or a lock or bundle cannot be trusted."""
+
+    exit_code = 9
+    meaning = "lock: not as locked, or a lock or bundle cannot be used"
+
+
+class VerifyError(OcelotError):
+    """What was published is not what a rebuild gives."""
+
+    exit_code = 10
+    meaning = "verify: a layer is not what a rebuild gives"
+
+
 class InterruptedBuildError(OcelotError):
     """Ctrl-C or SIGTERM ended the work."""
 
@@ -134,6 +148,8 @@ EXIT_CODES: dict[int, str] = {
             CompileError,
             LimitError,
             OutputError,
+            LockError,
+            VerifyError,
             InterruptedBuildError,
         )
     },

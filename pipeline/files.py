@@ -6,6 +6,7 @@ A tree is a mapping from POSIX path to content, which keeps overlay, digest and 
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import tempfile
@@ -92,6 +93,22 @@ def check_writable(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"\0")
+
+
+@contextmanager
+def taking_turns(folder: Path) -> Generator[None]:
+    """Let one process at a time change the files of a folder.
+
+    Raises:
+        OutputError: the folder cannot be opened.
+    """
+    with told_write_errors(folder):
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager

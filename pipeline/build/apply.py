@@ -20,6 +20,7 @@ from pipeline.build.plan import BuildPlan, LayerPlan, narrowed
 from pipeline.build.recipe import Step
 from pipeline.build.store import StoredLayer
 from pipeline.build.zip import PACKER, Entry, pack
+from pipeline.errors import LockError
 from pipeline.files import check_writable, write_atomic
 from pipeline.progress import Progress
 
@@ -86,7 +87,7 @@ async def apply_plan(
         rebuild: compile even what the store has.
 
     Raises:
-        OcelotError: see `Engine.compile`, `check_limits` and `write_atomic`.
+        OcelotError: see `Engine.compile`, `check_limits`, `check_locked` and `write_atomic`.
     """
     check_writable(output)
     for note in plan.notes:
@@ -147,6 +148,8 @@ def layer_entries(layer: LayerPlan, binary: bytes) -> tuple[Entry, ...]:
 
 
 def _write(plan: BuildPlan, done: Mapping[str, _Done], output: Path, progress: Progress) -> Build:
+    for each in plan.layers:
+        check_locked(each, done[each.file].stored.content)
     built: list[BuiltLayer] = []
     notes = list(plan.notes)
     for each in plan.layers:
@@ -184,4 +187,22 @@ def layer_record(plan: BuildPlan, layer: LayerPlan, stored: StoredLayer) -> Laye
         source_date_epoch=plan.epoch,
         engine=stored.engine,
         ocelot=version("ocelot"),
+        locked=plan.locked is not None,
+    )
+
+
+def check_locked(layer: LayerPlan, content: bytes) -> None:
+    """Compare a zip with the digest that the lock has of it.
+
+    Raises:
+        LockError: they differ.
+    """
+    digest = hashlib.sha256(content).hexdigest()
+    if layer.expected in ("", digest):
+        return
+    raise LockError(
+        f"{layer.file} is not the zip that was locked",
+        hint="the same inputs gave other bytes: either the lock was changed by hand, or a module "
+        "or compiler in the cache was (OCELOT_CACHE names an empty one to try again with)",
+        details=(f"locked: sha256 {layer.expected}", f"built:  sha256 {digest}"),
     )

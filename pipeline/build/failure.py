@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 
 from pipeline.build.recipe import Step
-from pipeline.errors import CompileError, OcelotError, OutputError, ToolchainError
+from pipeline.errors import CompileError, LockError, OcelotError, OutputError, ToolchainError
 
 # `go build -v` names each package on a line of its own as it compiles it; downloads are told too.
 _COURSE = re.compile(r"^([A-Za-z0-9_.~/+-]+|go: downloading .*)$")
@@ -18,6 +18,8 @@ _UNREACHABLE = re.compile(
 _NOT_SERVED = re.compile(
     r"(\d{3} (Unauthorized|Forbidden|Gone|Not Found))|unknown revision|no matching versions"
 )
+
+_BEYOND_LOCK = re.compile(r"updates to go\.(mod|sum) needed|missing go\.sum entry|-mod=readonly")
 
 _HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
@@ -62,6 +64,12 @@ def step_error(step: Step, lines: Sequence[str]) -> OcelotError:
             f"{step.lane}: {step.name} could not write",
             hint="free space in the temporary folder (TMPDIR) and in ocelot's cache "
             "(OCELOT_CACHE), or point them to another disk",
+            details=(command, *said),
+        )
+    if step.network and _BEYOND_LOCK.search(text):
+        return LockError(
+            f"{step.lane}: {step.name} needs more than the lock has",
+            hint="lock the distribution anew: ocelot lock",
             details=(command, *said),
         )
     for pattern, hint in _HINTS if step.network else ():

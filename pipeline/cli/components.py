@@ -44,9 +44,10 @@ def upstream_tree(upstream_repo: str, upstream_ref: str) -> Tree:
     from rich.console import Console
 
     from pipeline import project
+    from pipeline.build.upstream import read_upstream
     from pipeline.report.progress import shown_progress
 
-    fetch = options.fetch_from(upstream_repo, upstream_ref, project.cache_folder())
+    upstream = options.upstream_from(upstream_repo, upstream_ref, project.cache_folder())
     console = Console(stderr=True, highlight=False)
     with shown_progress(console, os.environ, verbose=False) as progress:
-        return options.run(lambda: fetch(progress)).files
+        return options.run(lambda: read_upstream(upstream, progress)).files

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
-    from pipeline.build.run import Fetch
+    from pipeline.build.engines import Engine
+    from pipeline.build.upstream import HostUpstream
+    from pipeline.config import Config
+    from pipeline.progress import Progress
 
 Result = TypeVar("Result")
+
+
+class EngineChoice(StrEnum):
+    """What compiles."""
+
+    AUTO = "auto"
+    DAGGER = "dagger"
+    HOST = "host"
+
 
 UpstreamRepo = Annotated[
     str,
@@ -35,6 +49,13 @@ AsJson = Annotated[
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every line of every program.")]
 
+AskedEngine = Annotated[
+    EngineChoice, typer.Option("--engine", help="Containers by Dagger, or this machine.")
+]
+GoImage = Annotated[
+    str, typer.Option("--go-image", help="Dagger's golang image; default: config/images.yaml.")
+]
+
 
 def complete_distribution(incomplete: str) -> list[str]:
     """The distributions' names, for shell completion."""
@@ -49,16 +70,55 @@ def complete_distribution(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-def fetch_from(upstream_repo: str, upstream_ref: str, cache: Path) -> Fetch:
-    """What brings the files of the upstream that the options name, by this machine's git."""
-    import functools
-
+def upstream_from(upstream_repo: str, upstream_ref: str, cache: Path) -> HostUpstream:
+    """The upstream that the options name, by this machine's git."""
     from pipeline import project
     from pipeline.build import upstream
 
     origin = upstream.repository(upstream_repo, sample=project.sample_upstream())
-    ref = upstream.check_ref(upstream_ref)
-    return functools.partial(upstream.fetch_source, origin, ref, cache=cache)
+    return upstream.HostUpstream(origin=origin, ref=upstream.check_ref(upstream_ref), cache=cache)
+
+
+async def chosen_engine(
+    asked: EngineChoice,
+    config: Config,
+    progress: Progress,
+    go_image: str,
+    cache: Path,
+    *,
+    keep_temp: bool = False,
+) -> Engine:
+    """The engine asked for; `auto` tells which it took, and why."""
+    from pipeline.build.engines.choice import choose_engine
+    from pipeline.build.engines.host import HostEngine
+
+    name = str(asked)
+    if asked is EngineChoice.AUTO:
+        choice = await choose_engine(os.environ)
+        name = choice.engine
+        progress.note(f"engine: {name}, since {choice.why}")
+    if name == EngineChoice.HOST:
+        return HostEngine(caches=cache / "go", keep_temp=keep_temp)
+
+    from pipeline.build.engines import dagger as containers
+
+    return containers.DaggerClient(
+        image=containers.go_image(config, go_image),
+        settings=containers.container_settings(os.environ),
+    )
+
+
+def exclusive(*given: tuple[str, bool]) -> None:
+    """Refuse options that exclude each other.
+
+    Raises:
+        UsageError: more than one of them was given.
+    """
+    from pipeline.errors import UsageError
+
+    names = [name for name, is_given in given if is_given]
+    if len(names) > 1:
+        raise UsageError(f"{' and '.join(names)} exclude each other", hint=f"give {names[0]} alone")
 
 
 def run(work: Callable[[], Awaitable[Result]]) -> Result:

@@ -28,7 +28,8 @@ def title(build: Build) -> str:
     """What was built, from what."""
     layer = build.layers[0].layer
     came_from = f"{layer.upstream.repository} {layer.upstream.commit[:12]}"
-    return f"{layer.distribution}: collector {layer.collector_version} of {came_from}"
+    locked = "locked" if layer.locked else "not locked"
+    return f"{layer.distribution}: collector {layer.collector_version} of {came_from}, {locked}"
 
 
 def build_table(build: Build) -> Table:

@@ -166,6 +166,7 @@ def test_every_step_is_handed_to_both_engines_alike(tmp_path: Path) -> None:
         source=tmp_path,
         scratch=tmp_path,
         caches=tmp_path,
+        settings={},
         progress=Silence(),
     )
     containers_engine = DaggerEngine(image="x", deliver=from_host, workspace=tmp_path)
@@ -175,7 +176,7 @@ def test_every_step_is_handed_to_both_engines_alike(tmp_path: Path) -> None:
         seen = containers_engine.handed(step)
         assert seen.argv == step.argv
         assert host.argv(step)[1:] == step.argv[1:]
-        on_host = host.environment(step, {})
+        on_host = host.environment(step)
         assert {name: on_host[name] for name in dict(step.env)} == dict(step.env)
         assert {name: seen.env[name] for name in dict(step.env)} == dict(step.env)
         assert set(seen.caches) == {variable for variable, _ in step.caches}

@@ -13,7 +13,6 @@ import sys
 import tarfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 import anyio
@@ -35,7 +34,7 @@ from gitserver import (
 from pipeline import files, project
 from pipeline.build import commits as build_commits
 from pipeline.build import git as build_git
-from pipeline.build.upstream import Source, check_ref, fetch_source, repository
+from pipeline.build.upstream import HostUpstream, Source, check_ref, read_upstream, repository
 from pipeline.errors import ToolchainError, UpstreamError, UsageError
 from pipeline.progress import Silence
 
@@ -89,7 +88,7 @@ def new(tmp_path: Path) -> Path:
 async def fetched(given: str | Path, ref: str, cache: Path) -> Source:
     with anyio.fail_after(9):
         origin = repository(str(given), sample=SAMPLE)
-        return await fetch_source(origin, ref, cache=cache, progress=Silence())
+        return await read_upstream(HostUpstream(origin=origin, ref=ref, cache=cache), Silence())
 
 
 def fetch(given: str | Path, ref: str, cache: Path) -> Source:
@@ -754,13 +753,14 @@ class TestAtOnce:
 PROGRAM = """
 import sys, anyio
 from pathlib import Path
-from pipeline.build.upstream import fetch_source, repository
+from pipeline.build.upstream import HostUpstream, read_upstream, repository
 from pipeline.progress import Silence
 
 async def run():
     origin = repository(sys.argv[1], sample=Path())
     with anyio.fail_after(8):
-        await fetch_source(origin, "main", cache=Path(sys.argv[2]), progress=Silence())
+        upstream = HostUpstream(origin=origin, ref="main", cache=Path(sys.argv[2]))
+        await read_upstream(upstream, Silence())
 
 anyio.run(run)
 """
@@ -989,7 +989,11 @@ class TestFolder:
     def test_a_missing_sample_says_where_it_comes_from(self, tmp_path: Path) -> None:
         origin = repository("sample", sample=tmp_path)
         with pytest.raises(UpstreamError, match="comes with a checkout"):
-            anyio.run(partial(fetch_source, cache=tmp_path, progress=Silence()), origin, "main")
+            anyio.run(
+                read_upstream,
+                HostUpstream(origin=origin, ref="main", cache=tmp_path),
+                Silence(),
+            )
 
 
 class TestSurroundings:

@@ -54,6 +54,10 @@ class PaperEngine:
                 raise self.refusing[step.lane]
             await on_binary(step, f"a collector for {step.lane}".encode())
 
+    async def resolve(self, tree: Tree, recipe: Recipe, progress: Progress) -> Tree:
+        del recipe, progress
+        return tree
+
 
 @dataclass(kw_only=True)
 class Notes(Silence):

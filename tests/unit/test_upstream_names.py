@@ -4,14 +4,13 @@ import hashlib
 import io
 import json
 import tarfile
-from functools import partial
 from pathlib import Path
 
 import anyio
 import pytest
 
 from pipeline.build.git import Repository, ways_on
-from pipeline.build.upstream import Source, check_ref, fetch_source, repository
+from pipeline.build.upstream import HostUpstream, Source, check_ref, read_upstream, repository
 from pipeline.errors import UpstreamError, UsageError
 from pipeline.progress import Silence
 
@@ -167,7 +166,7 @@ def test_the_way_on_from_a_folder_is_another_folder(tmp_path: Path) -> None:
 
 
 def fetched(origin: Repository, cache: Path, ref: str = "main") -> Source:
-    return anyio.run(partial(fetch_source, origin, ref, cache=cache, progress=Silence()))
+    return anyio.run(read_upstream, HostUpstream(origin=origin, ref=ref, cache=cache), Silence())
 
 
 def test_a_folders_collector_is_read_as_it_is(tmp_path: Path) -> None:

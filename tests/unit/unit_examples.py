@@ -168,4 +168,5 @@ def layer(
         source_date_epoch=COMMITTED,
         engine="host",
         ocelot="0.1.0",
+        locked=False,
     )

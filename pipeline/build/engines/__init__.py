@@ -13,6 +13,9 @@ from pipeline.errors import OcelotError
 from pipeline.files import Tree
 from pipeline.progress import Progress
 
+# What a recipe's stages before compilation may complete.
+MODULE_FILES = ("go.mod", "go.sum")
+
 # Settings of Go that say where modules come from: https://go.dev/ref/mod#environment-variables
 MODULE_SETTINGS = (
     *("GOAUTH", "GOINSECURE", "GONOPROXY", "GONOSUMDB", "GOPRIVATE", "GOPROXY", "GOSUMDB", "GOVCS"),
@@ -38,6 +41,15 @@ class Engine(Protocol):
         Raises:
             ToolchainError: Go or a module cannot be had.
             CompileError: the compiler refused; raised once every architecture has ended.
+            OutputError: a disk is full or read-only.
+        """
+        ...
+
+    async def resolve(self, tree: Tree, recipe: Recipe, progress: Progress) -> Tree:
+        """Run the stages before compilation; hand back the `MODULE_FILES` as they are then.
+
+        Raises:
+            ToolchainError: Go or a module cannot be had.
             OutputError: a disk is full or read-only.
         """
         ...

@@ -23,11 +23,11 @@ import dagger
 from dagger import dag
 
 from pipeline.build.commits import FOLDER, not_upstream
-from pipeline.build.engines import MODULE_SETTINGS, OnBinary, run_together
+from pipeline.build.engines import MODULE_FILES, MODULE_SETTINGS, OnBinary, run_together
 from pipeline.build.failure import step_error
 from pipeline.build.git import Repository, ways_on
 from pipeline.build.recipe import GO_VERSION, Recipe, Step
-from pipeline.build.upstream import FULL_SHA, Source
+from pipeline.build.upstream import FULL_SHA, Resolved, Source, told_lane
 from pipeline.config import Config
 from pipeline.errors import CompileError, OcelotError, ToolchainError, UpstreamError, UsageError
 from pipeline.files import Tree, read_tree, tree_digest, write_tree
@@ -90,6 +90,15 @@ class DaggerEngine:
             progress.note("modules of an earlier call are gone from the engine: once more")
             again = {**self.settings, "OCELOT_AGAIN": uuid4().hex}
             await replace(self, settings=again).attempt(tree, recipe, progress, on_binary)
+
+    async def resolve(self, tree: Tree, recipe: Recipe, progress: Progress) -> Tree:
+        """See `Engine.resolve`."""
+        ready = await self.prepared(tree, recipe, progress)
+        with told_engine_errors():
+            return {
+                name: (await ready.file(f"{SOURCE}/{name}").contents()).encode()
+                for name in MODULE_FILES
+            }
 
     async def attempt(
         self, tree: Tree, recipe: Recipe, progress: Progress, on_binary: OnBinary
@@ -218,15 +227,24 @@ class DaggerClient:
         self, tree: Tree, recipe: Recipe, progress: Progress, on_binary: OnBinary
     ) -> None:
         """See `Engine.compile`."""
+        async with self._engine() as engine:
+            await engine.compile(tree, recipe, progress, on_binary)
+
+    async def resolve(self, tree: Tree, recipe: Recipe, progress: Progress) -> Tree:
+        """See `Engine.resolve`."""
+        async with self._engine() as engine:
+            return await engine.resolve(tree, recipe, progress)
+
+    @asynccontextmanager
+    async def _engine(self) -> AsyncGenerator[DaggerEngine]:
         with tempfile.TemporaryDirectory(prefix="ocelot-") as folder:
-            engine = DaggerEngine(
-                image=self.image,
-                deliver=from_host,
-                workspace=Path(folder),
-                settings=self.settings,
-            )
             async with dagger_session():
-                await engine.compile(tree, recipe, progress, on_binary)
+                yield DaggerEngine(
+                    image=self.image,
+                    deliver=from_host,
+                    workspace=Path(folder),
+                    settings=self.settings,
+                )
 
 
 @asynccontextmanager
@@ -295,7 +313,7 @@ def from_module(folder: Path) -> dagger.Directory:
 
 @dataclass(frozen=True, kw_only=True)
 class EngineGit:
-    """Upstream's sources by the engine's git.
+    """Upstream's sources by the engine's git; see `Upstream`.
 
     Attributes:
         origin: the repository; its URL is what the engine is given.
@@ -311,40 +329,56 @@ class EngineGit:
     workspace: Path
     token: dagger.Secret | None = None
 
-    async def fetch(self, progress: Progress) -> Source:
-        """Resolve the ref and bring `collector/` of its commit.
+    @property
+    def given(self) -> str:
+        """The repository, as the user typed it."""
+        return self.origin.given
 
-        Raises:
-            UpstreamError: the repository or ref cannot be read, or has no `collector/`.
-        """
-        progress.begin("upstream", f"resolve {self.origin.given} {self.ref}")
+    async def resolve(self, progress: Progress) -> Resolved:
+        """See `Upstream.resolve`."""
+        if FULL_SHA.match(self.ref):
+            return Resolved(commit=self.ref, kind="commit")
+        with told_lane(progress, f"resolve {self.given} {self.ref}") as told, self._told():
+            found = self._git().ref(self.ref)
+            commit, name = await found.commit(), await found.ref()
+            told.append(commit[:12])
+        kind = "tag" if name.startswith("refs/tags/") else "branch"
+        return Resolved(commit=commit, kind=kind)
+
+    async def read(self, commit: str, progress: Progress) -> Source:
+        """See `Upstream.read`."""
+        with told_lane(progress, f"fetch {commit[:12]}") as told, self._told():
+            source = await self._source(commit)
+            told.append(f"{commit[:12]} fetched")
+        return source
+
+    @contextmanager
+    def _told(self) -> Generator[None]:
         try:
-            source = await self._source()
+            yield
         except dagger.DaggerError as error:
-            progress.end("upstream", "failed")
             raise UpstreamError(
-                f"the engine could not read {self.origin.given} at {self.ref}",
+                f"the engine could not read {self.given} at {self.ref}",
                 hint=f"check the name and the ref. {ways_on(self.origin)}; "
                 "--git-token for a private one, --upstream for a local checkout",
                 details=tuple(str(error).splitlines()),
             ) from error
-        progress.end("upstream", source.commit[:12])
-        return source
 
-    async def _source(self) -> Source:
+    def _git(self) -> dagger.GitRepository:
         url = self.origin.url
-        git = dag.git(url, http_auth_token=self.token) if self.token else dag.git(url)
-        found = git.commit(self.ref) if FULL_SHA.match(self.ref) else git.ref(self.ref)
-        commit, tree = await found.commit(), found.tree()
+        return dag.git(url, http_auth_token=self.token) if self.token else dag.git(url)
+
+    async def _source(self, commit: str) -> Source:
+        tree = self._git().commit(commit).tree()
         if not await tree.exists(FOLDER):
-            raise not_upstream(f"{self.origin.given} at {self.ref} has no folder {FOLDER}/")
+            raise not_upstream(f"{self.given} at {self.ref} has no folder {FOLDER}/")
         show = ["git", "-c", "safe.directory=*", "show", "-s", "--no-show-signature"]
         dated = dag.container().from_(self.git).with_mounted_directory("/upstream", tree)
         dated = dated.with_workdir("/upstream").with_exec([*show, "--format=%ct", commit])
         folder = self.workspace / f"upstream-{commit}"
         await tree.directory(FOLDER).export(str(folder))
         return Source(
-            repository=self.origin.given,
+            repository=self.given,
             ref=self.ref,
             commit=commit,
             committed=int(await dated.stdout()),

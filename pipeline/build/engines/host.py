@@ -12,8 +12,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from pathlib import Path
 import anyio
 
 from pipeline import process
-from pipeline.build.engines import MODULE_SETTINGS, OnBinary, run_together
+from pipeline.build.engines import MODULE_FILES, MODULE_SETTINGS, OnBinary, run_together
 from pipeline.build.failure import step_error
 from pipeline.build.recipe import GO_VERSION, Recipe, Step
 from pipeline.errors import ToolchainError
@@ -36,31 +36,53 @@ class HostEngine:
     Attributes:
         caches: the folder of the named caches.
         keep_temp: leave the source tree where it was compiled.
+        settings: where modules come from, instead of what the user's Go is set to.
+        toolchain: a folder with the pinned Go, for a machine whose ocelot came without.
     """
 
     caches: Path
     keep_temp: bool = False
+    settings: Mapping[str, str] | None = None
+    toolchain: Path | None = None
     name: str = "host"
 
     async def compile(
         self, tree: Tree, recipe: Recipe, progress: Progress, on_binary: OnBinary
     ) -> None:
         """See `Engine.compile`."""
-        go = go_program()
+        async with self.prepared(tree, recipe, progress) as run:
+            await run.stage(recipe.compile, on_binary)
+
+    async def resolve(self, tree: Tree, recipe: Recipe, progress: Progress) -> Tree:
+        """See `Engine.resolve`."""
+        async with self.prepared(tree, recipe, progress) as run:
+            there = [name for name in MODULE_FILES if (run.source / name).is_file()]
+            return {name: (run.source / name).read_bytes() for name in there}
+
+    @asynccontextmanager
+    async def prepared(
+        self, tree: Tree, recipe: Recipe, progress: Progress
+    ) -> AsyncGenerator[HostRun]:
+        """A folder with the sources, in which all but the compile steps were run."""
+        go = go_program(self.toolchain)
+        settings = await module_settings(go) if self.settings is None else self.settings
         with self._workspace(progress) as root:
-            source, scratch = root / "collector", root / "tmp"
-            write_tree(source, tree)
-            scratch.mkdir()
             run = HostRun(
-                go=go, source=source, scratch=scratch, caches=self.caches, progress=progress
+                go=go,
+                source=root / "collector",
+                scratch=root / "tmp",
+                caches=self.caches,
+                settings=settings,
+                progress=progress,
             )
+            write_tree(run.source, tree)
+            run.scratch.mkdir()
             with told_write_errors(self.caches):
                 for _variable, cache in {pair for s in recipe.compile for pair in s.caches}:
                     (self.caches / cache).mkdir(parents=True, exist_ok=True)
-            settings = await module_settings(go)
             for stage in recipe.prepare:
-                await run.stage(stage, settings, None)
-            await run.stage(recipe.compile, settings, on_binary)
+                await run.stage(stage, None)
+            yield run
 
     @contextmanager
     def _workspace(self, progress: Progress) -> Generator[Path]:
@@ -84,22 +106,21 @@ class HostRun:
     source: Path
     scratch: Path
     caches: Path
+    settings: Mapping[str, str]
     progress: Progress
 
-    async def stage(
-        self, steps: tuple[Step, ...], settings: Mapping[str, str], on_binary: OnBinary | None
-    ) -> None:
+    async def stage(self, steps: tuple[Step, ...], on_binary: OnBinary | None) -> None:
         """Run steps side by side; see `run_together`."""
 
         async def run(step: Step) -> None:
-            await self.step(step, settings)
+            await self.step(step)
             if on_binary:
                 binary = await anyio.Path(self.source / step.output).read_bytes()
                 await on_binary(step, binary)
 
         await run_together([partial(run, step) for step in steps])
 
-    async def step(self, step: Step, settings: Mapping[str, str]) -> None:
+    async def step(self, step: Step) -> None:
         """Run one step to its end.
 
         Raises:
@@ -109,7 +130,7 @@ class HostRun:
         finished = await process.run_program(
             self.argv(step),
             cwd=self.source,
-            env=self.environment(step, settings),
+            env=self.environment(step),
             on_line=lambda line: self.progress.line(step.lane, line),
         )
         if finished.returncode or step.refused(finished.lines):
@@ -121,23 +142,25 @@ class HostRun:
         """The command of a step, by the wheel's own `go`."""
         return (str(self.go), *step.argv[1:])
 
-    def environment(self, step: Step, settings: Mapping[str, str]) -> dict[str, str]:
+    def environment(self, step: Step) -> dict[str, str]:
         """The whole environment of a step."""
         own = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.scratch)}
         if step.network:
             own = {name: value for name, value in os.environ.items() if not _is_gos(name)}
-            own |= {**settings, "GIT_TERMINAL_PROMPT": "0"}
+            own |= {**self.settings, "GIT_TERMINAL_PROMPT": "0"}
         caches = {variable: str(self.caches / cache) for variable, cache in step.caches}
         temporary = {"TMPDIR": str(self.scratch), "GOTMPDIR": str(self.scratch)}
         return {**own, **temporary, **caches, **dict(step.env)}
 
 
-def go_program() -> Path:
-    """The `go` of the pinned wheel.
+def go_program(toolchain: Path | None = None) -> Path:
+    """The `go` of the pinned wheel, or of another folder that has the pinned version.
 
     Raises:
         ToolchainError: the wheel is missing or of another version.
     """
+    if toolchain:
+        return toolchain / "bin" / "go"
     hint = "run `uv sync`, then start ocelot by `uv run ocelot`"
     found = importlib.util.find_spec("go")
     if found is None or not found.origin:

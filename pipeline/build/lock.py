@@ -1,0 +1,253 @@
+"""`config/ocelot.lock`: what each distribution is made from, so that it can be made again.
+
+An entry belongs to a distribution, an upstream repository and a ref. It holds all that the zips'
+bytes depend on, and the zips' digests once they were built. A build that finds its entry keeps to
+it; whatever differs is told with both values.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.build.upstream import Resolved
+from pipeline.errors import LockError
+from pipeline.files import taking_turns, write_atomic
+from pipeline.model import Architecture
+
+FILE_NAME = "ocelot.lock"
+HEADING = "# Written by `ocelot lock`; commit it beside the configuration.\n"
+
+# Modules and sums are checked before they reach an argument or a file of Go's.
+_MODULE = r"^(go@|toolchain@go|[A-Za-z0-9][A-Za-z0-9._~/-]*@v)[0-9][0-9A-Za-z.+-]*\Z"
+_SUM = r"^[A-Za-z0-9][A-Za-z0-9._~/-]* v[0-9A-Za-z.+-]+(/go\.mod)? h1:[A-Za-z0-9+/]{43}=\Z"
+Module = Annotated[str, Field(pattern=_MODULE)]
+Sum = Annotated[str, Field(pattern=_SUM)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}\Z")]
+
+
+# What an entry is about comes first.
+_FIRST = ("distribution", "repository", "ref", "commit", "collector", "source-date-epoch")
+_ORDER = {name: at for at, name in enumerate(_FIRST)}
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        regex_engine="python-re",
+        alias_generator=_dashed,
+        populate_by_name=True,
+    )
+
+
+class Inputs(_Record):
+    """What the configuration and this ocelot put into a layer.
+
+    Attributes:
+        overlay: SHA-256 over the files that are laid over upstream's; empty for none.
+        config_file: SHA-256 of the distribution's own collector config; empty for upstream's.
+        image: the Dagger engine's golang image by digest; empty where config names none.
+    """
+
+    build_tags: tuple[str, ...]
+    custom_modules: tuple[str, ...]
+    overlay: str
+    config_file: str
+    go: str
+    image: str
+    packer: str
+
+
+class Locked(Inputs):
+    """One distribution of one upstream.
+
+    Attributes:
+        commit: what the ref meant when it was locked.
+        go_mod: requirements that the custom modules add to upstream's go.mod, module@version.
+        go_sum: lines that they add to its go.sum.
+        zips: SHA-256 of each zip by architecture, once it was built.
+    """
+
+    distribution: str
+    repository: str
+    ref: str
+    commit: str = Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})\Z")
+    collector: str
+    source_date_epoch: int = Field(ge=0)
+    go_mod: tuple[Module, ...] = ()
+    go_sum: tuple[Sum, ...] = ()
+    zips: dict[Architecture, Sha256] = Field(default_factory=dict[Architecture, Sha256])
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What the entry belongs to."""
+        return (self.distribution, self.repository, self.ref)
+
+
+class Lock(_Record):
+    """The whole file, sorted by what the entries belong to."""
+
+    version: Literal[1] = 1
+    locked: tuple[Locked, ...] = ()
+
+    def find(self, distribution: str, repository: str, ref: str) -> Locked | None:
+        """The entry of a distribution at an upstream's ref."""
+        key = (distribution, repository, ref)
+        return next((each for each in self.locked if each.key == key), None)
+
+    def of(self, distribution: str) -> tuple[Locked, ...]:
+        """The entries of a distribution, at whatever upstream."""
+        return tuple(each for each in self.locked if each.distribution == distribution)
+
+    def with_entries(self, *entries: Locked) -> Lock:
+        """The lock with entries in place of those of the same key."""
+        by_key = {each.key: each for each in (*self.locked, *entries)}
+        return Lock(locked=tuple(by_key[key] for key in sorted(by_key)))
+
+    def text(self) -> str:
+        """The lock as TOML that diffs well: one value a line, in a fixed order."""
+        entries = [
+            dict(sorted(each.items(), key=lambda item: _ORDER.get(item[0], len(_ORDER))))
+            for each in self.model_dump(mode="json", by_alias=True)["locked"]
+        ]
+        return HEADING + tomli_w.dumps({"version": self.version, "locked": entries})
+
+
+def read_lock(folder: Path) -> Lock:
+    """The lock of a config folder; an empty one where there is none.
+
+    Raises:
+        LockError: it cannot be read.
+    """
+    path = folder / FILE_NAME
+    try:
+        return parse_lock(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Lock()
+    except OSError as error:
+        raise _unreadable(path, str(error.strerror)) from error
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}"
+            for each in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        raise _unreadable(path, "is not of the form expected", *problems) from None
+    except ValueError as error:  # TOML's and Unicode's
+        raise _unreadable(path, f"is not TOML: {error}") from None
+
+
+def parse_lock(text: str) -> Lock:
+    """The lock of a text.
+
+    Raises:
+        ValueError: it is no TOML, or not of the form expected (pydantic's ValidationError).
+    """
+    return Lock.model_validate(tomllib.loads(text))
+
+
+def _unreadable(path: Path, reason: str, *problems: str) -> LockError:
+    return LockError(
+        f"{path} {reason}",
+        hint="take the last good one from version control, or delete it and run ocelot lock",
+        details=problems,
+    )
+
+
+def write_entries(
+    folder: Path, *entries: Locked, distributions: Collection[str] | None = None
+) -> Lock:
+    """Put entries into a config folder's lock; commands that do so at once take turns.
+
+    Args:
+        folder: the config folder.
+        entries: they take the place of those with the same key.
+        distributions: what there is; entries of any other go. None to let all of them be.
+    """
+    with taking_turns(folder):
+        old = read_lock(folder)
+        new = old.with_entries(*entries)
+        if distributions is not None:
+            kept = tuple(each for each in new.locked if each.distribution in distributions)
+            new = Lock(locked=kept)
+        if new != old:
+            write_atomic(folder / FILE_NAME, new.text().encode())
+    return new
+
+
+def record_zips(folder: Path, entry: Locked, zips: dict[Architecture, str]) -> None:
+    """Note the digests of an entry's zips, where the lock still has that entry without them."""
+    with taking_turns(folder):
+        lock = read_lock(folder)
+        there = lock.find(*entry.key)
+        if there is None or there.model_copy(update={"zips": entry.zips}) != entry:
+            return
+        known = dict(sorted({**zips, **there.zips}.items()))
+        if known != there.zips:
+            lock = lock.with_entries(there.model_copy(update={"zips": known}))
+            write_atomic(folder / FILE_NAME, lock.text().encode())
+
+
+def settled(locked: Locked | None, now: Resolved) -> tuple[str, str]:
+    """The commit to build, and what the user should know of it.
+
+    Args:
+        locked: the lock's entry, if it has one.
+        now: what the ref means by now.
+
+    Raises:
+        LockError: a tag means another commit than it did.
+    """
+    if locked is None or now.commit == locked.commit or now.kind == "folder":
+        return now.commit, ""
+    if now.kind == "tag":
+        raise LockError(
+            f"the tag {locked.ref} of {locked.repository} was moved after it was locked",
+            hint="find out why; if the new commit is what you want: ocelot lock --upgrade "
+            f"-d {locked.distribution}",
+            details=(f"locked: {locked.commit}", f"now:    {now.commit}"),
+        )
+    note = f"{locked.ref} has moved on to {now.commit[:12]}; the lock keeps to"
+    return locked.commit, f"{note} {locked.commit[:12]} (ocelot lock --upgrade follows)"
+
+
+def differences(locked: Locked, inputs: Inputs, *, commit: str, epoch: int) -> tuple[str, ...]:
+    """What differs from a lock's entry, a sentence each with both values; empty if nothing does."""
+    told: list[str] = []
+    if locked.commit != commit:
+        told.append(f"upstream: locked at {locked.commit}, here {commit}")
+    if locked.source_date_epoch != epoch:
+        told.append(f"time of the files: locked {locked.source_date_epoch}, here {epoch}")
+    for name in Inputs.model_fields:
+        before, here = getattr(locked, name), getattr(inputs, name)
+        if before != here:
+            told.append(f"{_NAMES[name]}: {_contrast(before, here)}")
+    return tuple(told)
+
+
+_NAMES = {
+    "build_tags": "build tags",
+    "custom_modules": "custom modules",
+    "overlay": "files laid over upstream's",
+    "config_file": "collector config",
+    "go": "Go",
+    "image": "golang image",
+    "packer": "packer",
+}
+
+
+def _contrast(before: str | tuple[str, ...], here: str | tuple[str, ...]) -> str:
+    if isinstance(before, str) or isinstance(here, str):
+        return f"locked {before or 'none'}, here {here or 'none'}"
+    gone = [f"locked but not here: {each}" for each in before if each not in here]
+    new = [f"here but not locked: {each}" for each in here if each not in before]
+    return "; ".join([*gone, *new]) or "in another order"

@@ -1,0 +1,195 @@
+"""Bring the lock up to date: what `ocelot lock` and its Dagger twin call.
+
+The modules that custom components add are found out by Go itself, for both architectures; the
+difference from upstream's own go.mod and go.sum is what is locked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.build import gomod, lock
+from pipeline.build.engines import Engine
+from pipeline.build.failure import together
+from pipeline.build.lock import Lock, Locked
+from pipeline.build.plan import BuildPlan
+from pipeline.build.run import Request, plan_commit
+from pipeline.config import Config
+from pipeline.errors import LockError, OcelotError
+from pipeline.files import Tree
+from pipeline.progress import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Locking:
+    """What became of one distribution.
+
+    Attributes:
+        before: the lock's entry so far.
+        after: the entry as it should be; None where that could not be found out.
+        strays: what differs from the entry so far.
+        error: why it could not be found out.
+    """
+
+    distribution: str
+    before: Locked | None = None
+    after: Locked | None = None
+    strays: tuple[str, ...] = ()
+    error: OcelotError | None = None
+
+    @property
+    def status(self) -> str:
+        """One word or two for it."""
+        if self.error:
+            return "failed"
+        if self.before is None:
+            return "new"
+        return "changed" if self.strays else "unchanged"
+
+
+async def lock_distributions(
+    requests: Sequence[Request],
+    config: Config,
+    engine: Engine,
+    progress: Progress,
+    *,
+    upgrade: bool = False,
+) -> tuple[Locking, ...]:
+    """Lock one distribution after the other; one that fails holds up no other.
+
+    Args:
+        requests: what to lock, each for both architectures.
+        config: the checked configuration.
+        engine: what runs Go.
+        progress: told of everything.
+        upgrade: follow the refs to where they are now, and forget the modules' sums.
+    """
+    old = lock.read_lock(config.folder)
+    return tuple(
+        [
+            await _outcome(request, config, engine, progress, old, upgrade=upgrade)
+            for request in requests
+        ]
+    )
+
+
+async def check_distributions(
+    requests: Sequence[Request], config: Config, progress: Progress
+) -> tuple[Locking, ...]:
+    """Tell what `lock_distributions` would change, without asking Go for modules."""
+    old = lock.read_lock(config.folder)
+    return tuple(
+        [
+            await _outcome(request, config, None, progress, old, upgrade=False)
+            for request in requests
+        ]
+    )
+
+
+def entries(outcomes: Sequence[Locking]) -> list[Locked]:
+    """The entries that were found out."""
+    return [each.after for each in outcomes if each.after]
+
+
+def check_outcomes(outcomes: Sequence[Locking], *, check: bool) -> None:
+    """Fail where a distribution could not be locked or, if that was asked, is not up to date.
+
+    Raises:
+        OcelotError: the failures, told together.
+        LockError: the lock is not up to date.
+    """
+    failures = [each for each in outcomes if each.error]
+    if failures:
+        raise together([_named(each) for each in failures])
+    stale = [each for each in outcomes if each.status != "unchanged"]
+    if check and stale:
+        raise LockError(
+            f"{lock.FILE_NAME} is not up to date",
+            hint="run ocelot lock and commit the file",
+            details=tuple(
+                f"{each.distribution}: {reason}"
+                for each in stale
+                for reason in each.strays or ("is not in it",)
+            ),
+        )
+
+
+def _named(outcome: Locking) -> OcelotError:
+    error = outcome.error or LockError("unknown")
+    return type(error)(f"{outcome.distribution}: {error}", hint=error.hint, details=error.details)
+
+
+async def _outcome(
+    request: Request,
+    config: Config,
+    engine: Engine | None,
+    progress: Progress,
+    old: Lock,
+    *,
+    upgrade: bool,
+) -> Locking:
+    name, upstream = request.distribution, request.upstream
+    before = old.find(name, upstream.given, upstream.ref)
+    kept = None if upgrade else before
+    try:
+        config.distribution(name)
+        commit, note = lock.settled(kept, await upstream.resolve(progress))
+        if note:
+            progress.note(f"{name}: {note}")
+        plan = await plan_commit(request, config, commit, None, progress)
+        strays = _strays(kept, plan)
+        if kept and not strays:
+            return Locking(distribution=name, before=before, after=before)
+        after = await _entry(plan, engine, progress, kept) if engine else None
+    except OcelotError as error:
+        return Locking(distribution=name, before=before, error=error)
+    if before and after and upgrade:
+        strays = _moves(before, after)
+        after = after if strays else before
+    return Locking(distribution=name, before=before, after=after, strays=strays)
+
+
+def _strays(entry: Locked | None, plan: BuildPlan) -> tuple[str, ...]:
+    if entry is None:
+        return ()
+    return lock.differences(entry, plan.inputs, commit=plan.commit, epoch=plan.epoch)
+
+
+async def _entry(
+    plan: BuildPlan, engine: Engine, progress: Progress, kept: Locked | None
+) -> Locked:
+    entry = _locked(plan, await engine.resolve(plan.tree, plan.recipe, progress))
+    changed = gomod.changed_sums(kept.go_sum, entry.go_sum) if kept else ()
+    if changed:
+        raise LockError(
+            f"modules of {plan.distribution} have changed since they were locked",
+            hint="a version that was published twice, or a proxy that alters modules: find out "
+            "which; to take what there is now: ocelot lock --upgrade",
+            details=changed,
+        )
+    return entry
+
+
+def _locked(plan: BuildPlan, resolved: Tree) -> Locked:
+    """The entry for a plan whose modules were found out."""
+    go_mod, go_sum = plan.tree.get("go.mod", b""), plan.tree.get("go.sum", b"")
+    return Locked(
+        **plan.inputs.model_dump(),
+        distribution=plan.distribution,
+        repository=plan.repository,
+        ref=plan.ref,
+        commit=plan.commit,
+        collector=plan.collector_version,
+        source_date_epoch=plan.epoch,
+        go_mod=gomod.added_requirements(go_mod, resolved.get("go.mod", b"")),
+        go_sum=gomod.added_sums(go_sum, resolved.get("go.sum", b"")),
+    )
+
+
+def _moves(before: Locked, after: Locked) -> tuple[str, ...]:
+    """What an upgrade changed."""
+    if before.model_copy(update={"zips": {}}) == after:
+        return ()
+    told = lock.differences(before, after, commit=after.commit, epoch=after.source_date_epoch)
+    return told or ("modules or their sums",)

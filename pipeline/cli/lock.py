@@ -1,0 +1,113 @@
+"""`ocelot lock`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline import defaults
+from pipeline.cli import options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.build.locking import Locking
+    from pipeline.build.run import Request
+    from pipeline.build.upstream import Upstream
+    from pipeline.config import Config
+
+Distributions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--distribution",
+        "-d",
+        help="A name from distributions.yaml, once or more often; default: all.",
+        autocompletion=options.complete_distribution,
+    ),
+]
+Upgrade = Annotated[
+    bool, typer.Option("--upgrade", help="Follow the ref to its newest commit, modules anew.")
+]
+Check = Annotated[
+    bool, typer.Option("--check", help="Write nothing; exit 9 if the lock is not up to date.")
+]
+
+
+def lock(
+    distribution: Distributions = None,
+    upstream_repo: options.UpstreamRepo = defaults.UPSTREAM_REPO,
+    upstream_ref: options.UpstreamRef = defaults.UPSTREAM_REF,
+    upgrade: Upgrade = False,
+    check: Check = False,
+    engine: options.AskedEngine = options.EngineChoice.AUTO,
+    go_image: options.GoImage = "",
+    as_json: options.AsJson = False,
+    verbose: options.Verbose = False,
+    config: options.ConfigFolder = None,
+) -> None:
+    """Write down what distributions are made from, in config/ocelot.lock.
+
+    Builds then keep to it: commit, modules and their sums, Go, and the zips' digests once built.
+    """
+    from rich.console import Console
+
+    from pipeline import project
+    from pipeline.build import locking
+    from pipeline.config import load_config
+    from pipeline.report.progress import shown_progress
+
+    options.exclusive(("--upgrade", upgrade), ("--check", check))
+    cache = project.cache_folder()
+    loaded = load_config(project.config_folder(config))
+    upstream = options.upstream_from(upstream_repo, upstream_ref, cache)
+    requests = _requests(distribution or list(loaded.distributions), upstream, cache)
+    console = Console(stderr=True, highlight=False)
+    with shown_progress(console, os.environ, verbose=verbose) as progress:
+
+        async def work() -> tuple[Locking, ...]:
+            if check:
+                return await locking.check_distributions(requests, loaded, progress)
+            chosen = await options.chosen_engine(engine, loaded, progress, go_image, cache)
+            return await locking.lock_distributions(
+                requests, loaded, chosen, progress, upgrade=upgrade
+            )
+
+        done = options.run(work)
+    _finish(done, loaded, prune=not distribution, check=check, as_json=as_json)
+
+
+def _requests(names: list[str], upstream: Upstream, cache: Path) -> list[Request]:
+    from pipeline.build.run import Request
+    from pipeline.model import Architecture
+
+    return [
+        Request(
+            distribution=name,
+            architectures=tuple(Architecture),
+            upstream=upstream,
+            output=cache,
+        )
+        for name in dict.fromkeys(names)
+    ]
+
+
+def _finish(
+    done: tuple[Locking, ...], config: Config, *, prune: bool, check: bool, as_json: bool
+) -> None:
+    """Write what was found out, show it, and fail where something could not be found out."""
+    from rich.console import Console
+
+    from pipeline.build import lock as lockfile
+    from pipeline.build import locking
+    from pipeline.report.lock import lock_json, lock_table
+
+    if not check:
+        kept = tuple(config.distributions) if prune else None
+        lockfile.write_entries(config.folder, *locking.entries(done), distributions=kept)
+    if as_json:
+        typer.echo(lock_json(done), nl=False)
+    else:
+        Console(highlight=False).print(lock_table(done))
+    locking.check_outcomes(done, check=check)

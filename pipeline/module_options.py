@@ -1,0 +1,199 @@
+"""What the Dagger module's functions take: their arguments, and what these ask for."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, NamedTuple, ParamSpec, TypeVar
+
+import dagger
+from dagger import DefaultPath, Doc, Ignore, dag
+
+from pipeline import project
+from pipeline.build import plan, run
+from pipeline.build.commits import FOLDER
+from pipeline.build.engines import dagger as engines
+from pipeline.build.upstream import (
+    Resolved,
+    Source,
+    Upstream,
+    check_ref,
+    folder_source,
+    repository,
+)
+from pipeline.config import Config
+from pipeline.errors import OcelotError, UsageError
+from pipeline.model import Architecture
+from pipeline.progress import Progress
+from pipeline.report.progress import plain_progress
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+DistributionName = Annotated[str, Doc("A name from distributions.yaml.")]
+Distributions = Annotated[
+    list[str] | None, Doc("Names from distributions.yaml; default: all of them.")
+]
+Architectures = Annotated[str, Doc("What to build for: all, amd64 or arm64.")]
+OneArchitecture = Annotated[str, Doc("What to build for: amd64 or arm64.")]
+UpstreamRepo = Annotated[str, Doc("Upstream: owner/name on GitHub, a git URL, or sample.")]
+UpstreamRef = Annotated[str, Doc("Branch, tag or full commit SHA.")]
+UpstreamFolder = Annotated[
+    dagger.Directory | None, Doc("A local checkout of upstream, taken as it is, instead.")
+]
+GitToken = Annotated[dagger.Secret | None, Doc("Token by which to read a private upstream.")]
+GoImage = Annotated[str, Doc("Another golang image, of a mirror; default: config/images.yaml.")]
+GoProxy = Annotated[str, Doc("Go module proxy, as GOPROXY; default: Go's own.")]
+Epoch = Annotated[str, Doc("SOURCE_DATE_EPOCH of the zips; default: the commit's date.")]
+Locked = Annotated[bool, Doc("Refuse to build anything but what ocelot.lock says.")]
+Upgrade = Annotated[bool, Doc("Follow the ref to its newest commit, modules anew.")]
+Checkout = Annotated[
+    dagger.Directory,
+    DefaultPath("/"),
+    Ignore([".git", ".venv", ".ci/venv", "dist", "**/__pycache__"]),
+    Doc("The checkout."),
+]
+
+
+def told(work: Callable[Arguments, Awaitable[Result]]) -> Callable[Arguments, Awaitable[Result]]:
+    """Let a user's error reach the caller whole: of an exception, Dagger shows the text alone."""
+
+    @functools.wraps(work)
+    async def telling(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            return await work(*args, **kwargs)
+        except OcelotError as error:
+            raise RuntimeError(error.text()) from None
+
+    return telling
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the functions that build have in common."""
+
+    upstream_repo: str
+    upstream_ref: str
+    upstream: dagger.Directory | None
+    git_token: dagger.Secret | None = None
+    go_image: str = ""
+    go_proxy: str = ""
+    source_date_epoch: str = ""
+    locked: bool = False
+
+    def engine(self, config: Config, workspace: Path) -> engines.DaggerEngine:
+        """The engine that these options ask for."""
+        return engines.DaggerEngine(
+            image=engines.go_image(config, self.go_image),
+            deliver=engines.from_module,
+            workspace=workspace,
+            settings=engines.container_settings({"GOPROXY": self.go_proxy}),
+        )
+
+    def request(
+        self,
+        distribution: str,
+        architectures: tuple[Architecture, ...],
+        config: Config,
+        workspace: Path,
+    ) -> run.Request:
+        """What these options ask to be built."""
+        return run.Request(
+            distribution=distribution,
+            architectures=architectures,
+            upstream=self.upstream_of(config, workspace),
+            output=workspace / "dist",
+            epoch=plan.source_date_epoch(self.source_date_epoch),
+            locked=self.locked,
+        )
+
+    def upstream_of(self, config: Config, workspace: Path) -> Upstream:
+        """What brings upstream's files, by this order: a folder, the sample, the engine's git."""
+        ref = check_ref(self.upstream_ref)
+        if self.upstream:
+            return HandedFolder(
+                given="upstream", ref=ref, directory=self.upstream, workspace=workspace
+            )
+        if self.upstream_repo.startswith((".", "/", "~")):
+            raise UsageError(
+                f"a module cannot see the folder {self.upstream_repo}",
+                hint=f"hand it over: --upstream {self.upstream_repo}",
+            )
+        origin = repository(self.upstream_repo, sample=project.sample_upstream())
+        if origin.folder:
+            # of the module's own sources, wherever the runtime has installed this package
+            sample = dag.current_module().source().directory("tests/upstream")
+            return HandedFolder(given=origin.given, ref=ref, directory=sample, workspace=workspace)
+        return engines.EngineGit(
+            origin=origin,
+            ref=ref,
+            token=self.git_token,
+            git=engines.go_image(config, self.go_image),
+            workspace=workspace,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandedFolder:
+    """Upstream's files as they lie in a directory of the engine's; see `Upstream`."""
+
+    given: str
+    ref: str
+    directory: dagger.Directory
+    workspace: Path
+
+    async def resolve(self, progress: Progress) -> Resolved:
+        """See `Upstream.resolve`."""
+        source = await self.read("", progress)
+        return Resolved(commit=source.commit, kind="folder")
+
+    async def read(self, commit: str, progress: Progress) -> Source:
+        """See `Upstream.read`."""
+        del commit, progress
+        folder = self.workspace / "upstream"
+        if not folder.exists():
+            folder.mkdir()
+            if await self.directory.exists(FOLDER):
+                await self.directory.directory(FOLDER).export(str(folder / FOLDER))
+        return folder_source(self.given, self.ref, folder)
+
+
+class Asked(NamedTuple):
+    """What a call asks for, and what serves it."""
+
+    request: run.Request
+    config: Config
+    engine: engines.DaggerEngine
+
+    async def decided(self) -> plan.BuildPlan:
+        """What is to be built."""
+        return await run.plan_build(self.request, self.config, plain_progress())
+
+    async def prepared(self, decided: plan.BuildPlan) -> dagger.Container:
+        """The container in which the compile steps run."""
+        return await self.engine.prepared(decided.tree, decided.recipe, plain_progress())
+
+
+def architectures_of(name: str, *, one: bool = False) -> tuple[Architecture, ...]:
+    """The architectures that a word means: `all`, unless only one is wanted, or a name.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    if name == "all" and not one:
+        return tuple(Architecture)
+    if name not in tuple(Architecture):
+        raise UsageError(f"there is no architecture {name!r}", hint="amd64 or arm64")
+    return (Architecture(name),)
+
+
+def own_workspace() -> Path:
+    """A folder in the function's own working folder, from which the engine takes files.
+
+    It is always the same, as each call has a working folder of its own.
+    """
+    folder = Path.cwd() / ".ocelot"
+    folder.mkdir(exist_ok=True)
+    return folder

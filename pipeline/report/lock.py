@@ -1,0 +1,48 @@
+"""What `ocelot lock` tells: a line a distribution, for the screen and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from pipeline.build.locking import Locking
+
+HEADINGS = ("distribution", "commit", "collector", "added", "zips", "status")
+
+
+def lock_row(outcome: Locking) -> tuple[str, ...]:
+    """One distribution's cells, in the order of `HEADINGS`."""
+    entry = outcome.after or outcome.before
+    cells = ("", "", "", "")
+    if entry:
+        zips = " ".join(str(name) for name in entry.zips) or "not built"
+        modules = f"{len(entry.go_mod)} modules"
+        cells = (entry.commit[:12], entry.collector, modules, zips)
+    return (outcome.distribution, *cells, outcome.status)
+
+
+def lock_table(outcomes: Sequence[Locking]) -> Table:
+    """The table for the screen."""
+    table = Table()
+    for heading in HEADINGS:
+        table.add_column(heading, overflow="fold")
+    for each in outcomes:
+        table.add_row(*lock_row(each))
+    return table
+
+
+def lock_json(outcomes: Sequence[Locking]) -> str:
+    """The same as JSON, with the entries whole."""
+    rows = [
+        {
+            "distribution": each.distribution,
+            "status": each.status,
+            "differences": list(each.strays),
+            "error": each.error.text() if each.error else None,
+            "locked": each.after.model_dump(mode="json", by_alias=True) if each.after else None,
+        }
+        for each in outcomes
+    ]
+    return json.dumps(rows, indent=2) + "\n"
