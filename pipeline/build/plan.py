@@ -60,6 +60,7 @@ class BuildPlan:
         requirements: modules that custom components add.
         epoch: timestamp of the layer's files, seconds since 1970.
         tree: upstream's `collector/` with the overlay over it.
+        upstream: `collector/` as it came.
         inputs: what configuration and ocelot put into it, for the lock.
         locked: the lock's entry that the build keeps to, if it does.
         strays: why it does not keep to the lock; empty if it does.
@@ -78,6 +79,7 @@ class BuildPlan:
     recipe: Recipe
     layers: tuple[LayerPlan, ...]
     tree: Tree = field(repr=False)
+    upstream: Tree = field(repr=False)
     inputs: Inputs
     locked: Locked | None = None
     strays: tuple[str, ...] = ()
@@ -149,6 +151,7 @@ def build_plan(
             for each in layers
         ),
         tree=tree,
+        upstream=source.files,
         inputs=inputs,
         locked=locked,
         strays=strays,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli import build, components, config, doctor, lock
+from pipeline.cli import build, bundle, components, config, doctor, lock
 from pipeline.errors import EXIT_CODES, InterruptedBuildError, OcelotError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.command("build")(build.build)
 app.command("doctor")(doctor.doctor)
 app.command("lock")(lock.lock)
+app.command("bundle")(bundle.bundle)
 app.command("components")(components.components)
 app.add_typer(config.app, name="config")
 

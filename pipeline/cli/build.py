@@ -11,6 +11,7 @@ import typer
 
 from pipeline import defaults
 from pipeline.cli import options
+from pipeline.cli.inputs import Asked, BundleFile, check_bundle_options, inputs
 
 if TYPE_CHECKING:
     from pipeline.build.apply import Build
@@ -26,15 +27,6 @@ class ArchitectureChoice(StrEnum):
     ARM64 = "arm64"
 
 
-Distribution = Annotated[
-    str,
-    typer.Option(
-        "--distribution",
-        "-d",
-        help="A name from distributions.yaml.",
-        autocompletion=options.complete_distribution,
-    ),
-]
 Architectures = Annotated[
     ArchitectureChoice, typer.Option("--architecture", "-a", help="What to build for.")
 ]
@@ -51,7 +43,8 @@ KeepTemp = Annotated[
 
 
 def build(
-    distribution: Distribution = "default",
+    context: typer.Context,
+    distribution: options.DistributionName = "default",
     architecture: Architectures = ArchitectureChoice.ALL,
     upstream_repo: options.UpstreamRepo = defaults.UPSTREAM_REPO,
     upstream_ref: options.UpstreamRef = defaults.UPSTREAM_REF,
@@ -59,6 +52,7 @@ def build(
     engine: options.AskedEngine = options.EngineChoice.AUTO,
     go_image: options.GoImage = "",
     locked: Locked = False,
+    bundle: BundleFile = None,
     rebuild: Rebuild = False,
     keep_temp: KeepTemp = False,
     as_json: options.AsJson = False,
@@ -71,24 +65,39 @@ def build(
     """
     from rich.console import Console
 
-    from pipeline import project
     from pipeline.build import run
-    from pipeline.config import load_config
     from pipeline.report.progress import shown_progress
 
-    cache = project.cache_folder()
-    loaded = load_config(project.config_folder(config))
-    loaded.distribution(distribution)  # a name that is none is told before anything else
-    upstream = options.upstream_from(upstream_repo, upstream_ref, cache)
-    request = _request(distribution, architecture, upstream, output, rebuild=rebuild, locked=locked)
+    check_bundle_options(context, bundle)
+    asked = Asked(
+        config=config,
+        upstream_repo=upstream_repo,
+        upstream_ref=upstream_ref,
+        bundle=bundle,
+        engine=engine,
+        go_image=go_image,
+        keep_temp=keep_temp,
+    )
     console = Console(stderr=True, highlight=False)
-    with shown_progress(console, os.environ, verbose=verbose) as progress:
+    with (
+        shown_progress(console, os.environ, verbose=verbose) as progress,
+        inputs(asked, progress) as given,
+    ):
+        name = given.distribution(context, distribution)
+        request = _request(
+            name,
+            architecture,
+            given.upstream,
+            output,
+            rebuild=rebuild,
+            locked=locked or bool(bundle),
+        )
 
         async def work() -> Build:
-            chosen = await options.chosen_engine(
-                engine, loaded, progress, go_image, cache, keep_temp=keep_temp
+            chosen = await given.engine(progress)
+            return await run.build(
+                request, given.config, chosen, cache=given.cache, progress=progress
             )
-            return await run.build(request, loaded, chosen, cache=cache, progress=progress)
 
         done = options.run(work)
     _report(done, as_json=as_json)

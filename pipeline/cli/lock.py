@@ -9,6 +9,7 @@ import typer
 
 from pipeline import defaults
 from pipeline.cli import options
+from pipeline.cli.inputs import Asked, inputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,29 +54,38 @@ def lock(
     """
     from rich.console import Console
 
-    from pipeline import project
     from pipeline.build import locking
-    from pipeline.config import load_config
     from pipeline.report.progress import shown_progress
 
     options.exclusive(("--upgrade", upgrade), ("--check", check))
-    cache = project.cache_folder()
-    loaded = load_config(project.config_folder(config))
-    upstream = options.upstream_from(upstream_repo, upstream_ref, cache)
-    requests = _requests(distribution or list(loaded.distributions), upstream, cache)
+    asked = Asked(
+        config=config,
+        upstream_repo=upstream_repo,
+        upstream_ref=upstream_ref,
+        engine=engine,
+        go_image=go_image,
+    )
     console = Console(stderr=True, highlight=False)
-    with shown_progress(console, os.environ, verbose=verbose) as progress:
+    with (
+        shown_progress(console, os.environ, verbose=verbose) as progress,
+        inputs(asked, progress) as given,
+    ):
+        names = distribution or list(given.config.distributions)
+        requests = _requests(names, given.upstream, given.cache)
 
         async def work() -> tuple[Locking, ...]:
             if check:
-                return await locking.check_distributions(requests, loaded, progress)
-            chosen = await options.chosen_engine(engine, loaded, progress, go_image, cache)
+                return await locking.check_distributions(requests, given.config, progress)
             return await locking.lock_distributions(
-                requests, loaded, chosen, progress, upgrade=upgrade
+                requests,
+                given.config,
+                await given.engine(progress),
+                progress,
+                upgrade=upgrade,
             )
 
         done = options.run(work)
-    _finish(done, loaded, prune=not distribution, check=check, as_json=as_json)
+    _finish(done, given.config, prune=not distribution, check=check, as_json=as_json)
 
 
 def _requests(names: list[str], upstream: Upstream, cache: Path) -> list[Request]:

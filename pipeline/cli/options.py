@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
@@ -12,10 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 if TYPE_CHECKING:
-    from pipeline.build.engines import Engine
     from pipeline.build.upstream import HostUpstream
-    from pipeline.config import Config
-    from pipeline.progress import Progress
 
 Result = TypeVar("Result")
 
@@ -28,6 +24,28 @@ class EngineChoice(StrEnum):
     HOST = "host"
 
 
+def complete_distribution(incomplete: str) -> list[str]:
+    """The distributions' names, for shell completion."""
+    from pipeline import project
+    from pipeline.config import load_config
+    from pipeline.errors import OcelotError
+
+    try:
+        names = load_config(project.config_folder(None)).distributions
+    except OcelotError:
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+DistributionName = Annotated[
+    str,
+    typer.Option(
+        "--distribution",
+        "-d",
+        help="A name from distributions.yaml.",
+        autocompletion=complete_distribution,
+    ),
+]
 UpstreamRepo = Annotated[
     str,
     typer.Option(
@@ -57,19 +75,6 @@ GoImage = Annotated[
 ]
 
 
-def complete_distribution(incomplete: str) -> list[str]:
-    """The distributions' names, for shell completion."""
-    from pipeline import project
-    from pipeline.config import load_config
-    from pipeline.errors import OcelotError
-
-    try:
-        names = load_config(project.config_folder(None)).distributions
-    except OcelotError:
-        return []
-    return [name for name in names if name.startswith(incomplete)]
-
-
 def upstream_from(upstream_repo: str, upstream_ref: str, cache: Path) -> HostUpstream:
     """The upstream that the options name, by this machine's git."""
     from pipeline import project
@@ -77,35 +82,6 @@ def upstream_from(upstream_repo: str, upstream_ref: str, cache: Path) -> HostUps
 
     origin = upstream.repository(upstream_repo, sample=project.sample_upstream())
     return upstream.HostUpstream(origin=origin, ref=upstream.check_ref(upstream_ref), cache=cache)
-
-
-async def chosen_engine(
-    asked: EngineChoice,
-    config: Config,
-    progress: Progress,
-    go_image: str,
-    cache: Path,
-    *,
-    keep_temp: bool = False,
-) -> Engine:
-    """The engine asked for; `auto` tells which it took, and why."""
-    from pipeline.build.engines.choice import choose_engine
-    from pipeline.build.engines.host import HostEngine
-
-    name = str(asked)
-    if asked is EngineChoice.AUTO:
-        choice = await choose_engine(os.environ)
-        name = choice.engine
-        progress.note(f"engine: {name}, since {choice.why}")
-    if name == EngineChoice.HOST:
-        return HostEngine(caches=cache / "go", keep_temp=keep_temp)
-
-    from pipeline.build.engines import dagger as containers
-
-    return containers.DaggerClient(
-        image=containers.go_image(config, go_image),
-        settings=containers.container_settings(os.environ),
-    )
 
 
 def exclusive(*given: tuple[str, bool]) -> None:

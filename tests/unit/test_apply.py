@@ -58,6 +58,9 @@ class PaperEngine:
         del recipe, progress
         return tree
 
+    async def collect(self, tree: Tree, recipe: Recipe, into: Path, progress: Progress) -> None:
+        raise NotImplementedError
+
 
 @dataclass(kw_only=True)
 class Notes(Silence):

@@ -50,7 +50,7 @@ def test_a_layer_of_the_cache_is_told_as_reused() -> None:
 
 
 def test_the_title_says_what_was_built_of_what() -> None:
-    assert title(build()) == f"minimal: collector v0.155.0 of owner/name {COMMIT[:12]}"
+    assert title(build()) == f"minimal: collector v0.155.0 of owner/name {COMMIT[:12]}, not locked"
 
 
 def test_the_table_shows_every_layer() -> None:
@@ -67,7 +67,7 @@ def test_brackets_in_a_repositorys_path_are_shown_as_they_are() -> None:
 
 def test_the_summary_is_a_markdown_table_with_whole_digests() -> None:
     assert build_markdown(build(AMD64, notes=("one", "two"))).splitlines() == [
-        f"### minimal: collector v0.155.0 of owner/name {COMMIT[:12]}",
+        f"### minimal: collector v0.155.0 of owner/name {COMMIT[:12]}, not locked",
         "",
         "| architecture | zip | unzipped | sha256 | time | cache |",
         "|---|---|---|---|---|---|",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import anyio
@@ -47,6 +48,15 @@ class Engine(Protocol):
 
     async def resolve(self, tree: Tree, recipe: Recipe, progress: Progress) -> Tree:
         """Run the stages before compilation; hand back the `MODULE_FILES` as they are then.
+
+        Raises:
+            ToolchainError: Go or a module cannot be had.
+            OutputError: a disk is full or read-only.
+        """
+        ...
+
+    async def collect(self, tree: Tree, recipe: Recipe, into: Path, progress: Progress) -> None:
+        """Bring just the modules that a recipe needs, as a module proxy's folder.
 
         Raises:
             ToolchainError: Go or a module cannot be had.

@@ -26,7 +26,8 @@ from pipeline.build.commits import FOLDER, not_upstream
 from pipeline.build.engines import MODULE_FILES, MODULE_SETTINGS, OnBinary, run_together
 from pipeline.build.failure import step_error
 from pipeline.build.git import Repository, ways_on
-from pipeline.build.recipe import GO_VERSION, Recipe, Step
+from pipeline.build.modules import DEFAULT_PROXY, DOWNLOADS, move_modules, offline_settings
+from pipeline.build.recipe import GO_VERSION, MODULES_CACHE, Recipe, Step
 from pipeline.build.upstream import FULL_SHA, Resolved, Source, told_lane
 from pipeline.config import Config
 from pipeline.errors import CompileError, OcelotError, ToolchainError, UpstreamError, UsageError
@@ -36,6 +37,8 @@ from pipeline.progress import Progress
 
 SOURCE = "/ocelot/collector"
 CACHE_ROOT = "/ocelot/cache"
+BUNDLED = "/ocelot/bundle"
+COLLECTED = "/ocelot/collected"
 
 # The module's own runtime, for its checks; the same as base-image in pyproject.toml.
 PYTHON_IMAGE = (
@@ -70,12 +73,14 @@ class DaggerEngine:
         deliver: hands a folder of ours to the engine; see `from_host` and `from_module`.
         workspace: an empty folder of this build's own, which `deliver` can hand over.
         settings: Go's module settings for steps that may use the network, such as GOPROXY.
+        modules: a folder of ours with all modules, as a proxy has them: no other is asked then.
     """
 
     image: str
     deliver: Deliver
     workspace: Path
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    modules: Path | None = None
     name: str = "dagger"
 
     async def compile(
@@ -100,6 +105,24 @@ class DaggerEngine:
                 for name in MODULE_FILES
             }
 
+    async def collect(self, tree: Tree, recipe: Recipe, into: Path, progress: Progress) -> None:
+        """See `Engine.collect`."""
+        known = f"file://{CACHE_ROOT}/{MODULES_CACHE}/{DOWNLOADS}"
+        chain = f"{known},{self.settings.get('GOPROXY') or DEFAULT_PROXY}"
+        own = replace(self, settings={**self.settings, "GOPROXY": chain})
+        await self.prepared(tree, recipe, progress)  # fills the volume with what is not there yet
+        container = (await self.sources(tree)).with_env_variable("GOMODCACHE", COLLECTED)
+        container = container.with_mounted_cache(*_volume(MODULES_CACHE))
+        for stage in recipe.prepare:
+            for step in stage:
+                # a cache in the container itself: what is in it afterwards is what is needed
+                caches = tuple(pair for pair in step.caches if pair[1] != MODULES_CACHE)
+                container = await own.stepped(container, replace(step, caches=caches), progress)
+        downloads = self.workspace / "downloads"
+        with told_engine_errors():
+            await container.directory(f"{COLLECTED}/{DOWNLOADS}").export(str(downloads))
+        move_modules(downloads, into)
+
     async def attempt(
         self, tree: Tree, recipe: Recipe, progress: Progress, on_binary: OnBinary
     ) -> None:
@@ -122,6 +145,18 @@ class DaggerEngine:
         Raises:
             ToolchainError: the image is not of the pinned Go, or a module cannot be had.
         """
+        container = await self.sources(tree)
+        for stage in recipe.prepare:
+            for step in stage:
+                container = await self.stepped(container, step, progress)
+        return container
+
+    async def sources(self, tree: Tree) -> dagger.Container:
+        """The golang image with the source tree in it.
+
+        Raises:
+            ToolchainError: the image is not of the pinned Go, or cannot be had.
+        """
         await check_go(self.toolchain())
         # named by content: the same tree is the same call to the engine
         folder = self.workspace / f"source-{tree_digest(tree)[:16]}"
@@ -129,9 +164,8 @@ class DaggerEngine:
         with told_engine_errors():
             source = await self.deliver(folder).with_timestamps(0).sync()
         container = self.toolchain().with_directory(SOURCE, source).with_workdir(SOURCE)
-        for stage in recipe.prepare:
-            for step in stage:
-                container = await self.stepped(container, step, progress)
+        if self.modules:
+            container = container.with_mounted_directory(BUNDLED, self.deliver(self.modules))
         return container
 
     def toolchain(self) -> dagger.Container:
@@ -168,8 +202,7 @@ class DaggerEngine:
         for name, value in sorted(given.env.items()):
             container = container.with_env_variable(name, value)
         for variable, cache in sorted(given.caches.items()):
-            place = f"{CACHE_ROOT}/{cache}"
-            volume = dag.cache_volume(f"ocelot-go-{cache}")
+            place, volume = _volume(cache)
             container = container.with_env_variable(variable, place)
             container = container.with_mounted_cache(place, volume)
         return container.with_exec(list(given.argv))
@@ -177,7 +210,14 @@ class DaggerEngine:
     def handed(self, step: Step) -> Handed:
         """What a container is given of a step."""
         settings: Mapping[str, str] = self.settings if step.network else {}
+        if step.network and self.modules:
+            settings = {**settings, **offline_settings(f"file://{BUNDLED}")}
         return Handed(argv=step.argv, env={**settings, **dict(step.env)}, caches=dict(step.caches))
+
+
+def _volume(cache: str) -> tuple[str, dagger.CacheVolume]:
+    """Where a named cache stands in containers, and what it is."""
+    return f"{CACHE_ROOT}/{cache}", dag.cache_volume(f"ocelot-go-{cache}")
 
 
 def container_settings(environment: Mapping[str, str]) -> dict[str, str]:
@@ -217,10 +257,12 @@ class DaggerClient:
     Attributes:
         image: the golang image, by digest.
         settings: Go's module settings for steps that may use the network.
+        modules: see `DaggerEngine`.
     """
 
     image: str
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    modules: Path | None = None
     name: str = "dagger"
 
     async def compile(
@@ -235,6 +277,11 @@ class DaggerClient:
         async with self._engine() as engine:
             return await engine.resolve(tree, recipe, progress)
 
+    async def collect(self, tree: Tree, recipe: Recipe, into: Path, progress: Progress) -> None:
+        """See `Engine.collect`."""
+        async with self._engine() as engine:
+            await engine.collect(tree, recipe, into, progress)
+
     @asynccontextmanager
     async def _engine(self) -> AsyncGenerator[DaggerEngine]:
         with tempfile.TemporaryDirectory(prefix="ocelot-") as folder:
@@ -244,6 +291,7 @@ class DaggerClient:
                     deliver=from_host,
                     workspace=Path(folder),
                     settings=self.settings,
+                    modules=self.modules,
                 )
 
 

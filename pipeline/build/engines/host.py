@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +23,8 @@ import anyio
 from pipeline import process
 from pipeline.build.engines import MODULE_FILES, MODULE_SETTINGS, OnBinary, run_together
 from pipeline.build.failure import step_error
-from pipeline.build.recipe import GO_VERSION, Recipe, Step
+from pipeline.build.modules import DEFAULT_PROXY, DOWNLOADS, move_modules
+from pipeline.build.recipe import GO_VERSION, MODULES_CACHE, Recipe, Step
 from pipeline.errors import ToolchainError
 from pipeline.files import Tree, told_write_errors, write_tree
 from pipeline.progress import Progress
@@ -59,13 +60,28 @@ class HostEngine:
             there = [name for name in MODULE_FILES if (run.source / name).is_file()]
             return {name: (run.source / name).read_bytes() for name in there}
 
+    async def collect(self, tree: Tree, recipe: Recipe, into: Path, progress: Progress) -> None:
+        """See `Engine.collect`."""
+        settings = await self._settings(go_program(self.toolchain))
+        known = (self.caches / MODULES_CACHE / DOWNLOADS).absolute().as_uri()
+        chain = f"{known},{settings.get('GOPROXY') or DEFAULT_PROXY}"
+        with tempfile.TemporaryDirectory(dir=into.parent, prefix=".modules-") as folder:
+            # a cache of its own: what is in it afterwards is what is needed, and no more
+            caches = Path(folder)
+            own = replace(self, caches=caches, settings={**settings, "GOPROXY": chain})
+            async with own.prepared(tree, recipe, progress):
+                move_modules(caches / MODULES_CACHE / DOWNLOADS, into)
+
+    async def _settings(self, go: Path) -> Mapping[str, str]:
+        return await module_settings(go) if self.settings is None else self.settings
+
     @asynccontextmanager
     async def prepared(
         self, tree: Tree, recipe: Recipe, progress: Progress
     ) -> AsyncGenerator[HostRun]:
         """A folder with the sources, in which all but the compile steps were run."""
         go = go_program(self.toolchain)
-        settings = await module_settings(go) if self.settings is None else self.settings
+        settings = await self._settings(go)
         with self._workspace(progress) as root:
             run = HostRun(
                 go=go,

