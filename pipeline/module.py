@@ -11,6 +11,7 @@ disk.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -18,16 +19,16 @@ import dagger
 from dagger import DefaultPath, Doc, check, dag, function, object_type
 
 from pipeline import defaults
-from pipeline.build import locking, run
+from pipeline.build import bundling, locking, run
 from pipeline.build.catalog import component_rows
 from pipeline.build.engines import dagger as engines
 from pipeline.build.lock import FILE_NAME, write_entries
 from pipeline.build.upstream import read_upstream
-from pipeline.config import Config, load_config
+from pipeline.config import load_config
 from pipeline.model import Architecture
 from pipeline.module_options import (
     Architectures,
-    Asked,
+    BundleFile,
     Checkout,
     DistributionName,
     Distributions,
@@ -46,7 +47,6 @@ from pipeline.module_options import (
     own_workspace,
     told,
 )
-from pipeline.naming import zip_name
 from pipeline.report.components import rows_json
 from pipeline.report.progress import plain_progress
 
@@ -83,6 +83,7 @@ class Ocelot:
         go_proxy: GoProxy = "",
         source_date_epoch: Epoch = "",
         locked: Locked = False,
+        bundle: BundleFile = None,
     ) -> dagger.Directory:
         """Build a distribution's layers: a zip for each architecture, and manifest.json."""
         options = Options(
@@ -94,8 +95,9 @@ class Ocelot:
             go_proxy=go_proxy,
             source_date_epoch=source_date_epoch,
             locked=locked,
+            bundle=bundle,
         )
-        asked = await self._asked(distribution, architectures_of(architecture), options)
+        asked = await options.asked(distribution, architectures_of(architecture), self.config)
         cache = asked.engine.workspace / "cache"
         await run.build(
             asked.request, asked.config, asked.engine, cache=cache, progress=plain_progress()
@@ -116,6 +118,7 @@ class Ocelot:
         go_proxy: GoProxy = "",
         source_date_epoch: Epoch = "",
         locked: Locked = False,
+        bundle: BundleFile = None,
     ) -> dagger.File:
         """Build the zip for one architecture."""
         built = await self.build(
@@ -129,8 +132,10 @@ class Ocelot:
             go_proxy,
             source_date_epoch,
             locked,
+            bundle,
         )
-        return built.file(zip_name(Architecture(architecture), distribution))
+        (name,) = await built.glob("*.zip")
+        return built.file(name)
 
     @function(cache="session")
     @told
@@ -145,6 +150,7 @@ class Ocelot:
         go_image: GoImage = "",
         go_proxy: GoProxy = "",
         locked: Locked = False,
+        bundle: BundleFile = None,
     ) -> dagger.File:
         """Compile the collector for one architecture, without packing it."""
         options = Options(
@@ -155,8 +161,11 @@ class Ocelot:
             go_image=go_image,
             go_proxy=go_proxy,
             locked=locked,
+            bundle=bundle,
         )
-        asked = await self._asked(distribution, architectures_of(architecture, one=True), options)
+        asked = await options.asked(
+            distribution, architectures_of(architecture, one=True), self.config
+        )
         decided = await asked.decided()
         (step,) = decided.recipe.compile
         ready = await asked.prepared(decided)
@@ -184,7 +193,7 @@ class Ocelot:
             go_image=go_image,
             go_proxy=go_proxy,
         )
-        asked = await self._asked(distribution, (Architecture.AMD64,), options)
+        asked = await options.asked(distribution, (Architecture.AMD64,), self.config)
         return await asked.prepared(await asked.decided())
 
     @function(cache="session")
@@ -209,24 +218,58 @@ class Ocelot:
             go_image=go_image,
             go_proxy=go_proxy,
         )
-        workspace = own_workspace()
-        config = await self._config(workspace)
-        names = distribution or list(config.distributions)
-        requests = [options.request(name, tuple(Architecture), config, workspace) for name in names]
-        engine = options.engine(config, workspace)
+        opened = await options.opened(self.config, own_workspace())
+        config = opened.config
+        requests = [
+            run.Request(
+                distribution=name,
+                architectures=tuple(Architecture),
+                upstream=opened.upstream,
+                output=Path(),
+            )
+            for name in distribution or list(config.distributions)
+        ]
         done = await locking.lock_distributions(
-            requests, config, engine, plain_progress(), upgrade=upgrade
+            requests, config, opened.engine, plain_progress(), upgrade=upgrade
         )
         locking.check_outcomes(done, check=False)
         kept = None if distribution else tuple(config.distributions)
         write_entries(config.folder, *locking.entries(done), distributions=kept)
         return engines.from_module(config.folder).file(FILE_NAME)
 
+    @function(cache="session")
+    @told
+    async def bundle(
+        self,
+        distribution: DistributionName = "default",
+        upstream_repo: UpstreamRepo = defaults.UPSTREAM_REPO,
+        upstream_ref: UpstreamRef = defaults.UPSTREAM_REF,
+        upstream: UpstreamFolder = None,
+        git_token: GitToken = None,
+        go_image: GoImage = "",
+        go_proxy: GoProxy = "",
+    ) -> dagger.File:
+        """Pack all that a locked build needs into one file, for `build --bundle`."""
+        options = Options(
+            upstream_repo=upstream_repo,
+            upstream_ref=upstream_ref,
+            upstream=upstream,
+            git_token=git_token,
+            go_image=go_image,
+            go_proxy=go_proxy,
+        )
+        asked = await options.asked(distribution, tuple(Architecture), self.config)
+        request = replace(asked.request, output=asked.request.output / "ocelot-bundle.tar.zst")
+        await bundling.make_bundle(request, asked.config, asked.engine, plain_progress())
+        return engines.from_module(request.output.parent).file(request.output.name)
+
     @function
     @told
     async def config_check(self) -> str:
         """Check every file of the config folder; all problems are told at once."""
-        loaded = await self._config(own_workspace())
+        folder = own_workspace() / "config"
+        await self.config.export(str(folder))
+        loaded = load_config(folder)
         return f"{len(loaded.distributions)} distributions, {len(loaded.components)} components\n"
 
     @function(cache="session")
@@ -247,10 +290,9 @@ class Ocelot:
             git_token=git_token,
             go_image=go_image,
         )
-        workspace = own_workspace()
-        loaded = await self._config(workspace)
-        source = await read_upstream(options.upstream_of(loaded, workspace), plain_progress())
-        return rows_json(component_rows(loaded, source.files))
+        opened = await options.opened(self.config, own_workspace())
+        source = await read_upstream(opened.upstream, plain_progress())
+        return rows_json(component_rows(opened.config, source.files))
 
     @function
     @check
@@ -271,20 +313,6 @@ class Ocelot:
         """The tests that need nothing but Python."""
         command = ["uv", "run", "pytest", "tests/unit", "--no-cov"]
         await _checkout(source).with_exec(command).sync()
-
-    async def _config(self, workspace: Path) -> Config:
-        folder = workspace / "config"
-        await self.config.export(str(folder))
-        return load_config(folder)
-
-    async def _asked(
-        self, distribution: str, architectures: tuple[Architecture, ...], options: Options
-    ) -> Asked:
-        """What a call asks for, by the config and in the working folder of this function."""
-        workspace = own_workspace()
-        config = await self._config(workspace)
-        request = options.request(distribution, architectures, config, workspace)
-        return Asked(request, config, options.engine(config, workspace))
 
 
 def _checkout(source: dagger.Directory) -> dagger.Container:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, NamedTuple, ParamSpec, TypeVar
 
@@ -12,9 +12,11 @@ import dagger
 from dagger import DefaultPath, Doc, Ignore, dag
 
 from pipeline import project
+from pipeline.build import bundle as bundles
 from pipeline.build import plan, run
 from pipeline.build.commits import FOLDER
 from pipeline.build.engines import dagger as engines
+from pipeline.build.engines.dagger_git import EngineGit
 from pipeline.build.upstream import (
     Resolved,
     Source,
@@ -23,11 +25,13 @@ from pipeline.build.upstream import (
     folder_source,
     repository,
 )
-from pipeline.config import Config
+from pipeline.config import Config, load_config
 from pipeline.errors import OcelotError, UsageError
 from pipeline.model import Architecture
 from pipeline.progress import Progress
 from pipeline.report.progress import plain_progress
+
+DEFAULT_DISTRIBUTION = "default"
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -49,6 +53,9 @@ GoProxy = Annotated[str, Doc("Go module proxy, as GOPROXY; default: Go's own.")]
 Epoch = Annotated[str, Doc("SOURCE_DATE_EPOCH of the zips; default: the commit's date.")]
 Locked = Annotated[bool, Doc("Refuse to build anything but what ocelot.lock says.")]
 Upgrade = Annotated[bool, Doc("Follow the ref to its newest commit, modules anew.")]
+BundleFile = Annotated[
+    dagger.File | None, Doc("Build from a bundle alone: its config, its upstream, its modules.")
+]
 Checkout = Annotated[
     dagger.Directory,
     DefaultPath("/"),
@@ -82,6 +89,28 @@ class Options:
     go_proxy: str = ""
     source_date_epoch: str = ""
     locked: bool = False
+    bundle: dagger.File | None = None
+
+    async def opened(self, directory: dagger.Directory, workspace: Path) -> Opened:
+        """Configuration, upstream and engine that these options ask for.
+
+        Args:
+            directory: the config folder, unless a bundle brings its own.
+            workspace: where files are put for the engine.
+        """
+        if self.bundle is None:
+            folder = workspace / "config"
+            await directory.export(str(folder))
+            config = load_config(folder)
+            return Opened(
+                config, self.upstream_of(config, workspace), self.engine(config, workspace)
+            )
+        file = workspace / "ocelot-bundle.tar.zst"
+        await self.bundle.export(str(file))
+        unpacked = bundles.open_bundle(file, workspace / "bundle")
+        config = load_config(unpacked.config)
+        engine = replace(self.engine(config, workspace), modules=unpacked.modules)
+        return Opened(config, bundles.BundleUpstream(bundle=unpacked), engine, unpacked)
 
     def engine(self, config: Config, workspace: Path) -> engines.DaggerEngine:
         """The engine that these options ask for."""
@@ -92,22 +121,24 @@ class Options:
             settings=engines.container_settings({"GOPROXY": self.go_proxy}),
         )
 
-    def request(
+    async def asked(
         self,
         distribution: str,
         architectures: tuple[Architecture, ...],
-        config: Config,
-        workspace: Path,
-    ) -> run.Request:
-        """What these options ask to be built."""
-        return run.Request(
-            distribution=distribution,
+        directory: dagger.Directory,
+    ) -> Asked:
+        """What a call asks for, in the working folder of this function."""
+        workspace = own_workspace()
+        opened = await self.opened(directory, workspace)
+        request = run.Request(
+            distribution=opened.distribution(distribution),
             architectures=architectures,
-            upstream=self.upstream_of(config, workspace),
+            upstream=opened.upstream,
             output=workspace / "dist",
             epoch=plan.source_date_epoch(self.source_date_epoch),
-            locked=self.locked,
+            locked=self.locked or self.bundle is not None,
         )
+        return Asked(request, opened.config, opened.engine)
 
     def upstream_of(self, config: Config, workspace: Path) -> Upstream:
         """What brings upstream's files, by this order: a folder, the sample, the engine's git."""
@@ -126,7 +157,7 @@ class Options:
             # of the module's own sources, wherever the runtime has installed this package
             sample = dag.current_module().source().directory("tests/upstream")
             return HandedFolder(given=origin.given, ref=ref, directory=sample, workspace=workspace)
-        return engines.EngineGit(
+        return EngineGit(
             origin=origin,
             ref=ref,
             token=self.git_token,
@@ -158,6 +189,26 @@ class HandedFolder:
             if await self.directory.exists(FOLDER):
                 await self.directory.directory(FOLDER).export(str(folder / FOLDER))
         return folder_source(self.given, self.ref, folder)
+
+
+class Opened(NamedTuple):
+    """What a build is made of, and what makes it."""
+
+    config: Config
+    upstream: Upstream
+    engine: engines.DaggerEngine
+    bundle: bundles.Bundle | None = None
+
+    def distribution(self, name: str) -> str:
+        """The distribution to build: the one named or, where only the default is, the bundle's.
+
+        Raises:
+            UsageError: the bundle is for another one.
+        """
+        own = self.bundle.index.distribution if self.bundle else name
+        if name not in (own, DEFAULT_DISTRIBUTION):
+            raise UsageError(f"the bundle is for {own}, not for {name}", hint=f"name {own}")
+        return own
 
 
 class Asked(NamedTuple):

@@ -198,7 +198,7 @@ def _unpack(file: IO[bytes], folder: Path) -> Index:
     with tarfile.open(fileobj=reader, mode="r|") as tar:
         index = _read_index(tar)
         missing = dict(index.members)
-        for info in tar:
+        while info := tar.next():
             member = missing.pop(info.name, None)
             if member is None or not info.isreg() or info.size != member.size:
                 raise _DamagedError(f"{info.name} is not what {INDEX} says")

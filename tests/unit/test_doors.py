@@ -20,7 +20,13 @@ MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob(
 DOORS = {
     "rich": ("cli/", "report/"),
     "typer": ("cli/",),
-    "dagger": ("module.py", "module_options.py", "build/engines/dagger.py", "gitops/"),
+    "dagger": (
+        "module.py",
+        "module_options.py",
+        "build/engines/dagger.py",
+        "build/engines/dagger_git.py",
+        "gitops/",
+    ),
     "boto3": ("publish/aws/",),
     "botocore": ("publish/aws/",),
 }
