@@ -25,20 +25,17 @@ Licences = dict[tuple[str, str], tuple[str, ...]]
 _FILE = re.compile(r"(licen[cs]e|copying)([._-](?!go$)[a-z0-9]+)?(\.(txt|md|rst))?", re.IGNORECASE)
 _LARGEST_FILE = 1024**2
 
-# Rules across the page, the end of the Apache terms, and the first words of the common licences.
-_CUT = re.compile(
-    r"end of terms and conditions"
-    r"|\n[ \t]*\n[ \t]*[-=*_]{3,}[ \t]*$"  # not below a heading
-    r"|(?=^\W*redistribution and use in source and binary)"
-    r"|(?=^\W*permission is hereby granted, free of charge)"
-    r"|(?=^\W*licensed under the apache license)"
-    r"|(?=^\W*apache license$)",
-    re.MULTILINE,
+# Where one licence ends and another begins, in lines of small letters.
+_RULE = re.compile(r"[-=*_]{3,}")
+_ENDS = ("end of terms and conditions",)
+_BEGINS = (
+    "apache license",
+    "licensed under the apache license",
+    "permission is hereby granted, free of charge",
+    "redistribution and use in source and binary forms",
 )
-_NOT_COMPARED = re.compile(
-    r"^\W*(portions )?copyright\b.*((19|20)\d\d|\(c\)|©|yyyy|year).*$|^\W*all rights reserved\W*$",
-    re.MULTILINE,
-)
+# Who has the copyright, and since when.
+_HOLDER = re.compile(r"(portions )?copyright\b.*((19|20)\d\d|\(c\)|©|yyyy|year)|all rights reserved\W*$")
 _WORD = re.compile(r"[a-z0-9]+")
 _FEWEST_WORDS = 20  # titles and remarks between two licences
 
@@ -107,9 +104,18 @@ def _known() -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 def _pieces(text: str) -> tuple[tuple[str, ...], ...]:
     """The words of each licence in a text, without who has the copyright."""
-    cut = _CUT.split(_NOT_COMPARED.sub("", text.lower()))
-    pieces = [tuple(_WORD.findall(piece)) for piece in cut]
-    return tuple(piece for piece in pieces if len(piece) >= _FEWEST_WORDS)
+    pieces: list[list[str]] = [[]]
+    above = ""
+    for line in text.lower().splitlines():
+        stripped = line.strip(" \t#*/")
+        rule = not above and _RULE.fullmatch(line.strip())  # below text it is a heading's
+        if rule or stripped.startswith((*_BEGINS, *_ENDS)):
+            pieces.append([])
+        if not _HOLDER.match(stripped):
+            pieces[-1].append(line)
+        above = stripped
+    found = (tuple(_WORD.findall(" ".join(lines))) for lines in pieces)
+    return tuple(piece for piece in found if len(piece) >= _FEWEST_WORDS)
 
 
 @cache

@@ -8,7 +8,6 @@ https://cyclonedx.org/docs/1.6/json/ and https://github.com/package-url/purl-spe
 from __future__ import annotations
 
 import hashlib
-import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from importlib.metadata import version
 from cyclonedx.model import HashAlgorithm, HashType, Property
 from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.dependency import Dependency
 from cyclonedx.model.license import DisjunctiveLicense, LicenseAcknowledgement
 from cyclonedx.model.tool import ToolRepository
 from cyclonedx.output.json import JsonV1Dot6
@@ -60,10 +60,9 @@ def sbom(
             tools=ToolRepository(components=[_ocelot()]),
         ),
     )
-    bom.register_dependency(whole, files)
     collector = next(each for each in files if each.name == COLLECTOR)
-    bom.register_dependency(collector, code)
-    return _text(bom)
+    bom.dependencies = [_needs(whole, files), _needs(collector, code)]
+    return (JsonV1Dot6(bom).output_as_string(indent=2) + "\n").encode()
 
 
 def collector_version(info: BuildInfo) -> str:
@@ -72,9 +71,10 @@ def collector_version(info: BuildInfo) -> str:
     return next((module.source.version for module in found), "")
 
 
-def _text(bom: Bom) -> bytes:
-    document = json.loads(JsonV1Dot6(bom).output_as_string())
-    return (json.dumps(document, indent=2) + "\n").encode()
+def _needs(component: Component, others: Sequence[Component]) -> Dependency:
+    """All that Go notes of who needs whom: what is in the binary."""
+    needed = [Dependency(other.bom_ref) for other in others]
+    return Dependency(component.bom_ref, dependencies=needed)
 
 
 def _layer(layer: LayerFile, info: BuildInfo, name: str) -> Component:
