@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli import build, components, config, doctor
+from pipeline.cli import build, components, config, doctor, inspect
 from pipeline.errors import EXIT_CODES, InterruptedBuildError, OcelotError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 app.command("build")(build.build)
 app.command("doctor")(doctor.doctor)
+app.command("inspect")(inspect.inspect)
 app.command("components")(components.components)
 app.add_typer(config.app, name="config")
 

@@ -21,6 +21,7 @@ _FRAME = 16  # the linker puts so many bytes around the modules' text
 _LONGEST_VARINT = 10
 _QUOTES = ('"', "`")
 
+_COLLECTOR = "go.opentelemetry.io/collector/otelcol"
 DEVELOPMENT = "(devel)"
 
 
@@ -70,6 +71,17 @@ class BuildInfo:
     main: Module
     modules: tuple[Module, ...]
     settings: tuple[tuple[str, str], ...]
+
+    @property
+    def go(self) -> str:
+        """Go's version as a number: `1.26.6`, without experiments."""
+        return self.go_version.removeprefix("go").partition(" ")[0]
+
+    @property
+    def collector_version(self) -> str:
+        """The collector's version as people know it, empty for a binary that is none."""
+        found = (module for module in self.modules if module.path == _COLLECTOR)
+        return next((module.source.version for module in found), "")
 
     def setting(self, name: str) -> str:
         """One setting, empty where it is not noted."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.model import KINDS
+from pipeline.kinds import KINDS
 from pipeline.supply.buildinfo import BuildInfo
 from pipeline.supply.functions import FunctionTable, import_path, package_of
 from pipeline.supply.sizes import Ledger, Owners

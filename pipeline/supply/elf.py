@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import UsageError
 
-_FILE_HEADER = struct.Struct("<4sBB10x2xH4x8x8xQ4xHHHHHH")
+_FILE_HEADER = struct.Struct("<4sBB12xH4x8x8xQ4xHHHHHH")
 _SECTION_HEADER = struct.Struct("<II8xQQQ24x")
 _CLASS_64, _LITTLE_ENDIAN = 2, 1
 _NOBITS = 8  # sections that take no bytes in the file, such as .bss
@@ -65,30 +65,34 @@ def read_elf(binary: bytes) -> Elf:
     content = memoryview(binary)
     if len(content) < _FILE_HEADER.size:
         raise _refused("it is too short")
-    magic, width, order, machine, offset, _, _, _, size, count, names = _FILE_HEADER.unpack_from(
-        content
-    )
+    magic, width, order, machine, offset, *_, size, count, names = _FILE_HEADER.unpack_from(content)
     if (magic, width, order) != (b"\x7fELF", _CLASS_64, _LITTLE_ENDIAN):
         raise _refused("it is no 64-bit ELF file")
     end = offset + count * _SECTION_HEADER.size
-    if size != _SECTION_HEADER.size or not count or names >= count or end > len(content):
+    if size != _SECTION_HEADER.size or names >= count or end > len(content):
         raise _refused("it has no section headers")
-    headers = list(_SECTION_HEADER.iter_unpack(content[offset:end]))
-    _, _, _, start, length = headers[names]
-    texts = bytes(content[start : start + length])
-    found = [
-        Section(name=_name(texts, at), address=address, offset=place, size=size)
-        for at, kind, address, place, size in headers
-        if kind != _NOBITS and size
-    ]
-    sections = tuple(sorted(found, key=lambda each: each.offset))
+    sections = tuple(_sections(content, content[offset:end], names))
     if any(each.offset + each.size > len(content) for each in sections):
         raise _refused("it is cut short")
     return Elf(architecture=_MACHINES.get(machine, ""), content=content, sections=sections)
 
 
+def _sections(content: memoryview, table: memoryview, names: int) -> list[Section]:
+    """The sections of a table of headers, of which one is that of their names."""
+    headers = list(_SECTION_HEADER.iter_unpack(table))
+    start, length = (int(each) for each in headers[names][3:])
+    texts = bytes(content[start : start + length])
+    found = [
+        Section(name=_name(texts, at), address=address, offset=offset, size=size)
+        for at, kind, address, offset, size in headers
+        if kind != _NOBITS and size
+    ]
+    return sorted(found, key=lambda each: each.offset)
+
+
 def _name(texts: bytes, at: int) -> str:
-    return texts[at:].partition(b"\0")[0].decode("ascii", "replace")
+    end = texts.find(b"\0", at)
+    return texts[at : max(at, end)].decode("ascii", "replace")
 
 
 def _refused(why: str) -> UsageError:

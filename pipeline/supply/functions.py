@@ -106,7 +106,8 @@ def import_path(escaped: bytes) -> str:
 
 
 def _read(table: memoryview) -> FunctionTable:
-    magic, _, pointer, count, _, _, names_at, units, _, values, rows = _HEADER.unpack_from(table)
+    magic, _, pointer, *figures = _HEADER.unpack_from(table)
+    count, _, _, names_at, units, _, values, rows = (int(each) for each in figures)
     ordered = _HEADER.size <= names_at <= units <= values <= rows <= len(table)
     if magic != _MAGIC or pointer != _POINTER or not ordered:
         raise ValueError(magic)
@@ -114,23 +115,16 @@ def _read(table: memoryview) -> FunctionTable:
     packages, uses = _names_by_package(names)
     words = _words(table[rows:])
     end = _count_functions(words, count, packages, uses)
-    code = words[2 * count] - words[0]
-    index = -(-code // _INDEX_STEP) * _INDEX_BYTES
-    parts = (
-        ([use.values for use in uses.values()], rows - values),
-        ([use.data for use in uses.values()], len(table) - rows - 4 * end - index),
-    )
-    shared = 0
-    own = [0] * len(uses)
-    for sets, size in parts:
-        sole, more = _own_and_shared(sets, size)
-        own = [sum(pair) for pair in zip(own, sole, strict=True)]
-        shared += more
+    index = -(-(words[2 * count] - words[0]) // _INDEX_STEP) * _INDEX_BYTES
+    each = list(uses.values())
+    values_own, values_shared = _own_and_shared([use.values for use in each], rows - values)
+    data_size = len(table) - rows - 4 * end - index
+    data_own, data_shared = _own_and_shared([use.data for use in each], data_size)
     found = {
-        import_path(package): PackageBytes(code=use.code, tables=use.tables + more)
-        for (package, use), more in zip(uses.items(), own, strict=True)
+        import_path(package): PackageBytes(code=use.code, tables=use.tables + own + data)
+        for (package, use), own, data in zip(uses.items(), values_own, data_own, strict=True)
     }
-    return FunctionTable(names=tuple(names), packages=found, shared=shared)
+    return FunctionTable(names=tuple(names), packages=found, shared=values_shared + data_shared)
 
 
 def _names_by_package(names: list[bytes]) -> tuple[dict[int, bytes], dict[bytes, _Use]]:

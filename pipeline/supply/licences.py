@@ -35,7 +35,9 @@ _BEGINS = (
     "redistribution and use in source and binary forms",
 )
 # Who has the copyright, and since when.
-_HOLDER = re.compile(r"(portions )?copyright\b.*((19|20)\d\d|\(c\)|©|yyyy|year)|all rights reserved\W*$")
+_HOLDER = re.compile(
+    r"(portions )?copyright\b.*((19|20)\d\d|\(c\)|©|yyyy|year)|all rights reserved\W*$"
+)
 _WORD = re.compile(r"[a-z0-9]+")
 _FEWEST_WORDS = 20  # titles and remarks between two licences
 
@@ -135,9 +137,6 @@ def _name_of(words: tuple[str, ...]) -> str:
 def _longest_change(words: tuple[str, ...], known: tuple[str, ...]) -> int:
     changes = [each for each in Indel.opcodes(words, known) if each.tag != "equal"]
     return max(
-        (
-            max(each.src_end - each.src_start, each.dest_end - each.dest_start)
-            for each in changes
-        ),
+        (max(each.src_end - each.src_start, each.dest_end - each.dest_start) for each in changes),
         default=0,
     )

@@ -12,27 +12,27 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import Any, cast
 
-from cyclonedx.model import HashAlgorithm, HashType, Property
-from cyclonedx.model.bom import Bom, BomMetaData
-from cyclonedx.model.component import Component, ComponentType
-from cyclonedx.model.dependency import Dependency
-from cyclonedx.model.license import DisjunctiveLicense, LicenseAcknowledgement
-from cyclonedx.model.tool import ToolRepository
-from cyclonedx.output.json import JsonV1Dot6
+from cyclonedx import model
+from cyclonedx.model import bom, component, dependency, license, tool  # noqa: A004
+from cyclonedx.output import json
 from packageurl import PackageURL
 
 from pipeline.build.zip import Entry
 from pipeline.supply.buildinfo import BuildInfo, Module
 from pipeline.supply.layerfile import COLLECTOR, LayerFile
 
-# The module whose version people know as the collector's.
-_COLLECTOR_MODULE = "go.opentelemetry.io/collector/otelcol"
+# The library's decorators hide the types of its classes from a checker.
+_Part = Any
+_model, _bom, _component = cast("tuple[Any, Any, Any]", (model, bom, component))
+_dependency, _license, _tool = cast("tuple[Any, Any, Any]", (dependency, license, tool))
+_output = cast("Any", json)
 
 _NO_LICENCES: Mapping[tuple[str, str], tuple[str, ...]] = {}
 
 
-def sbom(
+def bill_of_materials(
     layer: LayerFile,
     info: BuildInfo,
     *,
@@ -51,59 +51,51 @@ def sbom(
     files = [_file(entry) for entry in layer.entries]
     modules = [_module(module, licences) for module in (info.main, *info.modules)]
     code = [*modules, _standard_library(info)]
-    bom = Bom(
+    bill = _bom.Bom(
         components=[*files, *code],
         serial_number=uuid.uuid5(uuid.NAMESPACE_URL, f"sha256:{layer.sha256}"),
-        metadata=BomMetaData(
+        metadata=_bom.BomMetaData(
             component=whole,
             timestamp=datetime.fromtimestamp(layer.modified, tz=UTC),
-            tools=ToolRepository(components=[_ocelot()]),
+            tools=_tool.ToolRepository(components=[_ocelot()]),
         ),
     )
     collector = next(each for each in files if each.name == COLLECTOR)
-    bom.dependencies = [_needs(whole, files), _needs(collector, code)]
-    return (JsonV1Dot6(bom).output_as_string(indent=2) + "\n").encode()
+    bill.dependencies = [_needs(whole, files), _needs(collector, code)]
+    return (_output.JsonV1Dot6(bill).output_as_string(indent=2) + "\n").encode()
 
 
-def collector_version(info: BuildInfo) -> str:
-    """The collector's version as people know it, empty for a binary that is none."""
-    found = (each for each in info.modules if each.path == _COLLECTOR_MODULE)
-    return next((module.source.version for module in found), "")
-
-
-def _needs(component: Component, others: Sequence[Component]) -> Dependency:
+def _needs(part: _Part, others: Sequence[_Part]) -> _Part:
     """All that Go notes of who needs whom: what is in the binary."""
-    needed = [Dependency(other.bom_ref) for other in others]
-    return Dependency(component.bom_ref, dependencies=needed)
+    needed = [_dependency.Dependency(other.bom_ref) for other in others]
+    return _dependency.Dependency(part.bom_ref, dependencies=needed)
 
 
-def _layer(layer: LayerFile, info: BuildInfo, name: str) -> Component:
+def _layer(layer: LayerFile, info: BuildInfo, name: str) -> _Part:
     facts = {"architecture": info.setting("GOARCH"), "build-tags": info.setting("-tags")}
-    return Component(
-        type=ComponentType.APPLICATION,
+    return _component.Component(
+        type=_component.ComponentType.APPLICATION,
         name=name,
-        version=collector_version(info) or None,
+        version=info.collector_version or None,
         bom_ref=f"layer:{layer.sha256}",
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=layer.sha256)],
+        hashes=[_sha256(layer.sha256)],
         properties=_properties({**facts, "size": str(layer.size), "file": layer.file}),
     )
 
 
-def _file(entry: Entry) -> Component:
+def _file(entry: Entry) -> _Part:
     digest = hashlib.sha256(entry.content).hexdigest()
     facts = {"mode": f"{entry.mode:04o}", "size": str(len(entry.content))}
-    return Component(
-        type=ComponentType.FILE,
+    return _component.Component(
+        type=_component.ComponentType.FILE,
         name=entry.name,
         bom_ref=f"file:{entry.name}",
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest)],
+        hashes=[_sha256(digest)],
         properties=_properties(facts),
     )
 
 
-def _module(
-    module: Module, licences: Mapping[tuple[str, str], Sequence[str]]
-) -> Component:
+def _module(module: Module, licences: Mapping[tuple[str, str], Sequence[str]]) -> _Part:
     """A Go module by the code that was compiled.
 
     One that a folder replaces keeps its own path, and has no version: its code was never published.
@@ -116,35 +108,42 @@ def _module(
         "replaces": str(module) if replaced and module.published else "",
         "replaced-by": replaced.path if replaced and not module.published else "",
     }
-    return Component(
-        type=ComponentType.LIBRARY,
+    return _component.Component(
+        type=_component.ComponentType.LIBRARY,
         name=source.path,
         version=released,
         bom_ref=f"module:{module}",
         purl=_purl(source.path, released),
         licenses=[
-            DisjunctiveLicense(id=each, acknowledgement=LicenseAcknowledgement.CONCLUDED)
+            _license.DisjunctiveLicense(
+                id=each, acknowledgement=_license.LicenseAcknowledgement.CONCLUDED
+            )
             for each in licences.get((source.path, source.version), ())
         ],
         properties=_properties(facts),
     )
 
 
-def _standard_library(info: BuildInfo) -> Component:
-    released = info.go_version.removeprefix("go").partition(" ")[0]
-    return Component(
-        type=ComponentType.LIBRARY,
+def _standard_library(info: BuildInfo) -> _Part:
+    return _component.Component(
+        type=_component.ComponentType.LIBRARY,
         name="stdlib",
-        version=released,
+        version=info.go,
         description="Go's standard library and run time",
         bom_ref="stdlib",
-        purl=_purl("stdlib", released),
+        purl=_purl("stdlib", info.go),
         properties=_properties({"go-version": info.go_version}),
     )
 
 
-def _ocelot() -> Component:
-    return Component(type=ComponentType.APPLICATION, name="ocelot", version=version("ocelot"))
+def _ocelot() -> _Part:
+    return _component.Component(
+        type=_component.ComponentType.APPLICATION, name="ocelot", version=version("ocelot")
+    )
+
+
+def _sha256(digest: str) -> _Part:
+    return _model.HashType(alg=_model.HashAlgorithm.SHA_256, content=digest)
 
 
 def _purl(path: str, released: str | None) -> PackageURL:
@@ -152,7 +151,7 @@ def _purl(path: str, released: str | None) -> PackageURL:
     return PackageURL(type="golang", namespace=namespace or None, name=name, version=released)
 
 
-def _properties(facts: Mapping[str, str]) -> Iterator[Property]:
+def _properties(facts: Mapping[str, str]) -> Iterator[_Part]:
     for name, value in facts.items():
         if value:
-            yield Property(name=f"ocelot:{name}", value=value)
+            yield _model.Property(name=f"ocelot:{name}", value=value)

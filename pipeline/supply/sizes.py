@@ -140,7 +140,7 @@ class Owners:
 
     def __init__(self, info: BuildInfo) -> None:
         self.main = info.main.path
-        self.go_version = info.go_version.removeprefix("go").partition(" ")[0]
+        self.go = info.go
         self.modules: Mapping[str, Module] = {
             module.path: module for module in (*info.modules, info.main) if module.path
         }
@@ -165,7 +165,7 @@ class Owners:
         module = self.modules.get(name)
         if module:
             return module.source.version
-        return self.go_version if name == STANDARD_LIBRARY else ""
+        return self.go if name == STANDARD_LIBRARY else ""
 
 
 def _modules(packages: tuple[PackageSize, ...], owners: Owners) -> tuple[ModuleSize, ...]:
