@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
@@ -20,8 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-Kind = Literal["receiver", "exporter", "processor", "extension", "connector"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+from pipeline.kinds import KINDS
 
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import platformdirs
-
+from pipeline.cache import cache_folder
 from pipeline.config import DISTRIBUTIONS
 from pipeline.errors import UsageError
+
+__all__ = ["cache_folder", "config_folder", "sample_upstream"]
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -34,9 +34,3 @@ def config_folder(given: Path | None) -> Path:
 def sample_upstream() -> Path:
     """The folder that `--upstream-repo sample` means; it comes with a checkout."""
     return _CHECKOUT / "tests" / "upstream"
-
-
-def cache_folder() -> Path:
-    """The user cache: OCELOT_CACHE, else the platform's own place."""
-    given = os.environ.get("OCELOT_CACHE")
-    return Path(given).absolute() if given else platformdirs.user_cache_path("ocelot")

@@ -31,7 +31,7 @@ DOORS = {
     "botocore": ("publish/aws/",),
 }
 
-HEAVY = ("anyio", "deflate", "pydantic", "rich", "yaml")
+HEAVY = ("anyio", "cyclonedx", "deflate", "pydantic", "rapidfuzz", "rich", "yaml")
 
 LOOK = f"""
 import json, sys

@@ -1,0 +1,145 @@
+"""`ocelot inspect`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.cli import options
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from pipeline.report.inspect import Wanted
+    from pipeline.supply.inspection import Inspection
+    from pipeline.supply.layerfile import LayerFile
+
+STANDARD_OUTPUT = "-"
+
+Zips = Annotated[list[Path], typer.Argument(metavar="ZIP...", help="Layers, as built.")]
+Modules = Annotated[bool, typer.Option("--modules", help="Every Go module with its version.")]
+Sizes = Annotated[bool, typer.Option("--sizes", help="Which module takes which bytes.")]
+Top = Annotated[int, typer.Option("--top", min=0, help="Rows of --sizes, the largest; 0 for all.")]
+Sbom = Annotated[
+    str,
+    typer.Option(
+        "--sbom",
+        metavar="FILE",
+        help="Write a layer's bill of materials (CycloneDX 1.6); - for standard output.",
+    ),
+]
+
+
+def inspect(
+    zips: Zips,
+    modules: Modules = False,
+    sizes: Sizes = False,
+    top: Top = 20,
+    sbom: Sbom = "",
+    as_json: options.AsJson = False,
+) -> None:
+    """Tell what is inside layers: versions, files, components, modules, sizes.
+
+    The zip alone is read: no sources, no Go, no network. A bill of materials has the licences of
+    those modules that are in ocelot's Go module cache.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    alone = bool(sbom) and not (as_json or modules or sizes)
+    _check(zips, sbom, tables=not alone and not as_json)
+    layers: list[dict[str, Any]] = []
+    bill = b""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        for path in zips:
+            # unpacking needs no interpreter: imports go on meanwhile
+            opening = thread.submit(_opened, path)
+            bill = _bill(opening, sbom) if sbom else b""
+            if alone:
+                continue
+            found, wanted = _inspected(opening), _wanted(modules, sizes, top)
+            if as_json:
+                layers.append(_data(found, wanted, bill if sbom == STANDARD_OUTPUT else b""))
+            else:
+                _show(found, wanted)
+    if as_json:
+        typer.echo(json.dumps({"layers": layers}, indent=2))
+    elif alone and sbom == STANDARD_OUTPUT:
+        typer.echo(bill, nl=False)
+
+
+def _check(zips: list[Path], sbom: str, *, tables: bool) -> None:
+    from pipeline.errors import UsageError
+
+    if sbom and len(zips) > 1:
+        raise UsageError("--sbom takes one zip at a time", hint="run it once for each zip")
+    if sbom == STANDARD_OUTPUT and tables:
+        raise UsageError(
+            "--sbom - leaves no room for tables on standard output",
+            hint="name a file, or take all of it as one document with --json",
+        )
+
+
+def _opened(path: Path) -> LayerFile:
+    from pipeline.errors import UsageError
+    from pipeline.supply.layerfile import open_layer
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {path}: {error.strerror}", hint="name a zip that `ocelot build` made"
+        ) from error
+    return open_layer(content, file=path.name)
+
+
+def _bill(opening: Future[LayerFile], sbom: str) -> bytes:
+    """The bill of materials, written to its file; how many licences it has is told."""
+    from pipeline.cache import module_cache
+    from pipeline.files import write_atomic
+    from pipeline.supply.buildinfo import read_build_info
+    from pipeline.supply.elf import read_elf
+    from pipeline.supply.licences import licences
+    from pipeline.supply.sbom import bill_of_materials
+
+    layer = opening.result()
+    info = read_build_info(read_elf(layer.collector))
+    known = licences(info.modules, module_cache())
+    bill = bill_of_materials(layer, info, name=Path(layer.file).stem, licences=known)
+    count = f"{len(info.modules)} modules, the licences of {len(known)}"
+    if sbom == STANDARD_OUTPUT:
+        typer.echo(f"bill of materials: {count}", err=True)
+    else:
+        write_atomic(Path(sbom), bill)
+        typer.echo(f"{sbom}: {count}", err=True)
+    return bill
+
+
+def _inspected(opening: Future[LayerFile]) -> Inspection:
+    from pipeline.supply.inspection import inspect_layer
+
+    return inspect_layer(opening.result())
+
+
+def _wanted(modules: bool, sizes: bool, top: int) -> Wanted:
+    from pipeline.report.inspect import Wanted
+
+    return Wanted(modules=modules, sizes=sizes, top=top)
+
+
+def _data(found: Inspection, wanted: Wanted, bill: bytes) -> dict[str, Any]:
+    from pipeline.report.inspect import inspection_data
+
+    return {**inspection_data(found, wanted), **({"sbom": json.loads(bill)} if bill else {})}
+
+
+def _show(found: Inspection, wanted: Wanted) -> None:
+    from rich.console import Console
+
+    from pipeline.report.inspect import inspection_tables
+
+    console = Console(highlight=False)
+    for table in inspection_tables(found, wanted):
+        console.print(table)
