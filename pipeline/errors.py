@@ -128,6 +128,13 @@ class VerifyError(OcelotError):
     meaning = "verify: a layer is not what a rebuild gives"
 
 
+class AwsError(OcelotError):
+    """AWS does not answer, or refuses."""
+
+    exit_code = 11
+    meaning = "aws: AWS does not answer, or refuses"
+
+
 class InterruptedBuildError(OcelotError):
     """Ctrl-C or SIGTERM ended the work."""
 
@@ -150,6 +157,7 @@ EXIT_CODES: dict[int, str] = {
             OutputError,
             LockError,
             VerifyError,
+            AwsError,
             InterruptedBuildError,
         )
     },

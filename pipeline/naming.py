@@ -2,9 +2,72 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from pipeline.errors import UsageError, quoted
 from pipeline.model import Architecture
+
+_ZIP = re.compile(r"collector-(amd64|arm64)-([a-z0-9-]+)\.zip\Z")
+_ARN = re.compile(
+    r"arn:(aws|aws-cn|aws-us-gov):lambda:([a-z]{2}(?:-[a-z]+)+-\d):(\d{12}):layer:"
+    r"([A-Za-z0-9_-]{1,140}):(\d{1,9})\Z"
+)
+_LAYER = re.compile(r"(?:.+-)?(amd64|arm64)-(.+?)-(\d+_\d+_\d+[A-Za-z0-9_]*)(?:-.*)?\Z")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerArn:
+    """A layer version by its ARN."""
+
+    partition: str
+    region: str
+    account: str
+    name: str
+    version: int
+
+    @property
+    def layer(self) -> str:
+        """The layer's ARN, without the version."""
+        return f"arn:{self.partition}:lambda:{self.region}:{self.account}:layer:{self.name}"
+
+    def __str__(self) -> str:
+        return f"{self.layer}:{self.version}"
 
 
 def zip_name(architecture: Architecture, distribution: str) -> str:
     """File name of a layer's zip."""
     return f"collector-{architecture}-{distribution}.zip"
+
+
+def zip_parts(name: str) -> tuple[Architecture, str] | None:
+    """Architecture and distribution of a zip's file name; None for another name."""
+    found = _ZIP.match(name)
+    return (Architecture(found[1]), found[2]) if found else None
+
+
+def layer_arn(text: str) -> LayerArn:
+    """A layer version's ARN, taken apart.
+
+    Raises:
+        UsageError: it is none.
+    """
+    found = _ARN.match(text)
+    if found is None:
+        raise UsageError(
+            f"{quoted(text)} is no ARN of a layer version",
+            hint="such as arn:aws:lambda:eu-west-1:123456789012:layer:<name>:<version>",
+        )
+    partition, region, account, name, version = found.groups()
+    return LayerArn(
+        partition=partition, region=region, account=account, name=name, version=int(version)
+    )
+
+
+def layer_parts(name: str, distributions: Collection[str]) -> tuple[Architecture, str] | None:
+    """Architecture and distribution of a layer's name; None where it has none of them."""
+    found = _LAYER.match(name)
+    if found is None or found[2] not in distributions:
+        return None
+    return Architecture(found[1]), found[2]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli import build, bundle, components, config, doctor, inspect, lock
+from pipeline.cli import build, bundle, components, config, doctor, inspect, lock, verify
 from pipeline.errors import EXIT_CODES, InterruptedBuildError, OcelotError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ app.command("build")(build.build)
 app.command("doctor")(doctor.doctor)
 app.command("lock")(lock.lock)
 app.command("bundle")(bundle.bundle)
+app.command("verify")(verify.verify)
 app.command("inspect")(inspect.inspect)
 app.command("components")(components.components)
 app.add_typer(config.app, name="config")

@@ -1,0 +1,153 @@
+"""`ocelot verify`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli import options
+from pipeline.cli.inputs import Asked, BundleFile, check_bundle_options, inputs
+
+if TYPE_CHECKING:
+    from pipeline.build.upstream import Upstream
+    from pipeline.cli.inputs import Inputs
+    from pipeline.supply.verify import Claim, Verified
+
+Targets = Annotated[
+    list[str],
+    typer.Argument(help="A zip, a manifest.json for all of its zips, or a layer version's ARN."),
+]
+Repository = Annotated[
+    str,
+    typer.Option("--upstream-repo", "-r", help="Which upstream, if the lock has several."),
+]
+Ref = Annotated[
+    str, typer.Option("--upstream-ref", "-b", help="Which ref, if the lock has several.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Folder for verification.json and verification.md."),
+]
+
+
+def verify(
+    context: typer.Context,
+    target: Targets,
+    upstream_repo: Repository = "",
+    upstream_ref: Ref = "",
+    bundle: BundleFile = None,
+    output: Output = None,
+    engine: options.AskedEngine = options.EngineChoice.AUTO,
+    go_image: options.GoImage = "",
+    as_json: options.AsJson = False,
+    verbose: options.Verbose = False,
+    config: options.ConfigFolder = None,
+) -> None:
+    """Build layers again from the lock, or from a bundle, and compare them byte for byte.
+
+    What differs is explained; the exit code is 10 then.
+    """
+    from rich.console import Console
+
+    from pipeline.build.lock import read_lock
+    from pipeline.report.progress import shown_progress
+    from pipeline.supply import verify as verification
+
+    check_bundle_options(context, bundle)
+    asked = Asked(
+        config=config,
+        upstream_repo=upstream_repo,
+        upstream_ref=upstream_ref,
+        bundle=bundle,
+        engine=engine,
+        go_image=go_image,
+    )
+    console = Console(stderr=True, highlight=False)
+    with (
+        shown_progress(console, os.environ, verbose=verbose) as progress,
+        inputs(asked, progress) as given,
+    ):
+        lock = read_lock(given.config.folder)
+        claims = [
+            (claim, verification.entry_of(claim, lock, upstream_repo, upstream_ref))
+            for each in target
+            for claim in _claims(each, given)
+        ]
+
+        async def work() -> tuple[Verified, ...]:
+            return await verification.verify(
+                claims,
+                given.config,
+                lambda repository, ref: _upstream(given, repository, ref),
+                await given.engine(progress),
+                cache=given.cache,
+                progress=progress,
+            )
+
+        done = options.run(work)
+    _report(done, output, as_json=as_json)
+    verification.check_verified(done)
+
+
+def _claims(target: str, given: Inputs) -> list[Claim]:
+    """What a target claims to be."""
+    from pipeline.build.manifest import FILE_NAME, read_manifest
+    from pipeline.errors import UsageError
+    from pipeline.supply.verify import zip_claim
+
+    if target.startswith("arn:"):
+        return [_arn_claim(target, given)]
+    path = Path(target)
+    if path.suffix != ".json":
+        return [zip_claim(path, read_manifest(path.parent / FILE_NAME))]
+    manifest = read_manifest(path)
+    if manifest is None:
+        raise UsageError(
+            f"{target} is no manifest of ours", hint="give the manifest.json of a build"
+        )
+    return [zip_claim(path.parent / each.file, manifest) for each in manifest.layers]
+
+
+def _arn_claim(target: str, given: Inputs) -> Claim:
+    from functools import partial
+
+    from pipeline.errors import UsageError
+    from pipeline.naming import layer_arn, layer_parts
+    from pipeline.publish.aws.layers import download_layer, published_layer
+    from pipeline.supply.verify import Claim
+
+    arn = layer_arn(target)
+    parts = layer_parts(arn.name, given.config.distributions)
+    if parts is None:
+        raise UsageError(
+            f"{arn.name} does not tell its architecture and distribution",
+            hint="a layer is called <base>-<architecture>-<distribution>-<version>-<release group>",
+        )
+    published = published_layer(arn)
+    return Claim(
+        name=str(arn),
+        architecture=parts[0],
+        distribution=parts[1],
+        sha256=published.sha256,
+        content=partial(download_layer, published),
+    )
+
+
+def _upstream(given: Inputs, repository: str, ref: str) -> Upstream:
+    return given.upstream if given.bundle else options.upstream_from(repository, ref, given.cache)
+
+
+def _report(done: tuple[Verified, ...], output: Path | None, *, as_json: bool) -> None:
+    from pipeline.files import write_atomic
+    from pipeline.github.annotations import append_summary
+    from pipeline.report.verify import verify_json, verify_markdown
+
+    text, data = verify_markdown(done), verify_json(done)
+    append_summary(text, os.environ)
+    typer.echo(data if as_json else text, nl=False)
+    if output:
+        write_atomic(output / "verification.json", data.encode())
+        write_atomic(output / "verification.md", text.encode())

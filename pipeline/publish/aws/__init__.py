@@ -1,0 +1,1 @@
+"""The door to AWS: only modules in here import boto3."""

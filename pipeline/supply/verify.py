@@ -1,0 +1,259 @@
+"""Build a layer again from its lock and compare: is it what its sources give?
+
+A claim is a zip, or a layer version in AWS, of which somebody says that it is a distribution of
+ours. Its lock entry says from what it must have been made; a rebuild says what that gives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pipeline.build import apply, lock
+from pipeline.build.engines import Engine
+from pipeline.build.lock import Lock, Locked
+from pipeline.build.manifest import Layer, Manifest
+from pipeline.build.run import Request, plan_commit
+from pipeline.build.upstream import Upstream
+from pipeline.config import Config
+from pipeline.errors import LockError, OcelotError, UsageError, VerifyError
+from pipeline.model import Architecture
+from pipeline.naming import zip_parts
+from pipeline.progress import Progress
+from pipeline.supply.compare import layer_differences
+
+# Gives the content of a claim, where the digest alone does not do.
+Content = Callable[[], bytes]
+# The upstream of a repository and a ref.
+UpstreamOf = Callable[[str, str], Upstream]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A layer that is to be what its sources give.
+
+    Attributes:
+        name: the file or the ARN.
+        sha256: of its zip, in hex.
+        repository: upstream, where the manifest beside the zip names it; else empty.
+        ref: likewise.
+        already: what is wrong with it even before a rebuild.
+    """
+
+    name: str
+    architecture: Architecture
+    distribution: str
+    sha256: str
+    content: Content = field(repr=False)
+    repository: str = ""
+    ref: str = ""
+    already: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """What became of a claim.
+
+    Attributes:
+        entry: what the rebuild was made from.
+        rebuilt: SHA-256 of the rebuilt zip, in hex.
+        differences: a sentence for each; empty for the same bytes.
+    """
+
+    claim: Claim
+    entry: Locked
+    rebuilt: str
+    differences: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether it is, byte for byte, what its sources give."""
+        return not self.differences
+
+
+def zip_claim(path: Path, manifest: Manifest | None) -> Claim:
+    """The claim that a zip's name makes, with what the manifest beside it says.
+
+    Raises:
+        UsageError: it cannot be read, or its name is none of ours.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror}", hint="give a zip, a manifest or an ARN"
+        ) from error
+    digest = hashlib.sha256(content).hexdigest()
+    layers = manifest.layers if manifest else ()
+    layer = next((each for each in layers if each.file == path.name), None)
+    parts = zip_parts(path.name)
+    if layer is not None:
+        parts = (layer.architecture, layer.distribution)
+    if parts is None:
+        raise UsageError(
+            f"{path.name} does not tell its architecture and distribution",
+            hint="a layer is called collector-<architecture>-<distribution>.zip",
+        )
+    return Claim(
+        name=str(path),
+        architecture=parts[0],
+        distribution=parts[1],
+        sha256=digest,
+        content=lambda: content,
+        repository=layer.upstream.repository if layer else "",
+        ref=layer.upstream.ref if layer else "",
+        already=_against_manifest(layer, digest),
+    )
+
+
+def _against_manifest(layer: Layer | None, digest: str) -> tuple[str, ...]:
+    if layer is None or layer.sha256 == digest:
+        return ()
+    return (f"its manifest says sha256 {layer.sha256}, the zip has {digest}",)
+
+
+def entry_of(claim: Claim, locked: Lock, repository: str = "", ref: str = "") -> Locked:
+    """The lock's entry for a claim.
+
+    Args:
+        claim: what is to be verified.
+        locked: the lock.
+        repository: which upstream is meant, where the claim does not say; empty for any.
+        ref: likewise.
+
+    Raises:
+        LockError: there is none, or there are several.
+    """
+    repository, ref = claim.repository or repository, claim.ref or ref
+    entries = [
+        each
+        for each in locked.of(claim.distribution)
+        if repository in ("", each.repository) and ref in ("", each.ref)
+    ]
+    if len(entries) == 1:
+        return entries[0]
+    others = [f"{each.repository} {each.ref}" for each in locked.of(claim.distribution)]
+    wanted = " ".join(filter(None, (claim.distribution, repository, ref)))
+    raise LockError(
+        f"{lock.FILE_NAME} has {'several entries' if entries else 'no entry'} for {wanted}",
+        hint="say which one with --upstream-repo and --upstream-ref"
+        if others
+        else f"lock it, as it was when the layer was built: ocelot lock -d {claim.distribution}",
+        details=tuple(others),
+    )
+
+
+async def verify(
+    claims: Sequence[tuple[Claim, Locked]],
+    config: Config,
+    upstream_of: UpstreamOf,
+    engine: Engine,
+    *,
+    cache: Path,
+    progress: Progress,
+) -> tuple[Verified, ...]:
+    """Rebuild what was claimed, each distribution once, and compare.
+
+    Args:
+        claims: each with its lock entry.
+        config: the checked configuration.
+        upstream_of: gives the upstream of an entry.
+        engine: what compiles.
+        cache: the user cache; its finished layers have no part in it.
+        progress: told of everything.
+
+    Raises:
+        OcelotError: a rebuild is not possible; see `build`.
+    """
+    rebuilt: dict[tuple[tuple[str, str, str], Architecture], bytes] = {}
+    for entry in {entry.key: entry for _, entry in claims}.values():
+        wanted = {claim.architecture for claim, its in claims if its.key == entry.key}
+        upstream = upstream_of(entry.repository, entry.ref)
+        zips = await _rebuilt(entry, sorted(wanted), config, upstream, engine, cache, progress)
+        rebuilt |= {(entry.key, architecture): zips[architecture] for architecture in wanted}
+    return tuple(
+        _verified(claim, entry, rebuilt[entry.key, claim.architecture]) for claim, entry in claims
+    )
+
+
+async def _rebuilt(
+    entry: Locked,
+    architectures: Sequence[Architecture],
+    config: Config,
+    upstream: Upstream,
+    engine: Engine,
+    cache: Path,
+    progress: Progress,
+) -> Mapping[Architecture, bytes]:
+    """The zips that an entry gives, compiled anew."""
+    with tempfile.TemporaryDirectory(prefix="ocelot-verify-") as folder:
+        request = Request(
+            distribution=entry.distribution,
+            architectures=tuple(architectures),
+            upstream=upstream,
+            output=Path(folder),
+            locked=True,
+        )
+        plan = await plan_commit(request, config, entry.commit, entry, progress)
+        if plan.strays:
+            raise LockError(
+                f"{entry.distribution} cannot be built as it was locked",
+                hint="go back to the configuration, and to the ocelot, that it was locked with",
+                details=plan.strays,
+            )
+        # what the rebuild gives is told, whatever the lock expects
+        layers = tuple(replace(each, expected="") for each in plan.layers)
+        done = await apply.apply_plan(
+            replace(plan, layers=layers),
+            engine,
+            output=request.output,
+            cache=cache,
+            progress=progress,
+            rebuild=True,
+        )
+        return {
+            each.layer.architecture: (request.output / each.layer.file).read_bytes()
+            for each in done.layers
+        }
+
+
+def _verified(claim: Claim, entry: Locked, rebuilt: bytes) -> Verified:
+    digest = hashlib.sha256(rebuilt).hexdigest()
+    told = list(claim.already)
+    if claim.sha256 != digest:
+        told += _explained(claim, digest, rebuilt)
+    expected = entry.zips.get(claim.architecture, digest)
+    if expected != digest:
+        told.append(f"the lock says sha256 {expected}, the rebuild has {digest}")
+    return Verified(claim=claim, entry=entry, rebuilt=digest, differences=tuple(told))
+
+
+def _explained(claim: Claim, digest: str, rebuilt: bytes) -> list[str]:
+    stated = f"sha256 {claim.sha256} instead of {digest}"
+    try:
+        content = claim.content()
+    except OcelotError as error:
+        return [stated, str(error)]
+    if hashlib.sha256(content).hexdigest() != claim.sha256:
+        return [stated, "what AWS hands out is not what it says"]
+    return [stated, *layer_differences(content, rebuilt)]
+
+
+def check_verified(verified: Sequence[Verified]) -> None:
+    """Fail where a layer is not what its sources give.
+
+    Raises:
+        VerifyError: with every difference of every layer.
+    """
+    wrong = [each for each in verified if not each.same]
+    if wrong:
+        raise VerifyError(
+            f"{len(wrong)} of {len(verified)} layers are not what a rebuild gives",
+            hint="do not use them before you know why",
+            details=tuple(
+                f"{each.claim.name}: {said}" for each in wrong for said in each.differences
+            ),
+        )
