@@ -210,6 +210,7 @@ def test_config_schema_writes_what_is_shipped(ocelot: Ocelot) -> None:
         "config/budgets.schema.json",
         "config/images.schema.json",
         "config/manifest.schema.json",
+        "config/provenance.schema.json",
     ]
     for name in ended.out.splitlines():
         assert Path(name).read_bytes() == (CHECKOUT / name).read_bytes()

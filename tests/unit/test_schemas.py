@@ -11,10 +11,12 @@ from unit_examples import MINE, OTLP, SHIPPED, layer, told, write_config
 
 from pipeline import config
 from pipeline.build import manifest
+from pipeline.supply import statement
 
 GENERATED: dict[str, dict[str, Any]] = {
     **config.schemas(),
     "manifest.schema.json": manifest.schema(),
+    "provenance.schema.json": statement.schema(),
 }
 
 
