@@ -45,6 +45,8 @@ IMAGE_DIGEST = "1" * 64
         ("/home/alice/src/lambda/", "urn:x-ocelot:upstream:local:lambda"),
         ("../lambda fork", "urn:x-ocelot:upstream:local:lambda%20fork"),
         ("file:///home/alice/lambda", "urn:x-ocelot:upstream:local:lambda"),
+        ("https://[", "urn:x-ocelot:upstream:local:%5B"),
+        ("https:///x", "urn:x-ocelot:upstream:local:x"),
         (".", "urn:x-ocelot:upstream:local:folder"),
         ("..", "urn:x-ocelot:upstream:local:folder"),
         ("~", "urn:x-ocelot:upstream:local:folder"),
