@@ -56,7 +56,7 @@ async def scan(binary: bytes, *, cache: Path, database: str, progress: Progress)
     try:
         with _scratch(None) as folder:
             (folder / "collector").write_bytes(binary)
-            found = await _ask(program, url, folder, has_symbols(binary), progress)
+            found = await _ask(program, url, folder, symbols=has_symbols(binary), progress=progress)
     except BaseException:
         progress.end(LANE, "failed")
         raise
@@ -121,7 +121,7 @@ def _folder_url(given: Path) -> str:
     return folder.as_uri()
 
 
-async def _ask(program: Path, url: str, folder: Path, symbols: bool, progress: Progress) -> Scan:  # noqa: FBT001
+async def _ask(program: Path, url: str, folder: Path, *, symbols: bool, progress: Progress) -> Scan:
     # Of a stripped binary govulncheck takes every function of a module to be in it, and says so
     # as if it had seen them; asked for modules alone, it says what it knows.
     level = "symbol" if symbols else "module"
