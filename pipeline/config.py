@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -14,15 +14,17 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pipeline import model
 from pipeline.errors import ConfigError, Problem, UsageError, quoted
 from pipeline.located_yaml import Document, Place, read_document
-from pipeline.model import Component, Distribution, Images
+from pipeline.model import Budget, Component, Distribution, Images
 
 DISTRIBUTIONS = "distributions.yaml"
 COMPONENTS = "components.yaml"
 IMAGES = "images.yaml"
+BUDGETS = "budgets.yaml"
 OVERLAY = "overlay"
 
 Distributions = TypeAdapter(dict[str, Distribution])
 Components = TypeAdapter(dict[str, Component])
+Budgets = TypeAdapter(dict[str, Budget])
 
 Entry = TypeVar("Entry", bound=BaseModel)
 
@@ -37,6 +39,7 @@ class Config:
         components: custom components by build tag, in the file's order.
         images: the Dagger engine's images; None where the folder names none.
         document: distributions.yaml with its lines, for problems found later.
+        budgets: by distribution; empty where the folder has none.
     """
 
     folder: Path
@@ -44,6 +47,7 @@ class Config:
     components: Mapping[str, Component]
     document: Document
     images: Images | None = None
+    budgets: Mapping[str, Budget] = field(default_factory=dict[str, Budget])
 
     @property
     def overlay(self) -> Path:
@@ -83,6 +87,10 @@ class Config:
                 return self.folder / relative
         return None
 
+    def budget(self, name: str) -> Budget | None:
+        """The distribution's own budget; a base's does not count, since its layers are others."""
+        return self.budgets.get(name)
+
 
 def load_config(folder: Path) -> Config:
     """Read and check a config folder.
@@ -98,6 +106,7 @@ def load_config(folder: Path) -> Config:
         components_document, Component, model.COMPONENT_TAG, "a component's build tag"
     )
     images = _read_images(folder)
+    budgets = _read_budgets(folder, document)
     problems = [
         *document.problems,
         *components_document.problems,
@@ -107,6 +116,7 @@ def load_config(folder: Path) -> Config:
         *_config_file_problems(folder, distributions.entries, document),
         *_module_problems(components.entries, components_document),
         *images.problems,
+        *budgets.problems,
     ]
     if problems:
         raise ConfigError(tuple(sorted(set(problems), key=lambda each: (each.file, each.line))))
@@ -116,6 +126,7 @@ def load_config(folder: Path) -> Config:
         components=components.entries,
         document=document,
         images=images.entries.get(IMAGES),
+        budgets=budgets.entries,
     )
 
 
@@ -165,6 +176,7 @@ def schemas() -> dict[str, dict[str, Any]]:
             Distributions, "Ocelot distributions", model.DISTRIBUTION_NAME
         ),
         "components.schema.json": schema_of(Components, "Ocelot components", model.COMPONENT_TAG),
+        "budgets.schema.json": schema_of(Budgets, "Ocelot budgets", model.DISTRIBUTION_NAME),
         "images.schema.json": {
             "$schema": model.SCHEMA_DIALECT,
             **Images.model_json_schema(by_alias=True),
@@ -213,6 +225,21 @@ def _read_images(folder: Path) -> _Entries[Images]:
         told = document.problems or tuple(_explained(error, Images, (), document))
         return _Entries(entries={}, problems=told)
     return _Entries(entries={IMAGES: images}, problems=document.problems)
+
+
+def _read_budgets(folder: Path, distributions: Document) -> _Entries[Budget]:
+    """budgets.yaml, which a folder need not have."""
+    if not (folder / BUDGETS).exists():
+        return _Entries(entries={}, problems=())
+    document, names = _read(folder, BUDGETS), distributions.mapping
+    budgets = _entries(document, Budget, model.DISTRIBUTION_NAME, "a distribution's name")
+    unknown = (
+        document.problem((name,), f"{name}: there is no such distribution{perhaps(name, names)}")
+        for name in budgets.entries
+        if names and name not in names
+    )
+    problems = (*document.problems, *budgets.problems, *unknown)
+    return _Entries(entries=budgets.entries, problems=problems)
 
 
 def _explained(

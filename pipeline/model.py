@@ -13,9 +13,12 @@ from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
+    ByteSize,
     ConfigDict,
     Field,
     StringConstraints,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -49,6 +52,10 @@ _IMAGE = r"^[A-Za-z0-9][A-Za-z0-9.-]*(:\d+)?(/[a-z0-9._-]+)*(:[A-Za-z0-9._-]{1,1
 _DIGEST = "@sha256:[0-9a-f]{64}"
 IMAGE = rf"{_IMAGE}({_DIGEST})?{_END}"
 IMAGE_BY_DIGEST = rf"{_IMAGE}{_DIGEST}{_END}"
+
+# Narrower than pydantic's ByteSize, which takes bits and odd spellings that editors do not know.
+SIZE = rf"^\d{{1,6}}(\.\d{{1,3}})? ?(B|KB|MB|GB|KiB|MiB|GiB){_END}"
+_MOST_BYTES = 2**40
 
 DistributionName = Annotated[str, StringConstraints(pattern=DISTRIBUTION_NAME, max_length=64)]
 # Python's `$` and `(?!…)` are needed, so these patterns are matched by Python's own engine.
@@ -102,6 +109,48 @@ class Images(_Entry):
     go: str = Field(
         pattern=IMAGE_BY_DIGEST, description="A golang image by digest, of the pinned Go version."
     )
+
+
+def _size(value: Any) -> Any:  # noqa: ANN401  it may be anything
+    if isinstance(value, str) and re.match(SIZE, value):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_BYTES:
+        return value
+    raise ValueError("must be a size such as 14 MiB, or a number of bytes")
+
+
+Size = Annotated[
+    ByteSize,
+    BeforeValidator(_size),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": SIZE},
+                {"type": "integer", "minimum": 0, "maximum": _MOST_BYTES},
+            ]
+        }
+    ),
+]
+
+
+class Budget(_Entry):
+    """One entry of `config/budgets.yaml`: how large each layer of a distribution may be."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    zip: Size | None = Field(
+        default=None, description="Most bytes of the zip: 14 MiB, or a number."
+    )
+    unzipped: Size | None = Field(default=None, description="Most bytes of the files in it.")
+    modules: int | None = Field(
+        default=None, ge=0, description="Most Go modules in the binary, the collector's own aside."
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> Budget:
+        if not self.model_fields_set:
+            raise ValueError("must limit zip, unzipped or modules")
+        return self
 
 
 class Component(_Entry):

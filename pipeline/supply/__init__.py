@@ -1,1 +1,1 @@
-"""What is inside a finished layer, told by the zip alone: no sources, no Go, no network."""
+"""What is known of a layer: what is inside it, where it came from, whether it is what it claims."""

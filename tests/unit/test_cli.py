@@ -207,8 +207,10 @@ def test_config_schema_writes_what_is_shipped(ocelot: Ocelot) -> None:
     assert ended.out.splitlines() == [
         "config/distributions.schema.json",
         "config/components.schema.json",
+        "config/budgets.schema.json",
         "config/images.schema.json",
         "config/manifest.schema.json",
+        "config/provenance.schema.json",
     ]
     for name in ended.out.splitlines():
         assert Path(name).read_bytes() == (CHECKOUT / name).read_bytes()

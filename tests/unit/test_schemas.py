@@ -11,10 +11,12 @@ from unit_examples import MINE, OTLP, SHIPPED, layer, told, write_config
 
 from pipeline import config
 from pipeline.build import manifest
+from pipeline.supply import statement
 
 GENERATED: dict[str, dict[str, Any]] = {
     **config.schemas(),
     "manifest.schema.json": manifest.schema(),
+    "provenance.schema.json": statement.schema(),
 }
 
 
@@ -22,6 +24,13 @@ def faults(name: str, data: Any) -> list[str]:  # noqa: ANN401  as json and yaml
     """What a JSON Schema finds wrong with data."""
     validator = Draft202012Validator(GENERATED[f"{name}.schema.json"])
     return [error.message for error in validator.iter_errors(data)]  # pyright: ignore[reportUnknownMemberType]  the stubs know it in part
+
+
+def folder_with(folder: Path, name: str, data: object) -> Path:
+    """An example's config folder with one file of that data."""
+    write_config(folder)
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
+    return folder
 
 
 @pytest.mark.parametrize("name", GENERATED)
@@ -36,13 +45,13 @@ def test_a_schema_is_itself_valid(name: str) -> None:
     assert GENERATED[name]["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
-@pytest.mark.parametrize("name", ["distributions", "components"])
+@pytest.mark.parametrize("name", ["distributions", "components", "budgets"])
 def test_the_shipped_file_fits_its_schema(name: str) -> None:
     data = yaml.safe_load((SHIPPED / f"{name}.yaml").read_text(encoding="utf-8"))
     assert faults(name, data) == []
 
 
-@pytest.mark.parametrize("name", ["distributions", "components"])
+@pytest.mark.parametrize("name", ["distributions", "components", "budgets"])
 def test_the_shipped_file_names_its_schema_to_editors(name: str) -> None:
     first = (SHIPPED / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
     assert first == f"# yaml-language-server: $schema={name}.schema.json"
@@ -56,6 +65,10 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("components", {MINE: "example.com/mine"}),
     ("components", {MINE: "example.com/mine@v1.2.3"}),
     ("components", {MINE: {"module": "example.com/m", "import": "example.com/m/x"}}),
+    ("budgets", {}),
+    ("budgets", {"minimal": {"zip": "14 MiB", "unzipped": 47_185_920, "modules": 200}}),
+    ("budgets", {"minimal": {"zip": "13.5MB"}}),
+    ("budgets", {"minimal": {"modules": 0}}),
 ]
 
 REFUSED: list[tuple[str, Any]] = [
@@ -77,19 +90,34 @@ REFUSED: list[tuple[str, Any]] = [
     ("components", {MINE: "example.com/mine\n"}),
     ("components", {MINE: "example.com/mine@latest"}),
     ("components", {MINE: {"module": "example.com/mine", "factory": "lower"}}),
+    ("budgets", []),
+    ("budgets", {"Minimal": {"modules": 1}}),
+    ("budgets", {"minimal": {}}),
+    ("budgets", {"minimal": {"size": 3}}),
+    ("budgets", {"minimal": {"zip": True}}),
+    ("budgets", {"minimal": {"zip": 1.5}}),
+    ("budgets", {"minimal": {"zip": -1}}),
+    ("budgets", {"minimal": {"zip": "14"}}),
+    ("budgets", {"minimal": {"zip": "14 Mbit"}}),
+    ("budgets", {"minimal": {"zip": "14 mib"}}),
+    ("budgets", {"minimal": {"zip": "14 MiB\n"}}),
+    ("budgets", {"minimal": {"zip": "-1 MiB"}}),
+    ("budgets", {"minimal": {"zip": ["14 MiB"]}}),
+    ("budgets", {"minimal": {"modules": -1}}),
+    ("budgets", {"minimal": {"modules": "200"}}),
 ]
 
 
 @pytest.mark.parametrize(("name", "data"), ACCEPTED)
 def test_editors_and_ocelot_accept_alike(tmp_path: Path, name: str, data: object) -> None:
     assert faults(name, data) == []
-    config.load_config(write_config(tmp_path, **{name: yaml.safe_dump(data)}))
+    config.load_config(folder_with(tmp_path, name, data))
 
 
 @pytest.mark.parametrize(("name", "data"), REFUSED)
 def test_editors_and_ocelot_refuse_alike(tmp_path: Path, name: str, data: object) -> None:
     assert faults(name, data)
-    assert told(write_config(tmp_path, **{name: yaml.safe_dump(data)}))
+    assert told(folder_with(tmp_path, name, data))
 
 
 def test_a_manifest_fits_its_schema() -> None:

@@ -1,0 +1,171 @@
+"""What went into a layer, named and digested as in-toto does. Pure.
+
+Digests: https://github.com/in-toto/attestation/blob/main/spec/v1/digest_set.md, package URLs:
+https://github.com/package-url/purl-spec, repositories: SPDX's download location.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import quote, urlsplit
+
+from pipeline.build.git import SCP_URL
+from pipeline.build.manifest import Upstream
+from pipeline.build.upstream import FULL_SHA, OWNER_NAME, SAMPLE, SCHEMES
+from pipeline.files import Tree
+
+# No authority gives these names out; they only have to stay the same.
+URN = "urn:x-ocelot"
+# Of sources that are perhaps no commit: the manifest's `commit`, the SHA-1 of a plain folder.
+SOURCE_DIGEST = "ocelotSource"
+
+_SHA256_BYTES = 32
+_IMAGE = re.compile(
+    r"^(?P<repository>[^@]+?)(:(?P<tag>[^:/@]+))?(@sha256:(?P<digest>[0-9a-f]{64}))?\Z"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResolvedInput:
+    """One thing that a layer was made from, an in-toto resource descriptor.
+
+    Attributes:
+        name: what it is to the build, such as `ocelot.lock` or a Go module's path.
+        uri: what it is to the world; empty where its name and digest are all there is.
+        digest: values in lower-case hex by in-toto's name of the algorithm; empty if not known.
+    """
+
+    name: str
+    uri: str
+    digest: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if not self.uri and not self.digest:
+            raise ValueError("neither URI nor digest: nothing could be looked up by it")
+
+
+def file_input(name: str, content: bytes) -> ResolvedInput:
+    """A file of the configuration, such as `distributions.yaml` or `ocelot.lock`."""
+    return ResolvedInput(name=name, uri="", digest={"sha256": hashlib.sha256(content).hexdigest()})
+
+
+def tree_input(name: str, tree: Tree) -> ResolvedInput:
+    """A folder of the configuration, such as `overlay`."""
+    return ResolvedInput(name=name, uri="", digest={"dirHash": dir_hash(tree)})
+
+
+def module_input(module: str, version: str, h1: str) -> ResolvedInput:
+    """A Go module by its checksum in go.sum.
+
+    Args:
+        module: its path.
+        version: such as v1.2.3.
+        h1: the sum of its files, `h1:` and base64; not that of its go.mod alone.
+
+    Raises:
+        ValueError: that is no such sum.
+    """
+    return ResolvedInput(
+        name=module, uri=module_uri(module, version), digest={"dirHash": _h1_digest(h1)}
+    )
+
+
+def image_input(image: str) -> ResolvedInput:
+    """A container image, by digest where its name has one.
+
+    Raises:
+        ValueError: that is no image.
+    """
+    found = _IMAGE.match(image)
+    if not found:
+        raise ValueError("not an image")
+    repository, tag, digest = found["repository"], found["tag"], found["digest"]
+    host, slash, _ = repository.partition("/")
+    if not slash:
+        repository = f"docker.io/library/{repository}"
+    elif not ("." in host or ":" in host or host == "localhost"):
+        repository = f"docker.io/{repository}"
+    name = repository.rpartition("/")[2]
+    version = f"@sha256%3A{digest}" if digest else ""
+    about = [f"repository_url={quote(repository, safe='/')}", *([f"tag={tag}"] if tag else [])]
+    uri = f"pkg:oci/{quote(name)}{version}?{'&'.join(about)}"
+    return ResolvedInput(name=name, uri=uri, digest={"sha256": digest} if digest else {})
+
+
+def go_input(version: str) -> ResolvedInput:
+    """The Go toolchain of a version such as 1.26.6."""
+    return ResolvedInput(name="go", uri=f"pkg:generic/go@{quote(version, safe='')}", digest={})
+
+
+def source_input(upstream: Upstream) -> ResolvedInput:
+    """Upstream's sources. Only a remote repository's are surely a git commit."""
+    uri = source_uri(upstream.repository)
+    if uri.startswith("git+"):
+        digest = "gitCommit" if FULL_SHA.match(upstream.commit) else SOURCE_DIGEST
+        uri = f"{uri}@{quote(upstream.ref, safe='/+')}"
+    else:
+        digest = SOURCE_DIGEST
+    return ResolvedInput(name="upstream", uri=uri, digest={digest: upstream.commit})
+
+
+def source_uri(repository: str) -> str:
+    """The URI of what a user's `--upstream-repo` means, without users, passwords and queries.
+
+    A local folder is named by its last part alone: where it lies tells of its user and nothing
+    of the layer, and means nothing elsewhere.
+    """
+    if repository == SAMPLE:
+        return f"{URN}:upstream:sample"
+    if not repository.startswith((".", "/", "~")):
+        if OWNER_NAME.match(repository):
+            return f"git+https://github.com/{repository.removesuffix('.git')}"
+        if SCP_URL.match(repository):
+            host, _, path = repository.partition("@")[2].partition(":")
+            return f"git+ssh://{host.lower()}/{_quoted_path(path.lstrip('/'))}"
+        if remote := _remote(repository):
+            return remote
+    name = PurePosixPath(repository.rpartition("@")[2].rstrip("/")).name
+    shown = quote(name, safe="", errors="replace") if name.strip("~.") else "folder"
+    return f"{URN}:upstream:local:{shown}"
+
+
+def module_uri(module: str, version: str) -> str:
+    """A Go module's package URL, in its own case: Go tells paths apart by it."""
+    return f"pkg:golang/{quote(module, safe='/')}@{quote(version, safe='')}"
+
+
+def dir_hash(tree: Tree) -> str:
+    """Go's directory Hash1 of a tree, in hex: https://pkg.go.dev/golang.org/x/mod/sumdb/dirhash."""
+    lines = (f"{hashlib.sha256(tree[name]).hexdigest()}  {name}\n" for name in sorted(tree))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _h1_digest(h1: str) -> str:
+    try:
+        digest = base64.b64decode(h1.removeprefix("h1:"), validate=True)
+    except ValueError:
+        digest = b""
+    if not h1.startswith("h1:") or len(digest) != _SHA256_BYTES:
+        raise ValueError("not a sum of go.sum")
+    return digest.hex()
+
+
+def _remote(url: str) -> str:
+    """A URL as SPDX writes it, less what may be private; empty for what is none of a server's."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    host = parts.netloc.rpartition("@")[2].lower()
+    if parts.scheme not in SCHEMES or parts.scheme == "file" or not host:
+        return ""
+    return f"git+{parts.scheme}://{quote(host, safe=':[]')}{_quoted_path(parts.path)}"
+
+
+def _quoted_path(path: str) -> str:
+    return quote(path.rstrip("/").removesuffix(".git"), safe="/%:!$&'()*+,;=~", errors="replace")

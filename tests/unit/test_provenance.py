@@ -1,0 +1,236 @@
+"""Provenance, by our own schema and by in-toto's own messages."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from unit_examples import COMMIT, layer
+
+from pipeline.build.manifest import Layer, Upstream
+from pipeline.supply import statement
+from pipeline.supply.inputs import ResolvedInput, file_input, go_input, module_input
+from pipeline.supply.provenance import Builder, builder_of, predicate, provenance
+
+# The messages are made at run time and have no types.
+IN_TOTO = "in_toto_attestation.v1"
+statement_pb2: Any = import_module(f"{IN_TOTO}.statement_pb2")
+Statement: Any = import_module(f"{IN_TOTO}.statement").Statement
+ResourceDescriptor: Any = import_module(f"{IN_TOTO}.resource_descriptor").ResourceDescriptor
+provenance_pb2: Any = import_module("in_toto_attestation.predicates.provenance.v1.provenance_pb2")
+
+LOCAL = builder_of({}, version="0.1.0")
+SUM = "h1:Khu2En+0gcYPZ2kuIihfswbzxv/mIHXgzPZ018Oty48="
+LOCKED = (
+    module_input("example.com/mine", "v0.155.0", SUM),
+    file_input("distributions.yaml", b"minimal:\n"),
+)
+GITHUB = {
+    "GITHUB_ACTIONS": "true",
+    "GITHUB_SERVER_URL": "https://github.com",
+    "GITHUB_REPOSITORY": "owner/layers",
+    "GITHUB_WORKFLOW_REF": "owner/layers/.github/workflows/release.yml@refs/tags/v1",
+    "GITHUB_RUN_ID": "42",
+    "GITHUB_RUN_ATTEMPT": "3",
+}
+
+words = st.text(max_size=20)
+digests = st.dictionaries(
+    st.text(min_size=1, max_size=9), st.text("0123456789abcdef", min_size=2), min_size=1
+)
+inputs = st.builds(ResolvedInput, name=words, uri=words, digest=digests)
+
+
+def made(of: Layer | None = None, *locked: ResolvedInput, by: Builder = LOCAL) -> dict[str, Any]:
+    return json.loads(provenance(of or layer(), locked=locked, builder=by))
+
+
+def faults(data: Any) -> list[str]:  # noqa: ANN401  as json gives it
+    validator = Draft202012Validator(statement.schema())
+    return [error.message for error in validator.iter_errors(data)]  # pyright: ignore[reportUnknownMemberType]  the stubs know it in part
+
+
+def check_by_in_toto(raw: bytes) -> None:
+    """Raise for what in-toto's messages do not know or its validation does not accept."""
+    parsed = statement_pb2.Statement()
+    json_format.Parse(raw, parsed)
+    Statement.copy_from_pb(parsed).validate()
+    about = provenance_pb2.Provenance()
+    json_format.ParseDict(json.loads(raw)["predicate"], about)
+    assert about.build_definition.build_type
+    assert about.run_details.builder.id
+    for each in about.build_definition.resolved_dependencies:
+        ResourceDescriptor.copy_from_pb(each).validate()
+
+
+def test_the_subject_is_the_zip() -> None:
+    data = made()
+    assert data["_type"] == "https://in-toto.io/Statement/v1"
+    assert data["predicateType"] == "https://slsa.dev/provenance/v1"
+    assert data["subject"] == [
+        {"name": "collector-amd64-minimal.zip", "digest": {"sha256": layer().sha256}}
+    ]
+
+
+def test_a_statement_is_whole() -> None:
+    assert made(None, *LOCKED)["predicate"] == {
+        "buildDefinition": {
+            "buildType": "urn:x-ocelot:lambda-layer:v1",
+            "externalParameters": {
+                "distribution": "minimal",
+                "architecture": "amd64",
+                "upstream": {"uri": "git+https://github.com/owner/name", "ref": "main"},
+                "buildTags": ["lambdacomponents.custom", "lambdacomponents.exporter.otlp"],
+                "customModules": ["example.com/mine@v0.155.0"],
+            },
+            "internalParameters": {
+                "collectorVersion": "v0.155.0",
+                "engine": "host",
+                "go": {
+                    "version": "1.26.6",
+                    "command": ["go", "build", "."],
+                    "environment": {"GOOS": "linux"},
+                },
+                "ocelot": "0.1.0",
+                "packer": "a packer",
+                "sourceDateEpoch": 1_750_000_000,
+            },
+            "resolvedDependencies": [
+                {
+                    "name": "upstream",
+                    "uri": "git+https://github.com/owner/name@main",
+                    "digest": {"gitCommit": COMMIT},
+                },
+                {"name": "go", "uri": "pkg:generic/go@1.26.6"},
+                {"name": "distributions.yaml", "digest": dict(LOCKED[1].digest)},
+                {
+                    "name": "example.com/mine",
+                    "uri": "pkg:golang/example.com/mine@v0.155.0",
+                    "digest": dict(LOCKED[0].digest),
+                },
+            ],
+        },
+        "runDetails": {
+            "builder": {"id": "urn:x-ocelot:builder:local", "version": {"ocelot": "0.1.0"}}
+        },
+    }
+
+
+def test_in_toto_takes_a_statement() -> None:
+    for builder in (LOCAL, builder_of(GITHUB, version="0.1.0")):
+        check_by_in_toto(provenance(layer(), locked=LOCKED, builder=builder))
+
+
+def test_in_totos_check_would_tell_of_an_unknown_key() -> None:
+    data = made()
+    data["predicate"]["runDetails"]["colour"] = "red"
+    with pytest.raises(json_format.ParseError):
+        check_by_in_toto(json.dumps(data).encode())
+
+
+def test_in_totos_check_would_tell_of_a_missing_subject() -> None:
+    with pytest.raises(ValueError, match="subject"):
+        check_by_in_toto(json.dumps({**made(), "subject": []}).encode())
+
+
+@pytest.mark.parametrize("environment", [{}, GITHUB])
+def test_a_statement_fits_its_schema(environment: dict[str, str]) -> None:
+    assert faults(made(None, *LOCKED, by=builder_of(environment, version="1"))) == []
+
+
+@pytest.mark.parametrize("key", ["_type", "subject", "predicateType", "predicate"])
+def test_every_key_of_a_statement_is_required(key: str) -> None:
+    data = made()
+    del data[key]
+    assert faults(data)
+
+
+def test_a_dependency_without_uri_and_digest_does_not_fit() -> None:
+    data = made()
+    data["predicate"]["buildDefinition"]["resolvedDependencies"] = [{"name": "x"}]
+    assert faults(data)
+
+
+def test_the_predicate_alone_is_the_statements() -> None:
+    alone = predicate(layer(), locked=LOCKED, builder=LOCAL)
+    assert json.loads(alone) == made(None, *LOCKED)["predicate"]
+
+
+def test_the_same_inputs_in_any_order_give_the_same_bytes() -> None:
+    one = provenance(layer(), locked=LOCKED, builder=LOCAL)
+    two = provenance(layer(), locked=iter((*reversed(LOCKED), LOCKED[0])), builder=LOCAL)
+    assert one == two
+    assert one.endswith(b"}\n")
+
+
+@given(st.permutations([("GOOS", "linux"), ("CGO_ENABLED", "0"), ("GOFLAGS", "-x")]))
+def test_the_order_of_the_environment_does_not_count(pairs: list[tuple[str, str]]) -> None:
+    of = layer()
+    of = of.model_copy(update={"go": of.go.model_copy(update={"environment": dict(pairs)})})
+    assert list(
+        made(of)["predicate"]["buildDefinition"]["internalParameters"]["go"]["environment"]
+    ) == ["CGO_ENABLED", "GOFLAGS", "GOOS"]
+
+
+@given(
+    st.lists(inputs, max_size=4),
+    st.builds(Upstream, repository=words, ref=words, commit=words),
+    st.lists(words, max_size=3),
+)
+def test_odd_words_are_carried_safely(
+    locked: list[ResolvedInput], upstream: Upstream, tags: list[str]
+) -> None:
+    of = layer().model_copy(update={"upstream": upstream, "build_tags": tuple(tags)})
+    raw = provenance(of, locked=locked, builder=LOCAL)
+    assert raw == provenance(of, locked=tuple(reversed(locked)), builder=LOCAL)
+    assert faults(json.loads(raw)) == []
+    check_by_in_toto(raw)
+
+
+def test_no_password_reaches_a_statement() -> None:
+    of = layer(repository="https://alice:s3cret@example.com/a")
+    proxies = "https://alice:s3cret@one.example,https://two.example,http://s3cret@three.example/x"
+    go = of.go.model_copy(
+        update={"environment": {"GOPROXY": proxies}, "command": ("go", f"-x={proxies}")}
+    )
+    other = ResolvedInput(name="x", uri="git+https://alice:s3cret@h/p@v1", digest={"sha1": "00"})
+    by = Builder(id="https://s3cret@ci.example/x", version="1", invocation="https://s3cret@ci/y")
+    raw = provenance(of.model_copy(update={"go": go}), locked=(other,), builder=by).decode()
+    assert "s3cret" not in raw
+    assert "alice" not in raw
+    assert "git+https://h/p@v1" in raw
+    assert "https://one.example,https://two.example,http://three.example/x" in raw
+
+
+@pytest.mark.parametrize("repository", ["/home/alice/x", "~alice/x", "file:///home/alice/x"])
+def test_no_folder_of_the_builders_reaches_a_statement(repository: str) -> None:
+    assert b"alice" not in provenance(layer(repository=repository), locked=(), builder=LOCAL)
+
+
+def test_in_github_actions_the_workflow_is_the_builder() -> None:
+    run = made(by=builder_of(GITHUB, version="0.1.0"))["predicate"]["runDetails"]
+    assert run == {
+        "builder": {
+            "id": "https://github.com/owner/layers/.github/workflows/release.yml@refs/tags/v1",
+            "version": {"ocelot": "0.1.0"},
+        },
+        "metadata": {"invocationId": "https://github.com/owner/layers/actions/runs/42/attempts/3"},
+    }
+
+
+@pytest.mark.parametrize("name", [each for each in GITHUB if each != "GITHUB_RUN_ATTEMPT"])
+def test_half_an_environment_of_github_is_a_local_build(name: str) -> None:
+    environment = {key: value for key, value in GITHUB.items() if key != name}
+    assert builder_of(environment, version="1") == Builder(
+        id="urn:x-ocelot:builder:local", version="1"
+    )
+
+
+def test_go_has_no_digest_where_none_is_known() -> None:
+    assert go_input("1.26.6").digest == {}
