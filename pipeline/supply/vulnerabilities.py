@@ -126,7 +126,14 @@ async def _ask(program: Path, url: str, folder: Path, *, symbols: bool, progress
     # as if it had seen them; asked for modules alone, it says what it knows.
     level = "symbol" if symbols else "module"
     options = ("-mode=binary", "-format=json", f"-scan={level}", f"-db={url}")
-    run = HostRun(go=program, source=folder, scratch=folder, caches=folder, progress=progress)
+    run = HostRun(
+        go=program,
+        source=folder,
+        scratch=folder,
+        caches=folder,
+        settings={},
+        progress=progress,
+    )
     step = Step(
         name="govulncheck",
         lane=LANE,
@@ -139,7 +146,7 @@ async def _ask(program: Path, url: str, folder: Path, *, symbols: bool, progress
     try:
         with anyio.fail_after(SCAN_SECONDS):
             code, output, errors = await process.read_output(
-                run.argv(step), cwd=folder, env=run.environment(step, {})
+                run.argv(step), cwd=folder, env=run.environment(step)
             )
     except TimeoutError as error:
         raise ToolchainError(
@@ -185,9 +192,16 @@ async def _installed(go: Path, cache: Path, progress: Progress) -> Path:
         for _variable, each in CACHES:
             (go_caches / each).mkdir(parents=True, exist_ok=True)
     with _scratch(program.parent) as folder:
-        run = HostRun(go=go, source=folder, scratch=folder, caches=go_caches, progress=progress)
+        run = HostRun(
+            go=go,
+            source=folder,
+            scratch=folder,
+            caches=go_caches,
+            settings=await module_settings(go),
+            progress=progress,
+        )
         try:
-            await run.step(_install_step(folder), await module_settings(go))
+            await run.step(_install_step(folder))
         except ToolchainError as error:
             raise ToolchainError(
                 f"govulncheck {GOVULNCHECK_VERSION} cannot be had",
