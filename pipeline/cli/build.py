@@ -87,7 +87,7 @@ def build(
         request = _request(
             name,
             architecture,
-            given.upstream,
+            given.upstream(),
             output,
             rebuild=rebuild,
             locked=locked or bool(bundle),

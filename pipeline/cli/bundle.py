@@ -56,7 +56,7 @@ def bundle(
         request = Request(
             distribution=distribution,
             architectures=tuple(Architecture),
-            upstream=given.upstream,
+            upstream=given.upstream(),
             output=output,
         )
 

@@ -52,9 +52,23 @@ class Inputs:
 
     asked: Asked
     config: Config
-    upstream: Upstream
     cache: Path
     bundle: Bundle | None = None
+
+    def upstream(self, repository: str = "", ref: str = "") -> Upstream:
+        """The bundle's upstream, else the one named here, else the one of the options.
+
+        Raises:
+            UsageError: it cannot be one.
+        """
+        if self.bundle:
+            from pipeline.build.bundle import BundleUpstream
+
+            return BundleUpstream(bundle=self.bundle)
+        asked = self.asked
+        return options.upstream_from(
+            repository or asked.upstream_repo, ref or asked.upstream_ref, self.cache
+        )
 
     def distribution(self, context: typer.Context, name: str) -> str:
         """The distribution to build: the one named, else the bundle's.
@@ -120,12 +134,10 @@ def inputs(asked: Asked, progress: Progress) -> Generator[Inputs]:
         yield Inputs(
             asked=asked,
             config=load_config(project.config_folder(asked.config)),
-            upstream=options.upstream_from(asked.upstream_repo, asked.upstream_ref, cache),
             cache=cache,
         )
         return
 
-    from pipeline.build.bundle import BundleUpstream
     from pipeline.build.bundling import opened_bundle
 
     progress.begin("bundle", f"check {asked.bundle.name}")
@@ -134,7 +146,6 @@ def inputs(asked: Asked, progress: Progress) -> Generator[Inputs]:
         yield Inputs(
             asked=asked,
             config=load_config(opened.config),
-            upstream=BundleUpstream(bundle=opened),
             cache=cache,
             bundle=opened,
         )

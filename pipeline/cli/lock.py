@@ -71,7 +71,7 @@ def lock(
         inputs(asked, progress) as given,
     ):
         names = distribution or list(given.config.distributions)
-        requests = _requests(names, given.upstream, given.cache)
+        requests = _requests(names, given.upstream(), given.cache)
 
         async def work() -> tuple[Locking, ...]:
             if check:

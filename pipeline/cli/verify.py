@@ -12,7 +12,6 @@ from pipeline.cli import options
 from pipeline.cli.inputs import Asked, BundleFile, check_bundle_options, inputs
 
 if TYPE_CHECKING:
-    from pipeline.build.upstream import Upstream
     from pipeline.cli.inputs import Inputs
     from pipeline.supply.verify import Claim, Verified
 
@@ -81,7 +80,7 @@ def verify(
             return await verification.verify(
                 claims,
                 given.config,
-                lambda repository, ref: _upstream(given, repository, ref),
+                given.upstream,
                 await given.engine(progress),
                 cache=given.cache,
                 progress=progress,
@@ -134,10 +133,6 @@ def _arn_claim(target: str, given: Inputs) -> Claim:
         sha256=published.sha256,
         content=partial(download_layer, published),
     )
-
-
-def _upstream(given: Inputs, repository: str, ref: str) -> Upstream:
-    return given.upstream if given.bundle else options.upstream_from(repository, ref, given.cache)
 
 
 def _report(done: tuple[Verified, ...], output: Path | None, *, as_json: bool) -> None:
