@@ -103,7 +103,8 @@ class Table:
         return [*dict.fromkeys(each.name for each in self.functions), *self.inlined]
 
     def rows(self) -> tuple[bytes, bytes]:
-        places, offset = {}, 0
+        places: dict[str, int] = {}
+        offset = 0
         for name in self.names():
             places[name] = offset
             offset += len(name.encode()) + 1

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -157,17 +159,13 @@ def test_no_bytes_raise_anything_else(content: bytes) -> None:
 
 @given(st.binary(max_size=120))
 def test_no_build_info_raises_anything_else(content: bytes) -> None:
-    try:
+    with suppress(OcelotError):
         read(Binary(info=build_info()[:32] + content).content())
-    except OcelotError as error:
-        assert str(error) == NO_INFO
 
 
 @given(st.integers(0, len(BINARY) - 1), st.integers(1, 255))
 def test_no_damage_raises_anything_else(at: int, change: int) -> None:
     damaged = bytearray(BINARY)
     damaged[at] ^= change
-    try:
+    with suppress(OcelotError):
         read(bytes(damaged))
-    except OcelotError as error:
-        assert error.hint

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -120,7 +121,5 @@ def test_no_bytes_raise_anything_else(content: bytes) -> None:
 def test_no_damage_raises_anything_else(at: int, change: int) -> None:
     damaged = bytearray(PACKED)
     damaged[at] ^= change
-    try:
+    with suppress(OcelotError):
         opened(bytes(damaged))
-    except OcelotError as error:
-        assert error.hint
