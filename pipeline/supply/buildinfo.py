@@ -102,6 +102,8 @@ def read_build_info(elf: Elf) -> BuildInfo:
         raise _refused()
     version, end = _text(blob, start + _HEADER)
     framed, _ = _text(blob, end)
+    if not version:
+        raise _refused()
     try:
         return parse_build_info(version.decode(), framed[_FRAME:-_FRAME].decode())
     except UnicodeDecodeError as error:

@@ -162,14 +162,14 @@ def _count_functions(
         tables = at + _FIXED + words[at + _MORE_TABLES]
         after = tables + (words[at + _LAST] >> 24)
         size = words[row + 2] - words[row]
-        if size < 0 or after > len(words):
+        if size < 0 or at < end or after > len(words):  # they lie one after the other
             raise ValueError(row)
         use = uses[packages[words[at + _NAME]]]
         use.code += size
         use.tables += 8 + 4 * (after - at)
         use.values.update(words[at + _TABLES : at + _TABLES_END], words[at + _FIXED : tables])
         use.data.update(words[tables:after])
-        end = max(end, after)
+        end = after
     return end
 
 

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from identify.vendor.licenses import LICENSES
@@ -42,7 +43,8 @@ _WORD = re.compile(r"[a-z0-9]+")
 _FEWEST_WORDS = 20  # titles and remarks between two licences
 
 _LIKENESS = 0.94
-_LONGEST_CHANGE = 8  # words at one place, such as an organisation's name
+_LONGEST_EXCHANGE = 8  # words for other words, such as an organisation's name; or a title
+_LONGEST_ADDITION = 3  # words for none: four are enough to forbid commercial use
 
 
 def licences(modules: Iterable[Module], module_cache: Path) -> Licences:
@@ -101,7 +103,10 @@ def _recognised(_digest: bytes, text: bytes) -> tuple[str, ...]:
 
 @cache
 def _known() -> tuple[tuple[str, tuple[str, ...]], ...]:
-    return tuple((name, piece) for name, text in LICENSES for piece in _pieces(text))
+    """Each licence's words as one, since copies differ in their rules, and piece by piece."""
+    texts = [(name, _pieces(text)) for name, text in LICENSES]
+    wholes = [(name, tuple(chain.from_iterable(pieces))) for name, pieces in texts]
+    return (*wholes, *((name, piece) for name, pieces in texts for piece in pieces))
 
 
 def _pieces(text: str) -> tuple[tuple[str, ...], ...]:
@@ -129,14 +134,21 @@ def _name_of(words: tuple[str, ...]) -> str:
         if 2 * min(len(words), len(known)) < best * (len(words) + len(known)):
             continue
         likeness = Indel.normalized_similarity(words, known, score_cutoff=best)
-        if likeness > best and _longest_change(words, known) <= _LONGEST_CHANGE:
+        if likeness > best and _same_but_for_names(words, known):
             best, name = likeness, candidate
     return name
 
 
-def _longest_change(words: tuple[str, ...], known: tuple[str, ...]) -> int:
-    changes = [each for each in Indel.opcodes(words, known) if each.tag != "equal"]
-    return max(
-        (max(each.src_end - each.src_start, each.dest_end - each.dest_start) for each in changes),
-        default=0,
-    )
+def _same_but_for_names(words: tuple[str, ...], known: tuple[str, ...]) -> bool:
+    """Whether no difference is as long as a condition."""
+    kept = (each for each in Indel.opcodes(words, known) if each.tag == "equal")
+    at, known_at = 0, 0
+    for start, end, known_start, known_end in (
+        *((each.src_start, each.src_end, each.dest_start, each.dest_end) for each in kept),
+        (len(words), len(words), len(known), len(known)),
+    ):
+        few, many = sorted((start - at, known_start - known_at))
+        if many > (_LONGEST_EXCHANGE if few or not at else _LONGEST_ADDITION):
+            return False
+        at, known_at = end, known_end
+    return True

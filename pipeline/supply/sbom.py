@@ -146,8 +146,11 @@ def _sha256(digest: str) -> _Part:
     return _model.HashType(alg=_model.HashAlgorithm.SHA_256, content=digest)
 
 
-def _purl(path: str, released: str | None) -> PackageURL:
+def _purl(path: str, released: str | None) -> PackageURL | None:
+    """A Go package URL; None for a path that is none, which no Go writes."""
     namespace, _, name = path.rpartition("/")
+    if not name.strip():
+        return None
     return PackageURL(type="golang", namespace=namespace or None, name=name, version=released)
 
 

@@ -114,13 +114,14 @@ def read_ledger(elf: Elf, info: BuildInfo, table: FunctionTable) -> Ledger:
         if name
     )
     rest = tuple(_rest(elf, packages, table))
-    if any(each.size < 0 for each in rest):
+    size = sum(each.size for each in (*packages, *rest))
+    if size != len(elf.content) or any(each.size < 0 for each in rest):
         raise UsageError(
             "the collector's sections overlap or are smaller than their content",
             hint="give a layer whose extensions/collector was linked by Go",
         )
     return Ledger(
-        size=len(elf.content),
+        size=size,
         packages=packages,
         modules=_modules(packages, owners),
         rest=tuple(each for each in rest if each.size),
