@@ -20,7 +20,7 @@ from pipeline.build.upstream import Source
 from pipeline.config import Config, tag_problems
 from pipeline.errors import ConfigError, ToolchainError, UsageError
 from pipeline.files import Tree
-from pipeline.model import Architecture, Component, Requirement, chosen
+from pipeline.model import Architecture, Budget, Component, Requirement, chosen
 from pipeline.naming import zip_name
 
 _OTELCOL = re.compile(
@@ -61,6 +61,7 @@ class BuildPlan:
         epoch: timestamp of the layer's files, seconds since 1970.
         tree: upstream's `collector/` with the overlay over it.
         upstream: `collector/` as it came.
+        budget: how large a layer may be.
         inputs: what configuration and ocelot put into it, for the lock.
         locked: the lock's entry that the build keeps to, if it does.
         strays: why it does not keep to the lock; empty if it does.
@@ -81,6 +82,7 @@ class BuildPlan:
     tree: Tree = field(repr=False)
     upstream: Tree = field(repr=False)
     inputs: Inputs
+    budget: Budget | None = None
     locked: Locked | None = None
     strays: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -153,6 +155,7 @@ def build_plan(
         tree=tree,
         upstream=source.files,
         inputs=inputs,
+        budget=config.budget(distribution),
         locked=locked,
         strays=strays,
         notes=notes,

@@ -15,6 +15,7 @@ from pipeline.config import Config
 from pipeline.errors import LockError, OutputError, ToolchainError, UpstreamError
 from pipeline.model import Architecture
 from pipeline.progress import Progress
+from pipeline.supply.provenance import Builder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,7 @@ class Request:
         epoch: SOURCE_DATE_EPOCH, None for the commit's date.
         rebuild: compile even what the store has.
         locked: refuse to go beyond the lock.
+        builder: who runs ocelot, for the provenance.
     """
 
     distribution: str
@@ -34,6 +36,7 @@ class Request:
     epoch: int | None = None
     rebuild: bool = False
     locked: bool = False
+    builder: Builder | None = None
 
 
 async def build(
@@ -53,6 +56,7 @@ async def build(
         cache=cache,
         progress=progress,
         rebuild=request.rebuild,
+        builder=request.builder,
     )
     if plan.locked and not request.locked:
         _record(config, plan.locked, done, progress)

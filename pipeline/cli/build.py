@@ -112,9 +112,12 @@ def _request(
     rebuild: bool,
     locked: bool,
 ) -> Request:
+    from importlib.metadata import version
+
     from pipeline.build.plan import source_date_epoch
     from pipeline.build.run import Request
     from pipeline.model import Architecture
+    from pipeline.supply.provenance import builder_of
 
     return Request(
         distribution=distribution,
@@ -124,6 +127,7 @@ def _request(
         epoch=source_date_epoch(os.environ.get("SOURCE_DATE_EPOCH")),
         rebuild=rebuild,
         locked=locked,
+        builder=builder_of(os.environ, version=version("ocelot")),
     )
 
 

@@ -168,5 +168,6 @@ def layer(
         source_date_epoch=COMMITTED,
         engine="host",
         ocelot="0.1.0",
+        evidence={},
         locked=False,
     )
