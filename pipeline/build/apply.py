@@ -133,6 +133,7 @@ async def _compiled(
         packed = await to_thread.run_sync(
             lambda: pack(entries, epoch=plan.epoch), abandon_on_cancel=True
         )
+        progress.end(step.lane, "packed")
         progress.begin(step.lane, "bill of materials")
         contents = await to_thread.run_sync(
             partial(layer_contents, packed, file=each.file, module_cache=compiled.module_cache),

@@ -146,3 +146,6 @@ def _report(done: Build, *, as_json: bool) -> None:
     console.print(build_table(done))
     names = ", ".join(built.layer.file for built in done.layers)
     console.print(f"in {done.folder}/: {names}, {FILE_NAME}", markup=False, soft_wrap=True)
+    console.print(
+        "beside each zip: its bill of materials (.cdx.json) and its provenance (.intoto.json)"
+    )

@@ -94,20 +94,14 @@ def verify(
 def _claims(target: str, given: Inputs) -> list[Claim]:
     """What a target claims to be."""
     from pipeline.build.manifest import FILE_NAME, read_manifest
-    from pipeline.errors import UsageError
-    from pipeline.supply.verify import zip_claim
+    from pipeline.supply.verify import manifest_claims, zip_claim
 
     if target.startswith("arn:"):
         return [_arn_claim(target, given)]
     path = Path(target)
     if path.suffix != ".json":
         return [zip_claim(path, read_manifest(path.parent / FILE_NAME))]
-    manifest = read_manifest(path)
-    if manifest is None:
-        raise UsageError(
-            f"{target} is no manifest of ours", hint="give the manifest.json of a build"
-        )
-    return [zip_claim(path.parent / each.file, manifest) for each in manifest.layers]
+    return manifest_claims(path)
 
 
 def _arn_claim(target: str, given: Inputs) -> Claim:
@@ -136,13 +130,11 @@ def _arn_claim(target: str, given: Inputs) -> Claim:
 
 
 def _report(done: tuple[Verified, ...], output: Path | None, *, as_json: bool) -> None:
-    from pipeline.files import write_atomic
     from pipeline.github.annotations import append_summary
-    from pipeline.report.verify import verify_json, verify_markdown
+    from pipeline.report.verify import verify_json, verify_markdown, write_reports
 
     text, data = verify_markdown(done), verify_json(done)
     append_summary(text, os.environ)
     typer.echo(data if as_json else text, nl=False)
     if output:
-        write_atomic(output / "verification.json", data.encode())
-        write_atomic(output / "verification.md", text.encode())
+        write_reports(done, output)

@@ -15,7 +15,7 @@ from pathlib import Path
 from pipeline.build import apply, lock
 from pipeline.build.engines import Engine
 from pipeline.build.lock import Lock, Locked
-from pipeline.build.manifest import Layer, Manifest
+from pipeline.build.manifest import Layer, Manifest, read_manifest
 from pipeline.build.run import Request, plan_commit
 from pipeline.build.upstream import Upstream
 from pipeline.config import Config
@@ -107,6 +107,18 @@ def zip_claim(path: Path, manifest: Manifest | None) -> Claim:
         ref=layer.upstream.ref if layer else "",
         already=_against_manifest(layer, digest),
     )
+
+
+def manifest_claims(path: Path) -> list[Claim]:
+    """The claims of all zips that a manifest lists.
+
+    Raises:
+        UsageError: it is no manifest, or a zip is not beside it.
+    """
+    manifest = read_manifest(path)
+    if manifest is None:
+        raise UsageError(f"{path} is no manifest of ours", hint="give the manifest.json of a build")
+    return [zip_claim(path.parent / each.file, manifest) for each in manifest.layers]
 
 
 def _against_manifest(layer: Layer | None, digest: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from dagger.mod._module import Module
 from dagger_client import needs_schema, with_client
 from dagger_engine import Engine, ExecFailed, Handler, Node, Refused, Value
 from runs import CONFIG, run_ocelot
+from supply_examples import paper
 
 from pipeline import project
 from pipeline.build.engines import dagger as containers
@@ -89,7 +90,8 @@ def exported_folder(node: Node, arguments: Values) -> str:
 
 
 def exported_binary(node: Node, arguments: Values) -> str:
-    Path(arguments["path"]).write_bytes(b"\x7fELF" + node.arguments["path"].encode())
+    architecture = Path(node.arguments["path"]).parent.name
+    Path(arguments["path"]).write_bytes(paper(architecture))
     return str(arguments["path"])
 
 
@@ -252,7 +254,7 @@ def test_the_zips_and_the_manifest_are_handed_out(engine: Engine) -> None:
     for layer in layers:
         with zipfile.ZipFile(folder / layer["file"]) as packed:
             content = packed.read("extensions/collector")
-        assert content.endswith(f".ocelot/{layer['architecture']}/collector".encode())
+        assert content == paper(layer["architecture"])
 
 
 def test_one_layer_is_a_file(engine: Engine) -> None:
@@ -463,6 +465,7 @@ def test_every_function_and_argument_is_registered_with_its_words(engine: Engine
     }
     assert set(functions) == {
         *("build", "layer", "binary", "toolchain", "config_check", "components"),
+        *("lock", "bundle", "verify", "inspect"),
         *("lint", "types", "unit_tests"),
     }
     for name, made in functions.items():
@@ -476,7 +479,7 @@ def test_every_function_and_argument_is_registered_with_its_words(engine: Engine
         for name, made in functions.items()
         if made.calls("withCachePolicy")
     }
-    resolving = ("build", "layer", "binary", "toolchain", "components")
+    resolving = ("build", "layer", "binary", "toolchain", "components", "lock", "bundle", "verify")
     assert policies == dict.fromkeys(resolving, "PerSession")
     (constructor,) = typed.calls("withConstructor")
     (config,) = constructor.arguments["function"].calls("withArg")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from supply_examples import FUNCTIONS, Binary, Function, Table, build_info
+from supply_examples import FUNCTIONS, PAPER_INFO, Binary, Function, Table, build_info, paper
 from unit_examples import (
     BATCH,
     COMMIT,
@@ -35,14 +35,6 @@ from pipeline.errors import CompileError, LimitError, OcelotError, OutputError
 from pipeline.files import Tree
 from pipeline.model import Architecture, Budget
 from pipeline.progress import Progress, Silence
-
-MODULE = "example.com/one", "v1.2.3", f"h1:{'A' * 43}="
-INFO = "path\texample.com/main\nmod\texample.com/main\t(devel)\t\ndep\t" + "\t".join(MODULE) + "\n"
-
-
-def paper(architecture: str) -> bytes:
-    """A binary with nothing in it but what Go notes."""
-    return Binary(architecture=architecture, info=build_info(INFO)).content()
 
 
 @dataclass(kw_only=True)
@@ -321,7 +313,7 @@ def test_over_budget_tells_what_grew_since_the_last_build(place: Place, plan: Bu
         def binary(self, architecture: str) -> bytes:
             table = Table(functions=self.grown).content()
             text = sum(each.code for each in self.grown) + 8
-            info = build_info(INFO)
+            info = build_info(PAPER_INFO)
             return Binary(architecture=architecture, info=info, table=table, text=text).content()
 
     place.apply(plan, PaperEngine())
