@@ -13,8 +13,9 @@ import struct
 import sys
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import sub
 
 from pipeline.errors import UsageError
 from pipeline.supply.elf import Elf
@@ -189,12 +190,7 @@ def _own_and_shared(sets: list[set[int]], size: int) -> tuple[list[int], int]:
     ordered = sorted(seen)
     if not ordered or ordered[-1] >= size:
         return [0] * len(sets), 0  # before Go 1.26 the functions' data lies elsewhere
-    lengths = dict(_lengths(ordered, size))
+    lengths = dict(zip(ordered, map(sub, [*ordered[1:], size], ordered), strict=True))
     lengths[_NO_DATA] = 0
     sole = [sum(map(lengths.__getitem__, each - several)) for each in sets]
     return sole, sum(map(lengths.__getitem__, several))
-
-
-def _lengths(ordered: list[int], size: int) -> Iterator[tuple[int, int]]:
-    for at, after in zip(ordered, [*ordered[1:], size], strict=True):
-        yield at, after - at
