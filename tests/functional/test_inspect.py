@@ -17,6 +17,8 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from runs import Built, run_ocelot
 
+from pipeline import project
+from pipeline.build import recipe
 from pipeline.build.engines.host import go_program
 from pipeline.supply.buildinfo import Module, read_build_info
 from pipeline.supply.elf import read_elf
@@ -44,7 +46,8 @@ def inspected(built: Built, architecture: str, *options: str) -> dict[str, Any]:
 
 
 def go(*arguments: str | Path, cwd: Path, **environment: str) -> str:
-    caches = {"GOCACHE": str(cwd / "gocache"), "GOFLAGS": "", "GOTOOLCHAIN": "local"}
+    shared = project.cache_folder() / "go" / recipe.BUILD_CACHE
+    caches = {"GOCACHE": str(shared), "GOFLAGS": "", "GOTOOLCHAIN": "local"}
     return subprocess.run(
         [str(go_program()), *map(str, arguments)],
         cwd=cwd,

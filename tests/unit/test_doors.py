@@ -108,7 +108,20 @@ def test_the_library_does_not_know_its_reports(module: str) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["build/plan.py", "build/recipe.py", "build/catalog.py", "build/failure.py", "naming.py"],
+    [
+        "build/plan.py",
+        "build/recipe.py",
+        "build/catalog.py",
+        "build/failure.py",
+        "naming.py",
+        "supply/buildinfo.py",
+        "supply/components.py",
+        "supply/elf.py",
+        "supply/functions.py",
+        "supply/layerfile.py",
+        "supply/sbom.py",
+        "supply/sizes.py",
+    ],
 )
 def test_what_decides_does_nothing(module: str) -> None:
     effects = {"os", "subprocess", "anyio", "shutil", "tempfile", "pipeline.process"}
