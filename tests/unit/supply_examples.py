@@ -91,7 +91,7 @@ class Table:
         names = b"".join(f"{name}\0".encode() for name in self.names())
         rows, structs = self.rows()
         code = sum(each.code for each in self.functions)
-        index = bytes(-(-code // 4096) * 20)
+        index = bytes(-(-code // 4096) * 4 + -(-code // 256))
         parts = (names, self.units, self.files, bytes(self.values))
         at = [72]
         for part in parts:
