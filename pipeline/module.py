@@ -168,9 +168,7 @@ class Ocelot:
         )
         decided = await asked.decided()
         (step,) = decided.recipe.compile
-        ready = await asked.prepared(decided)
-        compiled = await asked.engine.stepped(ready, step, plain_progress())
-        return compiled.file(f"{engines.SOURCE}/{step.output}")
+        return await asked.engine.compiled(decided.tree, decided.recipe, step, plain_progress())
 
     @function(cache="session")
     @told

@@ -147,5 +147,6 @@ def _report(done: Build, *, as_json: bool) -> None:
     names = ", ".join(built.layer.file for built in done.layers)
     console.print(f"in {done.folder}/: {names}, {FILE_NAME}", markup=False, soft_wrap=True)
     console.print(
-        "beside each zip: its bill of materials (.cdx.json) and its provenance (.intoto.json)"
+        "beside each zip: its bill of materials (.cdx.json) and its provenance (.intoto.json)",
+        soft_wrap=True,
     )

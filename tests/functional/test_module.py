@@ -291,7 +291,8 @@ def test_a_compile_error_shows_gos_own_lines(engine: Engine) -> None:
     assert "golang.org/x/text" not in said
 
 
-def test_modules_that_the_engine_lost_are_fetched_again(engine: Engine) -> None:
+def losing_modules(engine: Engine) -> list[str]:
+    """Have the engine fail to compile until modules are fetched anew; what failed is listed."""
     failed: list[str] = []
 
     def compiled(node: Node, _: Values) -> str:
@@ -303,9 +304,21 @@ def test_modules_that_the_engine_lost_are_fetched_again(engine: Engine) -> None:
         return ""
 
     engine.answer("Container.combinedOutput", compiled)
+    return failed
+
+
+def test_modules_that_the_engine_lost_are_fetched_again(engine: Engine) -> None:
+    failed = losing_modules(engine)
     with_client(called("build", **MINIMAL))
     assert sorted(failed) == ["amd64", "arm64"]
     assert len(executed(engine)) == 2
+
+
+def test_a_binary_alone_gets_modules_that_the_engine_lost_as_well(engine: Engine) -> None:
+    failed = losing_modules(engine)
+    result = engine.node(with_client(called("binary", **MINIMAL, architecture="arm64")))
+    assert failed == ["arm64"]
+    assert "OCELOT_AGAIN" in environment(result)
 
 
 def test_a_module_that_cannot_be_had_is_told(engine: Engine) -> None:

@@ -11,11 +11,12 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
 import anyio
@@ -46,6 +47,7 @@ PYTHON_IMAGE = (
 # A module step's result may be kept while the volume with its modules was pruned.
 _MODULES_GONE = re.compile(r"GOPROXY=off|missing go\.sum entry|cannot find module providing")
 
+Result = TypeVar("Result")
 Deliver = Callable[[Path], dagger.Directory]
 
 
@@ -85,14 +87,38 @@ class DaggerEngine:
         self, tree: Tree, recipe: Recipe, progress: Progress, on_binary: OnBinary
     ) -> None:
         """See `Engine.compile`."""
+        await self.with_modules(
+            lambda engine: engine.attempt(tree, recipe, progress, on_binary), progress
+        )
+
+    async def with_modules(
+        self, work: Callable[[DaggerEngine], Awaitable[Result]], progress: Progress
+    ) -> Result:
+        """Do work that compiles; once more, with modules fetched anew, where they are gone."""
         try:
-            await self.attempt(tree, recipe, progress, on_binary)
+            return await work(self)
         except CompileError as error:
             if not any(_MODULES_GONE.search(line) for line in error.details):
                 raise
             progress.note("modules of an earlier call are gone from the engine: once more")
             again = {**self.settings, "OCELOT_AGAIN": uuid4().hex}
-            await replace(self, settings=again).attempt(tree, recipe, progress, on_binary)
+            return await work(replace(self, settings=again))
+
+    async def compiled(
+        self, tree: Tree, recipe: Recipe, step: Step, progress: Progress
+    ) -> dagger.File:
+        """What one of the recipe's compile steps makes, as a file of the engine's.
+
+        Raises:
+            OcelotError: see `Engine.compile`.
+        """
+
+        async def work(engine: DaggerEngine) -> dagger.File:
+            ready = await engine.prepared(tree, recipe, progress)
+            after = await engine.stepped(ready, step, progress)
+            return after.file(f"{SOURCE}/{step.output}")
+
+        return await self.with_modules(work, progress)
 
     async def resolve(self, tree: Tree, recipe: Recipe, progress: Progress) -> Tree:
         """See `Engine.resolve`."""
