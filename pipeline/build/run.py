@@ -9,7 +9,7 @@ from pipeline import files
 from pipeline.build import apply, lock
 from pipeline.build.engines import Engine
 from pipeline.build.lock import Locked
-from pipeline.build.plan import BuildPlan, build_plan
+from pipeline.build.plan import BuildPlan, Materials, build_plan
 from pipeline.build.upstream import Resolved, Upstream
 from pipeline.config import Config
 from pipeline.errors import LockError, OutputError, ToolchainError, UpstreamError
@@ -91,16 +91,14 @@ async def plan_commit(
     """Fetch a commit and decide what to build of it."""
     source = await request.upstream.read(commit, progress)
     own = config.config_file(request.distribution)
-    return build_plan(
-        config,
-        request.distribution,
-        source,
-        architectures=request.architectures,
+    materials = Materials(
+        source=source,
         overlay=files.read_tree(config.overlay),
         config_file=own.read_bytes() if own else None,
         epoch=request.epoch,
         entry=entry,
     )
+    return build_plan(config, request.distribution, materials, architectures=request.architectures)
 
 
 async def _resolved(request: Request, entry: Locked | None, progress: Progress) -> Resolved:

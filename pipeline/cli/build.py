@@ -11,7 +11,7 @@ import typer
 
 from pipeline import defaults
 from pipeline.cli import options
-from pipeline.cli.inputs import Asked, BundleFile, check_bundle_options, inputs
+from pipeline.cli.inputs import Asked, BundleFile, check_bundle_options, opened_inputs
 
 if TYPE_CHECKING:
     from pipeline.build.apply import Build
@@ -63,10 +63,7 @@ def build(
 
     The zips are the same, byte for byte, wherever they are built.
     """
-    from rich.console import Console
-
     from pipeline.build import run
-    from pipeline.report.progress import shown_progress
 
     check_bundle_options(context, bundle)
     asked = Asked(
@@ -78,11 +75,7 @@ def build(
         go_image=go_image,
         keep_temp=keep_temp,
     )
-    console = Console(stderr=True, highlight=False)
-    with (
-        shown_progress(console, os.environ, verbose=verbose) as progress,
-        inputs(asked, progress) as given,
-    ):
+    with opened_inputs(asked, verbose=verbose) as given:
         name = given.distribution(context, distribution)
         request = _request(
             name,
@@ -94,9 +87,9 @@ def build(
         )
 
         async def work() -> Build:
-            chosen = await given.engine(progress)
+            chosen = await given.engine()
             return await run.build(
-                request, given.config, chosen, cache=given.cache, progress=progress
+                request, given.config, chosen, cache=given.cache, progress=given.progress
             )
 
         done = options.run(work)

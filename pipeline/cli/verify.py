@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli import options
-from pipeline.cli.inputs import Asked, BundleFile, check_bundle_options, inputs
+from pipeline.cli.inputs import Asked, BundleFile, check_bundle_options, opened_inputs
 
 if TYPE_CHECKING:
     from pipeline.cli.inputs import Inputs
@@ -49,10 +49,7 @@ def verify(
 
     What differs is explained; the exit code is 10 then.
     """
-    from rich.console import Console
-
     from pipeline.build.lock import read_lock
-    from pipeline.report.progress import shown_progress
     from pipeline.supply import verify as verification
 
     check_bundle_options(context, bundle)
@@ -64,11 +61,7 @@ def verify(
         engine=engine,
         go_image=go_image,
     )
-    console = Console(stderr=True, highlight=False)
-    with (
-        shown_progress(console, os.environ, verbose=verbose) as progress,
-        inputs(asked, progress) as given,
-    ):
+    with opened_inputs(asked, verbose=verbose) as given:
         lock = read_lock(given.config.folder)
         claims = [
             (claim, verification.entry_of(claim, lock, upstream_repo, upstream_ref))
@@ -81,9 +74,9 @@ def verify(
                 claims,
                 given.config,
                 given.upstream,
-                await given.engine(progress),
+                await given.engine(),
                 cache=given.cache,
-                progress=progress,
+                progress=given.progress,
             )
 
         done = options.run(work)
