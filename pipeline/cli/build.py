@@ -76,15 +76,9 @@ def build(
         keep_temp=keep_temp,
     )
     with opened_inputs(asked, verbose=verbose) as given:
-        name = given.distribution(context, distribution)
-        request = _request(
-            name,
-            architecture,
-            given.upstream(),
-            output,
-            rebuild=rebuild,
-            locked=locked or bool(bundle),
-        )
+        name, upstream = given.distribution(context, distribution), given.upstream()
+        strict = locked or bundle is not None
+        request = _request(name, architecture, upstream, output, rebuild=rebuild, locked=strict)
 
         async def work() -> Build:
             chosen = await given.engine()
