@@ -103,6 +103,7 @@ def _arn_claim(target: str, given: Inputs) -> Claim:
     from pipeline.errors import UsageError
     from pipeline.naming import layer_arn, layer_parts
     from pipeline.publish.aws.layers import download_layer, published_layer
+    from pipeline.publish.aws.session import default_aws
     from pipeline.supply.verify import Claim
 
     arn = layer_arn(target)
@@ -112,7 +113,7 @@ def _arn_claim(target: str, given: Inputs) -> Claim:
             f"{arn.name} does not tell its architecture and distribution",
             hint="a layer is called <base>-<architecture>-<distribution>-<version>-<release group>",
         )
-    published = published_layer(arn)
+    published = published_layer(default_aws(), arn)
     return Claim(
         name=str(arn),
         architecture=parts[0],

@@ -8,22 +8,16 @@ import urllib.request
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.build.limits import UNZIPPED_BYTES
 from pipeline.errors import AwsError
 from pipeline.naming import LayerArn
+from pipeline.publish.aws.session import Aws
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient
 
-_READS = Config(
-    connect_timeout=10,
-    read_timeout=30,
-    retries={"mode": "standard", "total_max_attempts": 5},
-)
 _DOWNLOAD_SECONDS = 120
 
 
@@ -44,16 +38,14 @@ class PublishedLayer:
     location: str = field(repr=False)
 
 
-def published_layer(arn: LayerArn) -> PublishedLayer:
+def published_layer(aws: Aws, arn: LayerArn) -> PublishedLayer:
     """Ask AWS for a layer version.
 
     Raises:
         AwsError: there are no credentials, it does not exist, or AWS does not answer.
     """
     try:
-        client: LambdaClient = boto3.client(  # pyright: ignore[reportUnknownMemberType]  its other services have no stubs
-            "lambda", region_name=arn.region, config=_READS
-        )
+        client: LambdaClient = aws.client("lambda", arn.region)
         answer = client.get_layer_version(LayerName=arn.layer, VersionNumber=arn.version)
     except (BotoCoreError, ClientError) as error:
         raise AwsError(
