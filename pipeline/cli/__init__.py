@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli import build, bundle, components, config, doctor, inspect, lock, verify
+from pipeline.cli import build, bundle, components, config, doctor, inspect, lock, publish, verify
 from pipeline.errors import EXIT_CODES, InterruptedBuildError, OcelotError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.command("build")(build.build)
 app.command("doctor")(doctor.doctor)
 app.command("lock")(lock.lock)
+app.command("publish")(publish.publish)
 app.command("bundle")(bundle.bundle)
 app.command("verify")(verify.verify)
 app.command("inspect")(inspect.inspect)

@@ -6,14 +6,21 @@ A client is made under a lock, since boto3's sessions are not safe among threads
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import boto3
+import botocore.session
+from botocore import UNSIGNED
 from botocore.config import Config
+from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.errors import AwsError
+
+PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
@@ -39,10 +46,12 @@ class Aws:
     """One identity in AWS.
 
     Attributes:
-        session: its credentials; refreshed by themselves where they can be.
+        session: gives clients.
+        credentials: those of a role that was taken on; None for the session's own.
     """
 
     session: boto3.Session
+    credentials: RoleCredentials | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def client(self, service: str, region: str, *, once: bool = False) -> Any:  # noqa: ANN401  boto3 makes clients at run time
@@ -58,15 +67,76 @@ class Aws:
         with self.lock:
             return make(service, region_name=region, config=ONCE if once else PATIENT)
 
+    def renew(self) -> bool:
+        """Have new credentials made for the next request; False where these are all there are."""
+        if self.credentials is None:
+            return False
+        self.credentials.expire()
+        return True
+
+
+class RoleCredentials(RefreshableCredentials):
+    """A role's credentials, made anew before they expire, or when AWS says that they have."""
+
+    def expire(self) -> None:
+        """Make new ones for the next request."""
+        self._expiry_time = datetime.now(tz=UTC)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """Who AWS says that we are."""
+
+    account: str
+    arn: str
+
+    @property
+    def partition(self) -> str:
+        """Such as `aws` or `aws-cn`."""
+        return self.arn.split(":")[1]
+
 
 def default_aws() -> Aws:
     """The identity of the environment, of a profile, or of the machine."""
     return Aws(boto3.Session())
 
 
-def lambda_regions(partition: str = "aws") -> tuple[str, ...]:
-    """The regions of a partition that have AWS Lambda, by botocore's data, sorted."""
-    return tuple(sorted(boto3.Session().get_available_regions("lambda", partition)))
+def role_aws(role: str, token: Callable[[], str], region: str) -> Aws:
+    """The identity of a role that is taken on by an OIDC token.
+
+    Args:
+        role: its ARN.
+        token: gives a token that is fresh; asked each time that credentials are made.
+        region: whose STS is asked: opt-in regions take no credentials of the global one.
+
+    Raises:
+        AwsError: STS refuses the token or the role.
+    """
+    make = cast("Any", boto3.Session()).client
+    sts = make("sts", region_name=region, config=PATIENT.merge(Config(signature_version=UNSIGNED)))
+
+    def made() -> dict[str, Any]:
+        answer = sts.assume_role_with_web_identity(
+            RoleArn=role, RoleSessionName="ocelot", WebIdentityToken=token()
+        )
+        given = answer["Credentials"]
+        return {
+            "access_key": given["AccessKeyId"],
+            "secret_key": given["SecretAccessKey"],
+            "token": given["SessionToken"],
+            "expiry_time": given["Expiration"].isoformat(),
+        }
+
+    try:
+        credentials = RoleCredentials.create_from_metadata(
+            metadata=made(), refresh_using=made, method="assume-role-with-web-identity"
+        )
+    except (BotoCoreError, ClientError) as error:
+        hint = "check the role's trust policy against this repository, ref and environment"
+        raise AwsError(f"the role {role} cannot be taken on: {error}", hint=hint) from error
+    session: Any = botocore.session.get_session()
+    session._credentials = credentials  # noqa: SLF001  botocore has no other way to give a session its own
+    return Aws(boto3.Session(botocore_session=session), credentials)
 
 
 def aws_error(error: BotoCoreError | ClientError, what: str, hint: str) -> AwsError:
@@ -75,3 +145,24 @@ def aws_error(error: BotoCoreError | ClientError, what: str, hint: str) -> AwsEr
     boto's messages name operations and codes; they hold no secrets.
     """
     return AwsError(f"{what}: {error}", hint=hint)
+
+
+def identity(aws: Aws, region: str) -> Identity:
+    """Ask AWS who we are.
+
+    Raises:
+        AwsError: there are no credentials, or AWS takes them not.
+    """
+    try:
+        answer = aws.client("sts", region).get_caller_identity()
+    except (BotoCoreError, ClientError) as error:
+        raise AwsError(
+            f"AWS does not know who we are: {error}",
+            hint="give credentials: aws sso login, AWS_PROFILE, or --role-arn with --oidc-token",
+        ) from error
+    return Identity(account=answer["Account"], arn=answer["Arn"])
+
+
+def lambda_regions(partition: str = "aws") -> tuple[str, ...]:
+    """The regions of a partition that have AWS Lambda, by botocore's data, sorted."""
+    return tuple(sorted(boto3.Session().get_available_regions("lambda", partition)))

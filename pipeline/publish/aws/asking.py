@@ -1,0 +1,169 @@
+"""Ask AWS patiently and not too often: pace, retries, threads, and errors for people.
+
+The control plane of Lambda takes 15 requests a second for an account and region, all calls
+together; we make ten at most, retries included. What may be done twice is asked again with growing,
+jittered pauses; what may not is asked once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import anyio
+import stamina
+from anyio import to_thread
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    HTTPClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ReadTimeoutError,
+)
+from botocore.exceptions import (
+    ConnectionError as NoConnectionError,
+)
+
+from pipeline.errors import AwsError
+
+Result = TypeVar("Result")
+
+SPACING_SECONDS = 0.1
+ATTEMPTS = 6
+FIRST_PAUSE_SECONDS = 0.3
+LONGEST_PAUSE_SECONDS = 10.0
+
+_THROTTLED = re.compile(r"Throttl|TooManyRequests|RequestLimitExceeded|SlowDown")
+_TRANSIENT = re.compile(r"ServiceException|InternalFailure|InternalError|ServiceUnavailable")
+_SERVER_ERROR = 500
+_NOT_ENABLED = ("UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired")
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+_LOST = (ConnectionClosedError, NoConnectionError, HTTPClientError, ReadTimeoutError)
+
+
+class AmbiguousError(AwsError):
+    """The request may have been done, or not: the answer is missing or says nothing of it."""
+
+
+@dataclass(kw_only=True)
+class Pace:
+    """Lets requests go one after the other, some time apart."""
+
+    spacing: float = SPACING_SECONDS
+    next_at: float = 0.0
+
+    async def turn(self) -> None:
+        """Wait until it is this request's turn."""
+        now = anyio.current_time()
+        at = max(now, self.next_at)
+        self.next_at = at + self.spacing
+        await anyio.sleep(at - now)
+
+
+@dataclass(kw_only=True)
+class Asker:
+    """Asks one region.
+
+    Attributes:
+        threads: how many requests may be under way, in all regions together.
+        retries: requests that had to be made again so far.
+        renew: makes new credentials where the old have expired; gives False where it cannot.
+    """
+
+    region: str
+    threads: anyio.CapacityLimiter
+    pace: Pace = field(default_factory=Pace)
+    retries: int = 0
+    renew: Callable[[], bool] = lambda: False
+
+    async def ask(self, call: Callable[[], Result], what: str) -> Result:
+        """Make a request that may be made twice, until it is answered.
+
+        Args:
+            call: makes the request, by boto3.
+            what: what it is for, as the beginning of an error's sentence.
+
+        Raises:
+            AwsError: AWS refuses, or does not answer however often it is asked.
+        """
+        try:
+            async for attempt in stamina.retry_context(
+                on=self._worth_another_try,
+                attempts=ATTEMPTS,
+                timeout=None,
+                wait_initial=FIRST_PAUSE_SECONDS,
+                wait_max=LONGEST_PAUSE_SECONDS,
+                wait_jitter=FIRST_PAUSE_SECONDS,
+            ):
+                with attempt:
+                    self.retries += attempt.num > 1
+                    return await self._request(call, self.threads)
+        except (BotoCoreError, ClientError) as error:
+            raise _told(error, what, self.region) from error
+        raise AssertionError("unreachable")
+
+    async def ask_once(
+        self, call: Callable[[], Result], what: str, transfers: anyio.CapacityLimiter
+    ) -> Result:
+        """Make a request that must not be made twice.
+
+        Args:
+            call: makes the request, by boto3.
+            what: what it is for.
+            transfers: how many uploads may be under way.
+
+        Raises:
+            AmbiguousError: nobody knows whether it was done.
+            AwsError: it was not done, and asking again would not help.
+        """
+        try:
+            return await self._request(call, transfers)
+        except (BotoCoreError, ClientError) as error:
+            told = _told(error, what, self.region)
+            if _is_ambiguous(error) or self._worth_another_try(error):
+                raise AmbiguousError(str(told), hint=told.hint) from error
+            raise told from error
+
+    async def _request(self, call: Callable[[], Result], limiter: anyio.CapacityLimiter) -> Result:
+        await self.pace.turn()
+        return await to_thread.run_sync(call, limiter=limiter, abandon_on_cancel=True)
+
+    def _worth_another_try(self, error: Exception) -> bool:
+        code = _code(error)
+        if code in _EXPIRED:
+            return self.renew()
+        return bool(_THROTTLED.search(code)) or _is_ambiguous(error)
+
+
+def _is_ambiguous(error: Exception) -> bool:
+    """Whether AWS may have done what it was asked to, without having said so."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= _SERVER_ERROR or bool(_TRANSIENT.search(_code(error)))
+    return isinstance(error, _LOST)
+
+
+def _code(error: Exception) -> str:
+    return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
+
+
+def _told(error: BotoCoreError | ClientError, what: str, region: str) -> AwsError:
+    """The error for people. boto3's messages name operations and codes, and hold no secrets."""
+    code = _code(error)
+    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+        hint = "give credentials: aws sso login, AWS_PROFILE, or --role-arn with --oidc-token"
+    elif code in _NOT_ENABLED:
+        hint = f"{region} may not be enabled for this account: enable it, or leave it out"
+    elif code in _EXPIRED:
+        hint = "the credentials have expired: get new ones and run the same command again"
+    elif "AccessDenied" in code:
+        hint = "the identity lacks a permission; oidc/ has a template with all that is needed"
+    elif "CodeStorageExceeded" in code:
+        hint = "the account's code storage in this region is full: delete old layer versions"
+    else:
+        hint = "run the same command again: what is done is not done twice"
+    return AwsError(f"{region}: {what}: {error}", hint=hint)
