@@ -22,6 +22,7 @@ from pipeline.publish.policy import public_statements
 PUBLISH_ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 1.0
 
+
 class Record(Protocol):
     """Writes the registry's row of a target at a layer version's ARN."""
 

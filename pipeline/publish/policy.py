@@ -21,26 +21,25 @@ def public_statements(policy: str) -> tuple[str, ...]:
         parsed: object = json.loads(policy) if policy else {}
     except ValueError:
         return ()
-    statements = _mapping(parsed).get("Statement", [])
-    listed: list[object] = statements if isinstance(statements, list) else [statements]
-    return tuple(
-        str(each.get("Sid", "")) for each in map(_mapping, listed) if _lets_everybody(each)
-    )
+    statements = map(_mapping, _list(_mapping(parsed).get("Statement", [])))
+    return tuple(str(each.get("Sid", "")) for each in statements if _lets_everybody(each))
 
 
 def _lets_everybody(statement: dict[str, Any]) -> bool:
     principal = statement.get("Principal")
     if isinstance(principal, dict):
         principal = _mapping(cast("object", principal)).get("AWS")
-    actions = statement.get("Action", [])
-    named: list[object] = actions if isinstance(actions, list) else [actions]
     return (
         statement.get("Effect") == "Allow"
-        and "*" in (principal if isinstance(principal, list) else [principal])
-        and any(str(each).lower() in _ACTIONS for each in named)
+        and "*" in _list(principal)
+        and any(str(each).lower() in _ACTIONS for each in _list(statement.get("Action", [])))
         and not statement.get("Condition")
     )
 
 
 def _mapping(value: object) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else [value]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from functools import partial
 
 import anyio
 import pytest
@@ -26,7 +25,10 @@ def _no_pauses() -> Generator[None]:  # pyright: ignore[reportUnusedFunction]
 
 
 def refusal(code: str, status: int = 400) -> ClientError:
-    response = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    response = {
+        "Error": {"Code": code, "Message": "no"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
     return ClientError(response, "PublishLayerVersion")  # pyright: ignore[reportArgumentType]
 
 
@@ -80,7 +82,7 @@ def test_what_may_pass_is_asked_again(error: Exception) -> None:
 @pytest.mark.parametrize("error", [DENIED, refusal("ValidationException"), NoCredentialsError()])
 def test_what_will_not_pass_is_not_asked_again(error: Exception) -> None:
     calls = Calls(error)
-    with pytest.raises(AwsError, match="^eu-west-1: look: "):
+    with pytest.raises(AwsError, match=r"^eu-west-1: look: "):
         asked(calls)
     assert calls.made == 1
 
@@ -135,24 +137,30 @@ def test_the_hint_says_what_to_do(error: Exception, hint: str) -> None:
     assert hint in caught.value.hint
 
 
+class Watched(Pace):
+    """A pace that keeps the moments at which requests went on."""
+
+    def __init__(self) -> None:
+        super().__init__(spacing=0.02)
+        self.moments: list[float] = []
+
+    async def turn(self) -> None:
+        await super().turn()
+        self.moments.append(anyio.current_time())
+
+
 def test_requests_are_so_far_apart_and_retries_with_them() -> None:
-    moments: list[float] = []
+    pace, calls = Watched(), Calls(DOWN)
 
-    def call() -> str:
-        moments.append(anyio.from_thread.run_sync(anyio.current_time))
-        if len(moments) == 2:
-            raise DOWN
-        return "answer"
-
-    async def run() -> None:
-        asker = Asker(
-            region="eu-west-1", threads=anyio.CapacityLimiter(9), pace=Pace(spacing=0.02)
-        )
+    async def run() -> float:
+        limiter = anyio.CapacityLimiter(9)
+        asker = Asker(region="eu-west-1", threads=limiter, pace=pace)
+        begun = anyio.current_time()
         async with anyio.create_task_group() as tasks:
             for _ in range(5):
-                tasks.start_soon(partial(asker.ask, call, "look"))
+                tasks.start_soon(asker.ask, calls, "look")
+        return begun
 
-    anyio.run(run)
-    assert len(moments) == 6
-    # a thread may start a little late, never early
-    assert all(at - moments[0] >= 0.02 * count - 0.015 for count, at in enumerate(sorted(moments)))
+    begun = anyio.run(run)
+    assert len(pace.moments) == calls.made == 6
+    assert all(at - begun >= 0.02 * count for count, at in enumerate(pace.moments))

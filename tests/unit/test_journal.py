@@ -65,7 +65,10 @@ def test_whatever_stands_in_a_journal_it_is_read(
     assert journal.unanswered() == frozenset()
 
 
-@pytest.mark.parametrize("line", ['{"event": "publishing"}', "[1]", '{"event": 3, "region": "x", "layer": "y", "sha256": "z"}'])
+@pytest.mark.parametrize(
+    "line",
+    ['{"event": "publishing"}', "[1]", '{"event": 3, "region": "x", "layer": "y", "sha256": "z"}'],
+)
 def test_a_forged_line_of_another_form_is_passed_over(journal: Journal, line: str) -> None:
     journal.path.parent.mkdir()
     journal.path.write_text(f"{line}\n")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline.publish.policy import public_statements
 
 
-def policy(**changed: Any) -> str:
+def policy(**changed: object) -> str:
     statement = {
         "Sid": "publish",
         "Effect": "Allow",
@@ -35,7 +34,7 @@ def test_the_statement_that_publishing_adds_is_public() -> None:
         {"Condition": {}},
     ],
 )
-def test_other_ways_to_let_everybody_are_public_too(changed: dict[str, Any]) -> None:
+def test_other_ways_to_let_everybody_are_public_too(changed: dict[str, object]) -> None:
     assert public_statements(policy(**changed)) == ("publish",)
 
 
@@ -49,11 +48,13 @@ def test_other_ways_to_let_everybody_are_public_too(changed: dict[str, Any]) -> 
         {"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-123"}}},
     ],
 )
-def test_what_lets_only_some_is_not_public(changed: dict[str, Any]) -> None:
+def test_what_lets_only_some_is_not_public(changed: dict[str, object]) -> None:
     assert public_statements(policy(**changed)) == ()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '{"Statement": 3}', '{"Statement": [3]}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", "3", '{"Statement": 3}', '{"Statement": [3]}']
+)
 def test_no_policy_is_not_public(text: str) -> None:
     assert public_statements(text) == ()
 
@@ -63,6 +64,14 @@ def test_a_single_statement_need_not_be_a_list() -> None:
     assert public_statements(alone) == ("publish",)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.text(), lambda each: st.lists(each) | st.dictionaries(st.sampled_from(["Statement", "Effect", "Principal", "Action", "AWS", "Sid", "Condition"]), each)))
+WORDS = st.sampled_from(["Statement", "Effect", "Principal", "Action", "AWS", "Sid", "Condition"])
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.text(),
+        lambda each: st.lists(each) | st.dictionaries(WORDS, each),
+    )
+)
 def test_whatever_a_policy_is_it_is_read(value: object) -> None:
     assert isinstance(public_statements(json.dumps(value)), tuple)

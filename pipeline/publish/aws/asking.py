@@ -27,6 +27,7 @@ from botocore.exceptions import (
 from botocore.exceptions import (
     ConnectionError as NoConnectionError,
 )
+from stamina.instrumentation import set_on_retry_hooks
 
 from pipeline.errors import AwsError
 
@@ -36,6 +37,9 @@ SPACING_SECONDS = 0.1
 ATTEMPTS = 6
 FIRST_PAUSE_SECONDS = 0.3
 LONGEST_PAUSE_SECONDS = 10.0
+
+# Retries are counted and reported; a line in the log for each would only be in the way.
+set_on_retry_hooks([])
 
 _THROTTLED = re.compile(r"Throttl|TooManyRequests|RequestLimitExceeded|SlowDown")
 _TRANSIENT = re.compile(r"ServiceException|InternalFailure|InternalError|ServiceUnavailable")
