@@ -196,6 +196,8 @@ def _report(done: Published, output: Path | None, *, as_json: bool) -> None:
     console = Console(highlight=False)
     if done.outcomes:
         console.print(report.outcome_table(done.outcomes))
+        for arn in report.outcome_arns(done.outcomes):
+            console.print(arn, markup=False, soft_wrap=True)
         console.print(report.outcome_summary(done.outcomes))
     else:
         console.print(report.plan_table(done.plan))

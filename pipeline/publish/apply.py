@@ -124,7 +124,8 @@ async def _outcome(plan: TargetPlan, means: Means) -> Outcome:
     lane = f"{plan.target.region} {plan.target.package.architecture}"
     asker = work.place.asker
     started, retries, error = time.monotonic(), asker.retries, plan.blocked
-    means.progress.begin(lane, plan.action)
+    if plan.steps:
+        means.progress.begin(lane, plan.action)
     if not error:
         try:
             with anyio.fail_after(means.deadline):
@@ -133,7 +134,8 @@ async def _outcome(plan: TargetPlan, means: Means) -> Outcome:
             error = f"not done within {means.deadline:.0f} seconds; run the same command again"
         except OcelotError as failure:
             error = f"{failure}; {failure.hint}"
-    means.progress.end(lane, error or "done")
+    if plan.steps:
+        means.progress.end(lane, error or "done")
     return Outcome(
         plan=plan,
         done=tuple(work.done),

@@ -14,7 +14,7 @@ from pipeline.publish.apply import Outcome
 from pipeline.publish.plan import PublishPlan, TargetPlan
 
 HEADINGS = ("region", "architecture", "action", "ARN", "time", "retries")
-PLAN_HEADINGS = ("region", "architecture", "layer", "action", "version")
+PLAN_HEADINGS = ("region", "architecture", "action", "version")
 
 
 def outcome_row(outcome: Outcome) -> tuple[str, ...]:
@@ -37,20 +37,27 @@ def plan_row(plan: TargetPlan) -> tuple[str, ...]:
     return (
         target.region,
         str(target.package.architecture),
-        target.package.layer,
         f"blocked: {plan.blocked}" if plan.blocked else plan.action,
         str(plan.version.number) if plan.version else "",
     )
 
 
 def outcome_table(outcomes: Sequence[Outcome]) -> Table:
-    """What was done, for the screen."""
-    return _table(HEADINGS, [outcome_row(each) for each in outcomes])
+    """What was done, for the screen; the ARNs stand in `outcome_arns`, whole lines to copy."""
+    at = HEADINGS.index("ARN")
+    rows = [outcome_row(each) for each in outcomes]
+    headings = (*HEADINGS[:at], *HEADINGS[at + 1 :])
+    return _table(headings, [(*row[:at], *row[at + 1 :]) for row in rows])
+
+
+def outcome_arns(outcomes: Sequence[Outcome]) -> list[str]:
+    """The ARNs of the layer versions, in the order of the table."""
+    return [each.arn for each in outcomes if each.arn]
 
 
 def plan_table(plan: PublishPlan) -> Table:
     """What would be done, for the screen."""
-    skipped = [(region, "", "", f"skip: {reason}", "") for region, reason in plan.skipped]
+    skipped = [(region, "", f"skip: {reason}", "") for region, reason in plan.skipped]
     return _table(PLAN_HEADINGS, [*(plan_row(each) for each in plan.targets), *skipped])
 
 
