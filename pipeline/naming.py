@@ -11,8 +11,8 @@ from pipeline.model import Architecture
 
 _ZIP = re.compile(r"collector-(amd64|arm64)-([a-z0-9-]+)\.zip\Z")
 _ARN = re.compile(
-    r"arn:(aws|aws-cn|aws-us-gov):lambda:([a-z]{2}(?:-[a-z]+)+-\d):(\d{12}):layer:"
-    r"([A-Za-z0-9_-]{1,140}):(\d{1,9})\Z"
+    r"arn:(aws|aws-cn|aws-us-gov):lambda:([a-z]{2}(?:-[a-z]+)+-[0-9]):([0-9]{12}):layer:"
+    r"([A-Za-z0-9_-]{1,140}):([0-9]{1,9})\Z"
 )
 _LAYER = re.compile(r"(?:.+-)?(amd64|arm64)-(.+?)-(\d+_\d+_\d+[A-Za-z0-9_]*)(?:-.*)?\Z")
 

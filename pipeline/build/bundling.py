@@ -19,7 +19,7 @@ from pipeline.build.lock import Lock, Locked
 from pipeline.build.plan import BuildPlan
 from pipeline.build.run import Request, plan_build
 from pipeline.config import Config
-from pipeline.errors import LockError, ToolchainError
+from pipeline.errors import LockError, ToolchainError, UsageError
 from pipeline.progress import Progress
 
 LANE = "bundle"
@@ -50,9 +50,12 @@ async def make_bundle(
 
     Raises:
         LockError: the distribution is not locked as it stands.
+        UsageError: the output is a folder.
         OcelotError: modules cannot be had, or the file cannot be written.
     """
     path = request.output.absolute()
+    if path.is_dir():
+        raise UsageError(f"{request.output} is a folder", hint="name the bundle's file with -o")
     files.check_writable(path.parent)
     plan = await plan_build(replace(request, locked=True), config, progress)
     for note in plan.notes:

@@ -55,6 +55,7 @@ def lock(
     from rich.console import Console
 
     from pipeline.build import locking
+    from pipeline.files import check_writable
     from pipeline.report.progress import shown_progress
 
     options.exclusive(("--upgrade", upgrade), ("--check", check))
@@ -70,6 +71,8 @@ def lock(
         shown_progress(console, os.environ, verbose=verbose) as progress,
         inputs(asked, progress) as given,
     ):
+        if not check:
+            check_writable(given.config.folder)
         names = distribution or list(given.config.distributions)
         requests = _requests(names, given.upstream(), given.cache)
 

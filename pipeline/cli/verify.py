@@ -103,9 +103,10 @@ def _claims(target: str, given: Inputs) -> list[Claim]:
     if path.suffix != ".json":
         return [zip_claim(path, read_manifest(path.parent / FILE_NAME))]
     manifest = read_manifest(path)
-    if manifest is None:
+    if manifest is None or not manifest.layers:
         raise UsageError(
-            f"{target} is no manifest of ours", hint="give the manifest.json of a build"
+            f"{target} is no manifest of ours, or names no zip",
+            hint="give the manifest.json of a build",
         )
     return [zip_claim(path.parent / each.file, manifest) for each in manifest.layers]
 

@@ -16,6 +16,7 @@ from pipeline.supply.elf import Elf, read_elf
 from pipeline.supply.layerfile import COLLECTOR, open_layer
 
 _CHUNK = 1 << 16
+_LONGEST = 1000
 _TAGS = "-tags"
 
 
@@ -28,13 +29,23 @@ def layer_differences(found: bytes, rebuilt: bytes) -> tuple[str, ...]:
     """
     if found == rebuilt:
         return ()
+    told = (plain(each) for each in _layer_differences(found, rebuilt))
+    return tuple(told) or ("the same files, packed to other bytes: another packer",)
+
+
+def plain(text: str) -> str:
+    """A sentence in which a stranger's names stay on their line and show all they are."""
+    shown = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
+
+
+def _layer_differences(found: bytes, rebuilt: bytes) -> tuple[str, ...]:
     try:
         theirs = {each.name: each.content for each in open_layer(found, file="the zip").entries}
     except UsageError as error:
         return (str(error),)
     ours = {each.name: each.content for each in open_layer(rebuilt, file="the rebuild").entries}
-    told = [*_entry_differences(theirs, ours), *_packing_differences(found, rebuilt)]
-    return tuple(told) or ("the same files, packed to other bytes: another packer",)
+    return (*_entry_differences(theirs, ours), *_packing_differences(found, rebuilt))
 
 
 def _entry_differences(theirs: Mapping[str, bytes], ours: Mapping[str, bytes]) -> Iterator[str]:
@@ -54,9 +65,9 @@ def _packing_differences(found: bytes, rebuilt: bytes) -> Iterator[str]:
         yield "its files are in another order"
     for name in sorted({*theirs} & {*ours}):
         before, after = theirs[name], ours[name]
-        mode, wanted = before.external_attr >> 16 & 0o7777, after.external_attr >> 16 & 0o7777
-        if mode != wanted:
-            yield f"{name}: mode {mode:04o} instead of {wanted:04o}"
+        mode, wanted = before.external_attr >> 16, after.external_attr >> 16
+        if mode != wanted:  # with the file's type: a link is no file
+            yield f"{name}: mode {mode:06o} instead of {wanted:06o}"
         if before.date_time != after.date_time:
             yield f"{name}: time {_time(before)} instead of {_time(after)}"
 
@@ -101,10 +112,16 @@ def _setting_differences(theirs: Mapping[str, str], ours: Mapping[str, str]) -> 
     before = frozenset(filter(None, theirs.get(_TAGS, "").split(",")))
     wanted = frozenset(filter(None, ours.get(_TAGS, "").split(",")))
     for tag in sorted(wanted - before):
-        if not (kind_of(tag) and chosen(tag, before)):
+        if not _there(tag, before):
             yield f"{_component(tag)} missing"
     for tag in sorted(before - wanted):
-        yield f"{_component(tag)} not in the rebuild"
+        if not _there(tag, wanted):
+            yield f"{_component(tag)} not in the rebuild"
+
+
+def _there(tag: str, tags: frozenset[str]) -> bool:
+    """Whether all of the tag's kind are there."""
+    return bool(kind_of(tag)) and chosen(tag, tags)
 
 
 def _component(tag: str) -> str:
