@@ -6,6 +6,7 @@ From the outside in: the zip's files, then what Go noted in the binaries, then t
 from __future__ import annotations
 
 import io
+import stat
 import zipfile
 from collections.abc import Iterator, Mapping
 
@@ -45,7 +46,8 @@ def _layer_differences(found: bytes, rebuilt: bytes) -> tuple[str, ...]:
     except UsageError as error:
         return (str(error),)
     ours = {each.name: each.content for each in open_layer(rebuilt, file="the rebuild").entries}
-    return (*_entry_differences(theirs, ours), *_packing_differences(found, rebuilt))
+    told = (*_entry_differences(theirs, ours), *_packing_differences(found, rebuilt))
+    return tuple(filter(None, told))
 
 
 def _entry_differences(theirs: Mapping[str, bytes], ours: Mapping[str, bytes]) -> Iterator[str]:
@@ -65,9 +67,7 @@ def _packing_differences(found: bytes, rebuilt: bytes) -> Iterator[str]:
         yield "its files are in another order"
     for name in sorted({*theirs} & {*ours}):
         before, after = theirs[name], ours[name]
-        mode, wanted = before.external_attr >> 16, after.external_attr >> 16
-        if mode != wanted:  # with the file's type: a link is no file
-            yield f"{name}: mode {mode:06o} instead of {wanted:06o}"
+        yield _instead(f"{name}: mode", _mode(before), _mode(after))
         if before.date_time != after.date_time:
             yield f"{name}: time {_time(before)} instead of {_time(after)}"
 
@@ -75,6 +75,12 @@ def _packing_differences(found: bytes, rebuilt: bytes) -> Iterator[str]:
 def _infos(content: bytes) -> dict[str, zipfile.ZipInfo]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         return {each.filename: each for each in archive.infolist() if not each.is_dir()}
+
+
+def _mode(info: zipfile.ZipInfo) -> str:
+    """As `ls` shows it, with the file's type: a link is no file; one without a type is."""
+    mode = info.external_attr >> 16
+    return stat.filemode(mode if stat.S_IFMT(mode) else mode | stat.S_IFREG)
 
 
 def _time(info: zipfile.ZipInfo) -> str:
@@ -95,7 +101,7 @@ def binary_differences(found: bytes, rebuilt: bytes) -> tuple[str, ...]:
         *_info_differences(info, read_build_info(ours)),
     ]
     known = tuple(each for each in told if each)
-    return known or byte_differences(found, rebuilt, theirs)
+    return known or byte_differences(found, rebuilt, ours)
 
 
 def _info_differences(theirs: BuildInfo, ours: BuildInfo) -> Iterator[str]:
