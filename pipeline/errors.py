@@ -6,7 +6,7 @@ The exit codes are part of the command line's contract; `EXIT_CODES` feeds `ocel
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 _LONGEST = 80
 
@@ -26,6 +26,12 @@ class OcelotError(Exception):
         super().__init__(message)
         self.hint = hint
         self.details = details
+
+    def retold(self, message: str, details: tuple[str, ...]) -> Self:
+        """The same error, with another message and other details."""
+        other = type(self).__new__(type(self), message)
+        other.__dict__.update({**self.__dict__, "details": details})
+        return other
 
     def text(self) -> str:
         """All of it as plain text: message, details, hint."""

@@ -11,10 +11,10 @@ from pipeline.model import Architecture
 
 _ZIP = re.compile(r"collector-(amd64|arm64)-([a-z0-9-]+)\.zip\Z")
 _ARN = re.compile(
-    r"arn:(aws|aws-cn|aws-us-gov):lambda:([a-z]{2}(?:-[a-z]+)+-\d):(\d{12}):layer:"
-    r"([A-Za-z0-9_-]{1,140}):(\d{1,9})\Z"
+    r"arn:(aws|aws-cn|aws-us-gov):lambda:([a-z]{2}(?:-[a-z]+)+-[0-9]):([0-9]{12}):layer:"
+    r"([A-Za-z0-9_-]{1,140}):([0-9]{1,9})\Z"
 )
-_LAYER = re.compile(r"(?:.+-)?(amd64|arm64)-(.+?)-(\d+_\d+_\d+[A-Za-z0-9_]*)(?:-.*)?\Z")
+_VERSION = r"[0-9]+_[0-9]+_[0-9]+[A-Za-z0-9_]*"
 
 
 _DESCRIBED = re.compile(r"(?:^| )sha256:([0-9a-f]{64})\Z")
@@ -122,8 +122,12 @@ def layer_arn(text: str) -> LayerArn:
 
 
 def layer_parts(name: str, distributions: Collection[str]) -> tuple[Architecture, str] | None:
-    """Architecture and distribution of a layer's name; None where it has none of them."""
-    found = _LAYER.match(name)
-    if found is None or found[2] not in distributions:
-        return None
-    return Architecture(found[1]), found[2]
+    """Architecture and distribution of a layer's name; None where it has none of them.
+
+    The longest name counts: it may have another's, or an architecture's, in its own.
+    """
+    for each in sorted(distributions, key=len, reverse=True):
+        pattern = rf"(?:.+-)?(amd64|arm64)-{re.escape(each)}-{_VERSION}(?:-.*)?\Z"
+        if found := re.match(pattern, name):
+            return Architecture(found[1]), each
+    return None

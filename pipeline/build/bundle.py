@@ -4,31 +4,38 @@ It is a tar, compressed with zstd. Its first member, `ocelot-bundle.json`, says 
 for and has size and SHA-256 of every other member: `config/` with the lock, upstream's `collector/`
 below `upstream/`, Go modules below `modules/` in the layout of a module proxy
 (https://go.dev/ref/mod#goproxy-protocol), the toolchain's wheel below `toolchain/`. The same
-content gives the same bytes.
+content gives the same bytes, headers and all: a reader knows from the index what must follow, and
+takes nothing else.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
+import re
+import shutil
 import tarfile
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Annotated, Literal
 
 import zstandard
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline import files
+from pipeline.build.limits import megabytes
 from pipeline.build.upstream import Resolved, Source
-from pipeline.errors import LockError, UpstreamError
+from pipeline.errors import LockError, OutputError, UpstreamError, quoted
 from pipeline.progress import Progress
 
 INDEX = "ocelot-bundle.json"
 LEVEL = 10
 CHUNK = 1 << 20
 _LARGEST_INDEX = 50_000_000
+_BLOCK = 512
+_END = bytes(2 * _BLOCK)
+_SIZE = slice(124, 136)  # of a header: octal digits
 _HINT = "fetch or make the bundle again; nothing of it was used"
 
 
@@ -50,8 +57,8 @@ class Index(_Record):
     distribution: str
     repository: str
     ref: str
-    commit: str
-    committed: int
+    commit: Annotated[str, Field(pattern="^([0-9a-f]{40}|[0-9a-f]{64})$")]
+    committed: Annotated[int, Field(ge=0)]
     members: dict[str, Member]
 
 
@@ -108,6 +115,10 @@ class BundleUpstream:
         """See `Upstream.read`."""
         del progress
         index = self.bundle.index
+        if commit != index.commit:
+            raise UpstreamError(
+                f"the bundle has {index.commit}, not {commit}", hint="make the bundle anew"
+            )
         return Source(
             repository=index.repository,
             ref=index.ref,
@@ -127,15 +138,13 @@ def write_bundle(path: Path, index: Index, members: Mapping[str, Path]) -> None:
     """
     found = {name: _member(members[name]) for name in sorted(members)}
     text = index.model_copy(update={"members": found}).model_dump_json(indent=1).encode()
-    part = path.with_name(f".{path.name}.part")
     with files.told_write_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".ocelot-bundle-") as folder:
+            part = Path(folder) / "part"
             with part.open("wb") as out, _compressor().stream_writer(out) as packed:
                 _write_tar(packed, text, {name: members[name] for name in found})
             part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
 
 
 def open_bundle(path: Path, folder: Path) -> Bundle:
@@ -143,6 +152,7 @@ def open_bundle(path: Path, folder: Path) -> Bundle:
 
     Raises:
         LockError: it is no bundle, or it is damaged; nothing of it may be used then.
+        OutputError: the folder cannot be written, or has not the room.
     """
     try:
         with path.open("rb") as file:
@@ -151,10 +161,8 @@ def open_bundle(path: Path, folder: Path) -> Bundle:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         raise LockError(f"there is no bundle {path}", hint="check the path") from None
-    except (OSError, EOFError, tarfile.TarError, zstandard.ZstdError) as error:
+    except (OSError, zstandard.ZstdError) as error:
         raise _damaged(path, f"it cannot be read to its end: {error}") from error
-    except UpstreamError as error:  # a path that leads out
-        raise _damaged(path, str(error)) from error
     except _DamagedError as error:
         raise _damaged(path, str(error)) from None
     return Bundle(index=index, folder=folder, sha256=digest)
@@ -180,57 +188,91 @@ def _member(path: Path) -> Member:
 
 
 def _write_tar(out: IO[bytes], index: bytes, members: Mapping[str, Path]) -> None:
-    with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar:
-        tar.addfile(_header(INDEX, len(index)), io.BytesIO(index))
-        for name, path in members.items():
-            with path.open("rb") as file:
-                tar.addfile(_header(name, path.stat().st_size), file)
+    out.write(_header(INDEX, len(index)) + index + _padding(len(index)))
+    for name, path in members.items():
+        size = path.stat().st_size
+        out.write(_header(name, size))
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, out, CHUNK)
+        out.write(_padding(size))
+    out.write(_END)
 
 
-def _header(name: str, size: int) -> tarfile.TarInfo:
+def _header(name: str, size: int) -> bytes:
     info = tarfile.TarInfo(name)
-    info.size = size
-    return info  # mode 0644, owner 0, time 0
+    info.size = size  # mode 0644, owner 0, time 0
+    return info.tobuf(tarfile.PAX_FORMAT)
+
+
+def _padding(size: int) -> bytes:
+    return bytes(-size % _BLOCK)
 
 
 def _unpack(file: IO[bytes], folder: Path) -> Index:
     reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-    with tarfile.open(fileobj=reader, mode="r|") as tar:
-        index = _read_index(tar)
-        missing = dict(index.members)
-        while info := tar.next():
-            member = missing.pop(info.name, None)
-            if member is None or not info.isreg() or info.size != member.size:
-                raise _DamagedError(f"{info.name} is not what {INDEX} says")
-            _write_member(tar, info, member, folder / files.safe_path(info.name))
+    index = _read_index(reader)
+    _check_room(index, folder)
+    for name, member in sorted(index.members.items()):
+        _expect(reader, _header(name, member.size), name)
+        _write_member(reader, name, member, folder / name)
+        _expect(reader, _padding(member.size), f"the end of {name}")
+    _expect(reader, _END, "its end")
     if reader.read(1):
         raise _DamagedError("something follows its end")
-    if missing:
-        raise _DamagedError(f"{min(missing)} is missing")
     return index
 
 
-def _read_index(tar: tarfile.TarFile) -> Index:
-    first = tar.next()
-    stream = tar.extractfile(first) if first and first.name == INDEX else None
-    if first is None or stream is None or first.size > _LARGEST_INDEX:
+def _expect(reader: IO[bytes], content: bytes, what: str) -> None:
+    if reader.read(len(content)) != content:
+        raise _DamagedError(f"{what} is not where {INDEX} says")
+
+
+def _read_index(reader: IO[bytes]) -> Index:
+    head = reader.read(_BLOCK)
+    octal = re.fullmatch(rb"[0-7]{11}\0", head[_SIZE])
+    size = int(octal[0][:-1], 8) if octal else 0
+    if head != _header(INDEX, size) or size > _LARGEST_INDEX:
         raise _DamagedError(f"it does not begin with {INDEX}")
     try:
-        return Index.model_validate_json(stream.read())
+        index = Index.model_validate_json(reader.read(size))
     except ValueError as error:
         raise _DamagedError(f"{INDEX} is not of the form expected") from error
+    _expect(reader, _padding(size), f"the end of {INDEX}")
+    _check_names(index)
+    return index
 
 
-def _write_member(tar: tarfile.TarFile, info: tarfile.TarInfo, member: Member, place: Path) -> None:
-    stream = tar.extractfile(info)
-    digest = hashlib.sha256()
+def _check_names(index: Index) -> None:
+    """Every member is a file of its own inside the folder."""
+    folders = {str(each) for name in index.members for each in PurePosixPath(name).parents}
+    for name in index.members:
+        try:
+            plain = PurePosixPath(files.safe_path(name)).as_posix() == name
+        except UpstreamError:
+            plain = False
+        if not plain or name in folders:
+            raise _DamagedError(f"a member is called {quoted(name)}")
+
+
+def _check_room(index: Index, folder: Path) -> None:
+    with files.told_write_errors(folder):
+        free = shutil.disk_usage(folder).free
+    needed = sum(each.size for each in index.members.values())
+    if needed > free:
+        raise OutputError(
+            f"the bundle needs {megabytes(needed)} in {folder}, {megabytes(free)} are free",
+            hint="free some space, or point OCELOT_CACHE to another disk",
+        )
+
+
+def _write_member(reader: IO[bytes], name: str, member: Member, place: Path) -> None:
+    digest, left = hashlib.sha256(), member.size
     with files.told_write_errors(place.parent):
         place.parent.mkdir(parents=True, exist_ok=True)
-        with place.open("wb") as out:
-            while chunk := stream.read(CHUNK) if stream else b"":
+        with place.open("xb") as out:
+            while left and (chunk := reader.read(min(CHUNK, left))):
                 digest.update(chunk)
                 out.write(chunk)
+                left -= len(chunk)
     if digest.hexdigest() != member.sha256:
-        raise _DamagedError(
-            f"{info.name} has sha256 {digest.hexdigest()}, {INDEX} says {member.sha256}"
-        )
+        raise _DamagedError(f"{name} has sha256 {digest.hexdigest()}, {INDEX} says {member.sha256}")

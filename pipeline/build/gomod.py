@@ -30,8 +30,8 @@ def requirements(go_mod: bytes) -> dict[str, str]:
 def _required(line: str, block: str) -> re.Match[str] | None:
     if block:
         return _REQUIRE.match(line) if block == "require" else None
-    word, _, rest = line.partition(" ")
-    return _REQUIRE.match(rest.strip()) if word == "require" else _SETTING.match(line)
+    word, rest = (*line.split(maxsplit=1), "", "")[:2]
+    return _REQUIRE.match(rest) if word == "require" else _SETTING.match(line)
 
 
 def added_requirements(old: bytes, new: bytes) -> tuple[str, ...]:

@@ -8,12 +8,20 @@ it; whatever differs is told with both values.
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from pipeline.build.upstream import Resolved
 from pipeline.errors import LockError
@@ -88,6 +96,11 @@ class Locked(Inputs):
     go_sum: tuple[Sum, ...] = ()
     zips: dict[Architecture, Sha256] = Field(default_factory=dict[Architecture, Sha256])
 
+    @field_validator("zips")
+    @classmethod
+    def _in_order(cls, value: dict[Architecture, Sha256]) -> dict[Architecture, Sha256]:
+        return dict(sorted(value.items()))
+
     @property
     def key(self) -> tuple[str, str, str]:
         """What the entry belongs to."""
@@ -99,6 +112,13 @@ class Lock(_Record):
 
     version: Literal[1] = 1
     locked: tuple[Locked, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_entry_each(self) -> Self:
+        counted = Counter(each.key for each in self.locked)
+        if twice := [key for key, count in counted.items() if count > 1]:
+            raise ValueError(f"there are two entries for {' '.join(min(twice))}")
+        return self
 
     def find(self, distribution: str, repository: str, ref: str) -> Locked | None:
         """The entry of a distribution at an upstream's ref."""
@@ -118,7 +138,7 @@ class Lock(_Record):
         """The lock as TOML that diffs well: one value a line, in a fixed order."""
         entries = [
             dict(sorted(each.items(), key=lambda item: _ORDER.get(item[0], len(_ORDER))))
-            for each in self.model_dump(mode="json", by_alias=True)["locked"]
+            for each in self.with_entries().model_dump(mode="json", by_alias=True)["locked"]
         ]
         return HEADING + tomli_w.dumps({"version": self.version, "locked": entries})
 
@@ -138,11 +158,11 @@ def read_lock(folder: Path) -> Lock:
         raise _unreadable(path, str(error.strerror)) from error
     except ValidationError as error:
         problems = [
-            f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}"
+            ": ".join(filter(None, (".".join(str(part) for part in each["loc"]), each["msg"])))
             for each in error.errors(include_url=False, include_context=False, include_input=False)
         ]
         raise _unreadable(path, "is not of the form expected", *problems) from None
-    except ValueError as error:  # TOML's and Unicode's
+    except (ValueError, RecursionError) as error:  # TOML's and Unicode's
         raise _unreadable(path, f"is not TOML: {error}") from None
 
 
@@ -200,12 +220,14 @@ def record_zips(folder: Path, entry: Locked, zips: dict[Architecture, str]) -> N
 def settled(locked: Locked | None, now: Resolved) -> tuple[str, str]:
     """The commit to build, and what the user should know of it.
 
+    A branch may move on; a tag or a commit that is not the one locked is an error.
+
     Args:
         locked: the lock's entry, if it has one.
         now: what the ref means by now.
 
     Raises:
-        LockError: a tag means another commit than it did.
+        LockError: a tag means another commit than it did, or the lock another than its ref.
     """
     if locked is None or now.commit == locked.commit or now.kind == "folder":
         return now.commit, ""
@@ -214,6 +236,13 @@ def settled(locked: Locked | None, now: Resolved) -> tuple[str, str]:
             f"the tag {locked.ref} of {locked.repository} was moved after it was locked",
             hint="find out why; if the new commit is what you want: ocelot lock --upgrade "
             f"-d {locked.distribution}",
+            details=(f"locked: {locked.commit}", f"now:    {now.commit}"),
+        )
+    if now.kind == "commit":
+        raise LockError(
+            f"{locked.ref} of {locked.repository} is not the commit that was locked",
+            hint="the lock was changed by hand, or the bundle; take the last good one, or: "
+            f"ocelot lock --upgrade -d {locked.distribution}",
             details=(f"locked: {locked.commit}", f"now:    {now.commit}"),
         )
     note = f"{locked.ref} has moved on to {now.commit[:12]}; the lock keeps to"

@@ -117,7 +117,7 @@ def check_outcomes(outcomes: Sequence[Locking], *, check: bool) -> None:
 
 def _named(outcome: Locking) -> OcelotError:
     error = outcome.error or LockError("unknown")
-    return type(error)(f"{outcome.distribution}: {error}", hint=error.hint, details=error.details)
+    return error.retold(f"{outcome.distribution}: {error}", error.details)
 
 
 async def _outcome(

@@ -52,6 +52,7 @@ def lock(
     Builds then keep to it: commit, modules and their sums, Go, and the zips' digests once built.
     """
     from pipeline.build import locking
+    from pipeline.files import check_writable
 
     options.exclusive(("--upgrade", upgrade), ("--check", check))
     asked = Asked(
@@ -62,6 +63,8 @@ def lock(
         go_image=go_image,
     )
     with opened_inputs(asked, verbose=verbose) as given:
+        if not check:
+            check_writable(given.config.folder)
         names = distribution or list(given.config.distributions)
         requests = _requests(names, given.upstream(), given.cache)
 

@@ -6,6 +6,7 @@ From the outside in: the zip's files, then what Go noted in the binaries, then t
 from __future__ import annotations
 
 import io
+import stat
 import zipfile
 from collections.abc import Iterator, Mapping
 
@@ -16,6 +17,7 @@ from pipeline.supply.elf import Elf, read_elf
 from pipeline.supply.layerfile import COLLECTOR, open_layer
 
 _CHUNK = 1 << 16
+_LONGEST = 1000
 _TAGS = "-tags"
 
 
@@ -28,13 +30,24 @@ def layer_differences(found: bytes, rebuilt: bytes) -> tuple[str, ...]:
     """
     if found == rebuilt:
         return ()
+    told = (plain(each) for each in _layer_differences(found, rebuilt))
+    return tuple(told) or ("the same files, packed to other bytes: another packer",)
+
+
+def plain(text: str) -> str:
+    """A sentence in which a stranger's names stay on their line and show all they are."""
+    shown = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
+
+
+def _layer_differences(found: bytes, rebuilt: bytes) -> tuple[str, ...]:
     try:
         theirs = {each.name: each.content for each in open_layer(found, file="the zip").entries}
     except UsageError as error:
         return (str(error),)
     ours = {each.name: each.content for each in open_layer(rebuilt, file="the rebuild").entries}
-    told = [*_entry_differences(theirs, ours), *_packing_differences(found, rebuilt)]
-    return tuple(told) or ("the same files, packed to other bytes: another packer",)
+    told = (*_entry_differences(theirs, ours), *_packing_differences(found, rebuilt))
+    return tuple(filter(None, told))
 
 
 def _entry_differences(theirs: Mapping[str, bytes], ours: Mapping[str, bytes]) -> Iterator[str]:
@@ -54,9 +67,7 @@ def _packing_differences(found: bytes, rebuilt: bytes) -> Iterator[str]:
         yield "its files are in another order"
     for name in sorted({*theirs} & {*ours}):
         before, after = theirs[name], ours[name]
-        mode, wanted = before.external_attr >> 16 & 0o7777, after.external_attr >> 16 & 0o7777
-        if mode != wanted:
-            yield f"{name}: mode {mode:04o} instead of {wanted:04o}"
+        yield _instead(f"{name}: mode", _mode(before), _mode(after))
         if before.date_time != after.date_time:
             yield f"{name}: time {_time(before)} instead of {_time(after)}"
 
@@ -64,6 +75,12 @@ def _packing_differences(found: bytes, rebuilt: bytes) -> Iterator[str]:
 def _infos(content: bytes) -> dict[str, zipfile.ZipInfo]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         return {each.filename: each for each in archive.infolist() if not each.is_dir()}
+
+
+def _mode(info: zipfile.ZipInfo) -> str:
+    """As `ls` shows it, with the file's type: a link is no file; one without a type is."""
+    mode = info.external_attr >> 16
+    return stat.filemode(mode if stat.S_IFMT(mode) else mode | stat.S_IFREG)
 
 
 def _time(info: zipfile.ZipInfo) -> str:
@@ -84,7 +101,7 @@ def binary_differences(found: bytes, rebuilt: bytes) -> tuple[str, ...]:
         *_info_differences(info, read_build_info(ours)),
     ]
     known = tuple(each for each in told if each)
-    return known or byte_differences(found, rebuilt, theirs)
+    return known or byte_differences(found, rebuilt, ours)
 
 
 def _info_differences(theirs: BuildInfo, ours: BuildInfo) -> Iterator[str]:
@@ -101,10 +118,16 @@ def _setting_differences(theirs: Mapping[str, str], ours: Mapping[str, str]) -> 
     before = frozenset(filter(None, theirs.get(_TAGS, "").split(",")))
     wanted = frozenset(filter(None, ours.get(_TAGS, "").split(",")))
     for tag in sorted(wanted - before):
-        if not (kind_of(tag) and chosen(tag, before)):
+        if not _there(tag, before):
             yield f"{_component(tag)} missing"
     for tag in sorted(before - wanted):
-        yield f"{_component(tag)} not in the rebuild"
+        if not _there(tag, wanted):
+            yield f"{_component(tag)} not in the rebuild"
+
+
+def _there(tag: str, tags: frozenset[str]) -> bool:
+    """Whether all of the tag's kind are there."""
+    return bool(kind_of(tag)) and chosen(tag, tags)
 
 
 def _component(tag: str) -> str:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple, cast
 
 from pipeline.build import apply, lock
 from pipeline.build.engines import Engine
 from pipeline.build.lock import Lock, Locked
-from pipeline.build.manifest import Layer, Manifest, read_manifest
+from pipeline.build.manifest import Layer, Manifest, code_sha256, read_manifest
 from pipeline.build.run import Request, plan_commit
 from pipeline.build.upstream import Upstream
 from pipeline.config import Config
@@ -23,7 +24,13 @@ from pipeline.errors import LockError, OcelotError, UsageError, VerifyError
 from pipeline.model import Architecture
 from pipeline.naming import zip_parts
 from pipeline.progress import Progress
-from pipeline.supply.compare import layer_differences
+from pipeline.supply.compare import layer_differences, plain
+
+# What a manifest says that a rebuild can tell.
+_STATED = (
+    *("architecture", "distribution", "build_tags", "custom_modules", "collector_version"),
+    *("go", "packer", "source_date_epoch"),
+)
 
 # Gives the content of a claim, where the digest alone does not do.
 Content = Callable[[], bytes]
@@ -40,6 +47,7 @@ class Claim:
         sha256: of its zip, in hex.
         repository: upstream, where the manifest beside the zip names it; else empty.
         ref: likewise.
+        stated: the manifest's record of it, if there is one.
         already: what is wrong with it even before a rebuild.
     """
 
@@ -50,6 +58,7 @@ class Claim:
     content: Content = field(repr=False)
     repository: str = ""
     ref: str = ""
+    stated: Layer | None = field(default=None, repr=False)
     already: tuple[str, ...] = ()
 
 
@@ -74,6 +83,13 @@ class Verified:
         return not self.differences
 
 
+class _Rebuilt(NamedTuple):
+    """A layer made anew, and its record for a manifest."""
+
+    content: bytes
+    record: Layer
+
+
 def zip_claim(path: Path, manifest: Manifest | None) -> Claim:
     """The claim that a zip's name makes, with what the manifest beside it says.
 
@@ -89,9 +105,8 @@ def zip_claim(path: Path, manifest: Manifest | None) -> Claim:
     digest = hashlib.sha256(content).hexdigest()
     layers = manifest.layers if manifest else ()
     layer = next((each for each in layers if each.file == path.name), None)
-    parts = zip_parts(path.name)
-    if layer is not None:
-        parts = (layer.architecture, layer.distribution)
+    named = zip_parts(path.name)
+    parts = named if layer is None else (layer.architecture, layer.distribution)
     if parts is None:
         raise UsageError(
             f"{path.name} does not tell its architecture and distribution",
@@ -105,7 +120,8 @@ def zip_claim(path: Path, manifest: Manifest | None) -> Claim:
         content=lambda: content,
         repository=layer.upstream.repository if layer else "",
         ref=layer.upstream.ref if layer else "",
-        already=_against_manifest(layer, digest),
+        stated=layer,
+        already=tuple(_against_zip(layer, content, named)) if layer else (),
     )
 
 
@@ -116,15 +132,41 @@ def manifest_claims(path: Path) -> list[Claim]:
         UsageError: it is no manifest, or a zip is not beside it.
     """
     manifest = read_manifest(path)
-    if manifest is None:
-        raise UsageError(f"{path} is no manifest of ours", hint="give the manifest.json of a build")
+    if manifest is None or not manifest.layers:
+        raise UsageError(
+            f"{path} is no manifest of ours, or names no zip",
+            hint="give the manifest.json of a build",
+        )
     return [zip_claim(path.parent / each.file, manifest) for each in manifest.layers]
 
 
-def _against_manifest(layer: Layer | None, digest: str) -> tuple[str, ...]:
-    if layer is None or layer.sha256 == digest:
-        return ()
-    return (f"its manifest says sha256 {layer.sha256}, the zip has {digest}",)
+def _against_zip(
+    layer: Layer, content: bytes, named: tuple[Architecture, str] | None
+) -> Iterator[str]:
+    """What the manifest says otherwise than the zip."""
+    if named not in (None, (layer.architecture, layer.distribution)):
+        yield f"its manifest says that it is {layer.distribution} for {layer.architecture}"
+    digest = hashlib.sha256(content).hexdigest()
+    if layer.sha256 != digest:
+        yield f"its manifest says sha256 {layer.sha256}, the zip has {digest}"
+    elif (layer.code_sha256, layer.size) != (code_sha256(content), len(content)):
+        yield "its manifest says a code_sha256 or size that is not the zip's"
+
+
+def _against_rebuild(stated: Layer, rebuilt: Layer) -> Iterator[str]:
+    """What the manifest says otherwise than the rebuild's."""
+    pairs = {name: (getattr(stated, name), getattr(rebuilt, name)) for name in _STATED}
+    pairs["commit"] = (stated.upstream.commit, rebuilt.upstream.commit)
+    for name, (theirs, ours) in pairs.items():
+        if theirs != ours:
+            yield f"its manifest says {name.replace('_', ' ')} {_words(theirs)}, not {_words(ours)}"
+
+
+def _words(value: object) -> str:
+    """A manifest's value, on one line."""
+    if isinstance(value, tuple):
+        value = ", ".join(str(each) for each in cast("tuple[object, ...]", value)) or "none"
+    return plain(str(value))
 
 
 def entry_of(claim: Claim, locked: Lock, repository: str = "", ref: str = "") -> Locked:
@@ -133,13 +175,13 @@ def entry_of(claim: Claim, locked: Lock, repository: str = "", ref: str = "") ->
     Args:
         claim: what is to be verified.
         locked: the lock.
-        repository: which upstream is meant, where the claim does not say; empty for any.
+        repository: which upstream is meant, whatever the claim says; empty for what it says.
         ref: likewise.
 
     Raises:
         LockError: there is none, or there are several.
     """
-    repository, ref = claim.repository or repository, claim.ref or ref
+    repository, ref = repository or claim.repository, ref or claim.ref
     entries = [
         each
         for each in locked.of(claim.distribution)
@@ -180,7 +222,7 @@ async def verify(
     Raises:
         OcelotError: a rebuild is not possible; see `build`.
     """
-    rebuilt: dict[tuple[tuple[str, str, str], Architecture], bytes] = {}
+    rebuilt: dict[tuple[tuple[str, str, str], Architecture], _Rebuilt] = {}
     for entry in {entry.key: entry for _, entry in claims}.values():
         wanted = {claim.architecture for claim, its in claims if its.key == entry.key}
         upstream = upstream_of(entry.repository, entry.ref)
@@ -199,7 +241,7 @@ async def _rebuilt(
     engine: Engine,
     cache: Path,
     progress: Progress,
-) -> Mapping[Architecture, bytes]:
+) -> Mapping[Architecture, _Rebuilt]:
     """The zips that an entry gives, compiled anew."""
     with tempfile.TemporaryDirectory(prefix="ocelot-verify-") as folder:
         request = Request(
@@ -227,16 +269,20 @@ async def _rebuilt(
             rebuild=True,
         )
         return {
-            each.layer.architecture: (request.output / each.layer.file).read_bytes()
+            each.layer.architecture: _Rebuilt(
+                (request.output / each.layer.file).read_bytes(), each.layer
+            )
             for each in done.layers
         }
 
 
-def _verified(claim: Claim, entry: Locked, rebuilt: bytes) -> Verified:
-    digest = hashlib.sha256(rebuilt).hexdigest()
+def _verified(claim: Claim, entry: Locked, rebuilt: _Rebuilt) -> Verified:
+    digest = rebuilt.record.sha256
     told = list(claim.already)
+    if claim.stated:
+        told += _against_rebuild(claim.stated, rebuilt.record)
     if claim.sha256 != digest:
-        told += _explained(claim, digest, rebuilt)
+        told += _explained(claim, digest, rebuilt.content)
     expected = entry.zips.get(claim.architecture, digest)
     if expected != digest:
         told.append(f"the lock says sha256 {expected}, the rebuild has {digest}")

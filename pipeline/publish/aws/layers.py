@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -51,7 +51,7 @@ def published_layer(aws: Aws, arn: LayerArn) -> PublishedLayer:
     try:
         client: LambdaClient = aws.client("lambda", arn.region)
         answer = client.get_layer_version(LayerName=arn.layer, VersionNumber=arn.version)
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, ValueError) as error:  # no URL: a ValueError
         raise AwsError(
             f"AWS gave no answer about {arn}: {error}",
             hint="check the ARN and the credentials (aws sts get-caller-identity); "
@@ -78,7 +78,7 @@ def download_layer(layer: PublishedLayer) -> bytes:
     try:
         with urllib.request.urlopen(layer.location, timeout=_DOWNLOAD_SECONDS) as answer:  # noqa: S310  https alone, see above
             return bytes(answer.read(UNZIPPED_BYTES))
-    except (urllib.error.URLError, OSError) as error:
+    except (OSError, HTTPException) as error:  # urllib's are OSErrors
         raise AwsError(f"the zip of {layer.arn} cannot be had", hint=hint) from error
 
 

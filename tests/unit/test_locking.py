@@ -1,0 +1,431 @@
+"""What `ocelot lock` makes of distributions, and a plan of a lock's entry."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+from test_apply import Notes, PaperEngine
+from unit_examples import (
+    COMMIT,
+    MINE,
+    MINE_ENTRY,
+    MINIMAL,
+    OTLP,
+    WITH_MINE,
+    loaded,
+    planned,
+    source,
+)
+
+from pipeline.build.lock import Locked, read_lock, write_entries
+from pipeline.build.locking import (
+    Locking,
+    check_distributions,
+    check_outcomes,
+    entries,
+    lock_distributions,
+)
+from pipeline.build.plan import BuildPlan, narrowed
+from pipeline.build.recipe import Recipe
+from pipeline.build.run import Request, plan_build
+from pipeline.build.upstream import Resolved, Source
+from pipeline.config import Config
+from pipeline.errors import ConfigError, LockError, OcelotError, ToolchainError, UpstreamError
+from pipeline.files import Tree
+from pipeline.model import Architecture
+from pipeline.progress import Progress
+from pipeline.report.lock import lock_json
+
+NEWER = "f" * 40
+MODULE = "example.com/mine"
+
+
+def sum_of(content: str, version: str = "v0.155.0") -> str:
+    digest = base64.b64encode(content.encode().ljust(32)).decode()
+    return f"{MODULE} {version} h1:{digest}"
+
+
+@dataclass(kw_only=True)
+class PaperUpstream:
+    """An upstream of the example's files, whose ref means what a test says."""
+
+    resolved: Resolved = field(default_factory=partial(Resolved, commit=COMMIT, kind="branch"))
+    given: str = "owner/name"
+    ref: str = "main"
+    unreachable: bool = False
+
+    async def resolve(self, progress: Progress) -> Resolved:
+        del progress
+        if self.unreachable:
+            raise UpstreamError("owner/name cannot be reached", hint="check the network")
+        return self.resolved
+
+    async def read(self, commit: str, progress: Progress) -> Source:
+        del progress
+        return replace(source(commit=commit), repository=self.given, ref=self.ref)
+
+
+@dataclass(kw_only=True)
+class ModuleEngine(PaperEngine):
+    """An engine that finds out go.mod and go.sum from what custom components require."""
+
+    content: str = "first"
+    lacking: Sequence[str] = ()
+    resolved: list[str] = field(default_factory=list[str])
+
+    async def resolve(self, tree: Tree, recipe: Recipe, progress: Progress) -> Tree:
+        del progress
+        words = [word for stage in recipe.prepare for step in stage for word in step.argv]
+        required = [word.partition("=")[2] for word in words if word.startswith("-require=")]
+        self.resolved += required
+        if set(required) & set(self.lacking):
+            raise ToolchainError(
+                "a Go module cannot be had", hint="another proxy", details=("404",)
+            )
+        lines = "".join(f"\nrequire {each.replace('@', ' ')}\n" for each in required)
+        sums = f"{sum_of(self.content)}\n" if required else ""
+        return {
+            "go.mod": tree["go.mod"] + lines.encode(),
+            "go.sum": tree.get("go.sum", b"") + sums.encode(),
+        }
+
+
+@dataclass(kw_only=True)
+class Desk:
+    """A config folder, an upstream and an engine."""
+
+    folder: Path
+    upstream: PaperUpstream = field(default_factory=PaperUpstream)
+    engine: ModuleEngine = field(default_factory=ModuleEngine)
+    notes: Notes = field(default_factory=Notes)
+    config: Config = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.write(MINIMAL)
+
+    def write(self, distributions: str, components: str = MINE_ENTRY) -> None:
+        self.config = loaded(self.folder, distributions, components)
+
+    def request(self, name: str = "minimal") -> Request:
+        return Request(
+            distribution=name,
+            architectures=tuple(Architecture),
+            upstream=self.upstream,
+            output=self.folder / "dist",
+        )
+
+    def look(self, *names: str, upgrade: bool = False) -> tuple[Locking, ...]:
+        requests = [self.request(name) for name in names or ["minimal"]]
+        call = partial(lock_distributions, requests, self.config, self.engine, self.notes)
+        return anyio.run(partial(call, upgrade=upgrade))
+
+    def lock(self, *names: str, upgrade: bool = False) -> tuple[Locking, ...]:
+        done = self.look(*names, upgrade=upgrade)
+        write_entries(self.folder, *entries(done))
+        return done
+
+    def check(self) -> tuple[Locking, ...]:
+        return anyio.run(check_distributions, [self.request()], self.config, self.notes)
+
+    def plan(self) -> BuildPlan:
+        return anyio.run(plan_build, self.request(), self.config, self.notes)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(folder=tmp_path / "config")
+
+
+def test_the_first_time_a_distribution_is_new_and_its_entry_says_all(desk: Desk) -> None:
+    desk.write(WITH_MINE)
+    (done,) = desk.lock()
+    assert (done.status, done.before, done.after) == ("new", None, read_lock(desk.folder).locked[0])
+    entry = done.after
+    assert entry
+    assert (entry.commit, entry.collector) == (COMMIT, "v0.155.0")
+    assert entry.custom_modules == entry.go_mod == (f"{MODULE}@v0.155.0",)
+    assert entry.go_sum == (sum_of("first"),)
+    assert entry.zips == {}
+
+
+def test_where_nothing_changed_go_is_not_asked_and_the_entry_stays(desk: Desk) -> None:
+    desk.write(WITH_MINE)
+    desk.lock()
+    desk.engine.resolved.clear()
+    (done,) = desk.lock()
+    assert (done.status, done.after) == ("unchanged", done.before)
+    assert desk.engine.resolved == []
+
+
+def test_a_change_of_the_configuration_changes_the_entry_and_is_named(desk: Desk) -> None:
+    desk.lock()
+    desk.write(WITH_MINE)
+    (done,) = desk.lock()
+    assert done.status == "changed"
+    assert f"build tags: here but not locked: {MINE}" in done.strays
+    assert read_lock(desk.folder).locked == (done.after,)
+
+
+def test_what_changed_has_no_digests_of_zips_any_more(desk: Desk) -> None:
+    (first,) = desk.lock()
+    assert first.after
+    built = first.after.model_copy(update={"zips": {Architecture.AMD64: "1" * 64}})
+    write_entries(desk.folder, built)
+    (same,) = desk.lock()
+    desk.write(WITH_MINE)
+    (changed,) = desk.lock()
+    assert same.after == built
+    assert changed.after
+    assert changed.after.zips == {}
+
+
+def test_a_branch_that_moved_on_is_followed_by_an_upgrade_alone(desk: Desk) -> None:
+    desk.lock()
+    desk.upstream.resolved = Resolved(commit=NEWER, kind="branch")
+    (kept,) = desk.lock()
+    assert kept.status == "unchanged"
+    assert any("has moved on" in note for note in desk.notes.notes)
+    (followed,) = desk.lock(upgrade=True)
+    assert (followed.status, followed.strays) == (
+        "changed",
+        (f"upstream: locked at {COMMIT}, here {NEWER}",),
+    )
+    assert read_lock(desk.folder).locked[0].commit == NEWER
+
+
+def test_an_upgrade_that_finds_nothing_new_keeps_the_digests_of_zips(desk: Desk) -> None:
+    (first,) = desk.lock()
+    assert first.after
+    built = first.after.model_copy(update={"zips": {Architecture.AMD64: "1" * 64}})
+    write_entries(desk.folder, built)
+    (done,) = desk.lock(upgrade=True)
+    assert (done.status, done.after) == ("unchanged", built)
+
+
+def changed_module(desk: Desk) -> None:
+    """Lock a module, publish it again with other content, and change the configuration."""
+    desk.write(WITH_MINE)
+    desk.lock()
+    desk.engine.content = "second"
+    desk.write(WITH_MINE.replace(OTLP, f"{OTLP}, lambdacomponents.processor.batch"))
+
+
+def test_a_module_that_was_published_again_is_told_with_both_sums(desk: Desk) -> None:
+    changed_module(desk)
+    (done,) = desk.look()
+    assert isinstance(done.error, LockError)
+    sums = [sum_of(content).split()[-1] for content in ("first", "second")]
+    assert done.error.details == (f"{MODULE} v0.155.0: locked {sums[0]}, now {sums[1]}",)
+    assert done.after is None
+
+
+def test_an_upgrade_takes_a_module_that_was_published_again(desk: Desk) -> None:
+    changed_module(desk)
+    (done,) = desk.lock(upgrade=True)
+    assert done.after
+    assert done.after.go_sum == (sum_of("second"),)
+
+
+BROKEN = f"""\
+fine:
+  buildtags: [{OTLP}]
+broken:
+  buildtags: [lambdacomponents.exporter.olpt]
+lacking:
+  buildtags: [{MINE}]
+"""
+
+
+def test_a_distribution_that_fails_holds_up_no_other(desk: Desk) -> None:
+    desk.write(BROKEN)
+    desk.engine.lacking = [f"{MODULE}@v0.155.0"]
+    done = desk.lock("broken", "lacking", "fine")
+    assert [each.status for each in done] == ["failed", "failed", "new"]
+    assert [each.distribution for each in read_lock(desk.folder).locked] == ["fine"]
+
+
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [(("lacking", "broken"), ToolchainError), (("broken", "lacking"), ConfigError)],
+)
+def test_failures_are_told_together_and_named(
+    names: Sequence[str], kind: type[OcelotError], desk: Desk
+) -> None:
+    desk.write(BROKEN)
+    desk.engine.lacking = [f"{MODULE}@v0.155.0"]
+    with pytest.raises(kind) as caught:
+        check_outcomes(desk.lock(*names), check=False)
+    told = caught.value.text()
+    for part in ("lacking: a Go module cannot be had", "404", "broken: 1 problem", "olpt"):
+        assert part in told
+    assert caught.value.hint
+
+
+def test_a_distribution_of_an_unknown_name_is_named(desk: Desk) -> None:
+    (done,) = desk.look("minimla")
+    assert "perhaps you meant minimal?" in str(done.error)
+
+
+def test_a_tag_that_was_moved_is_an_error_until_it_is_upgraded(desk: Desk) -> None:
+    desk.lock()
+    desk.upstream.resolved = Resolved(commit=NEWER, kind="tag")
+    (refused,) = desk.look()
+    assert refused.error
+    assert refused.error.details == (f"locked: {COMMIT}", f"now:    {NEWER}")
+    assert desk.lock(upgrade=True)[0].status == "changed"
+
+
+def test_a_check_of_what_is_up_to_date_passes(desk: Desk) -> None:
+    desk.lock()
+    check_outcomes(desk.check(), check=True)
+
+
+def test_a_check_of_what_is_not_locked_says_so(desk: Desk) -> None:
+    with pytest.raises(LockError) as caught:
+        check_outcomes(desk.check(), check=True)
+    assert caught.value.details == ("minimal: is not in it",)
+
+
+def test_a_check_names_what_differs_and_asks_go_for_nothing(desk: Desk) -> None:
+    desk.lock()
+    desk.write(WITH_MINE)
+    desk.engine.resolved.clear()
+    with pytest.raises(LockError) as caught:
+        check_outcomes(desk.check(), check=True)
+    assert f"minimal: build tags: here but not locked: {MINE}" in caught.value.details
+    assert desk.engine.resolved == []
+
+
+def test_a_failure_stands_in_the_json(desk: Desk) -> None:
+    desk.write(BROKEN)
+    assert '"error": "1 problem in the configuration' in lock_json(desk.look("broken"))
+
+
+def locked_plan(desk: Desk, **changed: object) -> tuple[BuildPlan, Locked]:
+    """A plan of the example with its own entry, in which values were changed."""
+    desk.write(WITH_MINE)
+    (done,) = desk.lock()
+    assert done.after
+    entry = done.after.model_copy(update=changed)
+    return planned(desk.config, entry=entry), entry
+
+
+def test_a_plan_that_differs_in_nothing_keeps_to_its_entry(desk: Desk) -> None:
+    digest = "1" * 64
+    plan, entry = locked_plan(desk, zips={Architecture.ARM64: digest})
+    assert (plan.locked, plan.strays) == (entry, ())
+    assert [layer.expected for layer in plan.layers] == ["", digest]
+
+
+def test_a_locked_plan_requires_what_the_lock_has_and_lets_go_add_nothing(desk: Desk) -> None:
+    plan, _ = locked_plan(
+        desk,
+        go_mod=("a.b/indirect@v0.1.0", f"{MODULE}@v0.155.0", "go@1.26.0", "toolchain@go1.26.1"),
+    )
+    (require,), *modules = plan.recipe.prepare
+    assert require.argv == (
+        *("go", "mod", "edit", "-require=a.b/indirect@v0.1.0", f"-require={MODULE}@v0.155.0"),
+        *("-go=1.26.0", "-toolchain=go1.26.1"),
+    )
+    flags = [dict(step.env)["GOFLAGS"] for stage in modules for step in stage]
+    assert flags == ["-mod=readonly -modcacherw"] * 2
+
+
+def test_a_locked_plan_of_one_architecture_is_locked_too(desk: Desk) -> None:
+    plan, _ = locked_plan(desk)
+    (modules,) = narrowed(plan, plan.layers[:1]).prepare[-1]
+    assert dict(modules.env)["GOFLAGS"] == "-mod=readonly -modcacherw"
+
+
+def test_without_modules_in_the_lock_nothing_is_required(desk: Desk) -> None:
+    plan, _ = locked_plan(desk, go_mod=())
+    assert {step.name for stage in plan.recipe.prepare for step in stage} == {
+        "modules for amd64",
+        "modules for arm64",
+    }
+
+
+def test_the_locks_sums_are_in_go_sum(desk: Desk) -> None:
+    plan, entry = locked_plan(desk)
+    assert plan.tree["go.sum"].decode().splitlines() == [*entry.go_sum]
+    assert "go.sum" not in plan.upstream
+
+
+def test_a_plan_that_strays_says_why_and_lets_go_find_out_modules(desk: Desk) -> None:
+    plan, entry = locked_plan(desk, go="1.26.5", zips={Architecture.AMD64: "1" * 64})
+    assert (plan.locked, plan.strays) == (None, ("Go: locked 1.26.5, here 1.26.6",))
+    assert {layer.expected for layer in plan.layers} == {""}
+    flags = {dict(step.env)["GOFLAGS"] for stage in plan.recipe.prepare[1:] for step in stage}
+    assert flags == {"-mod=mod -modcacherw"}
+    # a module that was locked must not change all the same
+    assert plan.tree["go.sum"].decode().splitlines() == [*entry.go_sum]
+
+
+def test_other_locked_modules_give_another_key(desk: Desk) -> None:
+    plan, _ = locked_plan(desk)
+    other, _ = locked_plan(desk, go_mod=(f"{MODULE}@v0.155.1",))
+    assert plan.layers[0].key != other.layers[0].key
+
+
+def test_a_build_without_an_entry_is_not_locked(desk: Desk) -> None:
+    plan = desk.plan()
+    assert plan.locked is None
+    assert plan.strays == (
+        "the lock has no entry for this distribution, upstream repository and ref",
+    )
+    assert plan.notes == ()
+
+
+def test_a_build_that_strays_tells_it(desk: Desk) -> None:
+    desk.lock()
+    desk.write(WITH_MINE)
+    plan = desk.plan()
+    assert plan.locked is None
+    assert f"not locked: build tags: here but not locked: {MINE}" in plan.notes
+
+
+def test_what_strays_is_refused_where_the_lock_is_to_be_kept_to(desk: Desk) -> None:
+    desk.lock()
+    desk.write(WITH_MINE)
+    with pytest.raises(LockError) as caught:
+        anyio.run(plan_build, replace(desk.request(), locked=True), desk.config, desk.notes)
+    assert f"build tags: here but not locked: {MINE}" in caught.value.details
+
+
+def test_another_source_date_epoch_strays(desk: Desk) -> None:
+    desk.lock()
+    request = replace(desk.request(), epoch=1_700_000_000)
+    plan = anyio.run(plan_build, request, desk.config, desk.notes)
+    assert plan.strays[0].startswith("time of the files: locked")
+
+
+def test_an_upstream_out_of_reach_is_built_as_it_was_locked_and_told(desk: Desk) -> None:
+    desk.lock()
+    desk.upstream.unreachable = True
+    plan = desk.plan()
+    assert plan.locked
+    assert desk.notes.notes == [
+        f"owner/name cannot be reached; building the locked commit {COMMIT[:12]}"
+    ]
+
+
+def test_an_upstream_out_of_reach_that_is_not_locked_is_an_error(desk: Desk) -> None:
+    desk.upstream.unreachable = True
+    with pytest.raises(UpstreamError):
+        desk.plan()
+
+
+def test_another_commit_in_the_lock_than_the_sha_asked_for_is_refused(desk: Desk) -> None:
+    desk.upstream = PaperUpstream(ref=COMMIT, resolved=Resolved(commit=COMMIT, kind="commit"))
+    (done,) = desk.lock()
+    assert done.after
+    write_entries(desk.folder, done.after.model_copy(update={"commit": NEWER}))
+    with pytest.raises(LockError) as caught:
+        desk.plan()
+    assert caught.value.details == (f"locked: {NEWER}", f"now:    {COMMIT}")

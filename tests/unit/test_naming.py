@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import UsageError
+from pipeline.model import Architecture
+from pipeline.naming import layer_arn, layer_parts, zip_name, zip_parts
+
+ARCHITECTURES = st.sampled_from(Architecture)
+WORDS = st.from_regex(r"[a-z0-9]{1,6}", fullmatch=True) | st.sampled_from(["amd64", "arm64"])
+DISTRIBUTIONS = st.lists(WORDS, min_size=1, max_size=4).map("-".join)
+# a layer's base and release group come from the user, its version from the collector's
+BASES = st.lists(WORDS, min_size=1, max_size=3).map("-".join)
+GROUPS = st.from_regex(r"[a-z]{1,8}", fullmatch=True)
+VERSIONS = st.from_regex(r"[0-9]{1,3}_[0-9]{1,3}_[0-9]{1,3}(_rc_[0-9])?", fullmatch=True)
+
+
+@given(ARCHITECTURES, DISTRIBUTIONS)
+def test_a_zips_name_tells_what_it_is(architecture: Architecture, distribution: str) -> None:
+    assert zip_parts(zip_name(architecture, distribution)) == (architecture, distribution)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("collector-minimal.zip", "collector-riscv64-minimal.zip", "collector-amd64-.zip", "x"),
+        *(
+            "collector-amd64-minimal.zip\n",
+            "dist/collector-amd64-minimal.zip",
+            "collector-amd64-A.zip",
+        ),
+        *("collector-amd64-minimal.zip.json", "my-collector-amd64-minimal.zip", ""),
+    ],
+)
+def test_another_name_tells_nothing(name: str) -> None:
+    assert zip_parts(name) is None
+
+
+@given(
+    st.sampled_from(["aws", "aws-cn", "aws-us-gov"]),
+    st.sampled_from(["eu-west-1", "us-gov-east-1", "cn-north-1", "ap-southeast-5"]),
+    st.from_regex(r"[0-9]{12}", fullmatch=True),
+    st.from_regex(r"[A-Za-z0-9_-]{1,140}", fullmatch=True),
+    st.integers(1, 999_999_999),
+)
+def test_an_arn_taken_apart_and_put_together_is_the_same(
+    partition: str, region: str, account: str, name: str, version: int
+) -> None:
+    text = f"arn:{partition}:lambda:{region}:{account}:layer:{name}:{version}"
+    arn = layer_arn(text)
+    assert str(arn) == text
+    assert arn.layer == text.rpartition(":")[0]
+    assert (arn.region, arn.name, arn.version) == (region, name, version)
+
+
+GOOD = "arn:aws:lambda:eu-west-1:123456789012:layer:name:1"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD.rpartition(":")[0],
+        f"{GOOD}\n",
+        f" {GOOD}",
+        f"{GOOD}:1",
+        GOOD.replace("123456789012", "12345678901"),
+        GOOD.replace("123456789012", "١٢٣٤٥٦٧٨٩٠١٢"),
+        GOOD.replace("layer:", "function:"),
+        GOOD.replace("lambda", "s3"),
+        GOOD.replace("eu-west-1", "evil.example.com/"),
+        GOOD.replace("name", "n/../ame"),
+        GOOD.replace(":1", ":$LATEST"),
+        "arn:",
+        "",
+    ],
+)
+def test_what_is_no_arn_of_a_layer_version_is_refused(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        layer_arn(text)
+    assert "arn:aws:lambda:" in caught.value.hint
+
+
+def test_what_is_refused_is_shown_in_short_and_printable() -> None:
+    with pytest.raises(UsageError) as caught:
+        layer_arn("arn:\x1b[2J" + "x" * 10_000)
+    assert "\x1b" not in str(caught.value)
+    assert len(str(caught.value)) < 200
+
+
+@given(BASES, ARCHITECTURES, DISTRIBUTIONS, VERSIONS, GROUPS)
+def test_a_layers_name_tells_what_it_is(
+    base: str, architecture: Architecture, distribution: str, version: str, group: str
+) -> None:
+    name = f"{base}-{architecture}-{distribution}-{version}-{group}"
+    others = [distribution[1:], distribution.rpartition("-")[2], "another"]
+    assert layer_parts(name, [*others, distribution]) == (architecture, distribution)
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("amd64-minimal-0_155_0", (Architecture.AMD64, "minimal")),
+        ("opentelemetry-collector-arm64-minimal-0_155_0-prod", (Architecture.ARM64, "minimal")),
+        ("base-amd64-minimal-s3-1_2_3-beta-2", (Architecture.AMD64, "minimal-s3")),
+        ("base-amd64-unheard-of-0_155_0-prod", None),
+        ("base-riscv64-minimal-0_155_0-prod", None),
+        ("base-amd64-minimal", None),
+        ("minimal", None),
+        ("", None),
+    ],
+)
+def test_layers_names(name: str, parts: tuple[Architecture, str] | None) -> None:
+    assert layer_parts(name, ["minimal", "minimal-s3"]) == parts
+
+
+@given(st.text(max_size=60), st.lists(st.text(max_size=6)))
+def test_a_name_never_tells_a_distribution_that_there_is_not(name: str, known: list[str]) -> None:
+    told = layer_parts(f"b-amd64-{name}-1_2_3", known)
+    assert told is None or told[1] in known

@@ -1,0 +1,386 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+from supply_examples import INFO, Binary, build_info
+from test_apply import PaperEngine
+from test_locking import PaperUpstream
+from typer.testing import CliRunner
+from unit_examples import COMMIT, MINIMAL, OTLP, loaded
+
+from pipeline.build.engines import Compiled, OnBinary
+from pipeline.build.lock import Lock, Locked, read_lock, write_entries
+from pipeline.build.locking import entries, lock_distributions
+from pipeline.build.manifest import FILE_NAME, Manifest, read_manifest
+from pipeline.build.recipe import Recipe
+from pipeline.build.run import Request, build
+from pipeline.cli import app
+from pipeline.config import Config
+from pipeline.errors import AwsError, LockError, UsageError, VerifyError
+from pipeline.files import Tree
+from pipeline.model import Architecture
+from pipeline.progress import Progress, Silence
+from pipeline.report.verify import verify_json, verify_markdown
+from pipeline.supply.verify import Claim, Verified, check_verified, entry_of, verify, zip_claim
+
+AMD64, ARM64 = Architecture.AMD64, Architecture.ARM64
+NEWER = "f" * 40
+
+
+@dataclass(kw_only=True)
+class BinaryEngine(PaperEngine):
+    """An engine whose binaries are of Go's shape."""
+
+    go: str = "go1.26.6"
+    root: Path = Path("/none")
+
+    async def compile(
+        self, tree: Tree, recipe: Recipe, progress: Progress, on_binary: OnBinary
+    ) -> None:
+        del tree, progress
+        for step in recipe.compile:
+            self.compiled.append(step.lane)
+            text = re.sub("h1:[a-z]+=", f"h1:{'A' * 43}=", INFO.replace("amd64", step.lane))
+            binary = Binary(architecture=step.lane, info=build_info(text, self.go)).content()
+            await on_binary(Compiled(step=step, binary=binary, module_cache=self.root))
+
+
+@dataclass(kw_only=True)
+class Desk:
+    """A config folder with a lock, an engine, and what was built from them."""
+
+    root: Path
+    engine: BinaryEngine = field(default_factory=BinaryEngine)
+    config: Config = field(init=False)
+
+    def __post_init__(self) -> None:
+        distributions = (
+            f"{MINIMAL}other:\n  buildtags: [{OTLP}, lambdacomponents.processor.batch]\n"
+        )
+        self.config = loaded(self.root / "config", distributions)
+        for name in ("minimal", "other"):
+            call = partial(lock_distributions, [self.request(name)], self.config, self.engine)
+            write_entries(self.config.folder, *entries(anyio.run(call, Silence())))
+            call = partial(build, self.request(name), self.config, self.engine)
+            anyio.run(partial(call, cache=self.root / "cache", progress=Silence()))
+        self.engine.compiled.clear()
+
+    @property
+    def dist(self) -> Path:
+        return self.root / "dist"
+
+    @property
+    def lock(self) -> Lock:
+        return read_lock(self.config.folder)
+
+    @property
+    def manifest(self) -> Manifest:
+        found = read_manifest(self.dist / FILE_NAME)
+        assert found
+        return found
+
+    def request(self, name: str) -> Request:
+        return Request(
+            distribution=name,
+            architectures=tuple(Architecture),
+            upstream=PaperUpstream(),
+            output=self.dist,
+        )
+
+    def claim(self, name: str = "collector-amd64-minimal.zip", *, manifest: bool = True) -> Claim:
+        return zip_claim(self.dist / name, self.manifest if manifest else None)
+
+    def verify(self, *claims: Claim, lock: Lock | None = None) -> tuple[Verified, ...]:
+        pairs = [(claim, entry_of(claim, lock or self.lock)) for claim in claims]
+        call = partial(
+            verify, pairs, self.config, lambda given, ref: PaperUpstream(given=given, ref=ref)
+        )
+        cache = self.root / "cache"
+        return anyio.run(partial(call, self.engine, cache=cache, progress=Silence()))
+
+    def verified(self, *claims: Claim, lock: Lock | None = None) -> Verified:
+        (done,) = self.verify(*(claims or [self.claim()]), lock=lock)
+        return done
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(root=tmp_path / "desk")
+
+
+def stated(desk: Desk, **changes: object) -> Claim:
+    """The example's claim, with a manifest that says something else."""
+    layers = (desk.manifest.layers[0].model_copy(update=changes), *desk.manifest.layers[1:])
+    return zip_claim(desk.dist / "collector-amd64-minimal.zip", Manifest(layers=layers))
+
+
+def test_a_zip_that_a_rebuild_gives_is_the_same(desk: Desk) -> None:
+    done = desk.verified()
+    assert done.same
+    assert done.differences == ()
+    assert done.rebuilt == done.claim.sha256 == done.entry.zips[AMD64]
+
+
+def test_what_was_claimed_is_compiled_anew_once_and_no_more(desk: Desk) -> None:
+    done = desk.verify(
+        desk.claim(),
+        desk.claim(manifest=False),
+        desk.claim("collector-arm64-minimal.zip"),
+        desk.claim("collector-arm64-other.zip"),
+    )
+    assert [each.same for each in done] == [True] * 4
+    assert desk.engine.compiled == ["amd64", "arm64", "arm64"]
+
+
+def test_a_verification_leaves_what_was_built_alone(desk: Desk) -> None:
+    before = {path: path.stat().st_mtime_ns for path in desk.dist.iterdir()}
+    lock = (desk.config.folder / "ocelot.lock").read_bytes()
+    desk.engine.go = "go1.26.5"
+    assert not desk.verified().same
+    assert {path: path.stat().st_mtime_ns for path in desk.dist.iterdir()} == before
+    assert (desk.config.folder / "ocelot.lock").read_bytes() == lock
+
+
+def test_a_zip_of_another_go_is_explained_and_the_locks_digest_too(desk: Desk) -> None:
+    desk.engine.go = "go1.26.5"
+    done = desk.verified()
+    assert done.differences == (
+        f"sha256 {done.claim.sha256} instead of {done.rebuilt}",
+        "extensions/collector: go1.26.6 instead of go1.26.5",
+        f"the lock says sha256 {done.claim.sha256}, the rebuild has {done.rebuilt}",
+    )
+
+
+def test_a_lock_with_another_digest_than_the_rebuild_is_told_though_the_zip_is_the_same(
+    desk: Desk,
+) -> None:
+    entry = desk.lock.of("minimal")[0]
+    edited = desk.lock.with_entries(entry.model_copy(update={"zips": {AMD64: "1" * 64}}))
+    done = desk.verified(lock=edited)
+    assert done.differences == (f"the lock says sha256 {'1' * 64}, the rebuild has {done.rebuilt}",)
+
+
+def test_a_lock_without_digests_does_not_matter(desk: Desk) -> None:
+    entry = desk.lock.of("minimal")[0]
+    assert desk.verified(lock=desk.lock.with_entries(entry.model_copy(update={"zips": {}}))).same
+
+
+def test_a_zip_under_another_ones_name_is_found(desk: Desk) -> None:
+    shutil.copy(
+        desk.dist / "collector-arm64-minimal.zip", desk.dist / "collector-amd64-minimal.zip"
+    )
+    done = desk.verified()
+    assert "extensions/collector: machine: arm64 instead of amd64" in done.differences
+    assert (
+        f"its manifest says sha256 {done.rebuilt}, the zip has {done.claim.sha256}"
+        in done.differences
+    )
+
+
+LIES = {
+    "sha256": ({"sha256": "1" * 64}, f"its manifest says sha256 {'1' * 64}, the zip has "),
+    "code_sha256": ({"code_sha256": "x"}, "its manifest says a code_sha256 or size that is not"),
+    "size": ({"size": 1}, "its manifest says a code_sha256 or size that is not the zip's"),
+    "build tags": (
+        {"build_tags": ()},
+        f"its manifest says build tags none, not lambdacomponents.custom, {OTLP}",
+    ),
+    "modules": (
+        {"custom_modules": ("a.b/c@v1.0.0\nx",)},
+        "its manifest says custom modules a.b/c@v1.0.0\\nx, not none",
+    ),
+    "packer": ({"packer": "zip"}, "its manifest says packer zip, not ocelot-zip-1"),
+    "version": (
+        {"collector_version": "v9.9.9"},
+        "its manifest says collector version v9.9.9, not v0.155.0",
+    ),
+    "time": ({"source_date_epoch": 1}, "its manifest says source date epoch 1, not"),
+}
+
+
+@pytest.mark.parametrize(("lie", "told"), LIES.values(), ids=LIES.keys())
+def test_a_manifest_that_lies_about_a_sound_zip_is_told(
+    lie: dict[str, object], told: str, desk: Desk
+) -> None:
+    (found,) = desk.verified(stated(desk, **lie)).differences
+    assert found.startswith(told)
+
+
+def test_a_manifest_that_lies_about_the_commit_is_told(desk: Desk) -> None:
+    upstream = desk.manifest.layers[0].upstream.model_copy(update={"commit": NEWER})
+    assert desk.verified(stated(desk, upstream=upstream)).differences == (
+        f"its manifest says commit {NEWER}, not {COMMIT}",
+    )
+
+
+def test_a_manifest_that_makes_a_zip_another_distributions_is_told(desk: Desk) -> None:
+    """The zip is what `other` gives, as the manifest says; but its name says `minimal`."""
+    path = desk.dist / "collector-amd64-minimal.zip"
+    shutil.copy(desk.dist / "collector-amd64-other.zip", path)
+    other = next(each for each in desk.manifest.layers if each.file.startswith("collector-amd64-o"))
+    forged = Manifest(layers=(other.model_copy(update={"file": path.name}),))
+    done = desk.verified(zip_claim(path, forged))
+    assert done.differences == ("its manifest says that it is other for amd64",)
+
+
+def test_content_that_is_not_what_was_announced_is_told(desk: Desk) -> None:
+    claim = replace(desk.claim(manifest=False), sha256="1" * 64)
+    done = desk.verified(claim)
+    assert done.differences == (
+        f"sha256 {'1' * 64} instead of {done.rebuilt}",
+        "what AWS hands out is not what it says",
+    )
+
+
+def test_content_that_cannot_be_had_is_told_and_no_reason_to_fail(desk: Desk) -> None:
+    def content() -> bytes:
+        raise AwsError("the zip of x cannot be had")
+
+    claim = replace(desk.claim(manifest=False), sha256="1" * 64, content=content)
+    assert desk.verified(claim).differences[1:] == ("the zip of x cannot be had",)
+
+
+def test_content_is_not_asked_for_where_the_digest_will_do(desk: Desk) -> None:
+    def content() -> bytes:
+        raise AssertionError
+
+    assert desk.verified(replace(desk.claim(), content=content)).same
+
+
+def test_a_configuration_that_is_no_more_as_it_was_locked_is_an_error(desk: Desk) -> None:
+    desk.config = loaded(desk.config.folder, "minimal: {}\n")
+    with pytest.raises(LockError) as caught:
+        desk.verified()
+    assert (
+        f"build tags: locked but not here: lambdacomponents.custom; locked but not here: {OTLP}"
+        in (caught.value.details)
+    )
+    assert desk.engine.compiled == []
+
+
+def test_a_zip_without_a_manifest_is_what_its_name_says(desk: Desk) -> None:
+    claim = desk.claim("collector-arm64-other.zip", manifest=False)
+    assert (claim.architecture, claim.distribution) == (ARM64, "other")
+    assert (claim.repository, claim.ref, claim.stated) == ("", "", None)
+    assert claim.sha256 == hashlib.sha256(claim.content()).hexdigest()
+
+
+def test_a_manifest_names_the_upstream(desk: Desk) -> None:
+    assert (desk.claim().repository, desk.claim().ref) == ("owner/name", "main")
+
+
+def test_with_its_manifest_a_zip_may_have_any_name(desk: Desk) -> None:
+    path = desk.dist / "collector-amd64-minimal.zip"
+    renamed = path.rename(desk.dist / "mine.zip")
+    layer = desk.manifest.layers[0].model_copy(update={"file": "mine.zip"})
+    claim = zip_claim(renamed, Manifest(layers=(layer,)))
+    assert desk.verified(claim).same
+
+
+def nothing(path: Path) -> None:
+    del path
+
+
+def link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
+@pytest.mark.parametrize("make", [nothing, Path.mkdir, link_to_itself])
+def test_a_zip_that_cannot_be_read_is_told(make: Callable[[Path], None], tmp_path: Path) -> None:
+    path = tmp_path / "collector-amd64-minimal.zip"
+    make(path)
+    with pytest.raises(UsageError, match="cannot be read"):
+        zip_claim(path, None)
+
+
+def test_a_name_that_says_nothing_is_told(tmp_path: Path) -> None:
+    (tmp_path / "layer.zip").write_bytes(b"")
+    with pytest.raises(UsageError) as caught:
+        zip_claim(tmp_path / "layer.zip", None)
+    assert "collector-<architecture>-<distribution>.zip" in caught.value.hint
+
+
+def with_upstreams(desk: Desk, *pairs: tuple[str, str]) -> Lock:
+    entry = desk.lock.of("minimal")[0]
+    return Lock().with_entries(
+        *(entry.model_copy(update={"repository": given, "ref": ref}) for given, ref in pairs)
+    )
+
+
+def key(entry: Locked) -> tuple[str, str]:
+    return (entry.repository, entry.ref)
+
+
+def test_the_one_entry_of_a_distribution_is_taken(desk: Desk) -> None:
+    lock = with_upstreams(desk, ("a/b", "v1"))
+    assert key(entry_of(desk.claim(manifest=False), lock)) == ("a/b", "v1")
+
+
+def test_of_several_entries_the_manifest_or_the_user_chooses(desk: Desk) -> None:
+    lock = with_upstreams(desk, ("owner/name", "main"), ("owner/name", "v1"), ("a/b", "main"))
+    assert key(entry_of(desk.claim(), lock)) == ("owner/name", "main")
+    bare = desk.claim(manifest=False)
+    assert key(entry_of(bare, lock, "a/b")) == ("a/b", "main")
+    assert key(entry_of(bare, lock, "", "v1")) == ("owner/name", "v1")
+    assert key(entry_of(desk.claim(), lock, "owner/name", "v1")) == ("owner/name", "v1")
+
+
+@pytest.mark.parametrize(
+    ("pairs", "asked", "told"),
+    [
+        ([("a/b", "v1"), ("a/b", "v2")], ("", ""), "several entries for minimal"),
+        ([("a/b", "v1"), ("a/b", "v2")], ("a/b", ""), "several entries for minimal a/b"),
+        ([("a/b", "v1")], ("a/b", "v3"), "no entry for minimal a/b v3"),
+        ([], ("", ""), "no entry for minimal"),
+    ],
+)
+def test_none_or_several_entries_are_told_with_those_there_are(
+    pairs: Sequence[tuple[str, str]], asked: tuple[str, str], told: str, desk: Desk
+) -> None:
+    with pytest.raises(LockError) as caught:
+        entry_of(desk.claim(manifest=False), with_upstreams(desk, *pairs), *asked)
+    assert str(caught.value).endswith(told)
+    assert caught.value.details == tuple(" ".join(each) for each in pairs)
+    assert ("--upstream-repo" if pairs else "ocelot lock -d minimal") in caught.value.hint
+
+
+def test_what_is_the_same_passes_and_every_difference_is_told(desk: Desk) -> None:
+    good = desk.verified()
+    check_verified([good])
+    bad = replace(good, differences=("one", "two"))
+    with pytest.raises(VerifyError) as caught:
+        check_verified([good, bad])
+    assert str(caught.value) == "1 of 2 layers are not what a rebuild gives"
+    assert caught.value.details == (f"{bad.claim.name}: one", f"{bad.claim.name}: two")
+    assert caught.value.exit_code == 10
+
+
+def test_the_reports_tell_the_same_on_paper_and_as_data(desk: Desk) -> None:
+    good = desk.verified()
+    bad = replace(good, differences=("one", "two"))
+    text, data = verify_markdown([good, bad]), json.loads(verify_json([good, bad]))
+    assert f"- same bytes: {good.claim.name}\n" in text
+    assert f"- DIFFERENT: {bad.claim.name}\n" in text
+    assert "\n  - one\n  - two\n" in text
+    assert data["same"] is False
+    assert [(each["same"], each["differences"]) for each in data["layers"]] == [
+        (True, []),
+        (False, ["one", "two"]),
+    ]
+    assert data["layers"][0]["locked_sha256"] == good.rebuilt
+
+
+def test_a_manifest_of_nothing_proves_nothing(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text(Manifest(layers=()).text())
+    done = CliRunner().invoke(app, ["verify", str(tmp_path / FILE_NAME)])
+    assert isinstance(done.exception, UsageError)
+    assert "names no zip" in str(done.exception)
