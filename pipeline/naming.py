@@ -73,8 +73,7 @@ def layer_name(
     Raises:
         UsageError: AWS takes no such name.
     """
-    number = re.sub(r"[^A-Za-z0-9]", "_", version.removeprefix("v"))
-    name = f"{base}-{architecture}-{distribution}-{number}-{release_group}"
+    name = f"{base}-{architecture}-{distribution}-{version_str(version)}-{release_group}"
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or len(name) > LONGEST_NAME:
         raise UsageError(
             f"{quoted(name)} cannot be a layer's name",
@@ -82,6 +81,11 @@ def layer_name(
             "--release-group",
         )
     return name
+
+
+def version_str(version: str) -> str:
+    """A collector's version as it stands in a layer's name: `0_158_0` for v0.158.0."""
+    return re.sub(r"[^A-Za-z0-9]", "_", version.removeprefix("v"))
 
 
 def layer_description(text: str, sha256: str) -> str:
