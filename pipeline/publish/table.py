@@ -102,12 +102,12 @@ def _index_faults(
     again = f"delete that index, then make it anew: {_aws(command, region)}"
     if not _has_keys(index, keys, types):
         yield Fault(
-            message=f"the keys of {label}'s index {name} are not "
+            message=f"the keys of the index {name} of {label} are not "
             f"{' and '.join(f'{key} ({TYPES[key]})' for key in keys)}",
             hint=again,
         )
     if index.get("Projection", {}).get("ProjectionType", "ALL") != "ALL":
-        yield Fault(message=f"{label} has an index {name} without all attributes", hint=again)
+        yield Fault(message=f"the index {name} of {label} is without all attributes", hint=again)
     if index.get("IndexStatus", "ACTIVE") not in ("ACTIVE", "UPDATING"):
         yield Fault(
             message=f"the index {name} of {label} is {index['IndexStatus']}",
