@@ -21,6 +21,7 @@ import socket
 import subprocess
 import sys
 import threading
+from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -74,22 +75,17 @@ def boto_client(
             the key of ACCOUNT. Empty ones sign nothing.
         attempts: in all; 1 does not try again.
     """
-    import boto3  # noqa: PLC0415  the server's process does without
-    from botocore import UNSIGNED  # noqa: PLC0415
+    from botocore import UNSIGNED  # noqa: PLC0415  the server's process does without
     from botocore.config import Config  # noqa: PLC0415
-    from botocore.session import Session  # noqa: PLC0415
 
-    session = Session()
-    for name in ("config_file", "credentials_file"):
-        session.set_config_variable(name, os.devnull)
     given = {"AccessKeyId": access_key()} if credentials is None else credentials
     config = Config(
         retries={"mode": "standard", "total_max_attempts": attempts},
-        connect_timeout=5,
-        read_timeout=20,
+        connect_timeout=60,  # which the upload has in all, too: urllib3 sends under it
+        read_timeout=60,
         signature_version=None if given else UNSIGNED,
     )
-    return boto3.Session(botocore_session=session).client(  # pyright: ignore[reportUnknownMemberType]
+    return _session().client(
         service,
         region_name=region,
         endpoint_url=url,
@@ -98,6 +94,18 @@ def boto_client(
         aws_session_token=given.get("SessionToken"),
         config=config,
     )
+
+
+@cache
+def _session() -> Any:  # noqa: ANN401
+    """One for all clients: it reads what it knows of each service once."""
+    import boto3  # noqa: PLC0415
+    from botocore.session import Session  # noqa: PLC0415
+
+    session = Session()
+    for name in ("config_file", "credentials_file"):
+        session.set_config_variable(name, os.devnull)
+    return boto3.Session(botocore_session=session)
 
 
 class MotoServer:
@@ -144,7 +152,7 @@ class MotoServer:
 def _serve(descriptor: int) -> None:
     """Be the process."""
     threading.Thread(target=_end_with_stdin, daemon=True).start()
-    from moto.moto_server.werkzeug_app import (  # noqa: PLC0415  seconds, for the server alone
+    from moto.moto_server.werkzeug_app import (  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]  seconds, for the server alone
         DomainDispatcherApplication,
         MotoRequestHandler,
         create_backend_app,
