@@ -32,7 +32,7 @@ _NO_JWT = AwsError(400, "InvalidIdentityToken", "The ID Token provided is not a 
 _AUDIENCE = AwsError(400, "InvalidIdentityToken", "Incorrect token audience")
 _TOKEN_EXPIRED = AwsError(400, "ExpiredTokenException", "Token expired")
 _UNTRUSTED = AwsError(
-    403, "AccessDeniedException", "Not authorized to perform sts:AssumeRoleWithWebIdentity"
+    403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity"
 )
 
 

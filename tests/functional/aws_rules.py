@@ -163,28 +163,38 @@ class Record:
     def __init__(self) -> None:
         self._calls: dict[int, Call] = {}
         self._numbers = itertools.count()
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
 
     def came(self, asked: Name, *, account: str, size: int) -> tuple[int, Call]:
         """Record a call; gives its number."""
         call = Call(name=asked, account=account, size=size, start=time.monotonic())
-        with self._lock:
+        with self._changed:
             number = next(self._numbers)
             self._calls[number] = call
         return number, call
 
     def went(self, number: int, **facts: Any) -> None:  # noqa: ANN401
         """Record more of a call, unless it is forgotten."""
-        with self._lock:
+        with self._changed:
             if number in self._calls:
                 self._calls[number] = replace(self._calls[number], **facts)
+            self._changed.notify_all()
 
     def calls(self, wanted: Rule) -> list[Call]:
         """Those that a rule matches."""
-        with self._lock:
+        with self._changed:
             return [call for call in self._calls.values() if wanted.matches(call.name)]
 
     def forget(self) -> None:
         """Begin anew."""
-        with self._lock:
+        with self._changed:
             self._calls.clear()
+
+    def idle(self, seconds: float) -> None:
+        """Wait until no call is under way."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._under_way(), seconds):
+                raise TimeoutError(f"still under way: {self._under_way()}")
+
+    def _under_way(self) -> list[Call]:
+        return [call for call in self._calls.values() if call.end is None]

@@ -19,13 +19,6 @@ DOWNLOADS = "/snapshots/"  # where the zips of layer versions are
 _READS = ("Get", "List", "Head", "Describe", "Query", "Scan", "BatchGet", "TransactGet", "Assume")
 _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]*)/\d+/(?P<region>[^/]*)/(?P<service>[^/]*)/")
 _XML = frozenset({"sts", "s3"})
-_XML_CODES = {
-    "AccessDeniedException": "AccessDenied",
-    "ExpiredTokenException": "ExpiredToken",
-    "UnrecognizedClientException": "InvalidClientTokenId",
-    "TooManyRequestsException": "Throttling",
-    "ServiceException": "InternalFailure",
-}
 
 _LAYERS = "/2018-10-31/layers"
 _VERSIONS = rf"{_LAYERS}/(?P<layer>[^/]+)/versions"
@@ -66,33 +59,47 @@ _S3_BUCKET = {
 
 @dataclass(frozen=True)
 class AwsError:
-    """An error as AWS answers it; S3 and STS get it in XML and with the code that they have for it.
+    """An error as AWS answers it, in JSON or XML.
 
     Attributes:
         status: of HTTP.
         code: "TooManyRequestsException".
         message: for people.
+        xml: the code where a service that speaks XML has another, "Throttling".
         headers: what is answered beside it.
     """
 
     status: int
     code: str
     message: str = ""
+    xml: str = ""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-THROTTLED = AwsError(429, "TooManyRequestsException", "Rate exceeded")
-SERVICE_EXCEPTION = AwsError(500, "ServiceException", "An error occurred, please try again.")
-UNAVAILABLE = AwsError(503, "ServiceUnavailableException", "Service is unavailable.")
-ACCESS_DENIED = AwsError(403, "AccessDeniedException", "User is not authorized to perform this.")
+THROTTLED = AwsError(429, "TooManyRequestsException", "Rate exceeded", "Throttling")
+SERVICE_EXCEPTION = AwsError(
+    500, "ServiceException", "An error occurred, please try again.", "InternalFailure"
+)
+UNAVAILABLE = AwsError(
+    503, "ServiceUnavailableException", "Service is unavailable.", "ServiceUnavailable"
+)
+ACCESS_DENIED = AwsError(
+    403, "AccessDeniedException", "User is not authorized to perform this.", "AccessDenied"
+)
 CODE_STORAGE_EXCEEDED = AwsError(
     400, "CodeStorageExceededException", "Code storage limit exceeded."
 )
 EXPIRED_TOKEN = AwsError(
-    403, "ExpiredTokenException", "The security token included in the request is expired"
+    403,
+    "ExpiredTokenException",
+    "The security token included in the request is expired",
+    "ExpiredToken",
 )
 NOT_OPTED_IN = AwsError(
-    403, "UnrecognizedClientException", "The security token included in the request is invalid."
+    403,
+    "UnrecognizedClientException",
+    "The security token included in the request is invalid.",
+    "InvalidClientTokenId",
 )
 
 
@@ -253,7 +260,7 @@ def failure(error: AwsError, service: str) -> Response:
         if service == "dynamodb":
             told = {"__type": f"com.amazonaws.dynamodb.v20120810#{error.code}", **told}
         return Response(error.status, {**headers, **error.headers}, json.dumps(told).encode())
-    code, message = _XML_CODES.get(error.code, error.code), escape(error.message)
+    code, message = error.xml or error.code, escape(error.message)
     found = f"<Code>{code}</Code><Message>{message}</Message>"
     if service == "sts":
         kind = "Sender" if error.status < 500 else "Receiver"

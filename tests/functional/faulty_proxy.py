@@ -144,6 +144,10 @@ class FaultyProxy:
         """Begin a new record."""
         self.record.forget()
 
+    def idle(self, seconds: float = 30) -> None:
+        """Wait until no call is under way: a client that was killed may have left one."""
+        self.record.idle(seconds)
+
 
 class _CutError(Exception):
     """There is no answer, and no connection any more."""
