@@ -5,7 +5,9 @@
             Rule(operation="PublishLayerVersion", region="eu-west-1", times=2, error=THROTTLED),
             Rule(operation="AddLayerVersionPermission", skip=3, times=1, reset="answer"),
             Rule(region=("me-south-1", "af-south-1"), error=NOT_OPTED_IN),
-            Rule(stall=0.05),
+            Rule(region="ca-west-1", stall=HANG),                # or reset="head": refused
+            Rule(stall=0.05),                                    # all calls are slow
+            Rule(operation="PublishLayerVersion", region="us-east-1", after=kill),
         )
         ran = run_ocelot(..., env=aws.environment())
         assert [call.region for call in aws.calls("PublishLayerVersion")] == ...
@@ -149,7 +151,7 @@ class FaultyProxy:
         self.record.idle(seconds)
 
 
-class _CutError(Exception):
+class _CutError(ConnectionError):
     """There is no answer, and no connection any more."""
 
 
@@ -204,18 +206,16 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {key.lower(): value for key, value in self.headers.items()}
         request = Request(method=self.command, target=self.path, headers=headers)
         if request.is_form or "x-amz-target" in headers:  # what is asked stands in the body
-            request = replace(request, body=self.rfile.read(request.size))
+            request = replace(request, body=self._read(request.size))
         asked = name(request)
         number, call = self.owner.record.came(
             asked, account=self.owner.mended.account(asked), size=request.size
         )
         try:
             answer = self._answer(request, call, number)
-        except (_CutError, OSError):
-            self.owner.record.went(number, end=time.monotonic())
-            self._reset()
-        except Exception as error:  # noqa: BLE001  a hook's or our own: the test is to fail
-            self.owner.problems.append(error)
+        except Exception as error:  # noqa: BLE001  of our own: the test is to fail
+            if not isinstance(error, ConnectionError):
+                self.owner.problems.append(error)
             self.owner.record.went(number, end=time.monotonic())
             self._reset()
         else:
@@ -290,9 +290,12 @@ class _Handler(BaseHTTPRequestHandler):
             raise _CutError
 
     def _tell(self, call: Call, hooks: Iterable[Hook | None]) -> None:
-        for hook in hooks:
-            if hook:
+        for hook in filter(None, hooks):
+            try:
                 hook(call)
+            except Exception as error:
+                self.owner.problems.append(error)
+                raise _CutError from error
 
     def _is_gone(self) -> bool:
         """Whether the client has hung up; it sends nothing while it waits for an answer."""
@@ -316,5 +319,6 @@ class _Handler(BaseHTTPRequestHandler):
         told = {**answer.headers, "content-length": length, "x-amzn-requestid": str(uuid.uuid4())}
         lines = [f"HTTP/1.1 {answer.status} {self.responses.get(answer.status, ('',))[0]}"]
         lines += [f"{key}: {value}" for key, value in told.items()]
+        body = b"" if self.command == "HEAD" else answer.body
         # one write: the body is not to wait for an acknowledgement of the head
-        self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + answer.body)
+        self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)

@@ -108,6 +108,7 @@ def test_an_error_is_answered_as_often_as_is_said(aws: FaultyProxy, error: AwsEr
         ("dynamodb", "list_tables", (403, "AccessDeniedException")),
         ("sts", "get_caller_identity", (403, "AccessDenied")),
         ("s3", "list_buckets", (403, "AccessDenied")),
+        ("lambda", "list_layers", (403, "AccessDeniedException")),
     ],
 )
 def test_each_service_tells_an_error_in_its_own_way(
@@ -117,6 +118,13 @@ def test_each_service_tells_an_error_in_its_own_way(
     client = aws.client(service, PARIS)
     assert code(getattr(client, call)) == expected
     assert aws.calls()[-1].error == expected[1]
+
+
+def test_a_head_gets_no_body_with_its_error(aws: FaultyProxy) -> None:
+    client = aws.client("s3")
+    aws.rules(Rule(error=ACCESS_DENIED))
+    for _ in range(2):  # on one connection
+        assert code(lambda: client.head_bucket(Bucket="bucket")) == (403, "403")
 
 
 def test_boto_tries_again_after_what_it_takes_for_passing(aws: FaultyProxy) -> None:
@@ -267,7 +275,7 @@ def test_a_client_that_is_killed_in_a_hook_had_it_done_or_not(
 
 def test_what_a_hook_raises_fails_the_test(moto: MotoServer) -> None:
     def broken(_: Call) -> None:
-        raise LookupError("broken")
+        raise TimeoutError("broken")
 
     def test() -> None:
         with FaultyProxy(moto) as aws:
@@ -275,7 +283,7 @@ def test_what_a_hook_raises_fails_the_test(moto: MotoServer) -> None:
             with pytest.raises(HTTPClientError):
                 versions(aws.client("lambda", PARIS))
 
-    with pytest.raises(LookupError, match="broken"):
+    with pytest.raises(TimeoutError, match="broken"):
         test()
 
 
@@ -579,6 +587,24 @@ def test_the_environment_leads_a_run_here_and_nowhere_else(aws: FaultyProxy) -> 
     )
     assert done.stdout.strip() == OTHER
     assert [(call.region, call.account) for call in aws.calls()] == [(DUBLIN, OTHER)]
+
+
+def test_a_run_has_the_zip_of_a_layer_over_https(aws: FaultyProxy) -> None:
+    content = zipped(os.urandom(1000))
+    arn = publish(aws.client("lambda", DUBLIN), content)["LayerVersionArn"]
+    program = (
+        "import sys; from pipeline.naming import layer_arn;"
+        "from pipeline.publish.aws import layers;"
+        "layer = layers.published_layer(layer_arn(sys.argv[1]));"
+        "sys.stdout.buffer.write(layers.download_layer(layer))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, arn],
+        env=aws.environment(),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert done.stdout == content
 
 
 def test_a_reset_forgets_everything_and_moto_ends_with_its_server() -> None:
