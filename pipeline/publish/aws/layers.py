@@ -6,6 +6,7 @@ import base64
 import json
 import urllib.request
 from dataclasses import dataclass, field
+from functools import cached_property
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pipeline.build.limits import UNZIPPED_BYTES
 from pipeline.errors import AwsError
 from pipeline.naming import LayerArn, described_sha256
-from pipeline.publish.aws.session import Aws
+from pipeline.publish.aws.session import ONCE, UPLOAD, Aws
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient
@@ -134,10 +135,17 @@ class RegionLayers:
 
     def __init__(self, aws: Aws, region: str) -> None:
         self.region = region
-        self._client: LambdaClient = aws.client("lambda", region, once=True)
+        self._aws = aws
+        self._client: LambdaClient = aws.client("lambda", region, ONCE)
         self._bodies: dict[str, bytes] = {}
-        hook: Any = self._client.meta.events
+
+    @cached_property
+    def _uploader(self) -> LambdaClient:
+        """A client for large bodies, made when there is something to publish."""
+        client: LambdaClient = self._aws.client("lambda", self.region, UPLOAD)
+        hook: Any = client.meta.events
         hook.register("before-call.lambda.PublishLayerVersion", self._with_shared_body)
+        return client
 
     def page(self, layer: str, marker: str = "") -> Page:
         """A page of a layer's versions; none for a layer that is not there."""
@@ -161,7 +169,7 @@ class RegionLayers:
     def publish(self, request: PublishRequest) -> tuple[LayerVersion, str]:
         """Publish a version; the answer is it and AWS' SHA-256 of the zip in hex."""
         self._bodies[request.sha256] = request.body
-        answer = self._client.publish_layer_version(
+        answer = self._uploader.publish_layer_version(
             LayerName=request.layer, Content={"ZipFile": b""}, Description=request.sha256
         )
         version = LayerVersion(

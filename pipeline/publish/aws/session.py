@@ -35,10 +35,10 @@ PATIENT = Config(
     max_pool_connections=CONNECTIONS,
     retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
 )
-# Asked once: what must not be done twice.
-ONCE = PATIENT.merge(
-    Config(read_timeout=300, retries={"mode": "standard", "total_max_attempts": 1})
-)
+# Asked once: what must not be done twice, and what spaces and counts its own retries.
+ONCE = PATIENT.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+# The time to connect bounds the sending of a body, too: of a zip, over a slow line.
+UPLOAD = ONCE.merge(Config(connect_timeout=300, read_timeout=120))
 
 
 @dataclass(frozen=True)
@@ -54,18 +54,18 @@ class Aws:
     credentials: RoleCredentials | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def client(self, service: str, region: str, *, once: bool = False) -> Any:  # noqa: ANN401  boto3 makes clients at run time
+    def client(self, service: str, region: str, config: Config = PATIENT) -> Any:  # noqa: ANN401  boto3 makes clients at run time
         """A client of a service in a region, which may be used by several threads.
 
         Args:
             service: such as `lambda`.
             region: such as `eu-west-1`.
-            once: never ask twice by itself.
+            config: `PATIENT`, `ONCE` or `UPLOAD`.
         """
         # its stubs know a service by a literal alone
         make = cast("Any", self.session).client
         with self.lock:
-            return make(service, region_name=region, config=ONCE if once else PATIENT)
+            return make(service, region_name=region, config=config)
 
     def renew(self) -> bool:
         """Have new credentials made for the next request; False where these are all there are."""
