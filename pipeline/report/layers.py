@@ -28,7 +28,7 @@ RELEASE_COLUMNS = (
 )
 
 # https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = ("=", "+", "-", "@", "\t", "\n")
 _SHOWN = 12
 
 
@@ -101,7 +101,8 @@ def as_json(data: object) -> str:
 def as_csv(records: Sequence[Mapping[str, Any]], columns: Iterable[str]) -> str:
     """Records as CSV with a heading; no cell is a formula to a spreadsheet.
 
-    A cell that a spreadsheet would take for one has a ' before it.
+    A cell that a spreadsheet would take for one has a ' before it; a list's values have semicolons
+    between them.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -113,6 +114,7 @@ def as_csv(records: Sequence[Mapping[str, Any]], columns: Iterable[str]) -> str:
 
 
 def _harmless(cell: str) -> str:
+    cell = cell.replace("\r", " ")  # which the writer does not quote
     return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA) else cell
 
 
