@@ -73,7 +73,7 @@ def layer_name(
     Raises:
         UsageError: AWS takes no such name.
     """
-    name = f"{base}-{architecture}-{distribution}-{version_str(version)}-{release_group}"
+    name = f"{base}-{architecture}-{distribution}-{version_words(version)}-{release_group}"
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or len(name) > LONGEST_NAME:
         raise UsageError(
             f"{quoted(name)} cannot be a layer's name",
@@ -83,8 +83,8 @@ def layer_name(
     return name
 
 
-def version_str(version: str) -> str:
-    """A collector's version as it stands in a layer's name: `0_158_0` for v0.158.0."""
+def version_words(version: str) -> str:
+    """A version as it stands in a layer's name: `0_158_0` for v0.158.0."""
     return re.sub(r"[^A-Za-z0-9]", "_", version.removeprefix("v"))
 
 

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli import build, bundle, components, config, doctor, inspect, lock, publish, verify
+from pipeline.cli import (
+    build,
+    bundle,
+    components,
+    config,
+    doctor,
+    inspect,
+    layers,
+    lock,
+    publish,
+    verify,
+)
 from pipeline.errors import EXIT_CODES, InterruptedBuildError, OcelotError
 
 if TYPE_CHECKING:
@@ -37,6 +48,7 @@ app.command("verify")(verify.verify)
 app.command("inspect")(inspect.inspect)
 app.command("components")(components.components)
 app.add_typer(config.app, name="config")
+app.add_typer(layers.app, name="layers")
 
 
 def _show_version(value: bool) -> None:

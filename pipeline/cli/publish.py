@@ -97,7 +97,7 @@ def publish(
     packages = read_packages(zips or [Path("dist")], _naming(layer_name, release_group, runtimes))
     request = _request(loaded, packages, regions, public=public, account=account)
     aws = _aws(role_arn, oidc_token, request.regions)
-    records = _records(aws, table, table_region, loaded, request)
+    records = _records(aws, table, table_region, loaded)
     console = Console(stderr=True, highlight=False)
     with shown_progress(console, os.environ, verbose=verbose) as progress:
 
@@ -162,16 +162,11 @@ def _aws(role_arn: str, oidc_token: str, regions: tuple[str, ...]) -> Aws:
     return role_aws(role_arn, partial(token_of, oidc_token, os.environ), region)
 
 
-def _records(
-    aws: Aws, table: str, table_region: str, config: Config, request: PublishRequested
-) -> Records | None:
-    from pipeline.publish.aws.registry import Registry
+def _records(aws: Aws, table: str, table_region: str, config: Config) -> Records | None:
+    from pipeline.publish.aws.registry import registry
     from pipeline.publish.recording import Records
 
-    if table == "none":
-        return None
-    region = table_region or os.environ.get("AWS_REGION") or request.regions[0]
-    return Records(Registry(aws, table, region), config)
+    return None if table == "none" else Records(registry(aws, table, table_region), config)
 
 
 def _report(done: Published, output: Path | None, *, as_json: bool) -> None:

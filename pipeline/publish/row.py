@@ -30,6 +30,11 @@ _TEXTS = (
 _OURS = ("code_sha256", "upstream_repository", "upstream_ref", "upstream_commit", "ocelot")
 # Keys of indexes may not be empty.
 _INDEXED = ("distribution", "base_layer_arn")
+# Every attribute, in the order in which it is shown.
+COLUMNS = (
+    *(KEY, *_TEXTS, "architecture", "region", "version", TIMESTAMP, "public"),
+    *("compatible_runtimes", *_OURS),
+)
 _ARCHITECTURES = {name: each for each in Architecture for name in (each.value, each.lambda_name)}
 
 

@@ -10,8 +10,7 @@ from typing import Any
 
 from pipeline.publish.row import KEY
 
-DEFAULT_TABLE = "PublishedCustomCollectorExtensionLayers"
-# Where neither options nor environment nor profile name a region.
+# Where neither option nor environment nor profile names a region.
 DEFAULT_REGION = "us-east-1"
 
 DISTRIBUTION_INDEX = "distribution-index"

@@ -17,9 +17,10 @@ from moto.moto_server.werkzeug_app import (  # pyright: ignore[reportMissingType
 )
 from werkzeug.serving import make_server
 
+from pipeline.defaults import TABLE
 from pipeline.publish.aws.registry import Registry
 from pipeline.publish.aws.session import Aws
-from pipeline.publish.table import DEFAULT_TABLE, definition
+from pipeline.publish.table import definition
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
@@ -63,18 +64,18 @@ class DynamoDb:
         with urllib.request.urlopen(address, data=b""):  # noqa: S310  loopback
             pass
 
-    def make_table(self, name: str = DEFAULT_TABLE, **changed: Any) -> Registry:  # noqa: ANN401  CreateTable's own words
+    def make_table(self, name: str = TABLE, **changed: Any) -> Registry:  # noqa: ANN401  CreateTable's own words
         """A table as it should be, but for what is changed; None leaves a key out."""
         wanted = {**definition(name), **changed}
         present = {key: value for key, value in wanted.items() if value is not None}
         self.client.create_table(**cast("Any", present))
         return self.registry(name)
 
-    def registry(self, name: str = DEFAULT_TABLE) -> Registry:
+    def registry(self, name: str = TABLE) -> Registry:
         """A table that there may not be."""
         return Registry(self.aws, name, REGION)
 
-    def store(self, item: Mapping[str, Any], table: str = DEFAULT_TABLE) -> None:
+    def store(self, item: Mapping[str, Any], table: str = TABLE) -> None:
         """An item as another tool would write it."""
         self.client.put_item(TableName=table, Item=cast("Any", item))
 

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -13,16 +14,16 @@ import pytest
 from dynamodb import REGION, DynamoDb, served_dynamodb
 from registry_examples import PUBLISHED, arn, old_item, row
 
+from pipeline.defaults import TABLE
 from pipeline.errors import AwsError, UsageError
 from pipeline.model import Architecture
 from pipeline.publish.aws import registry as door
 from pipeline.publish.aws.registry import Registry, Written
-from pipeline.publish.aws.session import Aws
+from pipeline.publish.aws.session import Aws, default_aws
 from pipeline.publish.row import ForeignRow, Row
 from pipeline.publish.table import (
     BASE_INDEX,
     DEFAULT_REGION,
-    DEFAULT_TABLE,
     DISTRIBUTION_INDEX,
     definition,
 )
@@ -86,7 +87,7 @@ def test_a_table_of_another_key_is_told(dynamodb: DynamoDb) -> None:
     keys = [{"AttributeName": "distribution", "KeyType": "HASH"}]
     error = amiss(dynamodb.make_table(KeySchema=keys))
     assert str(error) == (
-        f"the key of the table {DEFAULT_TABLE} in {REGION} is not layer_arn alone, a string"
+        f"the key of the table {TABLE} in {REGION} is not layer_arn alone, a string"
     )
     assert error.hint.startswith("a table keeps its key")
 
@@ -110,7 +111,7 @@ def test_a_missing_index_is_told_with_the_command_that_makes_it(dynamodb: Dynamo
     )
     error = amiss(table)
     assert str(error).endswith(f"has no index {BASE_INDEX}")
-    assert error.hint.startswith(f"aws dynamodb update-table --table-name {DEFAULT_TABLE} ")
+    assert error.hint.startswith(f"aws dynamodb update-table --table-name {TABLE} ")
 
 
 def test_every_fault_is_told_at_once(dynamodb: DynamoDb) -> None:
@@ -191,9 +192,9 @@ def test_an_older_tools_row_gets_what_it_lacks(dynamodb: DynamoDb, registry: Reg
     assert now.code_sha256 == row().code_sha256
     assert now.publish_timestamp
     assert now.publish_timestamp.isoformat() == "2026-06-01T08:00:00.123456+00:00"
-    item = dynamodb.client.get_item(
-        TableName=DEFAULT_TABLE, Key={"layer_arn": {"S": str(row().arn)}}
-    ).get("Item", {})
+    item = dynamodb.client.get_item(TableName=TABLE, Key={"layer_arn": {"S": str(row().arn)}}).get(
+        "Item", {}
+    )
     assert item.get("bench") == {"M": {"cold": {"N": "1"}}}
 
 
@@ -282,7 +283,7 @@ def test_more_rows_than_one_page_holds_are_all_read(dynamodb: DynamoDb, registry
     ]
     for each in rows:
         registry.put(each)
-    page = dynamodb.client.scan(TableName=DEFAULT_TABLE)
+    page = dynamodb.client.scan(TableName=TABLE)
     assert "LastEvaluatedKey" in page
     assert len(page["Items"]) < len(rows)
     assert set(registry.all().rows) == set(rows)
@@ -301,20 +302,42 @@ def test_foreign_rows_are_told_beside_the_others(dynamodb: DynamoDb, registry: R
 
 
 @pytest.mark.parametrize(
-    ("given", "profile", "region"),
+    ("given", "environment", "region"),
     [
-        ("eu-north-1", "eu-west-2", "eu-north-1"),
-        ("", "eu-west-2", "eu-west-2"),
-        ("", None, DEFAULT_REGION),
+        ("eu-north-1", {"AWS_REGION": "eu-west-2"}, "eu-north-1"),
+        ("", {"AWS_REGION": "eu-west-2", "AWS_DEFAULT_REGION": "eu-west-3"}, "eu-west-2"),
+        ("", {"AWS_REGION": "", "AWS_DEFAULT_REGION": "eu-west-3"}, "eu-west-3"),
+        ("", {}, DEFAULT_REGION),
     ],
 )
-def test_the_tables_region_is_the_one_named_or_the_profiles(
-    monkeypatch: pytest.MonkeyPatch, given: str, profile: str | None, region: str
+def test_the_tables_region_is_the_one_named_or_the_environments(
+    monkeypatch: pytest.MonkeyPatch, given: str, environment: dict[str, str], region: str
 ) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
-    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
-    aws = Aws(boto3.Session(region_name=profile))
-    assert door.registry(aws, "mine", given).region == region
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert door.registry(default_aws(), "mine", given).region == region
+
+
+def test_the_profiles_region_counts_where_the_environment_names_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = tmp_path / "config"
+    settings.write_text("[profile mine]\nregion = eu-west-3\n", encoding="utf-8")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(settings))
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    assert door.registry(default_aws(), "mine", "").region == "eu-west-3"
+
+
+def test_a_profile_that_there_is_not_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    with pytest.raises(AwsError, match="The config profile"):
+        default_aws()
 
 
 def test_what_is_no_region_is_a_usage_error() -> None:

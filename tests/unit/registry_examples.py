@@ -6,7 +6,7 @@ import hashlib
 from datetime import UTC, datetime
 
 from pipeline.model import Architecture
-from pipeline.naming import LayerArn, layer_name, version_str
+from pipeline.naming import LayerArn, layer_name, version_words
 from pipeline.publish.row import Row
 
 ACCOUNT = "123456789012"
@@ -58,7 +58,7 @@ def row(  # noqa: PLR0913  as many as its attributes
         architecture=architecture,
         distribution_description="an example",
         base_name="ocel",
-        layer_version_str=version_str(collector),
+        layer_version_str=version_words(collector),
         collector_version_input=collector,
         md5_hash=hashlib.md5(content, usedforsecurity=False).hexdigest(),
         publish_timestamp=published,

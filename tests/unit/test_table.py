@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.defaults import TABLE
 from pipeline.publish.table import (
     BASE_INDEX,
-    DEFAULT_TABLE,
     DISTRIBUTION_INDEX,
     Fault,
     definition,
@@ -39,7 +39,7 @@ def test_the_table_that_the_hint_makes_has_no_fault() -> None:
 
 
 def test_the_tables_name_is_the_one_that_other_tools_know() -> None:
-    assert DEFAULT_TABLE == "PublishedCustomCollectorExtensionLayers"
+    assert TABLE == "PublishedCustomCollectorExtensionLayers"
     assert (DISTRIBUTION_INDEX, BASE_INDEX) == ("distribution-index", "base-layer-index")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
@@ -221,12 +222,14 @@ def registry(aws: Aws, table: str, region: str) -> Registry:
     Args:
         aws: who asks.
         table: its name.
-        region: where it is; empty for the profile's region, or else us-east-1.
+        region: where it is; empty for AWS_REGION, AWS_DEFAULT_REGION, the profile's region or,
+            where there is none of them, us-east-1.
 
     Raises:
         UsageError: that is no region.
     """
-    where = region or aws.session.region_name or shape.DEFAULT_REGION
+    environment = os.environ.get("AWS_REGION")  # which boto3 does not look at
+    where = region or environment or aws.session.region_name or shape.DEFAULT_REGION
     if not re.match(REGION, where):
         raise UsageError(f"{quoted(where)} is no region", hint="name the table's by --table-region")
     return Registry(aws, table, where)

@@ -97,8 +97,16 @@ class Identity:
 
 
 def default_aws() -> Aws:
-    """The identity of the environment, of a profile, or of the machine."""
-    return Aws(boto3.Session())
+    """The identity of the environment, of a profile, or of the machine.
+
+    Raises:
+        AwsError: there is no such profile.
+    """
+    try:
+        return Aws(boto3.Session())
+    except BotoCoreError as error:
+        hint = "check AWS_PROFILE and ~/.aws/config (aws configure list-profiles)"
+        raise aws_error(error, "AWS' settings cannot be used", hint) from error
 
 
 def role_aws(role: str, token: Callable[[], str], region: str) -> Aws:
