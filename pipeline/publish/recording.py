@@ -10,7 +10,7 @@ from anyio import to_thread
 
 from pipeline.config import Config
 from pipeline.errors import AwsError
-from pipeline.naming import layer_arn, version_str
+from pipeline.naming import layer_arn, version_words
 from pipeline.publish.apply import Record
 from pipeline.publish.aws.registry import Registry
 from pipeline.publish.observe import FindRow
@@ -66,7 +66,7 @@ class Records:
             distribution_description=layer.description,
             architecture=layer.architecture,
             base_name=package.naming.base,
-            layer_version_str=version_str(layer.collector_version),
+            layer_version_str=version_words(layer.collector_version),
             collector_version_input=layer.collector_version,
             md5_hash=package.md5,
             publish_timestamp=datetime.now(tz=UTC),
