@@ -6,6 +6,7 @@ import base64
 import json
 import urllib.request
 from dataclasses import dataclass, field
+from functools import cached_property
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pipeline.build.limits import UNZIPPED_BYTES
 from pipeline.errors import AwsError
 from pipeline.naming import LayerArn, described_sha256
+from pipeline.publish.aws import session
 from pipeline.publish.aws.session import Aws
 
 if TYPE_CHECKING:
@@ -134,10 +136,17 @@ class RegionLayers:
 
     def __init__(self, aws: Aws, region: str) -> None:
         self.region = region
-        self._client: LambdaClient = aws.client("lambda", region, once=True)
+        self._aws = aws
+        self._client: LambdaClient = aws.client("lambda", region, session.ONCE)
         self._bodies: dict[str, bytes] = {}
-        hook: Any = self._client.meta.events
+
+    @cached_property
+    def _uploads(self) -> LambdaClient:
+        """Has more time; it is made when it is first wanted."""
+        client: LambdaClient = self._aws.client("lambda", self.region, session.UPLOAD)
+        hook: Any = client.meta.events
         hook.register("before-call.lambda.PublishLayerVersion", self._with_shared_body)
+        return client
 
     def page(self, layer: str, marker: str = "") -> Page:
         """A page of a layer's versions; none for a layer that is not there."""
@@ -154,14 +163,17 @@ class RegionLayers:
         return Page(versions=versions, marker=answer.get("NextMarker", ""))
 
     def code_sha256(self, layer: str, number: int) -> str:
-        """SHA-256 of a version's zip in hex, as AWS has it."""
-        answer = self._client.get_layer_version(LayerName=layer, VersionNumber=number)
+        """SHA-256 of a version's zip in hex, as AWS has it; empty for one that is gone."""
+        try:
+            answer = self._client.get_layer_version(LayerName=layer, VersionNumber=number)
+        except self._client.exceptions.ResourceNotFoundException:
+            return ""
         return base64.b64decode(answer["Content"].get("CodeSha256", "")).hex()
 
     def publish(self, request: PublishRequest) -> tuple[LayerVersion, str]:
         """Publish a version; the answer is it and AWS' SHA-256 of the zip in hex."""
         self._bodies[request.sha256] = request.body
-        answer = self._client.publish_layer_version(
+        answer = self._uploads.publish_layer_version(
             LayerName=request.layer, Content={"ZipFile": b""}, Description=request.sha256
         )
         version = LayerVersion(
