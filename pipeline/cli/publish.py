@@ -133,6 +133,7 @@ def _request(
 ) -> PublishRequested:
     from datetime import UTC, datetime
 
+    from pipeline.errors import UsageError
     from pipeline.publish.aws.session import PARTITIONS, lambda_regions
     from pipeline.publish.regions import chosen_regions
     from pipeline.publish.run import PublishRequested
@@ -140,6 +141,11 @@ def _request(
     known = {partition: lambda_regions(partition) for partition in PARTITIONS}
     today = datetime.now(tz=UTC).date()
     choice = chosen_regions(config.regions, regions, known=known, today=today)
+    if not choice.regions:
+        reasons = tuple(f"{region}: {reason}" for region, reason in choice.skipped)
+        raise UsageError(
+            "there is no region left to publish to", hint="name others: --regions", details=reasons
+        )
     return PublishRequested(
         packages=packages,
         partition=choice.partition,
@@ -181,18 +187,17 @@ def _report(done: Published, output: Path | None, *, as_json: bool) -> None:
         if done.outcomes
         else report.plan_json(done.plan)
     )
-    if output:
-        write_atomic(output, text.encode())
-    if done.outcomes:
-        append_summary(report.outcome_markdown(done.outcomes), os.environ)
+    console = Console(highlight=False)
     if as_json:
         typer.echo(text, nl=False)
-        return
-    console = Console(highlight=False)
-    if done.outcomes:
+    elif done.outcomes:
         console.print(report.outcome_table(done.outcomes))
         for arn in report.outcome_arns(done.outcomes):
             console.print(arn, markup=False, soft_wrap=True)
         console.print(report.outcome_summary(done.outcomes))
     else:
         console.print(report.plan_table(done.plan))
+    if done.outcomes:
+        append_summary(report.outcome_markdown(done.outcomes), os.environ)
+    if output:  # last: a folder that cannot be written to hides nothing
+        write_atomic(output, text.encode())

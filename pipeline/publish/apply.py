@@ -10,13 +10,13 @@ from typing import Protocol
 
 import anyio
 
-from pipeline.errors import AwsError, OcelotError
+from pipeline.errors import AwsError
 from pipeline.progress import Progress
-from pipeline.publish.aws.asking import AmbiguousError
-from pipeline.publish.aws.layers import LayerVersion, PublishRequest
+from pipeline.publish.aws.asking import AmbiguousError, in_thread
+from pipeline.publish.aws.layers import STATEMENT, LayerVersion, PublishRequest
 from pipeline.publish.journal import BEGUN, ENDED, Journal
-from pipeline.publish.observe import PATIENT_LOOKS, Place, find_version
-from pipeline.publish.plan import PublishPlan, Step, Target, TargetPlan
+from pipeline.publish.observe import PATIENT_LOOKS, Place, find_version, told
+from pipeline.publish.plan import Step, Target, TargetPlan
 from pipeline.publish.policy import public_statements
 
 PUBLISH_ATTEMPTS = 4
@@ -106,20 +106,8 @@ class _Work:
         return self.means.places[self.target.region]
 
 
-async def apply_plan(plan: PublishPlan, means: Means) -> tuple[Outcome, ...]:
-    """Do every target's steps, all targets at once; each ends as an outcome, whatever happens."""
-    outcomes: dict[tuple[str, str], Outcome] = {}
-
-    async def run(each: TargetPlan) -> None:
-        outcomes[each.target.key] = await _outcome(each, means)
-
-    async with anyio.create_task_group() as tasks:
-        for each in plan.targets:
-            tasks.start_soon(run, each)
-    return tuple(outcomes[each.target.key] for each in plan.targets)
-
-
-async def _outcome(plan: TargetPlan, means: Means) -> Outcome:
+async def apply_plan(plan: TargetPlan, means: Means) -> Outcome:
+    """Do a target's steps; it ends as an outcome, whatever happens."""
     work = _Work(plan=plan, means=means, notes=list(plan.notes))
     lane = f"{plan.target.region} {plan.target.package.architecture}"
     asker = work.place.asker
@@ -132,8 +120,8 @@ async def _outcome(plan: TargetPlan, means: Means) -> Outcome:
                 await _steps(work)
         except TimeoutError:
             error = f"not done within {means.deadline:.0f} seconds; run the same command again"
-        except OcelotError as failure:
-            error = f"{failure}; {failure.hint}"
+        except Exception as failure:  # noqa: BLE001  a bug is to hold up no other target either
+            error = told(failure)
     if plan.steps:
         means.progress.end(lane, error or "done")
     return Outcome(
@@ -166,21 +154,34 @@ async def _publish(work: _Work) -> None:
     """Publish once; where the answer is lost, look before trying again."""
     target, journal = work.target, work.means.journal
     key = (target.region, target.package.layer, target.package.sha256)
-    journal.write(BEGUN, key)
-    try:
-        made = await _published(work)
-    except AmbiguousError:
-        raise  # nobody knows: the next run looks with patience
-    except AwsError:
-        journal.write(ENDED[1], key)
-        raise
-    work.arn, work.number = made.arn, made.number
-    journal.write(ENDED[0], key, made.arn)
-
-
-async def _published(work: _Work) -> LayerVersion:
-    target, place = work.target, work.place
     request = work.means.requests(target.package.layer)
+    await in_thread(partial(journal.write, BEGUN, key))
+    try:
+        made = await _published(work, request)
+    except _RefusedError as refused:
+        await in_thread(partial(journal.write, ENDED[1], key))
+        raise refused.reason from refused
+    work.arn = made.arn
+    await in_thread(partial(journal.write, ENDED[0], key, made.arn))
+    first = await _first(work, made)
+    work.arn, work.number = first.arn, first.number
+
+
+class _RefusedError(Exception):
+    """AWS did certainly not publish."""
+
+    def __init__(self, reason: AwsError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+async def _published(work: _Work, request: PublishRequest) -> LayerVersion:
+    """The version made, or found after an answer was lost.
+
+    Raises:
+        AwsError: nobody knows whether it was published: the next run looks with patience.
+    """
+    target, place = work.target, work.place
     for attempt in range(PUBLISH_ATTEMPTS):
         try:
             call = partial(place.layers.publish, request)
@@ -194,12 +195,16 @@ async def _published(work: _Work) -> LayerVersion:
             place.asker.retries += 1
             await anyio.sleep(FIRST_PAUSE_SECONDS * 2**attempt)
             continue
+        except AwsError as error:
+            if attempt:
+                raise  # of an earlier attempt nobody knows
+            raise _RefusedError(error) from error
         if stored != target.package.sha256:
             raise AwsError(
                 f"{target.region}: AWS stored sha256 {stored} instead of {target.package.sha256}",
                 hint=f"delete {made.arn}, then run the same command again",
             )
-        return await _first(work, made)
+        return made
     raise AssertionError("unreachable")
 
 
@@ -216,7 +221,7 @@ async def _share(work: _Work) -> None:
     if not await _statements(work):
         raise AwsError(
             f"{work.target.region}: {work.arn} is not public, though AWS took the permission",
-            hint="run the same command again; an organisation's policy may forbid it",
+            hint=f"look at its policy: the statement `{STATEMENT}` may say something else",
         )
     work.public = True
 

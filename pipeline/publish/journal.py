@@ -19,6 +19,7 @@ from pipeline.files import told_write_errors
 
 BEGUN = "publishing"
 ENDED = ("published", "not published")
+# Bytes that are read, from the end.
 _LARGEST = 20_000_000
 
 # Region, layer, SHA-256 of the zip.
@@ -41,11 +42,11 @@ class Journal:
         region, layer, sha256 = key
         moment = datetime.now(tz=UTC).isoformat(timespec="milliseconds")
         values = {"at": moment, "event": event, "region": region, "layer": layer, "sha256": sha256}
-        line = json.dumps({**values, **({"arn": arn} if arn else {})}) + "\n"
+        line = json.dumps({**values, **({"arn": arn} if arn else {})})
         with self.lock, told_write_errors(self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(line)
+            with self.path.open("ab") as file:
+                file.write(_end_of_torn_line(self.path) + line.encode() + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
 
@@ -62,10 +63,20 @@ class Journal:
     def _events(self) -> list[tuple[str, Key]]:
         try:
             with self.path.open("rb") as file:
-                lines = file.read(_LARGEST).splitlines()
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - _LARGEST))
+                lines = file.read().splitlines()
         except OSError:
             return []
         return [event for line in lines if (event := _event(line))]
+
+
+def _end_of_torn_line(path: Path) -> bytes:
+    """What has to be written before a line, so that it does not become a part of a torn one."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        return b"" if file.read() in (b"", b"\n") else b"\n"
 
 
 def _event(line: bytes) -> tuple[str, Key] | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
 import anyio
 
-from pipeline.errors import AwsError
+from pipeline.errors import OcelotError
 from pipeline.publish.aws.asking import Asker
 from pipeline.publish.aws.layers import LayerVersion, RegionLayers
 from pipeline.publish.plan import Observed, Target, Version
@@ -33,34 +33,27 @@ FindRow = Callable[[str], Awaitable[Row | None]]
 
 
 async def observe(
-    targets: Sequence[Target],
-    places: Mapping[str, Place],
-    find_row: FindRow | None,
-    patient: frozenset[tuple[str, str]],
-) -> dict[tuple[str, str], Observed]:
-    """What there is of each target, by its key; all at once.
+    target: Target, place: Place, find_row: FindRow | None, *, patient: bool
+) -> Observed:
+    """What there is of a target; where that cannot be seen, it is blocked.
 
     Args:
-        targets: zips by regions.
-        places: the regions by name.
+        target: zip and region.
+        place: the region.
         find_row: looks into the registry, if there is one.
-        patient: the keys of targets that somebody may have published a moment ago.
+        patient: whether somebody may have published it a moment ago.
     """
-    seen: dict[tuple[str, str], Observed] = {}
+    try:
+        return await _observed(target, place, find_row, patient=patient)
+    except Exception as error:  # noqa: BLE001  a bug is to hold up no other target either
+        return Observed(blocked=told(error))
 
-    async def look(target: Target) -> None:
-        place = places[target.region]
-        try:
-            seen[target.key] = await _observed(
-                target, place, find_row, patient=target.key in patient
-            )
-        except AwsError as error:
-            seen[target.key] = Observed(blocked=f"{error}; {error.hint}")
 
-    async with anyio.create_task_group() as tasks:
-        for target in targets:
-            tasks.start_soon(look, target)
-    return seen
+def told(error: Exception) -> str:
+    """An error in a line."""
+    if isinstance(error, OcelotError):
+        return f"{error}; {error.hint}" if error.hint else str(error)
+    return f"unexpected {type(error).__name__}: {error}"
 
 
 async def _observed(
@@ -98,11 +91,12 @@ async def find_version(
     Raises:
         AwsError: the region does not answer.
     """
+    notes: list[str] = []
     for look in range(looks):
         if look:
             await anyio.sleep(FIRST_PAUSE_SECONDS * 2**look)
         listed = await _listed(target, place)
-        notes: list[str] = []
+        notes = []
         same = [each for each in reversed(listed) if each.described == target.package.sha256]
         for each in same:
             number = each.number
@@ -113,10 +107,9 @@ async def find_version(
                 if more:
                     notes.append(f"the same content is in version {', '.join(more)} as well")
                 return each, tuple(notes)
-            notes.append(f"version {number} is described as this zip, but is sha256 {stored}")
-        if notes:
-            return None, tuple(notes)
-    return None, ()
+            if stored:
+                notes.append(f"version {number} is described as this zip, but is sha256 {stored}")
+    return None, tuple(notes)
 
 
 async def _listed(target: Target, place: Place) -> list[LayerVersion]:

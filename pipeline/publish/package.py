@@ -24,6 +24,7 @@ RUNTIMES = (
 )
 MOST_RUNTIMES = 15
 LICENCE = "Apache-2.0"
+_AGAIN = "build it again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,20 +113,17 @@ def _read(path: Path, naming: Naming) -> list[Package]:
 def _package(path: Path, layer: Layer, naming: Naming) -> Package:
     try:
         with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digest, size = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
     except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read: {error.strerror}", hint="build it again"
-        ) from error
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=_AGAIN) from error
     if digest != layer.sha256:
         raise UsageError(
             f"{path} has sha256 {digest}, its manifest says {layer.sha256}",
             hint="it was changed after it was built: build it again",
         )
-    if layer.size > DIRECT_UPLOAD_BYTES:
+    if size > DIRECT_UPLOAD_BYTES:
         raise UsageError(
-            f"{path} is {megabytes(layer.size)}; AWS takes "
-            f"{megabytes(DIRECT_UPLOAD_BYTES)} in a request",
+            f"{path} is {megabytes(size)}; AWS takes {megabytes(DIRECT_UPLOAD_BYTES)} in a request",
             hint="leave components out: publishing by way of S3 is not there yet",
         )
     version = layer.collector_version
@@ -146,7 +144,16 @@ def publish_request(package: Package) -> PublishRequest:
     """The request that publishes a package, the same in every region: it is made once.
 
     Its JSON is put together around the zip, so that no more than one copy of it is made.
+
+    Raises:
+        UsageError: the zip is not what it was when it was read first.
     """
+    try:
+        zipped = package.path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{package.path} cannot be read: {error.strerror}", hint=_AGAIN) from error
+    if hashlib.sha256(zipped).hexdigest() != package.sha256:
+        raise UsageError(f"{package.path} was changed in the meantime", hint=_AGAIN)
     about = {
         "CompatibleArchitectures": [package.architecture.lambda_name],
         "CompatibleRuntimes": list(package.naming.runtimes),
@@ -154,6 +161,6 @@ def publish_request(package: Package) -> PublishRequest:
         "LicenseInfo": LICENCE,
     }
     head = json.dumps(about).encode().removesuffix(b"}")
-    content = base64.b64encode(package.path.read_bytes())
+    content = base64.b64encode(zipped)
     body = b"".join((head, b', "Content": {"ZipFile": "', content, b'"}}'))
     return PublishRequest(layer=package.layer, sha256=package.sha256, body=body)

@@ -1,4 +1,4 @@
-"""Decide what to publish: a pure function from what was seen in AWS to a frozen plan.
+"""Decide what to publish: a pure function from what was seen of a target to its frozen plan.
 
 Publishing is reconciliation. For each zip and region there is one layer version that is the same
 content; whatever is missing of it (the version, its permission, its row) is a step of the plan.
@@ -6,7 +6,6 @@ content; whatever is missing of it (the version, its permission, its row) is a s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -104,35 +103,17 @@ class PublishPlan:
         return sum(len(each.steps) for each in self.targets)
 
 
-def publish_plan(
-    targets: Sequence[Target],
-    observed: Mapping[tuple[str, str], Observed],
-    *,
-    public: bool | None,
-    registry: bool,
-    skipped: Sequence[tuple[str, str]] = (),
-) -> PublishPlan:
-    """Decide what to do for each target.
-
-    Args:
-        targets: zip by region.
-        observed: what was seen, by the target's key.
-        public: whether everybody is to use the layers; None to leave that as it is.
-        registry: whether there is one to record them in.
-        skipped: regions that are left out, with the reason.
-    """
-    return PublishPlan(
-        targets=tuple(
-            _target_plan(each, observed[each.key], public=public, registry=registry)
-            for each in targets
-        ),
-        skipped=tuple(skipped),
-    )
-
-
-def _target_plan(
+def target_plan(
     target: Target, seen: Observed, *, public: bool | None, registry: bool
 ) -> TargetPlan:
+    """Decide what to do for a target.
+
+    Args:
+        target: zip and region.
+        seen: what there is of it.
+        public: whether everybody is to use the layers; None to leave that as it is.
+        registry: whether there is one to record them in.
+    """
     if seen.blocked:
         return TargetPlan(target=target, blocked=seen.blocked, notes=seen.notes)
     version = seen.version

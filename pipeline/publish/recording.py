@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 
 import anyio
-from anyio import to_thread
 
 from pipeline.config import Config
 from pipeline.errors import AwsError
 from pipeline.naming import layer_arn, version_words
 from pipeline.publish.apply import Record
+from pipeline.publish.aws.asking import in_thread, is_expired
 from pipeline.publish.aws.registry import Registry
 from pipeline.publish.observe import FindRow
 from pipeline.publish.plan import Target
 from pipeline.publish.row import ForeignRow, Row, base_layer_arn
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -35,15 +40,13 @@ class Records:
         Raises:
             AwsError: it is not.
         """
-        await to_thread.run_sync(self.registry.check, limiter=threads, abandon_on_cancel=True)
+        await self._asked(self.registry.check, threads)
 
     def finder(self, threads: anyio.CapacityLimiter) -> FindRow:
         """What finds the row of a layer version's ARN; one of a stranger's is as good as none."""
 
         async def find(arn: str) -> Row | None:
-            found = await to_thread.run_sync(
-                self.registry.row, layer_arn(arn), limiter=threads, abandon_on_cancel=True
-            )
+            found = await self._asked(partial(self.registry.row, layer_arn(arn)), threads)
             return found if isinstance(found, Row) else None
 
         return find
@@ -52,11 +55,20 @@ class Records:
         """What writes the row of a target."""
 
         async def record(target: Target, arn: str, *, public: bool) -> None:
-            await to_thread.run_sync(
-                self._write, self._row(target, arn, public=public), limiter=threads
-            )
+            made = partial(self._row, target, arn, public=public)
+            await self._asked(lambda: self._write(made()), threads)
 
         return record
+
+    async def _asked(self, call: Callable[[], Result], threads: anyio.CapacityLimiter) -> Result:
+        """What the registry answers; once more where the credentials have expired by now."""
+        async with threads:
+            try:
+                return await in_thread(call)
+            except AwsError as error:
+                if not (is_expired(error) and self.registry.aws.renew()):
+                    raise
+            return await in_thread(call)
 
     def _row(self, target: Target, arn: str, *, public: bool) -> Row:
         package, layer = target.package, target.package.record
@@ -80,8 +92,8 @@ class Records:
         )
 
     def _write(self, row: Row) -> None:
-        base = self.config.distribution(row.distribution).base
-        if base:
+        known = self.config.distributions.get(row.distribution)  # it may be of another config
+        if known and (base := known.base):
             rows = self.registry.of_distribution(base).rows
             row = replace(row, base_layer_arn=base_layer_arn(rows, row, base))
         written = self.registry.put(row)

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import anyio
-from anyio import to_thread
 
 from pipeline.errors import AwsError, PartlyPublishedError, PublishError, UsageError
 from pipeline.progress import Progress
 from pipeline.publish.apply import Means, Outcome, apply_plan
-from pipeline.publish.aws.asking import Asker
+from pipeline.publish.aws.asking import Asker, in_thread
 from pipeline.publish.aws.layers import PublishRequest, RegionLayers
-from pipeline.publish.aws.session import Aws, identity
+from pipeline.publish.aws.session import Aws, first_identity
 from pipeline.publish.journal import Journal
-from pipeline.publish.observe import Place, observe
+from pipeline.publish.observe import FindRow, Place, observe
 from pipeline.publish.package import Package, publish_request
-from pipeline.publish.plan import PublishPlan, Target, publish_plan
+from pipeline.publish.plan import PublishPlan, Target, TargetPlan, target_plan
 from pipeline.publish.recording import Records
 
-# Requests under way at once, in all regions; each has a thread.
-THREADS = 80
+# Requests under way at once, in a region and to the table; each has a thread.
+REGION_REQUESTS = 8
+TABLE_REQUESTS = 40
+# Uploads under way at once, in all regions.
 TRANSFERS = 40
 LANE = "publish"
 
@@ -68,7 +69,7 @@ async def publish(
     progress: Progress,
     dry_run: bool = False,
 ) -> Published:
-    """Look, decide, and do what is missing; nothing is written before all was looked at.
+    """Look, decide, and do what is missing, each target by itself: none waits for another.
 
     Args:
         request: what to publish where.
@@ -83,36 +84,53 @@ async def publish(
         UsageError: the identity is of another partition.
     """
     progress.begin(LANE, "look")
-    await to_thread.run_sync(_check_identity, request, aws)
-    threads = anyio.CapacityLimiter(THREADS)
+    await _check_identity(request, aws)
+    table = anyio.CapacityLimiter(TABLE_REQUESTS)
     if records:
-        await records.check(threads)
-    targets = [Target(region=r, package=p) for r in request.regions for p in request.packages]
-    places = await _places(request.regions, aws, threads)
-    begun = Journal(path=journal)
-    unanswered = {(region, layer) for region, layer, _ in begun.unanswered()}
-    find_row = records.finder(threads) if records else None
-    seen = await observe(targets, places, find_row, frozenset(unanswered))
-    plan = publish_plan(
-        targets,
-        seen,
-        public=request.public,
-        registry=records is not None,
-        skipped=request.skipped,
-    )
-    progress.end(LANE, f"{len(targets)} targets, {plan.writes} things to do")
-    if dry_run:
-        return Published(plan=plan)
+        await records.check(table)
     means = Means(
-        places=places,
+        places=await _places(request.regions, aws),
         requests=_requests(request.packages),
         transfers=anyio.CapacityLimiter(TRANSFERS),
-        journal=begun,
+        journal=Journal(path=journal),
         progress=progress,
-        record=records.recorder(threads) if records else None,
+        record=records.recorder(table) if records else None,
         deadline=request.deadline,
     )
-    return Published(plan=plan, outcomes=await apply_plan(plan, means))
+    look = _look(request, means, records.finder(table) if records else None)
+    plans: dict[tuple[str, str], TargetPlan] = {}
+    outcomes: dict[tuple[str, str], Outcome] = {}
+
+    async def reconcile(target: Target) -> None:
+        plans[target.key] = plan = await look(target)
+        if not dry_run:
+            outcomes[target.key] = await apply_plan(plan, means)
+
+    targets = [Target(region=r, package=p) for r in request.regions for p in request.packages]
+    async with anyio.create_task_group() as tasks:
+        for target in targets:
+            tasks.start_soon(reconcile, target)
+    ordered = tuple(plans[each.key] for each in targets)
+    plan = PublishPlan(targets=ordered, skipped=request.skipped)
+    progress.end(LANE, f"{len(targets)} targets, {plan.writes} things to do")
+    return Published(
+        plan=plan, outcomes=tuple(outcomes[each.key] for each in targets if each.key in outcomes)
+    )
+
+
+def _look(
+    request: PublishRequested, means: Means, find_row: FindRow | None
+) -> Callable[[Target], Awaitable[TargetPlan]]:
+    """What sees a target and decides what is to be done for it."""
+    unanswered = {(region, layer) for region, layer, _ in means.journal.unanswered()}
+
+    async def look(target: Target) -> TargetPlan:
+        place, patient = means.places[target.region], target.key in unanswered
+        seen = await observe(target, place, find_row, patient=patient)
+        registry = find_row is not None
+        return target_plan(target, seen, public=request.public, registry=registry)
+
+    return look
 
 
 def check_outcomes(outcomes: Sequence[Outcome]) -> None:
@@ -134,10 +152,10 @@ def check_outcomes(outcomes: Sequence[Outcome]) -> None:
         )
 
 
-def _check_identity(request: PublishRequested, aws: Aws) -> None:
+async def _check_identity(request: PublishRequested, aws: Aws) -> None:
     if not request.regions:
         raise UsageError("there is no region left to publish to", hint="name others with --regions")
-    who = identity(aws, request.regions[0])
+    who = await first_identity(aws, request.regions)
     if request.account and who.account != request.account:
         raise AwsError(
             f"the credentials are of account {who.account}, not of {request.account}",
@@ -150,16 +168,16 @@ def _check_identity(request: PublishRequested, aws: Aws) -> None:
         )
 
 
-async def _places(
-    regions: Sequence[str], aws: Aws, threads: anyio.CapacityLimiter
-) -> dict[str, Place]:
+async def _places(regions: Sequence[str], aws: Aws) -> dict[str, Place]:
     """The regions' clients; making one takes a while, in which others can go on."""
     made: dict[str, Place] = {}
 
     async def make(region: str) -> None:
-        layers = await to_thread.run_sync(RegionLayers, aws, region, limiter=threads)
-        asker = Asker(region=region, threads=threads, renew=aws.renew)
-        made[region] = Place(layers=layers, asker=asker)
+        layers = await in_thread(partial(RegionLayers, aws, region))
+        threads = anyio.CapacityLimiter(REGION_REQUESTS)
+        made[region] = Place(
+            layers=layers, asker=Asker(region=region, threads=threads, renew=aws.renew)
+        )
 
     async with anyio.create_task_group() as tasks:
         for region in regions:

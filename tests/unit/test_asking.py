@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable, Generator
 
 import anyio
@@ -164,3 +168,45 @@ def test_requests_are_so_far_apart_and_retries_with_them() -> None:
     begun = anyio.run(run)
     assert len(pace.moments) == calls.made == 6
     assert all(at - begun >= 0.02 * count for count, at in enumerate(pace.moments))
+
+
+def test_requests_that_waited_for_a_thread_are_as_far_apart() -> None:
+    moments: list[float] = []
+    gate = threading.Event()
+
+    def call() -> None:
+        moments.append(time.monotonic())
+        gate.wait(10)
+
+    async def run() -> None:
+        threads = anyio.CapacityLimiter(2)
+        asker = Asker(region="eu-west-1", threads=threads, pace=Pace(spacing=0.1))
+        async with anyio.create_task_group() as tasks:
+            for _ in range(6):
+                tasks.start_soon(asker.ask, call, "look")
+            while len(moments) < 2:  # noqa: ASYNC110  another thread does it
+                await anyio.sleep(0.01)
+            await anyio.sleep(0.5)  # by now all would have had their turn
+            gate.set()
+
+    anyio.run(run)
+    assert len(moments) == 6
+    assert moments[5] - moments[2] >= 0.25
+
+
+def test_a_request_that_never_ends_holds_up_neither_cancellation_nor_exit() -> None:
+    program = """
+import threading, anyio
+from pipeline.publish.aws.asking import in_thread
+
+async def main():
+    with anyio.move_on_after(0.1):
+        await in_thread(threading.Event().wait)
+    print("on")
+
+anyio.run(main)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "on\n"

@@ -56,6 +56,26 @@ def test_a_torn_last_line_is_passed_over(journal: Journal) -> None:
     assert journal.unanswered() == {ONE}
 
 
+def test_what_is_written_after_a_torn_line_is_read(journal: Journal) -> None:
+    journal.write(BEGUN, ONE)
+    with journal.path.open("ab") as file:
+        file.write(b'{"at": "2026-01-01", "event": "publi')
+    journal.write(BEGUN, OTHER)
+    assert journal.unanswered() == {ONE, OTHER}
+
+
+def test_of_a_journal_that_has_grown_very_large_the_end_is_read(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.publish.journal._LARGEST", 1000)
+    for _ in range(20):
+        journal.write(BEGUN, ONE)
+        journal.write(ENDED[0], ONE)
+    journal.write(BEGUN, OTHER)
+    assert journal.path.stat().st_size > 2000
+    assert journal.unanswered() == {OTHER}
+
+
 @given(st.lists(st.binary(max_size=80), max_size=20))
 def test_whatever_stands_in_a_journal_it_is_read(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]

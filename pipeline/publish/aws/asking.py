@@ -7,14 +7,17 @@ jittered pauses; what may not is asked once.
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import anyio
 import stamina
-from anyio import to_thread
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -73,7 +76,7 @@ class Asker:
     """Asks one region.
 
     Attributes:
-        threads: how many requests may be under way, in all regions together.
+        threads: how many requests may be under way.
         retries: requests that had to be made again so far.
         renew: makes new credentials where the old have expired; gives False where it cannot.
     """
@@ -133,14 +136,45 @@ class Asker:
             raise told from error
 
     async def _request(self, call: Callable[[], Result], limiter: anyio.CapacityLimiter) -> Result:
-        await self.pace.turn()
-        return await to_thread.run_sync(call, limiter=limiter, abandon_on_cancel=True)
+        async with limiter:  # before its turn: those that waited for a thread come no closer
+            await self.pace.turn()
+            return await in_thread(call)
 
     def _worth_another_try(self, error: Exception) -> bool:
         code = _code(error)
         if code in _EXPIRED:
             return self.renew()
         return bool(_THROTTLED.search(code)) or _is_ambiguous(error)
+
+
+async def in_thread(call: Callable[[], Result]) -> Result:
+    """Make a call in a thread of its own, which holds up neither a cancellation nor the exit.
+
+    anyio's threads are waited for when the process ends, which may take as long as an upload.
+    """
+    loop = asyncio.get_running_loop()
+    settled: asyncio.Future[Result] = loop.create_future()
+
+    def settle(setting: Callable[[], None]) -> None:
+        if not settled.done():
+            setting()
+
+    def work() -> None:
+        try:
+            setting = partial(settled.set_result, call())
+        except BaseException as error:  # noqa: BLE001  the caller's, whatever it is
+            setting = partial(settled.set_exception, error)
+        with suppress(RuntimeError):  # nobody waits any more, the loop is closed
+            loop.call_soon_threadsafe(settle, setting)
+
+    threading.Thread(target=work, daemon=True).start()
+    return await settled
+
+
+def is_expired(error: AwsError) -> bool:
+    """Whether AWS refused because the credentials have expired."""
+    cause = error.__cause__
+    return isinstance(cause, ClientError) and _code(cause) in _EXPIRED
 
 
 def _is_ambiguous(error: Exception) -> bool:

@@ -15,7 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pipeline.build.limits import UNZIPPED_BYTES
 from pipeline.errors import AwsError
 from pipeline.naming import LayerArn, described_sha256
-from pipeline.publish.aws.session import ONCE, UPLOAD, Aws
+from pipeline.publish.aws import session
+from pipeline.publish.aws.session import Aws
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient
@@ -136,13 +137,13 @@ class RegionLayers:
     def __init__(self, aws: Aws, region: str) -> None:
         self.region = region
         self._aws = aws
-        self._client: LambdaClient = aws.client("lambda", region, ONCE)
+        self._client: LambdaClient = aws.client("lambda", region, session.ONCE)
         self._bodies: dict[str, bytes] = {}
 
     @cached_property
-    def _uploader(self) -> LambdaClient:
-        """A client for large bodies, made when there is something to publish."""
-        client: LambdaClient = self._aws.client("lambda", self.region, UPLOAD)
+    def _uploads(self) -> LambdaClient:
+        """Has more time; it is made when it is first wanted."""
+        client: LambdaClient = self._aws.client("lambda", self.region, session.UPLOAD)
         hook: Any = client.meta.events
         hook.register("before-call.lambda.PublishLayerVersion", self._with_shared_body)
         return client
@@ -162,14 +163,17 @@ class RegionLayers:
         return Page(versions=versions, marker=answer.get("NextMarker", ""))
 
     def code_sha256(self, layer: str, number: int) -> str:
-        """SHA-256 of a version's zip in hex, as AWS has it."""
-        answer = self._client.get_layer_version(LayerName=layer, VersionNumber=number)
+        """SHA-256 of a version's zip in hex, as AWS has it; empty for one that is gone."""
+        try:
+            answer = self._client.get_layer_version(LayerName=layer, VersionNumber=number)
+        except self._client.exceptions.ResourceNotFoundException:
+            return ""
         return base64.b64decode(answer["Content"].get("CodeSha256", "")).hex()
 
     def publish(self, request: PublishRequest) -> tuple[LayerVersion, str]:
         """Publish a version; the answer is it and AWS' SHA-256 of the zip in hex."""
         self._bodies[request.sha256] = request.body
-        answer = self._uploader.publish_layer_version(
+        answer = self._uploads.publish_layer_version(
             LayerName=request.layer, Content={"ZipFile": b""}, Description=request.sha256
         )
         version = LayerVersion(

@@ -6,27 +6,32 @@ A client is made under a lock, since boto3's sessions are not safe among threads
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 
+import anyio
 import boto3
 import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from pipeline.errors import AwsError
+from pipeline.errors import AwsError, OcelotError
+from pipeline.publish.aws.asking import in_thread
 
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
+# Then another region is asked, too, who we are.
+IDENTITY_SECONDS = 2.0
 ATTEMPTS = 6
-# Of connections to one region; more than both architectures ever need at once.
-CONNECTIONS = 8
+# Most connections that are kept for a service in a region; they are made as they are needed.
+CONNECTIONS = 40
 
 # Asked again, with jittered and growing pauses: whatever does the same when it is done twice.
 PATIENT = Config(
@@ -35,10 +40,10 @@ PATIENT = Config(
     max_pool_connections=CONNECTIONS,
     retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
 )
-# Asked once: what must not be done twice, and what spaces and counts its own retries.
-ONCE = PATIENT.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
-# The time to connect bounds the sending of a body, too: of a zip, over a slow line.
-UPLOAD = ONCE.merge(Config(connect_timeout=300, read_timeout=120))
+# Asked once: what is asked again by `asking`, which keeps to a pace.
+ONCE = PATIENT.merge(Config(read_timeout=20, retries={"mode": "standard", "total_max_attempts": 1}))
+# For large bodies: urllib3 gives all of a body the time that a connection may take.
+UPLOAD = ONCE.merge(Config(connect_timeout=300, read_timeout=300))
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Aws:
         Args:
             service: such as `lambda`.
             region: such as `eu-west-1`.
-            config: `PATIENT`, `ONCE` or `UPLOAD`.
+            config: how patient it is.
         """
         # its stubs know a service by a literal alone
         make = cast("Any", self.session).client
@@ -169,6 +174,36 @@ def identity(aws: Aws, region: str) -> Identity:
             hint="give credentials: aws sso login, AWS_PROFILE, or --role-arn with --oidc-token",
         ) from error
     return Identity(account=answer["Account"], arn=answer["Arn"])
+
+
+async def first_identity(aws: Aws, regions: Sequence[str]) -> Identity:
+    """Who we are, from the first region that answers: one may be down or not opted into.
+
+    Raises:
+        AwsError: there are no credentials, or no region takes them.
+    """
+    found: list[Identity] = []
+    errors: list[OcelotError] = []
+
+    async with anyio.create_task_group() as tasks:
+
+        async def ask(region: str, answered: anyio.Event) -> None:
+            try:
+                found.append(await in_thread(partial(identity, aws, region)))
+            except OcelotError as error:
+                errors.append(error)
+            answered.set()
+            if found or isinstance(errors[-1].__cause__, NoCredentialsError):
+                tasks.cancel_scope.cancel()
+
+        for region in regions:
+            answered = anyio.Event()
+            tasks.start_soon(ask, region, answered)
+            with anyio.move_on_after(IDENTITY_SECONDS):
+                await answered.wait()
+    if not found:
+        raise errors[-1]
+    return found[0]
 
 
 def lambda_regions(partition: str = "aws") -> tuple[str, ...]:
