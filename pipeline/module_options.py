@@ -14,6 +14,7 @@ from dagger import DefaultPath, Doc, Ignore, dag
 from pipeline import project
 from pipeline.build import apply, plan, run
 from pipeline.build import bundle as bundles
+from pipeline.build.bundling import unpacked_bundle
 from pipeline.build.commits import FOLDER
 from pipeline.build.engines import dagger as engines
 from pipeline.build.engines.dagger_git import EngineGit
@@ -114,7 +115,7 @@ class Options:
             )
         file = workspace / "ocelot-bundle.tar.zst"
         await self.bundle.export(str(file))
-        unpacked = bundles.open_bundle(file, workspace / "bundle")
+        unpacked = unpacked_bundle(file, workspace / "bundle")
         config = load_config(unpacked.config)
         engine = replace(self.engine(config, workspace), modules=unpacked.modules)
         return Opened(config, bundles.BundleUpstream(bundle=unpacked), engine, unpacked)

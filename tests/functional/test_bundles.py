@@ -22,7 +22,9 @@ from runs import CONFIG, OCELOT, Built, Ran, environment, fresh_cache, run_ocelo
 from tiny import MINE, Place, new_place, own_cache
 
 from pipeline.build.bundle import open_bundle, write_bundle
+from pipeline.build.bundling import unpacked_bundle
 from pipeline.build.lock import read_lock
+from pipeline.errors import LockError
 
 BUNDLE = "ocelot-bundle.tar.zst"
 ZIPS = ("collector-amd64-minimal.zip", "collector-arm64-minimal.zip")
@@ -455,3 +457,14 @@ def test_a_verification_from_a_bundle_needs_nothing_else(machine: Machine, place
         cwd=machine.root,
     )
     assert re.search(rf"same bytes: {zipped}", done(ran).out)
+
+
+@pytest.mark.parametrize("field", ["distribution", "repository", "ref", "commit", "committed"])
+def test_a_bundle_that_is_for_another_thing_than_its_lock_is_refused(
+    machine: Machine, field: str
+) -> None:
+    other = {"commit": "f" * 40, "committed": 1}.get(field, "other")
+    made = forged(machine.bundle, machine.root, {}, **{field: other})
+    (machine.root / "unpacked").mkdir()
+    with pytest.raises(LockError, match="another thing than its lock"):
+        unpacked_bundle(made, machine.root / "unpacked")
