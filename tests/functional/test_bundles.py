@@ -388,7 +388,7 @@ def test_a_bundle_that_names_another_commit_than_its_lock_is_refused(machine: Ma
     path = forged(machine.bundle, machine.root, {}, commit="f" * 40)
     ran = Machine(root=machine.root, bundle=path).build()
     assert ran.code == 9
-    assert f"now:    {'f' * 40}" in ran.err
+    assert "it is for another thing than its lock" in ran.err
     assert machine.left() == []
 
 
