@@ -595,7 +595,8 @@ def test_a_run_has_the_zip_of_a_layer_over_https(aws: FaultyProxy) -> None:
     program = (
         "import sys; from pipeline.naming import layer_arn;"
         "from pipeline.publish.aws import layers;"
-        "layer = layers.published_layer(layer_arn(sys.argv[1]));"
+        "from pipeline.publish.aws.session import default_aws;"
+        "layer = layers.published_layer(default_aws(), layer_arn(sys.argv[1]));"
         "sys.stdout.buffer.write(layers.download_layer(layer))"
     )
     done = subprocess.run(
