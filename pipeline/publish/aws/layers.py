@@ -7,6 +7,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import TYPE_CHECKING
+from urllib.error import HTTPError
 
 import boto3
 from botocore.config import Config
@@ -83,4 +84,6 @@ def download_layer(layer: PublishedLayer) -> bytes:
         with urllib.request.urlopen(layer.location, timeout=_DOWNLOAD_SECONDS) as answer:  # noqa: S310  https alone, see above
             return bytes(answer.read(UNZIPPED_BYTES))
     except (OSError, HTTPException) as error:  # urllib's are OSErrors
+        if isinstance(error, HTTPError):
+            error.close()  # it holds the connection
         raise AwsError(f"the zip of {layer.arn} cannot be had", hint=hint) from error
