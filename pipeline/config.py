@@ -14,12 +14,13 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pipeline import model
 from pipeline.errors import ConfigError, Problem, UsageError, quoted
 from pipeline.located_yaml import Document, Place, read_document
-from pipeline.model import Budget, Component, Distribution, Images
+from pipeline.model import Budget, Component, Distribution, Images, Regions
 
 DISTRIBUTIONS = "distributions.yaml"
 COMPONENTS = "components.yaml"
 IMAGES = "images.yaml"
 BUDGETS = "budgets.yaml"
+REGIONS = "regions.yaml"
 OVERLAY = "overlay"
 
 Distributions = TypeAdapter(dict[str, Distribution])
@@ -40,6 +41,7 @@ class Config:
         images: the Dagger engine's images; None where the folder names none.
         document: distributions.yaml with its lines, for problems found later.
         budgets: by distribution; empty where the folder has none.
+        regions: sets of regions; None where the folder names none.
     """
 
     folder: Path
@@ -48,6 +50,7 @@ class Config:
     document: Document
     images: Images | None = None
     budgets: Mapping[str, Budget] = field(default_factory=dict[str, Budget])
+    regions: Regions | None = None
 
     @property
     def overlay(self) -> Path:
@@ -105,7 +108,7 @@ def load_config(folder: Path) -> Config:
     components = _entries(
         components_document, Component, model.COMPONENT_TAG, "a component's build tag"
     )
-    images = _read_images(folder)
+    images, regions = _read_whole(folder, IMAGES, Images), _read_whole(folder, REGIONS, Regions)
     budgets = _read_budgets(folder, document)
     problems = [
         *document.problems,
@@ -117,6 +120,7 @@ def load_config(folder: Path) -> Config:
         *_module_problems(components.entries, components_document),
         *images.problems,
         *budgets.problems,
+        *regions.problems,
     ]
     if problems:
         raise ConfigError(tuple(sorted(set(problems), key=lambda each: (each.file, each.line))))
@@ -127,6 +131,7 @@ def load_config(folder: Path) -> Config:
         document=document,
         images=images.entries.get(IMAGES),
         budgets=budgets.entries,
+        regions=regions.entries.get(REGIONS),
     )
 
 
@@ -177,9 +182,12 @@ def schemas() -> dict[str, dict[str, Any]]:
         ),
         "components.schema.json": schema_of(Components, "Ocelot components", model.COMPONENT_TAG),
         "budgets.schema.json": schema_of(Budgets, "Ocelot budgets", model.DISTRIBUTION_NAME),
-        "images.schema.json": {
-            "$schema": model.SCHEMA_DIALECT,
-            **Images.model_json_schema(by_alias=True),
+        **{
+            f"{kind.__name__.lower()}.schema.json": {
+                "$schema": model.SCHEMA_DIALECT,
+                **kind.model_json_schema(by_alias=True),
+            }
+            for kind in (Images, Regions)
         },
     }
 
@@ -214,17 +222,17 @@ def _read(folder: Path, file: str) -> Document:
     return read_document(folder / file, _shown(folder / file))
 
 
-def _read_images(folder: Path) -> _Entries[Images]:
-    """images.yaml, which a folder need not have: the host engine works without."""
-    if not (folder / IMAGES).exists():
+def _read_whole(folder: Path, file: str, kind: type[Entry]) -> _Entries[Entry]:
+    """A file that is one entry, which a folder need not have: a build works without."""
+    if not (folder / file).exists():
         return _Entries(entries={}, problems=())
-    document = _read(folder, IMAGES)
+    document = _read(folder, file)
     try:
-        images = Images.model_validate(document.data)
+        entry = kind.model_validate(document.data)
     except ValidationError as error:
-        told = document.problems or tuple(_explained(error, Images, (), document))
+        told = document.problems or tuple(_explained(error, kind, (), document))
         return _Entries(entries={}, problems=told)
-    return _Entries(entries={IMAGES: images}, problems=document.problems)
+    return _Entries(entries={file: entry}, problems=document.problems)
 
 
 def _read_budgets(folder: Path, distributions: Document) -> _Entries[Budget]:
@@ -247,7 +255,7 @@ def _explained(
 ) -> Iterator[Problem]:
     keys = [field.alias or name for name, field in kind.model_fields.items()]
     for each in error.errors(include_url=False, include_context=False):
-        place = (*entry, *each["loc"])
+        place = (*entry, *(part for part in each["loc"] if part != "[key]"))
         label = ".".join(_shown_key(part) for part in place)
         if each["type"] == "extra_forbidden":
             unknown = str(each["loc"][-1])

@@ -4,3 +4,7 @@ from __future__ import annotations
 
 UPSTREAM_REPO = "open-telemetry/opentelemetry-lambda"
 UPSTREAM_REF = "main"
+
+LAYER_NAME = "ocel"
+RELEASE_GROUP = "beta"
+TABLE = "PublishedCustomCollectorExtensionLayers"

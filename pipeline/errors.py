@@ -141,6 +141,20 @@ class AwsError(OcelotError):
     meaning = "aws: AWS does not answer, or refuses"
 
 
+class PublishError(OcelotError):
+    """No target was published as it should be."""
+
+    exit_code = 12
+    meaning = "publish: nothing is published as it should be"
+
+
+class PartlyPublishedError(PublishError):
+    """Some targets were published, others not."""
+
+    exit_code = 13
+    meaning = "publish: some regions are as they should be, others are not"
+
+
 class InterruptedBuildError(OcelotError):
     """Ctrl-C or SIGTERM ended the work."""
 
@@ -164,6 +178,8 @@ EXIT_CODES: dict[int, str] = {
             LockError,
             VerifyError,
             AwsError,
+            PublishError,
+            PartlyPublishedError,
             InterruptedBuildError,
         )
     },

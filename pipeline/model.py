@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ByteSize,
@@ -23,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from pipeline.errors import quoted
 from pipeline.kinds import KINDS
 
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -56,6 +59,14 @@ IMAGE_BY_DIGEST = rf"{_IMAGE}{_DIGEST}{_END}"
 # Narrower than pydantic's ByteSize, which takes bits and odd spellings that editors do not know.
 SIZE = rf"^\d{{1,6}}(\.\d{{1,3}})? ?(B|KB|MB|GB|KiB|MiB|GiB){_END}"
 _MOST_BYTES = 2**40
+
+_REGION = r"[a-z]{2}(-[a-z]+)+-\d"
+REGION = rf"^{_REGION}{_END}"
+DAY = rf"^\d{{4}}-\d{{2}}-\d{{2}}{_END}"
+# Words for every region of a partition; they are no set's name.
+ALL_REGIONS = {"all": "aws", "all-cn": "aws-cn", "all-us-gov": "aws-us-gov"}
+_NO_SET = "|".join((*ALL_REGIONS, _REGION))
+REGION_SET = rf"^(?!({_NO_SET})$)(?!.{{41}})[a-z0-9]+(-[a-z0-9]+)*{_END}"
 
 DistributionName = Annotated[str, StringConstraints(pattern=DISTRIBUTION_NAME, max_length=64)]
 # Python's `$` and `(?!…)` are needed, so these patterns are matched by Python's own engine.
@@ -151,6 +162,86 @@ class Budget(_Entry):
         if not self.model_fields_set:
             raise ValueError("must limit zip, unzipped or modules")
         return self
+
+
+def _region(value: Any) -> Any:  # noqa: ANN401  it may be anything
+    if isinstance(value, str) and re.match(REGION, value):
+        return value
+    raise ValueError(f"{quoted(str(value))} is no region such as eu-west-1")
+
+
+def _region_set(value: Any) -> Any:  # noqa: ANN401  it may be anything
+    if isinstance(value, str) and re.match(REGION_SET, value):
+        return value
+    raise ValueError(f"{quoted(str(value))} cannot be the name of a set of regions")
+
+
+def _day(value: Any) -> Any:  # noqa: ANN401  it may be anything
+    """A date, which YAML gives as such unless it stands in quotes."""
+    try:
+        if isinstance(value, str) and re.match(DAY, value):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass  # no such day
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    raise ValueError("must be a date such as 2027-01-31")
+
+
+Region = Annotated[
+    str, BeforeValidator(_region), WithJsonSchema({"type": "string", "pattern": REGION})
+]
+RegionSet = Annotated[
+    str, BeforeValidator(_region_set), WithJsonSchema({"type": "string", "pattern": REGION_SET})
+]
+Day = Annotated[
+    date,
+    BeforeValidator(_day),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": DAY}),
+]
+
+
+def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise ValueError("must name a region")
+    return value
+
+
+SomeRegions = Annotated[
+    tuple[Region, ...],
+    AfterValidator(_not_empty),  # of min_length pydantic complains for each bad region as well
+    Field(strict=False, json_schema_extra={"minItems": 1}),
+]
+
+
+class Quarantine(_Entry):
+    """A region that is left out for some time."""
+
+    region: Region = Field(description="Such as me-south-1.")
+    until: Day = Field(description="The last day on which it is left out, in UTC.")
+    reason: str = Field(min_length=1, max_length=200, description="For people, as one line.")
+
+    @field_validator("reason")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        return " ".join(value.split())
+
+    def counts(self, today: date) -> bool:
+        """Whether the region is still left out."""
+        return today <= self.until
+
+
+class Regions(_Entry):
+    """`config/regions.yaml`: where layers are published."""
+
+    sets: dict[RegionSet, SomeRegions] = Field(
+        default_factory=dict[str, tuple[str, ...]],
+        description="Regions by the name of their set.",
+        json_schema_extra={"additionalProperties": False},
+    )
+    quarantine: tuple[Quarantine, ...] = Field(
+        default=(), strict=False, description="Regions that are left out for some time."
+    )
 
 
 class Component(_Entry):

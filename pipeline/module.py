@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import dagger
+from anyio import to_thread
 from dagger import DefaultPath, Doc, check, dag, function, object_type
 
 from pipeline import defaults
@@ -28,6 +29,7 @@ from pipeline.config import load_config
 from pipeline.model import Architecture
 from pipeline.module_options import (
     Architectures,
+    BuiltFolder,
     BundleFile,
     Checkout,
     DistributionName,
@@ -36,6 +38,7 @@ from pipeline.module_options import (
     GitToken,
     GoImage,
     GoProxy,
+    LayerZip,
     Locked,
     OneArchitecture,
     Options,
@@ -48,7 +51,9 @@ from pipeline.module_options import (
     told,
 )
 from pipeline.report.components import rows_json
+from pipeline.report.inspect import inspection_json
 from pipeline.report.progress import plain_progress
+from pipeline.report.verify import write_reports
 
 
 @object_type
@@ -98,11 +103,7 @@ class Ocelot:
             bundle=bundle,
         )
         asked = await options.asked(distribution, architectures_of(architecture), self.config)
-        cache = asked.engine.workspace / "cache"
-        await run.build(
-            asked.request, asked.config, asked.engine, cache=cache, progress=plain_progress()
-        )
-        return engines.from_module(asked.request.output)
+        return engines.from_module((await asked.built()).folder)
 
     @function(cache="session")
     @told
@@ -121,21 +122,20 @@ class Ocelot:
         bundle: BundleFile = None,
     ) -> dagger.File:
         """Build the zip for one architecture."""
-        built = await self.build(
-            distribution,
-            str(architectures_of(architecture, one=True)[0]),
-            upstream_repo,
-            upstream_ref,
-            upstream,
-            git_token,
-            go_image,
-            go_proxy,
-            source_date_epoch,
-            locked,
-            bundle,
+        options = Options(
+            upstream_repo=upstream_repo,
+            upstream_ref=upstream_ref,
+            upstream=upstream,
+            git_token=git_token,
+            go_image=go_image,
+            go_proxy=go_proxy,
+            source_date_epoch=source_date_epoch,
+            locked=locked,
+            bundle=bundle,
         )
-        (name,) = await built.glob("*.zip")
-        return built.file(name)
+        one = architectures_of(architecture, one=True)
+        built = await (await options.asked(distribution, one, self.config)).built()
+        return engines.from_module(built.folder).file(built.layers[0].layer.file)
 
     @function(cache="session")
     @told
@@ -168,9 +168,7 @@ class Ocelot:
         )
         decided = await asked.decided()
         (step,) = decided.recipe.compile
-        ready = await asked.prepared(decided)
-        compiled = await asked.engine.stepped(ready, step, plain_progress())
-        return compiled.file(f"{engines.SOURCE}/{step.output}")
+        return await asked.engine.compiled(decided.tree, decided.recipe, step, plain_progress())
 
     @function(cache="session")
     @told
@@ -262,6 +260,42 @@ class Ocelot:
         request = replace(asked.request, output=asked.request.output / "ocelot-bundle.tar.zst")
         await bundling.make_bundle(request, asked.config, asked.engine, plain_progress())
         return engines.from_module(request.output.parent).file(request.output.name)
+
+    @function(cache="session")
+    @told
+    async def verify(
+        self,
+        layers: BuiltFolder,
+        upstream: UpstreamFolder = None,
+        git_token: GitToken = None,
+        go_image: GoImage = "",
+        go_proxy: GoProxy = "",
+        bundle: BundleFile = None,
+    ) -> dagger.Directory:
+        """Build layers again from the lock, or from a bundle, and compare them byte for byte.
+
+        It hands out verification.json and verification.md, and fails where a byte differs.
+        """
+        options = Options(
+            upstream_repo=defaults.UPSTREAM_REPO,
+            upstream_ref=defaults.UPSTREAM_REF,
+            upstream=upstream,
+            git_token=git_token,
+            go_image=go_image,
+            go_proxy=go_proxy,
+            bundle=bundle,
+        )
+        opened = await options.opened(self.config, own_workspace())
+        done = await opened.verified(options, layers)
+        return engines.from_module(write_reports(done, own_workspace() / "verified"))
+
+    @function
+    @told
+    async def inspect(self, layer: LayerZip) -> str:
+        """Tell what is inside a layer as JSON: versions, files, components, modules, sizes."""
+        path = own_workspace() / "layer.zip"
+        await layer.export(str(path))
+        return await to_thread.run_sync(inspection_json, path)
 
     @function
     @told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, NamedTuple, ParamSpec, TypeVar
@@ -12,11 +12,14 @@ import dagger
 from dagger import DefaultPath, Doc, Ignore, dag
 
 from pipeline import project
+from pipeline.build import apply, plan, run
 from pipeline.build import bundle as bundles
-from pipeline.build import plan, run
+from pipeline.build.bundling import unpacked_bundle
 from pipeline.build.commits import FOLDER
 from pipeline.build.engines import dagger as engines
 from pipeline.build.engines.dagger_git import EngineGit
+from pipeline.build.lock import read_lock
+from pipeline.build.manifest import FILE_NAME
 from pipeline.build.upstream import (
     Resolved,
     Source,
@@ -30,6 +33,7 @@ from pipeline.errors import OcelotError, UsageError
 from pipeline.model import Architecture
 from pipeline.progress import Progress
 from pipeline.report.progress import plain_progress
+from pipeline.supply.verify import Verified, check_verified, entry_of, manifest_claims, verify
 
 DEFAULT_DISTRIBUTION = "default"
 
@@ -56,6 +60,10 @@ Upgrade = Annotated[bool, Doc("Follow the ref to its newest commit, modules anew
 BundleFile = Annotated[
     dagger.File | None, Doc("Build from a bundle alone: its config, its upstream, its modules.")
 ]
+BuiltFolder = Annotated[
+    dagger.Directory, Doc("A folder of zips with their manifest.json, as `build` makes it.")
+]
+LayerZip = Annotated[dagger.File, Doc("A layer's zip.")]
 Checkout = Annotated[
     dagger.Directory,
     DefaultPath("/"),
@@ -107,7 +115,7 @@ class Options:
             )
         file = workspace / "ocelot-bundle.tar.zst"
         await self.bundle.export(str(file))
-        unpacked = bundles.open_bundle(file, workspace / "bundle")
+        unpacked = unpacked_bundle(file, workspace / "bundle")
         config = load_config(unpacked.config)
         engine = replace(self.engine(config, workspace), modules=unpacked.modules)
         return Opened(config, bundles.BundleUpstream(bundle=unpacked), engine, unpacked)
@@ -210,6 +218,34 @@ class Opened(NamedTuple):
             raise UsageError(f"the bundle is for {own}, not for {name}", hint=f"name {own}")
         return own
 
+    async def verified(self, options: Options, layers: dagger.Directory) -> Sequence[Verified]:
+        """The layers of a folder, built again and compared.
+
+        Raises:
+            VerifyError: one of them is not what its sources give.
+        """
+        folder = self.engine.workspace / "layers"
+        await layers.export(str(folder))
+        lock = read_lock(self.config.folder)
+        claims = [(each, entry_of(each, lock)) for each in manifest_claims(folder / FILE_NAME)]
+
+        def upstream_of(repository: str, ref: str) -> Upstream:
+            if self.bundle:
+                return self.upstream
+            its = replace(options, upstream_repo=repository, upstream_ref=ref)
+            return its.upstream_of(self.config, self.engine.workspace)
+
+        done = await verify(
+            claims,
+            self.config,
+            upstream_of,
+            self.engine,
+            cache=self.engine.workspace / "cache",
+            progress=plain_progress(),
+        )
+        check_verified(done)
+        return done
+
 
 class Asked(NamedTuple):
     """What a call asks for, and what serves it."""
@@ -217,6 +253,16 @@ class Asked(NamedTuple):
     request: run.Request
     config: Config
     engine: engines.DaggerEngine
+
+    async def built(self) -> apply.Build:
+        """The layers, built."""
+        return await run.build(
+            self.request,
+            self.config,
+            self.engine,
+            cache=self.engine.workspace / "cache",
+            progress=plain_progress(),
+        )
 
     async def decided(self) -> plan.BuildPlan:
         """What is to be built."""

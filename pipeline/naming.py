@@ -17,6 +17,13 @@ _ARN = re.compile(
 _VERSION = r"[0-9]+_[0-9]+_[0-9]+[A-Za-z0-9_]*"
 
 
+_DESCRIBED = re.compile(r"(?:^| )sha256:([0-9a-f]{64})\Z")
+
+# https://docs.aws.amazon.com/lambda/latest/api/API_PublishLayerVersion.html
+LONGEST_NAME = 140
+LONGEST_DESCRIPTION = 256
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LayerArn:
     """A layer version by its ARN."""
@@ -45,6 +52,55 @@ def zip_parts(name: str) -> tuple[Architecture, str] | None:
     """Architecture and distribution of a zip's file name; None for another name."""
     found = _ZIP.match(name)
     return (Architecture(found[1]), found[2]) if found else None
+
+
+def layer_name(
+    base: str,
+    architecture: Architecture,
+    distribution: str,
+    version: str,
+    release_group: str,
+) -> str:
+    """The layer's name, such as `ocel-amd64-minimal-0_158_0-beta`.
+
+    Args:
+        base: what all layers of a publisher begin with.
+        architecture: of the layer.
+        distribution: its name.
+        version: the collector's, such as v0.158.0.
+        release_group: such as `beta` or `prod`.
+
+    Raises:
+        UsageError: AWS takes no such name.
+    """
+    name = f"{base}-{architecture}-{distribution}-{version_words(version)}-{release_group}"
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or len(name) > LONGEST_NAME:
+        raise UsageError(
+            f"{quoted(name)} cannot be a layer's name",
+            hint=f"letters, digits, - and _, {LONGEST_NAME} at most: shorten --layer-name or "
+            "--release-group",
+        )
+    return name
+
+
+def version_words(version: str) -> str:
+    """A version as it stands in a layer's name: `0_158_0` for v0.158.0."""
+    return re.sub(r"[^A-Za-z0-9]", "_", version.removeprefix("v"))
+
+
+def layer_description(text: str, sha256: str) -> str:
+    """A layer version's description: words for people, cut to fit, and the zip's SHA-256."""
+    mark = f"sha256:{sha256}"
+    room = LONGEST_DESCRIPTION - len(mark) - 1
+    words = " ".join(text.split())
+    words = words if len(words) <= room else f"{words[: room - 1]}…"
+    return f"{words} {mark}".strip()
+
+
+def described_sha256(description: str) -> str:
+    """The SHA-256 that a layer version's description names; empty for none."""
+    found = _DESCRIBED.search(description)
+    return found[1] if found else ""
 
 
 def layer_arn(text: str) -> LayerArn:

@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -13,16 +14,18 @@ from typing import NamedTuple
 from anyio import to_thread
 
 from pipeline.build import manifest, store
-from pipeline.build.engines import Engine
+from pipeline.build.budget import check_budget
+from pipeline.build.engines import Compiled, Engine
 from pipeline.build.limits import check_limits
 from pipeline.build.manifest import Layer, Manifest
 from pipeline.build.plan import BuildPlan, LayerPlan, narrowed
-from pipeline.build.recipe import Step
 from pipeline.build.store import StoredLayer
 from pipeline.build.zip import PACKER, Entry, pack
 from pipeline.errors import LockError
 from pipeline.files import check_writable, write_atomic
 from pipeline.progress import Progress
+from pipeline.supply.evidence import layer_contents, layer_evidence
+from pipeline.supply.provenance import Builder, local_builder
 
 BINARY = "extensions/collector"
 
@@ -73,6 +76,7 @@ async def apply_plan(
     cache: Path,
     progress: Progress,
     rebuild: bool = False,
+    builder: Builder | None = None,
 ) -> Build:
     """Build the plan's layers and write them with their manifest.
 
@@ -85,6 +89,7 @@ async def apply_plan(
         cache: the user cache.
         progress: told of everything.
         rebuild: compile even what the store has.
+        builder: who runs ocelot, for the provenance.
 
     Raises:
         OcelotError: see `Engine.compile`, `check_limits`, `check_locked` and `write_atomic`.
@@ -97,7 +102,7 @@ async def apply_plan(
     missing = [each for each in plan.layers if each.file not in done]
     if missing:
         done |= await _compiled(plan, missing, engine, layers, progress)
-    return _write(plan, done, output, progress)
+    return _write(plan, done, output, progress, builder or local_builder(version("ocelot")))
 
 
 def _stored(plan: BuildPlan, layers: Path, progress: Progress) -> dict[str, _Done]:
@@ -120,17 +125,26 @@ async def _compiled(
     started = time.monotonic()
     by_lane: Mapping[str, LayerPlan] = {str(each.architecture): each for each in missing}
 
-    async def finish(step: Step, binary: bytes) -> None:
+    async def finish(compiled: Compiled) -> None:
+        step = compiled.step
         each = by_lane[step.lane]
         progress.begin(step.lane, "pack")
-        entries = layer_entries(each, binary)
+        entries = layer_entries(each, compiled.binary)
         packed = await to_thread.run_sync(
             lambda: pack(entries, epoch=plan.epoch), abandon_on_cancel=True
+        )
+        progress.end(step.lane, "packed")
+        progress.begin(step.lane, "bill of materials")
+        contents = await to_thread.run_sync(
+            partial(layer_contents, packed, file=each.file, module_cache=compiled.module_cache),
+            abandon_on_cancel=True,
         )
         stored = StoredLayer(
             content=packed,
             unzipped_size=sum(len(entry.content) for entry in entries),
             engine=engine.name,
+            image=engine.image,
+            contents=contents,
         )
         check_limits(each.file, size=len(packed), unzipped=stored.unzipped_size)
         store.keep_layer(layers, each.key, stored)
@@ -147,9 +161,17 @@ def layer_entries(layer: LayerPlan, binary: bytes) -> tuple[Entry, ...]:
     return (Entry(name=BINARY, content=binary, mode=0o755), *configs)
 
 
-def _write(plan: BuildPlan, done: Mapping[str, _Done], output: Path, progress: Progress) -> Build:
+def _write(
+    plan: BuildPlan,
+    done: Mapping[str, _Done],
+    output: Path,
+    progress: Progress,
+    builder: Builder,
+) -> Build:
     for each in plan.layers:
-        check_locked(each, done[each.file].stored.content)
+        stored = done[each.file].stored
+        check_locked(each, stored.content)
+        check_budget(plan.budget, each.file, stored, output / each.file)
     built: list[BuiltLayer] = []
     notes = list(plan.notes)
     for each in plan.layers:
@@ -159,10 +181,23 @@ def _write(plan: BuildPlan, done: Mapping[str, _Done], output: Path, progress: P
             notes.append(note)
             progress.note(note)
         write_atomic(output / each.file, stored.content)
-        record = layer_record(plan, each, stored)
+        record = _with_evidence(plan, layer_record(plan, each, stored), stored, output, builder)
         built.append(BuiltLayer(layer=record, reused=reused, seconds=seconds))
     merged = manifest.update_manifest(output, tuple(each.layer for each in built))
     return Build(folder=output, layers=tuple(built), manifest=merged, notes=tuple(notes))
+
+
+def _with_evidence(
+    plan: BuildPlan, record: Layer, stored: StoredLayer, output: Path, builder: Builder
+) -> Layer:
+    """The manifest's entry with the files that were written beside the zip."""
+    evidence = layer_evidence(
+        record, stored.contents, plan.inputs, image=stored.image, builder=builder
+    )
+    for name, content in evidence.items():
+        write_atomic(output / name, content)
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in evidence.items()}
+    return record.model_copy(update={"evidence": digests})
 
 
 def layer_record(plan: BuildPlan, layer: LayerPlan, stored: StoredLayer) -> Layer:
@@ -187,6 +222,7 @@ def layer_record(plan: BuildPlan, layer: LayerPlan, stored: StoredLayer) -> Laye
         source_date_epoch=plan.epoch,
         engine=stored.engine,
         ocelot=version("ocelot"),
+        evidence={},
         locked=plan.locked is not None,
     )
 

@@ -91,7 +91,24 @@ def opened_bundle(path: Path, cache: Path) -> Generator[Bundle]:
     """
     files.check_writable(cache)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".bundle-") as folder:
-        yield bundle.open_bundle(path, Path(folder))
+        yield unpacked_bundle(path, Path(folder))
+
+
+def unpacked_bundle(path: Path, folder: Path) -> Bundle:
+    """A bundle unpacked into an empty folder, once all of it was checked.
+
+    Raises:
+        LockError: it is damaged, or is for something else than its lock.
+    """
+    opened = bundle.open_bundle(path, folder)
+    index = opened.index
+    entry = lock.read_lock(opened.config).find(index.distribution, index.repository, index.ref)
+    if entry and (entry.commit, entry.source_date_epoch) == (index.commit, index.committed):
+        return opened
+    raise LockError(
+        f"the bundle {path} is damaged: it is for another thing than its lock",
+        hint="fetch or make the bundle again; nothing of it was used",
+    )
 
 
 def bundled_toolchain(opened: Bundle) -> Path | None:

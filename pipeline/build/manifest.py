@@ -61,6 +61,10 @@ class Layer(_Record):
     source_date_epoch: int = Field(description="The timestamp of every file in the zip.")
     engine: str = Field(description="What ran the compiler: host or dagger.")
     ocelot: str = Field(description="Version of ocelot.")
+    evidence: dict[str, str] = Field(
+        description="Files beside the zip that tell of it, with their SHA-256: bill of materials "
+        "(.cdx.json), provenance (.intoto.json).",
+    )
     locked: bool = Field(description="Whether the build kept to ocelot.lock in everything.")
 
 

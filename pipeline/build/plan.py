@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 
 from pipeline import files
 from pipeline.build import gomod
@@ -20,7 +20,7 @@ from pipeline.build.upstream import Source
 from pipeline.config import Config, tag_problems
 from pipeline.errors import ConfigError, ToolchainError, UsageError
 from pipeline.files import Tree
-from pipeline.model import Architecture, Component, Requirement, chosen
+from pipeline.model import Architecture, Budget, Component, Requirement, chosen
 from pipeline.naming import zip_name
 
 _OTELCOL = re.compile(
@@ -61,6 +61,7 @@ class BuildPlan:
         epoch: timestamp of the layer's files, seconds since 1970.
         tree: upstream's `collector/` with the overlay over it.
         upstream: `collector/` as it came.
+        budget: how large a layer may be.
         inputs: what configuration and ocelot put into it, for the lock.
         locked: the lock's entry that the build keeps to, if it does.
         strays: why it does not keep to the lock; empty if it does.
@@ -81,60 +82,60 @@ class BuildPlan:
     tree: Tree = field(repr=False)
     upstream: Tree = field(repr=False)
     inputs: Inputs
+    budget: Budget | None = None
     locked: Locked | None = None
     strays: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     go_version: str = GO_VERSION
 
 
-def build_plan(
-    config: Config,
-    distribution: str,
-    source: Source,
-    *,
-    architectures: Sequence[Architecture],
-    overlay: Tree,
-    config_file: bytes | None,
-    epoch: int | None,
-    entry: Locked | None = None,
-) -> BuildPlan:
-    """Decide what to build.
+@dataclass(frozen=True, kw_only=True)
+class Materials:
+    """What a layer is made of, besides the configuration's choices.
 
-    Args:
-        config: the checked configuration.
-        distribution: a name in it.
+    Attributes:
         source: upstream's files.
-        architectures: what to build for.
         overlay: the hand-written files of `config/overlay/`.
         config_file: content of the distribution's own collector config, None for upstream's.
         epoch: SOURCE_DATE_EPOCH if given; else the commit's time counts.
-        entry: the lock's entry; the plan keeps to it if nothing differs from it.
+        entry: the lock's entry; a plan keeps to it if nothing differs from it.
+    """
+
+    source: Source
+    overlay: Tree = field(repr=False)
+    config_file: bytes | None = None
+    epoch: int | None = None
+    entry: Locked | None = None
+
+
+def build_plan(
+    config: Config,
+    distribution: str,
+    materials: Materials,
+    *,
+    architectures: Sequence[Architecture],
+) -> BuildPlan:
+    """Decide what to build.
 
     Raises:
         ConfigError: a tag that neither this upstream nor components.yaml has.
         UpstreamError, ToolchainError: not of upstream's shape; upstream wants a newer Go.
         UsageError: no such distribution.
     """
+    source, entry = materials.source, materials.entry
     tags, version = config.tags(distribution), collector_version(source)
-    own = _checked_tags(config, distribution, source, overlay)
+    own = _checked_tags(config, distribution, source, materials.overlay)
     custom, notes = _custom_components(config, tags, own)
     requirements = tuple(sorted({_requirement(each, version) for each in custom.values()}))
-    laid_over = overlaid({}, overlay, custom)
-    inputs = _inputs(config, tags, requirements, laid_over, config_file)
-    moment = max(source.committed if epoch is None else epoch, packer.EARLIEST)
-    strays = _strays(entry, inputs, source.commit, moment)
+    laid_over = overlaid({}, materials.overlay, custom)
+    inputs = _inputs(config, tags, requirements, laid_over, materials.config_file)
+    epoch = source.committed if materials.epoch is None else materials.epoch
+    epoch = max(epoch, packer.EARLIEST)
+    strays = _strays(entry, inputs, source.commit, epoch)
     locked = None if strays else entry
-    recipe = build_recipe(
-        architectures,
-        tags,
-        requirements,
-        collector_version=version,
-        commit=source.commit,
-        locked=locked.go_mod if locked else None,
-    )
+    recipe = _recipe(architectures, tags, requirements, version, source.commit, locked)
     tree = _with_sums({**source.files, **laid_over}, entry)
-    configs = layer_configs(tree, config_file)
-    layers = _layer_plans(distribution, recipe, tree, configs, moment)
+    configs = layer_configs(tree, materials.config_file)
     return BuildPlan(
         distribution=distribution,
         description=config.distribution(distribution).description,
@@ -144,18 +145,34 @@ def build_plan(
         ref=source.ref,
         commit=source.commit,
         collector_version=version,
-        epoch=moment,
+        epoch=epoch,
         recipe=recipe,
-        layers=tuple(
-            replace(each, expected=locked.zips.get(each.architecture, "") if locked else "")
-            for each in layers
-        ),
+        layers=_layer_plans(distribution, recipe, tree, configs, epoch, locked),
         tree=tree,
         upstream=source.files,
         inputs=inputs,
+        budget=config.budget(distribution),
         locked=locked,
         strays=strays,
         notes=notes,
+    )
+
+
+def _recipe(
+    architectures: Sequence[Architecture],
+    tags: Sequence[str],
+    requirements: Sequence[Requirement],
+    version: str,
+    commit: str,
+    locked: Locked | None,
+) -> Recipe:
+    return build_recipe(
+        architectures,
+        tags,
+        requirements,
+        collector_version=version,
+        commit=commit,
+        locked=locked.go_mod if locked else None,
     )
 
 
@@ -195,9 +212,15 @@ def _with_sums(tree: Tree, entry: Locked | None) -> Tree:
 
 
 def _layer_plans(
-    distribution: str, recipe: Recipe, tree: Tree, configs: Tree, epoch: int
+    distribution: str,
+    recipe: Recipe,
+    tree: Tree,
+    configs: Tree,
+    epoch: int,
+    locked: Locked | None,
 ) -> tuple[LayerPlan, ...]:
     shared = (files.tree_digest(tree), files.tree_digest(configs), epoch, packer.PACKER)
+    expected = locked.zips if locked else {}
     return tuple(
         LayerPlan(
             architecture=Architecture(step.lane),
@@ -205,6 +228,7 @@ def _layer_plans(
             key=_key(recipe, step, shared),
             step=step,
             configs=configs,
+            expected=expected.get(Architecture(step.lane), ""),
         )
         for step in recipe.compile
     )
@@ -212,13 +236,13 @@ def _layer_plans(
 
 def narrowed(plan: BuildPlan, layers: Sequence[LayerPlan]) -> Recipe:
     """The plan's recipe for some of its layers alone."""
-    return build_recipe(
+    return _recipe(
         [layer.architecture for layer in layers],
         plan.tags,
         plan.requirements,
-        collector_version=plan.collector_version,
-        commit=plan.commit,
-        locked=plan.locked.go_mod if plan.locked else None,
+        plan.collector_version,
+        plan.commit,
+        plan.locked,
     )
 
 

@@ -9,12 +9,13 @@ from pipeline import files
 from pipeline.build import apply, lock
 from pipeline.build.engines import Engine
 from pipeline.build.lock import Locked
-from pipeline.build.plan import BuildPlan, build_plan
+from pipeline.build.plan import BuildPlan, Materials, build_plan
 from pipeline.build.upstream import Resolved, Upstream
 from pipeline.config import Config
 from pipeline.errors import LockError, OutputError, ToolchainError, UpstreamError
 from pipeline.model import Architecture
 from pipeline.progress import Progress
+from pipeline.supply.provenance import Builder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,7 @@ class Request:
         epoch: SOURCE_DATE_EPOCH, None for the commit's date.
         rebuild: compile even what the store has.
         locked: refuse to go beyond the lock.
+        builder: who runs ocelot, for the provenance.
     """
 
     distribution: str
@@ -34,6 +36,7 @@ class Request:
     epoch: int | None = None
     rebuild: bool = False
     locked: bool = False
+    builder: Builder | None = None
 
 
 async def build(
@@ -53,6 +56,7 @@ async def build(
         cache=cache,
         progress=progress,
         rebuild=request.rebuild,
+        builder=request.builder,
     )
     if plan.locked and not request.locked:
         _record(config, plan.locked, done, progress)
@@ -87,16 +91,14 @@ async def plan_commit(
     """Fetch a commit and decide what to build of it."""
     source = await request.upstream.read(commit, progress)
     own = config.config_file(request.distribution)
-    return build_plan(
-        config,
-        request.distribution,
-        source,
-        architectures=request.architectures,
+    materials = Materials(
+        source=source,
         overlay=files.read_tree(config.overlay),
         config_file=own.read_bytes() if own else None,
         epoch=request.epoch,
         entry=entry,
     )
+    return build_plan(config, request.distribution, materials, architectures=request.architectures)
 
 
 async def _resolved(request: Request, entry: Locked | None, progress: Progress) -> Resolved:

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli import build, bundle, components, config, doctor, inspect, lock, verify
+from pipeline.cli import (
+    build,
+    bundle,
+    components,
+    config,
+    doctor,
+    inspect,
+    layers,
+    lock,
+    publish,
+    verify,
+)
 from pipeline.errors import EXIT_CODES, InterruptedBuildError, OcelotError
 
 if TYPE_CHECKING:
@@ -31,11 +42,13 @@ app = typer.Typer(
 app.command("build")(build.build)
 app.command("doctor")(doctor.doctor)
 app.command("lock")(lock.lock)
+app.command("publish")(publish.publish)
 app.command("bundle")(bundle.bundle)
 app.command("verify")(verify.verify)
 app.command("inspect")(inspect.inspect)
 app.command("components")(components.components)
 app.add_typer(config.app, name="config")
+app.add_typer(layers.app, name="layers")
 
 
 def _show_version(value: bool) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from pipeline import defaults
 from pipeline.cli import options
-from pipeline.cli.inputs import Asked, BundleFile, check_bundle_options, inputs
+from pipeline.cli.inputs import Asked, BundleFile, check_bundle_options, opened_inputs
 
 if TYPE_CHECKING:
     from pipeline.build.apply import Build
@@ -63,10 +63,7 @@ def build(
 
     The zips are the same, byte for byte, wherever they are built.
     """
-    from rich.console import Console
-
     from pipeline.build import run
-    from pipeline.report.progress import shown_progress
 
     check_bundle_options(context, bundle)
     asked = Asked(
@@ -78,25 +75,15 @@ def build(
         go_image=go_image,
         keep_temp=keep_temp,
     )
-    console = Console(stderr=True, highlight=False)
-    with (
-        shown_progress(console, os.environ, verbose=verbose) as progress,
-        inputs(asked, progress) as given,
-    ):
-        name = given.distribution(context, distribution)
-        request = _request(
-            name,
-            architecture,
-            given.upstream(),
-            output,
-            rebuild=rebuild,
-            locked=locked or bool(bundle),
-        )
+    with opened_inputs(asked, verbose=verbose) as given:
+        name, upstream = given.distribution(context, distribution), given.upstream()
+        strict = locked or bundle is not None
+        request = _request(name, architecture, upstream, output, rebuild=rebuild, locked=strict)
 
         async def work() -> Build:
-            chosen = await given.engine(progress)
+            chosen = await given.engine()
             return await run.build(
-                request, given.config, chosen, cache=given.cache, progress=progress
+                request, given.config, chosen, cache=given.cache, progress=given.progress
             )
 
         done = options.run(work)
@@ -112,9 +99,12 @@ def _request(
     rebuild: bool,
     locked: bool,
 ) -> Request:
+    from importlib.metadata import version
+
     from pipeline.build.plan import source_date_epoch
     from pipeline.build.run import Request
     from pipeline.model import Architecture
+    from pipeline.supply.provenance import builder_of
 
     return Request(
         distribution=distribution,
@@ -124,6 +114,7 @@ def _request(
         epoch=source_date_epoch(os.environ.get("SOURCE_DATE_EPOCH")),
         rebuild=rebuild,
         locked=locked,
+        builder=builder_of(os.environ, version=version("ocelot")),
     )
 
 
@@ -142,3 +133,7 @@ def _report(done: Build, *, as_json: bool) -> None:
     console.print(build_table(done))
     names = ", ".join(built.layer.file for built in done.layers)
     console.print(f"in {done.folder}/: {names}, {FILE_NAME}", markup=False, soft_wrap=True)
+    console.print(
+        "beside each zip: its bill of materials (.cdx.json) and its provenance (.intoto.json)",
+        soft_wrap=True,
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from pipeline import defaults
 from pipeline.cli import options
-from pipeline.cli.inputs import Asked, inputs
+from pipeline.cli.inputs import Asked, opened_inputs
 
 if TYPE_CHECKING:
     from pipeline.build.bundling import Bundled
@@ -33,13 +32,10 @@ def bundle(
 
     `ocelot build --bundle` builds from it, with no network at all.
     """
-    from rich.console import Console
-
     from pipeline.build import bundling
     from pipeline.build.run import Request
     from pipeline.model import Architecture
     from pipeline.report.bundle import bundle_json, bundle_text
-    from pipeline.report.progress import shown_progress
 
     asked = Asked(
         config=config,
@@ -48,11 +44,7 @@ def bundle(
         engine=engine,
         go_image=go_image,
     )
-    console = Console(stderr=True, highlight=False)
-    with (
-        shown_progress(console, os.environ, verbose=verbose) as progress,
-        inputs(asked, progress) as given,
-    ):
+    with opened_inputs(asked, verbose=verbose) as given:
         request = Request(
             distribution=distribution,
             architectures=tuple(Architecture),
@@ -61,8 +53,8 @@ def bundle(
         )
 
         async def work() -> Bundled:
-            chosen = await given.engine(progress)
-            return await bundling.make_bundle(request, given.config, chosen, progress)
+            chosen = await given.engine()
+            return await bundling.make_bundle(request, given.config, chosen, given.progress)
 
         done = options.run(work)
     typer.echo(bundle_json(done) if as_json else bundle_text(done), nl=False)

@@ -53,6 +53,7 @@ class Inputs:
     asked: Asked
     config: Config
     cache: Path
+    progress: Progress
     bundle: Bundle | None = None
 
     def upstream(self, repository: str = "", ref: str = "") -> Upstream:
@@ -86,7 +87,7 @@ class Inputs:
         self.config.distribution(name)
         return name
 
-    async def engine(self, progress: Progress) -> Engine:
+    async def engine(self) -> Engine:
         """The engine asked for; `auto` tells which it took, and why."""
         from pipeline.build.engines.choice import choose_engine
 
@@ -94,7 +95,7 @@ class Inputs:
         if name == options.EngineChoice.AUTO:
             choice = await choose_engine(os.environ)
             name = choice.engine
-            progress.note(f"engine: {name}, since {choice.why}")
+            self.progress.note(f"engine: {name}, since {choice.why}")
         if name == options.EngineChoice.HOST:
             return self._host()
 
@@ -120,22 +121,33 @@ class Inputs:
 
 
 @contextmanager
-def inputs(asked: Asked, progress: Progress) -> Generator[Inputs]:
-    """What a build is made of, by its options.
+def opened_inputs(asked: Asked, *, verbose: bool) -> Generator[Inputs]:
+    """What a build is made of, by its options; how it goes is shown on standard error meanwhile.
 
     Raises:
         OcelotError: the configuration has problems; the bundle is damaged.
     """
+    from rich.console import Console
+
+    from pipeline.report.progress import shown_progress
+
+    console = Console(stderr=True, highlight=False)
+    with (
+        shown_progress(console, os.environ, verbose=verbose) as progress,
+        _inputs(asked, progress) as given,
+    ):
+        yield given
+
+
+@contextmanager
+def _inputs(asked: Asked, progress: Progress) -> Generator[Inputs]:
     from pipeline import project
     from pipeline.config import load_config
 
     cache = project.cache_folder()
     if asked.bundle is None:
-        yield Inputs(
-            asked=asked,
-            config=load_config(project.config_folder(asked.config)),
-            cache=cache,
-        )
+        config = load_config(project.config_folder(asked.config))
+        yield Inputs(asked=asked, config=config, cache=cache, progress=progress)
         return
 
     from pipeline.build.bundling import opened_bundle
@@ -147,6 +159,7 @@ def inputs(asked: Asked, progress: Progress) -> Generator[Inputs]:
             asked=asked,
             config=load_config(opened.config),
             cache=cache,
+            progress=progress,
             bundle=opened,
         )
 

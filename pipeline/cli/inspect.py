@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from pipeline.report.inspect import Wanted
+    from pipeline.supply.findings import Scan
     from pipeline.supply.inspection import Inspection
     from pipeline.supply.layerfile import LayerFile
 
@@ -32,6 +34,16 @@ Sbom = Annotated[
     ),
 ]
 
+Vulns = Annotated[bool, typer.Option("--vulns", help="What is known against them, by govulncheck.")]
+VulnDb = Annotated[
+    str,
+    typer.Option(
+        "--vuln-db",
+        metavar="URL|FOLDER",
+        help="Another vulnerability database, with --vulns; default: Go's own.",
+    ),
+]
+
 
 def inspect(
     zips: Zips,
@@ -39,16 +51,18 @@ def inspect(
     sizes: Sizes = False,
     top: Top = 20,
     sbom: Sbom = "",
+    vulns: Vulns = False,
+    vuln_db: VulnDb = "",
     as_json: options.AsJson = False,
 ) -> None:
     """Tell what is inside layers: versions, files, components, modules, sizes.
 
-    The zip alone is read: no sources, no Go, no network. A bill of materials has the licences of
-    those modules that are in ocelot's Go module cache.
+    The zip alone is read: no sources, no Go, no network, but for --vulns. A bill of materials has
+    the licences of those modules that are in ocelot's Go module cache.
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    alone = bool(sbom) and not (as_json or modules or sizes)
+    alone = bool(sbom) and not (as_json or modules or sizes or vulns)
     _check(zips, sbom, tables=not alone and not as_json)
     layers: list[dict[str, Any]] = []
     bill = b""
@@ -60,10 +74,13 @@ def inspect(
             if alone:
                 continue
             found, wanted = _inspected(opening), _wanted(modules, sizes, top)
-            if as_json:
-                layers.append(_data(found, wanted, bill if sbom == STANDARD_OUTPUT else b""))
-            else:
+            if not as_json:
                 _show(found, wanted)
+            known = _scanned(found.layer, vuln_db) if vulns or vuln_db else None
+            if as_json:
+                layers.append(_data(found, wanted, bill if sbom == STANDARD_OUTPUT else b"", known))
+            elif known:
+                _show_known(known, path.name)
     if as_json:
         typer.echo(json.dumps({"layers": layers}, indent=2))
     elif alone and sbom == STANDARD_OUTPUT:
@@ -123,16 +140,43 @@ def _inspected(opening: Future[LayerFile]) -> Inspection:
     return inspect_layer(opening.result())
 
 
+def _scanned(layer: LayerFile, database: str) -> Scan:
+    """What is known against a layer's collector."""
+    from rich.console import Console
+
+    from pipeline.cache import cache_folder
+    from pipeline.report.progress import shown_progress
+    from pipeline.supply.vulnerabilities import DATABASE, scan
+
+    console = Console(stderr=True, highlight=False)
+    with shown_progress(console, os.environ, verbose=False) as progress:
+        return options.run(
+            lambda: scan(
+                layer.collector,
+                cache=cache_folder(),
+                database=database or DATABASE,
+                progress=progress,
+            )
+        )
+
+
 def _wanted(modules: bool, sizes: bool, top: int) -> Wanted:
     from pipeline.report.inspect import Wanted
 
     return Wanted(modules=modules, sizes=sizes, top=top)
 
 
-def _data(found: Inspection, wanted: Wanted, bill: bytes) -> dict[str, Any]:
+def _data(found: Inspection, wanted: Wanted, bill: bytes, known: Scan | None) -> dict[str, Any]:
     from pipeline.report.inspect import inspection_data
 
-    return {**inspection_data(found, wanted), **({"sbom": json.loads(bill)} if bill else {})}
+    data = inspection_data(found, wanted)
+    if bill:
+        data["sbom"] = json.loads(bill)
+    if known:
+        from pipeline.report.vulnerabilities import scan_json
+
+        data["vulnerabilities"] = json.loads(scan_json(known))
+    return data
 
 
 def _show(found: Inspection, wanted: Wanted) -> None:
@@ -143,3 +187,15 @@ def _show(found: Inspection, wanted: Wanted) -> None:
     console = Console(highlight=False)
     for table in inspection_tables(found, wanted):
         console.print(table)
+
+
+def _show_known(known: Scan, name: str) -> None:
+    from rich.console import Console
+
+    from pipeline.report.vulnerabilities import scan_notes, vulnerability_table
+
+    console = Console(highlight=False)
+    if known.vulnerabilities:
+        console.print(vulnerability_table(known, name))
+    for note in scan_notes(known):
+        console.print(note, markup=False, soft_wrap=True)

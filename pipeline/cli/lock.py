@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline import defaults
 from pipeline.cli import options
-from pipeline.cli.inputs import Asked, inputs
+from pipeline.cli.inputs import Asked, opened_inputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,11 +51,8 @@ def lock(
 
     Builds then keep to it: commit, modules and their sums, Go, and the zips' digests once built.
     """
-    from rich.console import Console
-
     from pipeline.build import locking
     from pipeline.files import check_writable
-    from pipeline.report.progress import shown_progress
 
     options.exclusive(("--upgrade", upgrade), ("--check", check))
     asked = Asked(
@@ -66,11 +62,7 @@ def lock(
         engine=engine,
         go_image=go_image,
     )
-    console = Console(stderr=True, highlight=False)
-    with (
-        shown_progress(console, os.environ, verbose=verbose) as progress,
-        inputs(asked, progress) as given,
-    ):
+    with opened_inputs(asked, verbose=verbose) as given:
         if not check:
             check_writable(given.config.folder)
         names = distribution or list(given.config.distributions)
@@ -78,12 +70,12 @@ def lock(
 
         async def work() -> tuple[Locking, ...]:
             if check:
-                return await locking.check_distributions(requests, given.config, progress)
+                return await locking.check_distributions(requests, given.config, given.progress)
             return await locking.lock_distributions(
                 requests,
                 given.config,
-                await given.engine(progress),
-                progress,
+                await given.engine(),
+                given.progress,
                 upgrade=upgrade,
             )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli import options
-from pipeline.cli.inputs import Asked, BundleFile, check_bundle_options, inputs
+from pipeline.cli.inputs import Asked, BundleFile, check_bundle_options, opened_inputs
 
 if TYPE_CHECKING:
     from pipeline.cli.inputs import Inputs
@@ -49,10 +49,7 @@ def verify(
 
     What differs is explained; the exit code is 10 then.
     """
-    from rich.console import Console
-
     from pipeline.build.lock import read_lock
-    from pipeline.report.progress import shown_progress
     from pipeline.supply import verify as verification
 
     check_bundle_options(context, bundle)
@@ -64,11 +61,7 @@ def verify(
         engine=engine,
         go_image=go_image,
     )
-    console = Console(stderr=True, highlight=False)
-    with (
-        shown_progress(console, os.environ, verbose=verbose) as progress,
-        inputs(asked, progress) as given,
-    ):
+    with opened_inputs(asked, verbose=verbose) as given:
         lock = read_lock(given.config.folder)
         claims = [
             (claim, verification.entry_of(claim, lock, upstream_repo, upstream_ref))
@@ -81,9 +74,9 @@ def verify(
                 claims,
                 given.config,
                 given.upstream,
-                await given.engine(progress),
+                await given.engine(),
                 cache=given.cache,
-                progress=progress,
+                progress=given.progress,
             )
 
         done = options.run(work)
@@ -94,21 +87,14 @@ def verify(
 def _claims(target: str, given: Inputs) -> list[Claim]:
     """What a target claims to be."""
     from pipeline.build.manifest import FILE_NAME, read_manifest
-    from pipeline.errors import UsageError
-    from pipeline.supply.verify import zip_claim
+    from pipeline.supply.verify import manifest_claims, zip_claim
 
     if target.startswith("arn:"):
         return [_arn_claim(target, given)]
     path = Path(target)
     if path.suffix != ".json":
         return [zip_claim(path, read_manifest(path.parent / FILE_NAME))]
-    manifest = read_manifest(path)
-    if manifest is None or not manifest.layers:
-        raise UsageError(
-            f"{target} is no manifest of ours, or names no zip",
-            hint="give the manifest.json of a build",
-        )
-    return [zip_claim(path.parent / each.file, manifest) for each in manifest.layers]
+    return manifest_claims(path)
 
 
 def _arn_claim(target: str, given: Inputs) -> Claim:
@@ -117,6 +103,7 @@ def _arn_claim(target: str, given: Inputs) -> Claim:
     from pipeline.errors import UsageError
     from pipeline.naming import layer_arn, layer_parts
     from pipeline.publish.aws.layers import download_layer, published_layer
+    from pipeline.publish.aws.session import default_aws
     from pipeline.supply.verify import Claim
 
     arn = layer_arn(target)
@@ -126,7 +113,7 @@ def _arn_claim(target: str, given: Inputs) -> Claim:
             f"{arn.name} does not tell its architecture and distribution",
             hint="a layer is called <base>-<architecture>-<distribution>-<version>-<release group>",
         )
-    published = published_layer(arn)
+    published = published_layer(default_aws(), arn)
     return Claim(
         name=str(arn),
         architecture=parts[0],
@@ -137,13 +124,11 @@ def _arn_claim(target: str, given: Inputs) -> Claim:
 
 
 def _report(done: tuple[Verified, ...], output: Path | None, *, as_json: bool) -> None:
-    from pipeline.files import write_atomic
     from pipeline.github.annotations import append_summary
-    from pipeline.report.verify import verify_json, verify_markdown
+    from pipeline.report.verify import verify_json, verify_markdown, write_reports
 
     text, data = verify_markdown(done), verify_json(done)
     append_summary(text, os.environ)
     typer.echo(data if as_json else text, nl=False)
     if output:
-        write_atomic(output / "verification.json", data.encode())
-        write_atomic(output / "verification.md", text.encode())
+        write_reports(done, output)

@@ -5,15 +5,18 @@ A zip may come from anywhere: texts out of it are shown as they are, never as ma
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.table import Table
 from rich.text import Text
 
 from pipeline.build.limits import megabytes
-from pipeline.supply.inspection import Inspection
+from pipeline.supply.inspection import Inspection, inspect_layer
+from pipeline.supply.layerfile import open_layer
 from pipeline.supply.sizes import Ledger
 
 # What the sections of a Go binary hold, for people.
@@ -198,3 +201,13 @@ def _table(title: str, headings: Sequence[str]) -> Table:
 def _plain(text: str) -> Text:
     """A text out of a zip: not as markup, and without what steers a terminal."""
     return Text(text if text.isprintable() else repr(text))
+
+
+def inspection_json(path: Path) -> str:
+    """All there is to tell of a layer's zip, as JSON.
+
+    Raises:
+        UsageError: it is no layer.
+    """
+    found = inspect_layer(open_layer(path.read_bytes(), file=path.name))
+    return json.dumps(inspection_data(found, Wanted(modules=True, sizes=True)), indent=2) + "\n"

@@ -9,17 +9,16 @@ from rich.table import Table
 
 from pipeline.build.locking import Locking
 
-HEADINGS = ("distribution", "commit", "collector", "added", "zips", "status")
+HEADINGS = ("distribution", "commit", "modules added", "zips", "status")
 
 
 def lock_row(outcome: Locking) -> tuple[str, ...]:
     """One distribution's cells, in the order of `HEADINGS`."""
     entry = outcome.after or outcome.before
-    cells = ("", "", "", "")
+    cells = ("", "", "")
     if entry:
         zips = " ".join(str(name) for name in entry.zips) or "not built"
-        modules = f"{len(entry.go_mod)} modules"
-        cells = (entry.commit[:12], entry.collector, modules, zips)
+        cells = (entry.commit[:12], str(len(entry.go_mod)), zips)
     return (outcome.distribution, *cells, outcome.status)
 
 
@@ -27,7 +26,7 @@ def lock_table(outcomes: Sequence[Locking]) -> Table:
     """The table for the screen."""
     table = Table()
     for heading in HEADINGS:
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading == "distribution")
     for each in outcomes:
         table.add_row(*lock_row(each))
     return table

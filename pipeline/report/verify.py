@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
+from pipeline.files import write_atomic
 from pipeline.supply.verify import Verified
 
 
@@ -46,3 +48,14 @@ def verify_json(verified: Sequence[Verified]) -> str:
     ]
     data = {"same": all(each.same for each in verified), "layers": layers}
     return json.dumps(data, indent=2) + "\n"
+
+
+def write_reports(verified: Sequence[Verified], folder: Path) -> Path:
+    """Write both as verification.json and verification.md into a folder, and name it.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    write_atomic(folder / "verification.json", verify_json(verified).encode())
+    write_atomic(folder / "verification.md", verify_markdown(verified).encode())
+    return folder

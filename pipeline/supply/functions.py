@@ -13,8 +13,9 @@ import struct
 import sys
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import sub
 
 from pipeline.errors import UsageError
 from pipeline.supply.elf import Elf
@@ -29,8 +30,9 @@ _POINTER = 8
 _NAME, _TABLES, _TABLES_END, _MORE_TABLES, _LAST = 1, 4, 7, 7, 10
 _FIXED = 11
 _NO_DATA = 0xFFFFFFFF
-# The index from address to function that the linker puts last: 20 bytes for 4096 of code.
-_INDEX_BYTES, _INDEX_STEP = 20, 4096
+# The linker puts an index from address to function last: four bytes for each 4096 of code, one
+# for each 256 (cmd/link/internal/ld/pcln.go, findfunctab).
+_INDEX = ((4096, 4), (256, 1))
 
 # An import path, up to the first dot after its last slash. The linker makes `type:.eq.` functions
 # for named types and arrays of them; what it makes for types without a name has no package.
@@ -115,7 +117,8 @@ def _read(table: memoryview) -> FunctionTable:
     packages, uses = _names_by_package(names)
     words = _words(table[rows:])
     end = _count_functions(words, count, packages, uses)
-    index = -(-(words[2 * count] - words[0]) // _INDEX_STEP) * _INDEX_BYTES
+    code = words[2 * count] - words[0]
+    index = sum(-(-code // step) * size for step, size in _INDEX)
     each = list(uses.values())
     values_own, values_shared = _own_and_shared([use.values for use in each], rows - values)
     data_size = len(table) - rows - 4 * end - index
@@ -177,8 +180,8 @@ def _own_and_shared(sets: list[set[int]], size: int) -> tuple[list[int], int]:
     """Bytes of what each set has alone, and of what several have.
 
     Args:
-        sets: offsets; each thing ends where the next begins.
-        size: where the last one ends.
+        sets: offsets; each thing ends where the next begins, and the last is not counted.
+        size: of all that they can be in.
     """
     seen: set[int] = set()
     several: set[int] = set()
@@ -189,12 +192,7 @@ def _own_and_shared(sets: list[set[int]], size: int) -> tuple[list[int], int]:
     ordered = sorted(seen)
     if not ordered or ordered[-1] >= size:
         return [0] * len(sets), 0  # before Go 1.26 the functions' data lies elsewhere
-    lengths = dict(_lengths(ordered, size))
-    lengths[_NO_DATA] = 0
+    lengths = dict(zip(ordered, map(sub, ordered[1:], ordered), strict=False))
+    lengths |= {ordered[-1]: 0, _NO_DATA: 0}
     sole = [sum(map(lengths.__getitem__, each - several)) for each in sets]
     return sole, sum(map(lengths.__getitem__, several))
-
-
-def _lengths(ordered: list[int], size: int) -> Iterator[tuple[int, int]]:
-    for at, after in zip(ordered, [*ordered[1:], size], strict=True):
-        yield at, after - at

@@ -37,6 +37,11 @@ class Builder:
     invocation: str = ""
 
 
+def local_builder(version: str) -> Builder:
+    """Somebody, somewhere."""
+    return Builder(id=LOCAL_BUILDER, version=version)
+
+
 def builder_of(environment: Mapping[str, str], *, version: str) -> Builder:
     """Who runs ocelot, by the environment that GitHub Actions gives; else a local builder.
 
@@ -46,7 +51,7 @@ def builder_of(environment: Mapping[str, str], *, version: str) -> Builder:
     server, repository, workflow, run = (environment.get(name, "") for name in names)
     told = server.startswith("https://") and repository and workflow and run
     if environment.get("GITHUB_ACTIONS") != "true" or not told:
-        return Builder(id=LOCAL_BUILDER, version=version)
+        return local_builder(version)
     server = server.rstrip("/")
     attempt = environment.get("GITHUB_RUN_ATTEMPT") or "1"
     return Builder(

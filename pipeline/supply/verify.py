@@ -16,7 +16,7 @@ from typing import NamedTuple, cast
 from pipeline.build import apply, lock
 from pipeline.build.engines import Engine
 from pipeline.build.lock import Lock, Locked
-from pipeline.build.manifest import Layer, Manifest, code_sha256
+from pipeline.build.manifest import Layer, Manifest, code_sha256, read_manifest
 from pipeline.build.run import Request, plan_commit
 from pipeline.build.upstream import Upstream
 from pipeline.config import Config
@@ -123,6 +123,21 @@ def zip_claim(path: Path, manifest: Manifest | None) -> Claim:
         stated=layer,
         already=tuple(_against_zip(layer, content, named)) if layer else (),
     )
+
+
+def manifest_claims(path: Path) -> list[Claim]:
+    """The claims of all zips that a manifest lists.
+
+    Raises:
+        UsageError: it is no manifest, or a zip is not beside it.
+    """
+    manifest = read_manifest(path)
+    if manifest is None or not manifest.layers:
+        raise UsageError(
+            f"{path} is no manifest of ours, or names no zip",
+            hint="give the manifest.json of a build",
+        )
+    return [zip_claim(path.parent / each.file, manifest) for each in manifest.layers]
 
 
 def _against_zip(

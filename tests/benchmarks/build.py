@@ -88,15 +88,8 @@ class Bench:
             committed=0,
             files=content,
         )
-        return plan.build_plan(
-            config,
-            distribution,
-            source,
-            architectures=tuple(Architecture),
-            overlay={},
-            config_file=None,
-            epoch=None,
-        )
+        materials = plan.Materials(source=source, overlay={})
+        return plan.build_plan(config, distribution, materials, architectures=tuple(Architecture))
 
     def warmed(self) -> Path:
         """A build cache in which `minimal` is compiled; all modules are downloaded too."""

@@ -35,7 +35,10 @@ def build(dagger: Call, image_options: list[str], output: Path, *more: str) -> f
 def test_the_functions_are_listed(dagger: Call) -> None:
     listed = dagger("functions")
     assert listed.returncode == 0, listed.stderr
-    for name in ("build", "layer", "binary", "toolchain", "config-check", "components"):
+    for name in (
+        *("build", "layer", "binary", "toolchain", "config-check", "components"),
+        *("lock", "bundle", "verify", "inspect"),
+    ):
         assert name in listed.stdout
 
 
@@ -72,6 +75,64 @@ def test_both_engines_give_the_same_bytes_and_nothing_is_done_twice(
         assert again.read_bytes() == before.read_bytes()
     # no time is promised, but compiling again would take as long as before
     assert second < first / 2 or first < 60
+
+
+def locked_config(dagger: Call, image_options: list[str], folder: Path) -> Path:
+    """A config folder with the lock that the engine makes of the sample's minimal."""
+    config = folder / "config"
+    shutil.copytree(CHECKOUT / "config", config)
+    asked = ("--distribution=minimal", f"--upstream={SAMPLE}", *image_options)
+    lock = config / "ocelot.lock"
+    done = dagger("call", f"--config={config}", "lock", *asked, "export", f"--path={lock}")
+    assert done.returncode == 0, done.stderr
+    return config
+
+
+def test_a_locked_build_and_one_from_a_bundle_give_the_same_bytes(
+    dagger: Call, image_options: list[str], tmp_path: Path
+) -> None:
+    build(dagger, image_options, tmp_path / "plain")
+    config = locked_config(dagger, image_options, tmp_path)
+    given = ("--distribution=minimal", f"--upstream={SAMPLE}", *image_options)
+    bundle = tmp_path / "ocelot-bundle.tar.zst"
+    locked = dagger(
+        *("call", f"--config={config}", "build", *given, "--locked"),
+        *("export", f"--path={tmp_path / 'locked'}"),
+    )
+    assert locked.returncode == 0, locked.stderr
+    made = dagger("call", f"--config={config}", "bundle", *given, "export", f"--path={bundle}")
+    assert made.returncode == 0, made.stderr
+    bundled = dagger(
+        *("call", "build", "--distribution=minimal", f"--bundle={bundle}", *image_options),
+        *("export", f"--path={tmp_path / 'bundled'}"),
+    )
+    assert bundled.returncode == 0, bundled.stderr
+    for name in ZIPS:
+        plain = (tmp_path / "plain" / name).read_bytes()
+        assert (tmp_path / "locked" / name).read_bytes() == plain
+        assert (tmp_path / "bundled" / name).read_bytes() == plain
+    layers = json.loads((tmp_path / "locked" / "manifest.json").read_text())["layers"]
+    assert [layer["locked"] for layer in layers] == [True, True]
+
+
+def test_layers_are_verified_by_a_rebuild(
+    dagger: Call, image_options: list[str], tmp_path: Path
+) -> None:
+    build(dagger, image_options, tmp_path / "dist")
+    config = locked_config(dagger, image_options, tmp_path)
+    given = (f"--layers={tmp_path / 'dist'}", f"--upstream={SAMPLE}", *image_options)
+    done = dagger("call", f"--config={config}", "verify", *given, "entries")
+    assert done.returncode == 0, done.stderr
+    assert "verification.json" in done.stdout
+
+
+def test_a_bill_of_materials_has_licences_out_of_the_engines_modules(
+    dagger: Call, image_options: list[str], tmp_path: Path
+) -> None:
+    build(dagger, image_options, tmp_path / "dist")
+    bill = json.loads((tmp_path / "dist" / "collector-amd64-minimal.cdx.json").read_text())
+    licensed = [each for each in bill["components"] if each.get("licenses")]
+    assert len(licensed) > 100
 
 
 def test_the_manifest_names_the_engine(

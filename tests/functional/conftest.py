@@ -14,7 +14,9 @@ import pytest
 from runs import CONFIG, Built, Ocelot, Ran, fresh_cache, run_ocelot
 
 if TYPE_CHECKING:
+    from aws_server import MotoServer
     from dagger_engine import Engine
+    from faulty_proxy import FaultyProxy
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +48,22 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Generator[Engine]:
     from dagger_client import served_engine  # noqa: PLC0415  the SDK is not quick to import
 
     yield from served_engine(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def moto() -> Generator[MotoServer]:
+    """moto for all tests; `aws` before it is what they talk to."""
+    from aws_server import MotoServer  # noqa: PLC0415
+
+    with MotoServer() as server:
+        yield server
+
+
+@pytest.fixture
+def aws(moto: MotoServer) -> Generator[FaultyProxy]:
+    """An AWS of the test's own, empty."""
+    from faulty_proxy import FaultyProxy  # noqa: PLC0415  boto3 is not quick to import
+
+    moto.reset()
+    with FaultyProxy(moto) as proxy:
+        yield proxy

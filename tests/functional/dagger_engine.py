@@ -168,6 +168,10 @@ class Engine:
         """
         self._handlers[name] = handler
 
+    def handler(self, name: str) -> Handler:
+        """The handler that answers for a field so far."""
+        return self._handlers[name]
+
     def call(self, parent: str, function: str, state: Arguments, inputs: Arguments) -> None:
         """Have the module that is served next run a function; without this it registers.
 

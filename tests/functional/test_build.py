@@ -79,8 +79,17 @@ def runs_until_shutdown(opt: Path, config: Path | None = None) -> str:
     return output
 
 
-def test_the_output_folder_has_both_zips_and_the_manifest_and_nothing_else(built: Built) -> None:
-    assert sorted(path.name for path in built.folder.iterdir()) == [AMD64, ARM64, "manifest.json"]
+def with_evidence(*zips: str) -> list[str]:
+    """The names in an output folder with those zips."""
+    stems = [name.removesuffix(".zip") for name in zips]
+    beside = [f"{stem}.{kind}" for stem in stems for kind in ("cdx.json", "intoto.json", "zip")]
+    return sorted([*beside, "manifest.json"])
+
+
+def test_the_output_folder_has_the_zips_their_evidence_and_the_manifest_and_nothing_else(
+    built: Built,
+) -> None:
+    assert sorted(path.name for path in built.folder.iterdir()) == with_evidence(AMD64, ARM64)
 
 
 @pytest.mark.parametrize("name", [AMD64, ARM64])
@@ -165,7 +174,7 @@ def test_one_architecture_alone_gives_the_same_bytes_as_both(built: Built, tmp_p
     command = ("build", "-d", "minimal", "-a", "arm64", "-r", "sample", "-o", tmp_path / "dist")
     alone = run_ocelot(*command, "--config", CONFIG, cache=cache, cwd=tmp_path)
     assert alone.code == 0, alone.err
-    assert sorted(path.name for path in (tmp_path / "dist").iterdir()) == [ARM64, "manifest.json"]
+    assert sorted(path.name for path in (tmp_path / "dist").iterdir()) == with_evidence(ARM64)
     assert (tmp_path / "dist" / ARM64).read_bytes() == (built.folder / ARM64).read_bytes()
 
 
@@ -275,7 +284,7 @@ def test_builds_of_two_distributions_at_once_share_a_folder(built: Built, tmp_pa
         for architecture in ("amd64", "arm64")
         for name in ("minimal", "minimal-debug")
     )
-    assert sorted(path.name for path in (tmp_path / "dist").iterdir()) == [*files, "manifest.json"]
+    assert sorted(path.name for path in (tmp_path / "dist").iterdir()) == with_evidence(*files)
 
 
 def test_github_actions_gets_folds_and_a_summary(built: Built, tmp_path: Path) -> None:

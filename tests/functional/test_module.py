@@ -6,20 +6,32 @@ import json
 import shutil
 import time
 import zipfile
-from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 from dagger import dag
-from dagger.mod import default_module
-from dagger.mod._exceptions import FunctionError
-from dagger.mod._module import Module
 from dagger_client import needs_schema, with_client
-from dagger_engine import Engine, ExecFailed, Handler, Node, Refused, Value
+from dagger_engine import Engine, ExecFailed, Node, Refused
+from dagger_module import (
+    COMMIT,
+    MINIMAL,
+    SAMPLE,
+    SECRET,
+    Values,
+    all_goes_well,
+    always,
+    called,
+    config_folder,
+    environment,
+    executed,
+    exported_folder,
+    fails,
+    ocelot_module,
+    steps_of,
+)
 from runs import CONFIG, run_ocelot
+from supply_examples import paper
 
-from pipeline import project
 from pipeline.build.engines import dagger as containers
 from pipeline.build.engines.dagger import DaggerEngine, from_host
 from pipeline.build.engines.host import HostRun
@@ -27,88 +39,19 @@ from pipeline.build.recipe import GO_VERSION, Recipe, Step, build_recipe
 from pipeline.build.upstream import folder_source
 from pipeline.config import load_config
 from pipeline.model import Architecture
-from pipeline.module import Ocelot
 from pipeline.progress import Silence
 
 pytestmark = needs_schema
-
-SAMPLE = project.sample_upstream()
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-SECRET = "ghp_s3cret"
-MINIMAL = {"distribution": "minimal", "upstream_repo": "sample"}
-
-Values = Mapping[str, Any]
-Result = Any  # what a function returns: an ID, a text
-Input = str | Callable[[], Awaitable[str]]
 
 
 @pytest.fixture(autouse=True)
 def _answers(  # pyright: ignore[reportUnusedFunction]
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An engine in which all goes well, and a working folder as a module's function has it."""
+    """A working folder as a module's function has it."""
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    engine.answer("Container.stdout", stdout)
-    engine.answer("Directory.exists", always(value=True))
-    engine.answer("Directory.export", exported_folder)
-    engine.answer("File.export", exported_binary)
-    engine.answer("GitRef.commit", always(COMMIT))
-
-
-def always(value: Value) -> Handler:
-    """A handler that always says the same."""
-
-    def say(_node: Node, _arguments: Values) -> Value:
-        return value
-
-    return say
-
-
-def ocelot_module() -> Module:
-    """The module as the SDK's runtime serves it, where it is told its main object's name."""
-    assert Ocelot.__name__ == "Ocelot"
-    served = default_module()
-    vars(served).update(_main_name="Ocelot", _main=vars(served)["_objects"]["Ocelot"])
-    return served
-
-
-def stdout(node: Node, _: Values) -> str:
-    command = node.calls("withExec")[-1].arguments["args"]
-    return f"go{GO_VERSION}\n" if command[0] == "go" else "1700000000\n"
-
-
-def exported_folder(node: Node, arguments: Values) -> str:
-    """Write what the engine would: the config, or upstream's collector/."""
-    path = Path(arguments["path"])
-    if any(step.arguments.get("key") == "config" for step in node.walk()):
-        shutil.copytree(CONFIG, path)
-    else:
-        shutil.copytree(SAMPLE / "collector", path)
-    return str(path)
-
-
-def exported_binary(node: Node, arguments: Values) -> str:
-    Path(arguments["path"]).write_bytes(b"\x7fELF" + node.arguments["path"].encode())
-    return str(arguments["path"])
-
-
-async def config_folder() -> str:
-    """An ID of a directory that `exported_folder` knows as the config."""
-    known = dag.cache_volume("config")
-    return await dag.container().with_mounted_cache("/config", known).directory("/config").id()
-
-
-def called(function: str, **inputs: Input) -> Callable[[], Awaitable[Result]]:
-    """Call a function of the module as an engine would."""
-
-    async def work() -> Result:
-        given = {name: await each() if callable(each) else each for name, each in inputs.items()}
-        return await ocelot_module().get_result(
-            "Ocelot", {"config": await config_folder()}, function, given
-        )
-
-    return work
+    all_goes_well(engine)
 
 
 def recipe() -> Recipe:
@@ -121,23 +64,6 @@ def recipe() -> Recipe:
         collector_version="v0.155.0",
         commit=source.commit,
     )
-
-
-def executed(engine: Engine) -> list[Node]:
-    """The compile steps' containers, of which each binary was taken."""
-    taken = [asked.node for asked in engine.asked if asked.name == "File.export"]
-    return [node.parent for node in taken if node.parent]
-
-
-def environment(container: Node) -> dict[str, str]:
-    """What a step of the container would see."""
-    calls = container.calls("withEnvVariable")
-    return {each.arguments["name"]: each.arguments["value"] for each in calls}
-
-
-def steps_of(container: Node) -> list[tuple[list[str], dict[str, str]]]:
-    """Command and environment of each step."""
-    return [(step.arguments["args"], environment(step)) for step in container.calls("withExec")]
 
 
 def handed(steps: tuple[Step, ...], seen: list[tuple[list[str], dict[str, str]]]) -> None:
@@ -252,7 +178,7 @@ def test_the_zips_and_the_manifest_are_handed_out(engine: Engine) -> None:
     for layer in layers:
         with zipfile.ZipFile(folder / layer["file"]) as packed:
             content = packed.read("extensions/collector")
-        assert content.endswith(f".ocelot/{layer['architecture']}/collector".encode())
+        assert content == paper(layer["architecture"])
 
 
 def test_one_layer_is_a_file(engine: Engine) -> None:
@@ -350,14 +276,6 @@ def test_a_change_of_other_config_compiles_nothing(engine: Engine) -> None:
     assert sorted(ids[:2]) == sorted(ids[2:])
 
 
-def fails(engine: Engine, function: str, **inputs: Input) -> str:
-    """What a caller reads of a call that fails."""
-    with pytest.raises(FunctionError) as caught:
-        with_client(called(function, **inputs))
-    assert engine.invalid == []
-    return str(caught.value)
-
-
 def test_a_compile_error_shows_gos_own_lines(engine: Engine) -> None:
     def compiled(node: Node, _: Values) -> str:
         args = node.arguments["args"]
@@ -373,7 +291,8 @@ def test_a_compile_error_shows_gos_own_lines(engine: Engine) -> None:
     assert "golang.org/x/text" not in said
 
 
-def test_modules_that_the_engine_lost_are_fetched_again(engine: Engine) -> None:
+def losing_modules(engine: Engine) -> list[str]:
+    """Have the engine fail to compile until modules are fetched anew; what failed is listed."""
     failed: list[str] = []
 
     def compiled(node: Node, _: Values) -> str:
@@ -385,9 +304,21 @@ def test_modules_that_the_engine_lost_are_fetched_again(engine: Engine) -> None:
         return ""
 
     engine.answer("Container.combinedOutput", compiled)
+    return failed
+
+
+def test_modules_that_the_engine_lost_are_fetched_again(engine: Engine) -> None:
+    failed = losing_modules(engine)
     with_client(called("build", **MINIMAL))
     assert sorted(failed) == ["amd64", "arm64"]
     assert len(executed(engine)) == 2
+
+
+def test_a_binary_alone_gets_modules_that_the_engine_lost_as_well(engine: Engine) -> None:
+    failed = losing_modules(engine)
+    result = engine.node(with_client(called("binary", **MINIMAL, architecture="arm64")))
+    assert failed == ["arm64"]
+    assert "OCELOT_AGAIN" in environment(result)
 
 
 def test_a_module_that_cannot_be_had_is_told(engine: Engine) -> None:
@@ -463,6 +394,7 @@ def test_every_function_and_argument_is_registered_with_its_words(engine: Engine
     }
     assert set(functions) == {
         *("build", "layer", "binary", "toolchain", "config_check", "components"),
+        *("lock", "bundle", "verify", "inspect"),
         *("lint", "types", "unit_tests"),
     }
     for name, made in functions.items():
@@ -476,7 +408,7 @@ def test_every_function_and_argument_is_registered_with_its_words(engine: Engine
         for name, made in functions.items()
         if made.calls("withCachePolicy")
     }
-    resolving = ("build", "layer", "binary", "toolchain", "components")
+    resolving = ("build", "layer", "binary", "toolchain", "components", "lock", "bundle", "verify")
     assert policies == dict.fromkeys(resolving, "PerSession")
     (constructor,) = typed.calls("withConstructor")
     (config,) = constructor.arguments["function"].calls("withArg")

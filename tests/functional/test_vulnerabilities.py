@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -15,8 +16,9 @@ from textwrap import dedent
 
 import anyio
 import pytest
+import supply_examples
 import vulndb
-from runs import fresh_cache
+from runs import fresh_cache, run_ocelot
 from vulndb import Advisory
 
 from pipeline.build.engines.host import go_program
@@ -361,3 +363,38 @@ def test_a_broken_govulncheck_is_told(tmp_path: Path) -> None:
     error = refused(b"", cache, str(folder))
     assert "cannot be run" in str(error)
     assert str(program.parent) in error.hint
+
+
+def layer_of(binary: bytes, folder: Path) -> Path:
+    path = folder / "collector-amd64-mine.zip"
+    path.write_bytes(supply_examples.layer_zip(binary))
+    return path
+
+
+def test_inspect_tells_what_is_known_against_a_layer(
+    programs: Mapping[str, bytes], cache: Path, tmp_path: Path
+) -> None:
+    folder = vulndb.folder(tmp_path / "db", vulndb.database(*ALL))
+    path = layer_of(programs["stripped"], tmp_path)
+    shown = run_ocelot("inspect", path, "--vuln-db", folder, cache=cache, cwd=tmp_path)
+    assert shown.code == 0, shown.err
+    for advisory in (CALLED, UNUSED, LIBRARY):
+        assert advisory.id in shown.out
+    assert "3 known vulnerabilities in 3 modules" in shown.out
+    told = run_ocelot(
+        "inspect", path, "--vulns", "--vuln-db", folder, "--json", cache=cache, cwd=tmp_path
+    )
+    (layer,) = json.loads(told.out)["layers"]
+    assert layer["vulnerabilities"]["level"] == "module"
+    assert len(layer["vulnerabilities"]["vulnerabilities"]) == 3
+
+
+def test_inspect_tells_all_else_where_the_database_cannot_be_had(
+    programs: Mapping[str, bytes], cache: Path, tmp_path: Path
+) -> None:
+    path = layer_of(programs["stripped"], tmp_path)
+    shown = run_ocelot("inspect", path, "--vuln-db", tmp_path, cache=cache, cwd=tmp_path)
+    assert shown.code == 5
+    assert path.name in shown.out
+    assert "no known vulnerabilities" not in shown.out
+    assert "holds no Go vulnerability database" in shown.err

@@ -91,7 +91,7 @@ class Table:
         names = b"".join(f"{name}\0".encode() for name in self.names())
         rows, structs = self.rows()
         code = sum(each.code for each in self.functions)
-        index = bytes(-(-code // 4096) * 20)
+        index = bytes(-(-code // 4096) * 4 + -(-code // 256))
         parts = (names, self.units, self.files, bytes(self.values))
         at = [72]
         for part in parts:
@@ -191,3 +191,14 @@ def layer_zip(
     files = {"collector-config/config.yaml": b"receivers: {}\n"} if more is None else more
     entries = (Entry(name=name, content=each) for name, each in files.items())
     return pack((Entry(name=COLLECTOR, content=content, mode=0o755), *entries), epoch=epoch)
+
+
+_MODULE = "example.com/one", "v1.2.3", f"h1:{'A' * 43}="
+PAPER_INFO = (
+    "path\texample.com/main\nmod\texample.com/main\t(devel)\t\ndep\t" + "\t".join(_MODULE) + "\n"
+)
+
+
+def paper(architecture: str) -> bytes:
+    """A binary with nothing in it but what Go notes."""
+    return Binary(architecture=architecture, info=build_info(PAPER_INFO)).content()

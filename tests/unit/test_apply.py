@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import anyio
 import pytest
+from supply_examples import FUNCTIONS, PAPER_INFO, Binary, Function, Table, build_info, paper
 from unit_examples import (
     BATCH,
     COMMIT,
@@ -25,13 +27,13 @@ from unit_examples import (
 )
 
 from pipeline.build.apply import Build, apply_plan
-from pipeline.build.engines import OnBinary
+from pipeline.build.engines import Compiled, OnBinary
 from pipeline.build.manifest import read_manifest
 from pipeline.build.plan import BuildPlan
 from pipeline.build.recipe import Recipe
-from pipeline.errors import CompileError, OcelotError, OutputError
+from pipeline.errors import CompileError, LimitError, OcelotError, OutputError
 from pipeline.files import Tree
-from pipeline.model import Architecture
+from pipeline.model import Architecture, Budget
 from pipeline.progress import Progress, Silence
 
 
@@ -40,8 +42,12 @@ class PaperEngine:
     """An engine whose binaries are a few words; it keeps a list of what it was asked for."""
 
     name: str = "paper"
+    image: str = ""
     refusing: Mapping[str, OcelotError] = field(default_factory=dict[str, OcelotError])
     compiled: list[str] = field(default_factory=list[str])
+
+    def binary(self, architecture: str) -> bytes:
+        return paper(architecture)
 
     async def compile(
         self, tree: Tree, recipe: Recipe, progress: Progress, on_binary: OnBinary
@@ -52,7 +58,10 @@ class PaperEngine:
             self.compiled.append(step.lane)
             if step.lane in self.refusing:
                 raise self.refusing[step.lane]
-            await on_binary(step, f"a collector for {step.lane}".encode())
+            compiled = Compiled(
+                step=step, binary=self.binary(step.lane), module_cache=Path("/none")
+            )
+            await on_binary(compiled)
 
     async def resolve(self, tree: Tree, recipe: Recipe, progress: Progress) -> Tree:
         del recipe, progress
@@ -118,7 +127,11 @@ def test_a_build_leaves_a_zip_an_architecture_and_the_manifest(
 ) -> None:
     place.apply(plan, PaperEngine())
     assert list(place.files()) == [
+        "collector-amd64-minimal.cdx.json",
+        "collector-amd64-minimal.intoto.json",
         "collector-amd64-minimal.zip",
+        "collector-arm64-minimal.cdx.json",
+        "collector-arm64-minimal.intoto.json",
         "collector-arm64-minimal.zip",
         "manifest.json",
     ]
@@ -132,7 +145,7 @@ def test_a_layer_holds_the_collector_and_its_configs(place: Place, plan: BuildPl
         "collector-config/config.yaml": 0o100644,
         "collector-config/config-debug.yaml": 0o100644,
     }
-    assert archive.read("extensions/collector") == b"a collector for arm64"
+    assert archive.read("extensions/collector") == paper("arm64")
 
 
 def test_the_manifest_tells_what_each_zip_is_made_of(place: Place, tmp_path: Path) -> None:
@@ -240,3 +253,78 @@ def test_a_plans_notes_are_told_and_kept(place: Place, tmp_path: Path) -> None:
     build = place.apply(plan, PaperEngine(), progress=notes)
     assert notes.notes == list(build.notes) == list(plan.notes)
     assert notes.notes
+
+
+def test_the_manifest_names_the_evidence_beside_each_zip_with_its_digest(
+    place: Place, plan: BuildPlan
+) -> None:
+    done = place.apply(plan, PaperEngine())
+    files = place.files()
+    for each in done.manifest.layers:
+        stem = each.file.removesuffix(".zip")
+        assert each.evidence == {
+            name: hashlib.sha256(files[name]).hexdigest()
+            for name in (f"{stem}.cdx.json", f"{stem}.intoto.json")
+        }
+
+
+def test_the_evidence_is_about_the_zip_beside_it(place: Place, plan: BuildPlan) -> None:
+    place.apply(plan, PaperEngine())
+    digest = hashlib.sha256(place.files()["collector-arm64-minimal.zip"]).hexdigest()
+    bill = json.loads(place.files()["collector-arm64-minimal.cdx.json"])
+    statement = json.loads(place.files()["collector-arm64-minimal.intoto.json"])
+    assert bill["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": digest}]
+    assert statement["subject"] == [
+        {"name": "collector-arm64-minimal.zip", "digest": {"sha256": digest}}
+    ]
+    inputs = {
+        each.get("name"): each
+        for each in statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    }
+    assert inputs["upstream"]["digest"] == {"gitCommit": COMMIT}
+    assert inputs["example.com/one"]["digest"] == {"dirHash": "00" * 32}
+
+
+def test_evidence_is_the_same_whether_a_layer_was_compiled_or_reused(
+    place: Place, plan: BuildPlan
+) -> None:
+    place.apply(plan, PaperEngine())
+    first = place.files()
+    place.apply(plan, PaperEngine())
+    assert place.files() == first
+
+
+def over(plan: BuildPlan, **limits: int) -> BuildPlan:
+    return replace(plan, budget=Budget.model_validate(limits))
+
+
+def test_a_layer_over_budget_is_not_written(place: Place, plan: BuildPlan) -> None:
+    with pytest.raises(LimitError, match="over the budget") as caught:
+        place.apply(over(plan, modules=0), PaperEngine())
+    assert place.files() == {}
+    assert caught.value.details[0] == "modules: 1 is 1 over the budget of 0"
+    assert any(detail.startswith("largest: ") for detail in caught.value.details)
+
+
+def test_over_budget_tells_what_grew_since_the_last_build(place: Place, plan: BuildPlan) -> None:
+    class Larger(PaperEngine):
+        grown: Sequence[Function] = (*FUNCTIONS, Function(name="example.com/one.New", code=4096))
+
+        def binary(self, architecture: str) -> bytes:
+            table = Table(functions=self.grown).content()
+            text = sum(each.code for each in self.grown) + 8
+            info = build_info(PAPER_INFO)
+            return Binary(architecture=architecture, info=info, table=table, text=text).content()
+
+    place.apply(plan, PaperEngine())
+    before = place.files()
+    with pytest.raises(LimitError) as caught:
+        place.apply(over(plan, unzipped=100), Larger(), rebuild=True)
+    assert place.files() == before
+    told = [each for each in caught.value.details if each.startswith("since the last build: ")]
+    assert told[0].startswith("since the last build: example.com/one 0 -> ")
+
+
+def test_within_budget_nothing_is_said(place: Place, plan: BuildPlan) -> None:
+    done = place.apply(over(plan, zip=10_000_000, modules=1), PaperEngine())
+    assert done.notes == ()

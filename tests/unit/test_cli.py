@@ -209,6 +209,7 @@ def test_config_schema_writes_what_is_shipped(ocelot: Ocelot) -> None:
         "config/components.schema.json",
         "config/budgets.schema.json",
         "config/images.schema.json",
+        "config/regions.schema.json",
         "config/manifest.schema.json",
         "config/provenance.schema.json",
     ]

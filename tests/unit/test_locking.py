@@ -19,6 +19,7 @@ from unit_examples import (
     OTLP,
     WITH_MINE,
     loaded,
+    planned,
     source,
 )
 
@@ -30,7 +31,7 @@ from pipeline.build.locking import (
     entries,
     lock_distributions,
 )
-from pipeline.build.plan import BuildPlan, build_plan, narrowed
+from pipeline.build.plan import BuildPlan, narrowed
 from pipeline.build.recipe import Recipe
 from pipeline.build.run import Request, plan_build
 from pipeline.build.upstream import Resolved, Source
@@ -312,17 +313,7 @@ def locked_plan(desk: Desk, **changed: object) -> tuple[BuildPlan, Locked]:
     (done,) = desk.lock()
     assert done.after
     entry = done.after.model_copy(update=changed)
-    plan = build_plan(
-        desk.config,
-        "minimal",
-        source(),
-        architectures=tuple(Architecture),
-        overlay={},
-        config_file=None,
-        epoch=None,
-        entry=entry,
-    )
-    return plan, entry
+    return planned(desk.config, entry=entry), entry
 
 
 def test_a_plan_that_differs_in_nothing_keeps_to_its_entry(desk: Desk) -> None:

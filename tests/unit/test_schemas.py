@@ -45,17 +45,19 @@ def test_a_schema_is_itself_valid(name: str) -> None:
     assert GENERATED[name]["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
-@pytest.mark.parametrize("name", ["distributions", "components", "budgets"])
+@pytest.mark.parametrize("name", ["distributions", "components", "budgets", "regions"])
 def test_the_shipped_file_fits_its_schema(name: str) -> None:
     data = yaml.safe_load((SHIPPED / f"{name}.yaml").read_text(encoding="utf-8"))
     assert faults(name, data) == []
 
 
-@pytest.mark.parametrize("name", ["distributions", "components", "budgets"])
+@pytest.mark.parametrize("name", ["distributions", "components", "budgets", "regions"])
 def test_the_shipped_file_names_its_schema_to_editors(name: str) -> None:
     first = (SHIPPED / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
     assert first == f"# yaml-language-server: $schema={name}.schema.json"
 
+
+QUARANTINE = {"region": "me-south-1", "until": "2027-01-31", "reason": "power failure"}
 
 ACCEPTED: list[tuple[str, Any]] = [
     ("distributions", {}),
@@ -69,6 +71,9 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("budgets", {"minimal": {"zip": "14 MiB", "unzipped": 47_185_920, "modules": 200}}),
     ("budgets", {"minimal": {"zip": "13.5MB"}}),
     ("budgets", {"minimal": {"modules": 0}}),
+    ("regions", {}),
+    ("regions", {"sets": {"default": ["eu-west-1", "us-gov-west-1"], "all-of-us": ["us-east-1"]}}),
+    ("regions", {"quarantine": [QUARANTINE]}),
 ]
 
 REFUSED: list[tuple[str, Any]] = [
@@ -105,6 +110,23 @@ REFUSED: list[tuple[str, Any]] = [
     ("budgets", {"minimal": {"zip": ["14 MiB"]}}),
     ("budgets", {"minimal": {"modules": -1}}),
     ("budgets", {"minimal": {"modules": "200"}}),
+    ("regions", []),
+    ("regions", {"set": {}}),
+    ("regions", {"sets": {"all": ["eu-west-1"]}}),
+    ("regions", {"sets": {"all-cn": ["cn-north-1"]}}),
+    ("regions", {"sets": {"eu-west-1": ["eu-west-1"]}}),
+    ("regions", {"sets": {"a,b": ["eu-west-1"]}}),
+    ("regions", {"sets": {"a": []}}),
+    ("regions", {"sets": {"a": "eu-west-1"}}),
+    ("regions", {"sets": {"a": ["Ireland"]}}),
+    ("regions", {"sets": {"a": ["eu-west-1\n"]}}),
+    ("regions", {"sets": {"a": [1]}}),
+    ("regions", {"quarantine": {"me-south-1": "x"}}),
+    ("regions", {"quarantine": [{**QUARANTINE, "until": "soon"}]}),
+    ("regions", {"quarantine": [{**QUARANTINE, "until": 2027}]}),
+    ("regions", {"quarantine": [{**QUARANTINE, "reason": ""}]}),
+    ("regions", {"quarantine": [{**QUARANTINE, "region": "here"}]}),
+    ("regions", {"quarantine": [{"region": "me-south-1", "reason": "x"}]}),
 ]
 
 

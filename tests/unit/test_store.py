@@ -8,9 +8,16 @@ from pathlib import Path
 import pytest
 
 from pipeline.build.store import KEEP_SECONDS, StoredLayer, find_layer, keep_layer
+from pipeline.supply.buildinfo import Module
+from pipeline.supply.evidence import Contents
 
 KEY, OTHER = "a" * 64, "b" * 64
-LAYER = StoredLayer(content=b"PK a zip", unzipped_size=123, engine="host")
+CONTENTS = Contents(
+    modules=(Module(path="example.com/mine", version="v1.2.3", sum="h1:abc="),), sbom=b"{}"
+)
+LAYER = StoredLayer(
+    content=b"PK a zip", unzipped_size=123, engine="host", image="", contents=CONTENTS
+)
 
 
 def age(path: Path, seconds: float) -> None:
@@ -34,7 +41,9 @@ def test_in_a_store_that_is_not_there_nothing_is_found(tmp_path: Path) -> None:
 
 def test_a_layer_kept_again_is_replaced(tmp_path: Path) -> None:
     keep_layer(tmp_path, KEY, LAYER)
-    again = StoredLayer(content=b"PK other", unzipped_size=5, engine="dagger")
+    again = StoredLayer(
+        content=b"PK other", unzipped_size=5, engine="dagger", image="golang", contents=CONTENTS
+    )
     keep_layer(tmp_path, KEY, again)
     assert find_layer(tmp_path, KEY) == again
 
@@ -73,7 +82,9 @@ def test_a_layer_that_nobody_asked_for_in_thirty_days_goes(tmp_path: Path) -> No
     keep_layer(tmp_path, KEY, LAYER)
     age(tmp_path / f"{KEY}.zip", KEEP_SECONDS + 60)
     keep_layer(tmp_path, OTHER, LAYER)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{OTHER}.json", f"{OTHER}.zip"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"{OTHER}.{kind}" for kind in ("cdx.json", "json", "zip")
+    ]
 
 
 def test_a_layer_of_twenty_nine_days_stays(tmp_path: Path) -> None:

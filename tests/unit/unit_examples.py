@@ -9,8 +9,9 @@ from textwrap import dedent
 
 import pytest
 
+from pipeline.build.lock import Locked
 from pipeline.build.manifest import Go, Layer, Upstream, code_sha256
-from pipeline.build.plan import BuildPlan, build_plan
+from pipeline.build.plan import BuildPlan, Materials, build_plan
 from pipeline.build.upstream import Source
 from pipeline.config import Config, load_config
 from pipeline.errors import ConfigError
@@ -130,17 +131,17 @@ def planned(
     overlay: Mapping[str, bytes] | None = None,
     config_file: bytes | None = None,
     epoch: int | None = None,
+    entry: Locked | None = None,
 ) -> BuildPlan:
     """A plan with an example for whatever is not given."""
-    return build_plan(
-        config,
-        distribution,
-        of or source(),
-        architectures=architectures,
+    materials = Materials(
+        source=of or source(),
         overlay=overlay or {},
         config_file=config_file,
         epoch=epoch,
+        entry=entry,
     )
+    return build_plan(config, distribution, materials, architectures=architectures)
 
 
 def layer(
@@ -168,5 +169,6 @@ def layer(
         source_date_epoch=COMMITTED,
         engine="host",
         ocelot="0.1.0",
+        evidence={},
         locked=False,
     )

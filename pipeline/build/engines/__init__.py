@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -23,7 +24,22 @@ MODULE_SETTINGS = (
 )
 
 Side = Callable[[], Awaitable[None]]
-OnBinary = Callable[[Step, bytes], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compiled:
+    """What a compile step made.
+
+    Attributes:
+        module_cache: Go's, or as much of one as has the modules' licence files; it may be empty.
+    """
+
+    step: Step
+    binary: bytes = field(repr=False)
+    module_cache: Path
+
+
+OnBinary = Callable[[Compiled], Awaitable[None]]
 
 
 class Engine(Protocol):
@@ -32,6 +48,11 @@ class Engine(Protocol):
     @property
     def name(self) -> str:
         """Its name in the manifest."""
+        ...
+
+    @property
+    def image(self) -> str:
+        """The golang image that it compiles in; empty for a machine's own Go."""
         ...
 
     async def compile(

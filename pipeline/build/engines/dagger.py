@@ -11,18 +11,19 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
 import anyio
 import dagger
 from dagger import dag
 
-from pipeline.build.engines import MODULE_FILES, MODULE_SETTINGS, OnBinary, run_together
+from pipeline.build.engines import MODULE_FILES, MODULE_SETTINGS, Compiled, OnBinary, run_together
 from pipeline.build.failure import step_error
 from pipeline.build.modules import DEFAULT_PROXY, DOWNLOADS, move_modules, offline_settings
 from pipeline.build.recipe import GO_VERSION, MODULES_CACHE, Recipe, Step
@@ -36,6 +37,7 @@ SOURCE = "/ocelot/collector"
 CACHE_ROOT = "/ocelot/cache"
 BUNDLED = "/ocelot/bundle"
 COLLECTED = "/ocelot/collected"
+LICENCES = "/ocelot/licences"
 
 # The module's own runtime, for its checks; the same as base-image in pyproject.toml.
 PYTHON_IMAGE = (
@@ -45,6 +47,7 @@ PYTHON_IMAGE = (
 # A module step's result may be kept while the volume with its modules was pruned.
 _MODULES_GONE = re.compile(r"GOPROXY=off|missing go\.sum entry|cannot find module providing")
 
+Result = TypeVar("Result")
 Deliver = Callable[[Path], dagger.Directory]
 
 
@@ -84,14 +87,38 @@ class DaggerEngine:
         self, tree: Tree, recipe: Recipe, progress: Progress, on_binary: OnBinary
     ) -> None:
         """See `Engine.compile`."""
+        await self.with_modules(
+            lambda engine: engine.attempt(tree, recipe, progress, on_binary), progress
+        )
+
+    async def with_modules(
+        self, work: Callable[[DaggerEngine], Awaitable[Result]], progress: Progress
+    ) -> Result:
+        """Do work that compiles; once more, with modules fetched anew, where they are gone."""
         try:
-            await self.attempt(tree, recipe, progress, on_binary)
+            return await work(self)
         except CompileError as error:
             if not any(_MODULES_GONE.search(line) for line in error.details):
                 raise
             progress.note("modules of an earlier call are gone from the engine: once more")
             again = {**self.settings, "OCELOT_AGAIN": uuid4().hex}
-            await replace(self, settings=again).attempt(tree, recipe, progress, on_binary)
+            return await work(replace(self, settings=again))
+
+    async def compiled(
+        self, tree: Tree, recipe: Recipe, step: Step, progress: Progress
+    ) -> dagger.File:
+        """What one of the recipe's compile steps makes, as a file of the engine's.
+
+        Raises:
+            OcelotError: see `Engine.compile`.
+        """
+
+        async def work(engine: DaggerEngine) -> dagger.File:
+            ready = await engine.prepared(tree, recipe, progress)
+            after = await engine.stepped(ready, step, progress)
+            return after.file(f"{SOURCE}/{step.output}")
+
+        return await self.with_modules(work, progress)
 
     async def resolve(self, tree: Tree, recipe: Recipe, progress: Progress) -> Tree:
         """See `Engine.resolve`."""
@@ -120,6 +147,21 @@ class DaggerEngine:
             await container.directory(f"{COLLECTED}/{DOWNLOADS}").export(str(downloads))
         move_modules(downloads, into)
 
+    async def licence_files(self, tree: Tree, folder: Path) -> Path:
+        """The licence files of all modules in the engine's volume, in a folder of ours."""
+        place, volume = _volume(MODULES_CACHE)
+        find = ["find", ".", "-path", "./cache", "-prune", "-o", "-type", "f", "("]
+        named = ["-iname", "LICEN[CS]E*", "-o", "-iname", "COPYING*", ")"]
+        copy = ["-exec", "cp", "--parents", "--target-directory", LICENCES, "{}", "+"]
+        container = self.toolchain().with_mounted_cache(place, volume).with_workdir(place)
+        # the same sources have the same modules: the engine may keep what it found for them
+        container = container.with_env_variable("OCELOT_SOURCE", tree_digest(tree))
+        container = container.with_directory(LICENCES, dag.directory())
+        found = container.with_exec([*find, *named, *copy]).directory(LICENCES)
+        with suppress(dagger.DaggerError):  # a bill of materials without licences is one still
+            await found.export(str(folder))
+        return folder
+
     async def attempt(
         self, tree: Tree, recipe: Recipe, progress: Progress, on_binary: OnBinary
     ) -> None:
@@ -132,7 +174,9 @@ class DaggerEngine:
             path = self.workspace / f"collector-{step.lane}"
             with told_engine_errors():
                 await compiled.file(f"{SOURCE}/{step.output}").export(str(path))
-            await on_binary(step, await anyio.Path(path).read_bytes())
+            binary = await anyio.Path(path).read_bytes()
+            licences = await self.licence_files(tree, self.workspace / f"licences-{step.lane}")
+            await on_binary(Compiled(step=step, binary=binary, module_cache=licences))
 
         await run_together([partial(branch, step) for step in recipe.compile])
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import anyio
 
 from pipeline import process
-from pipeline.build.engines import MODULE_FILES, MODULE_SETTINGS, OnBinary, run_together
+from pipeline.build.engines import MODULE_FILES, MODULE_SETTINGS, Compiled, OnBinary, run_together
 from pipeline.build.failure import step_error
 from pipeline.build.modules import DEFAULT_PROXY, DOWNLOADS, move_modules
 from pipeline.build.recipe import GO_VERSION, MODULES_CACHE, Recipe, Step
@@ -46,6 +46,7 @@ class HostEngine:
     settings: Mapping[str, str] | None = None
     toolchain: Path | None = None
     name: str = "host"
+    image: str = ""
 
     async def compile(
         self, tree: Tree, recipe: Recipe, progress: Progress, on_binary: OnBinary
@@ -132,7 +133,8 @@ class HostRun:
             await self.step(step)
             if on_binary:
                 binary = await anyio.Path(self.source / step.output).read_bytes()
-                await on_binary(step, binary)
+                modules = self.caches / MODULES_CACHE
+                await on_binary(Compiled(step=step, binary=binary, module_cache=modules))
 
         await run_together([partial(run, step) for step in steps])
 

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import base64
+import json
 import urllib.request
 from dataclasses import dataclass, field
+from functools import cached_property
 from http.client import HTTPException
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.build.limits import UNZIPPED_BYTES
 from pipeline.errors import AwsError
-from pipeline.naming import LayerArn
+from pipeline.naming import LayerArn, described_sha256
+from pipeline.publish.aws import session
+from pipeline.publish.aws.session import Aws
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient
 
-_READS = Config(
-    connect_timeout=10,
-    read_timeout=30,
-    retries={"mode": "standard", "total_max_attempts": 5},
-)
 _DOWNLOAD_SECONDS = 120
+
+# The name that the public statement of a layer version has among those who publish this way.
+STATEMENT = "publish"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,16 +45,14 @@ class PublishedLayer:
     location: str = field(repr=False)
 
 
-def published_layer(arn: LayerArn) -> PublishedLayer:
+def published_layer(aws: Aws, arn: LayerArn) -> PublishedLayer:
     """Ask AWS for a layer version.
 
     Raises:
         AwsError: there are no credentials, it does not exist, or AWS does not answer.
     """
     try:
-        client: LambdaClient = boto3.client(  # pyright: ignore[reportUnknownMemberType]  its other services have no stubs
-            "lambda", region_name=arn.region, config=_READS
-        )
+        client: LambdaClient = aws.client("lambda", arn.region)
         answer = client.get_layer_version(LayerName=arn.layer, VersionNumber=arn.version)
     except (BotoCoreError, ClientError, ValueError) as error:  # no URL: a ValueError
         raise AwsError(
@@ -87,3 +85,144 @@ def download_layer(layer: PublishedLayer) -> bytes:
         if isinstance(error, HTTPError):
             error.close()  # it holds the connection
         raise AwsError(f"the zip of {layer.arn} cannot be had", hint=hint) from error
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerVersion:
+    """A layer version as a list of AWS' has it, which has no digest of its own.
+
+    Attributes:
+        described: the SHA-256 that its description names, in hex; empty for none.
+    """
+
+    arn: str
+    number: int
+    described: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """Some layer versions, newest first, and the mark of the next page; empty for the last."""
+
+    versions: tuple[LayerVersion, ...]
+    marker: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Storage:
+    """How much code a region stores for an account, and how much it may, in bytes."""
+
+    used: int
+    most: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PublishRequest:
+    """A zip on its way to AWS.
+
+    Attributes:
+        layer: name of the layer.
+        sha256: of the zip, in hex.
+        body: the request's JSON, which is the same in every region and made once for all of them.
+    """
+
+    layer: str
+    sha256: str
+    body: bytes = field(repr=False)
+
+
+class RegionLayers:
+    """Lambda's layers in one region: each method is one request, and asks once.
+
+    Every method may raise what boto3 raises; see `asking.Asker`, which makes it a user's error.
+    """
+
+    def __init__(self, aws: Aws, region: str) -> None:
+        self.region = region
+        self._aws = aws
+        self._client: LambdaClient = aws.client("lambda", region, session.ONCE)
+        self._bodies: dict[str, bytes] = {}
+
+    @cached_property
+    def _uploads(self) -> LambdaClient:
+        """Has more time; it is made when it is first wanted."""
+        client: LambdaClient = self._aws.client("lambda", self.region, session.UPLOAD)
+        hook: Any = client.meta.events
+        hook.register("before-call.lambda.PublishLayerVersion", self._with_shared_body)
+        return client
+
+    def page(self, layer: str, marker: str = "") -> Page:
+        """A page of a layer's versions; none for a layer that is not there."""
+        more: dict[str, Any] = {"Marker": marker} if marker else {}
+        answer = self._client.list_layer_versions(LayerName=layer, **more)
+        versions = tuple(
+            LayerVersion(
+                arn=each.get("LayerVersionArn", ""),
+                number=each.get("Version", 0),
+                described=described_sha256(each.get("Description", "")),
+            )
+            for each in answer["LayerVersions"]
+        )
+        return Page(versions=versions, marker=answer.get("NextMarker", ""))
+
+    def code_sha256(self, layer: str, number: int) -> str:
+        """SHA-256 of a version's zip in hex, as AWS has it; empty for one that is gone."""
+        try:
+            answer = self._client.get_layer_version(LayerName=layer, VersionNumber=number)
+        except self._client.exceptions.ResourceNotFoundException:
+            return ""
+        return base64.b64decode(answer["Content"].get("CodeSha256", "")).hex()
+
+    def publish(self, request: PublishRequest) -> tuple[LayerVersion, str]:
+        """Publish a version; the answer is it and AWS' SHA-256 of the zip in hex."""
+        self._bodies[request.sha256] = request.body
+        answer = self._uploads.publish_layer_version(
+            LayerName=request.layer, Content={"ZipFile": b""}, Description=request.sha256
+        )
+        version = LayerVersion(
+            arn=answer["LayerVersionArn"], number=answer["Version"], described=request.sha256
+        )
+        return version, base64.b64decode(answer["Content"].get("CodeSha256", "")).hex()
+
+    def _with_shared_body(self, params: dict[str, Any], **_: object) -> None:
+        """Put the body that all regions share in place of the one that boto3 has made."""
+        made = json.loads(params["body"])
+        params["body"] = self._bodies[made["Description"]]
+
+    def policy(self, layer: str, number: int) -> str:
+        """A version's policy as JSON; empty for one that has none."""
+        try:
+            answer = self._client.get_layer_version_policy(LayerName=layer, VersionNumber=number)
+        except self._client.exceptions.ResourceNotFoundException:
+            return ""
+        return answer["Policy"]
+
+    def share(self, layer: str, number: int) -> None:
+        """Let everybody use a version; it may be so already."""
+        try:
+            self._client.add_layer_version_permission(
+                LayerName=layer,
+                VersionNumber=number,
+                StatementId=STATEMENT,
+                Action="lambda:GetLayerVersion",
+                Principal="*",
+            )
+        except self._client.exceptions.ResourceConflictException:
+            return
+
+    def unshare(self, layer: str, number: int, statement: str) -> None:
+        """Take a statement out of a version's policy; it may be gone already."""
+        try:
+            self._client.remove_layer_version_permission(
+                LayerName=layer, VersionNumber=number, StatementId=statement
+            )
+        except self._client.exceptions.ResourceNotFoundException:
+            return
+
+    def storage(self) -> Storage:
+        """How much code the account stores in this region."""
+        answer = self._client.get_account_settings()
+        return Storage(
+            used=answer["AccountUsage"].get("TotalCodeSize", 0),
+            most=answer["AccountLimit"].get("TotalCodeSize", 0),
+        )

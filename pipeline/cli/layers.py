@@ -1,0 +1,171 @@
+"""`ocelot layers …`: what is published, by the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline import defaults
+from pipeline.cli import options
+from pipeline.cli.build import ArchitectureChoice
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pipeline.publish.aws.registry import Registry
+    from pipeline.publish.row import ForeignRow
+
+app = typer.Typer(help="The published layers, by the registry.", no_args_is_help=True)
+
+TableName = Annotated[
+    str,
+    typer.Option("--table", envvar="DYNAMODB_TABLE_NAME", help="The registry's DynamoDB table."),
+]
+TableRegion = Annotated[
+    str,
+    typer.Option(
+        "--table-region",
+        help="Where the table is; default: AWS_REGION, the profile's region, or us-east-1.",
+    ),
+]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Data as CSV on standard output.")]
+OneDistribution = Annotated[
+    str, typer.Option("--distribution", "-d", help="Of one distribution; it need not be ours.")
+]
+Region = Annotated[str, typer.Option("--region", help="In one region.")]
+OneArchitecture = Annotated[
+    ArchitectureChoice, typer.Option("--architecture", "-a", help="For one architecture.")
+]
+Version = Annotated[
+    str, typer.Option("--version", help="Of one version of the collector, such as 0.158.0.")
+]
+Public = Annotated[
+    bool | None, typer.Option("--public/--private", help="For all AWS accounts, or not.")
+]
+
+
+@app.command("list")
+def list_layers(
+    distribution: OneDistribution = "",
+    region: Region = "",
+    architecture: OneArchitecture = ArchitectureChoice.ALL,
+    version: Version = "",
+    public: Public = None,
+    table: TableName = defaults.TABLE,
+    table_region: TableRegion = "",
+    as_json: options.AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """List the layer versions that are published, the newest first."""
+    options.exclusive(("--json", as_json), ("--csv", as_csv))
+    from pipeline.model import Architecture
+    from pipeline.publish.history import Wanted, selected
+    from pipeline.publish.row import COLUMNS
+    from pipeline.report import layers as report
+
+    one = architecture is not ArchitectureChoice.ALL
+    wanted = Wanted(
+        distribution=distribution,
+        region=region,
+        architecture=Architecture(architecture.value) if one else None,
+        version=version,
+        public=public,
+    )
+    registry = _registry(table, table_region)
+    found = registry.of_distribution(distribution) if distribution else registry.all()
+    _tell_foreign(found.foreign)
+    rows = selected(found.rows, wanted)
+    if as_json or as_csv:
+        _tell([row.data() for row in rows], COLUMNS, as_csv=as_csv)
+    else:
+        _print(lambda: report.layers_table(rows))
+
+
+@app.command("show")
+def show(
+    arn: Annotated[str, typer.Argument(metavar="ARN", help="A layer version's ARN.")],
+    table: TableName = defaults.TABLE,
+    table_region: TableRegion = "",
+    as_json: options.AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Show everything that the registry knows of one layer version."""
+    options.exclusive(("--json", as_json), ("--csv", as_csv))
+    from pipeline.errors import UsageError
+    from pipeline.naming import layer_arn
+    from pipeline.publish.row import COLUMNS, Row
+    from pipeline.report import layers as report
+
+    asked = layer_arn(arn)
+    registry = _registry(table, table_region)
+    row = registry.row(asked)
+    if not isinstance(row, Row):
+        raise UsageError(
+            f"the table {registry.table} in {registry.region} has a row of {arn} that cannot be "
+            f"understood: {row.reason}"
+            if row
+            else f"the table {registry.table} in {registry.region} has no row of {arn}",
+            hint="see what there is: ocelot layers list",
+        )
+    if as_json:
+        typer.echo(report.as_json(row.data()), nl=False)
+    elif as_csv:
+        _tell([row.data()], COLUMNS, as_csv=True)
+    else:
+        _print(lambda: report.attributes_table(row))
+
+
+@app.command("history")
+def history(
+    distribution: Annotated[
+        str, typer.Option("--distribution", "-d", help="Of which distribution.")
+    ],
+    table: TableName = defaults.TABLE,
+    table_region: TableRegion = "",
+    as_json: options.AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Show a distribution's releases, the newest first: where each is, and what it changed.
+
+    Layer versions of one layer's name and content are one release, whatever number each region
+    gave them.
+    """
+    options.exclusive(("--json", as_json), ("--csv", as_csv))
+    from pipeline.publish.history import releases
+    from pipeline.report import layers as report
+
+    found = _registry(table, table_region).of_distribution(distribution)
+    _tell_foreign(found.foreign)
+    done = releases(found.rows)
+    if as_json or as_csv:
+        records = [report.release_data(each) for each in done]
+        _tell(records, report.RELEASE_COLUMNS, as_csv=as_csv)
+    else:
+        _print(lambda: report.history_table(done))
+
+
+def _registry(table: str, region: str) -> Registry:
+    from pipeline.publish.aws.registry import registry
+    from pipeline.publish.aws.session import default_aws
+
+    return registry(default_aws(), table, region)
+
+
+def _tell_foreign(foreign: Iterable[ForeignRow]) -> None:
+    for each in foreign:
+        typer.echo(f"left out, since it cannot be understood: {each}", err=True)
+
+
+def _tell(records: Sequence[Mapping[str, Any]], columns: Iterable[str], *, as_csv: bool) -> None:
+    from pipeline.report import layers as report
+
+    text = report.as_csv(records, columns) if as_csv else report.as_json(list(records))
+    typer.echo(text, nl=False)
+
+
+def _print(table: Callable[[], Table]) -> None:
+    from rich.console import Console
+
+    Console(highlight=False).print(table())

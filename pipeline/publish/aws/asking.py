@@ -1,0 +1,207 @@
+"""Ask AWS patiently and not too often: pace, retries, threads, and errors for people.
+
+The control plane of Lambda takes 15 requests a second for an account and region, all calls
+together; we make ten at most, retries included. What may be done twice is asked again with growing,
+jittered pauses; what may not is asked once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+import anyio
+import stamina
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    HTTPClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ReadTimeoutError,
+)
+from botocore.exceptions import (
+    ConnectionError as NoConnectionError,
+)
+from stamina.instrumentation import set_on_retry_hooks
+
+from pipeline.errors import AwsError
+
+Result = TypeVar("Result")
+
+SPACING_SECONDS = 0.1
+ATTEMPTS = 6
+FIRST_PAUSE_SECONDS = 0.3
+LONGEST_PAUSE_SECONDS = 10.0
+
+# Retries are counted and reported; a line in the log for each would only be in the way.
+set_on_retry_hooks([])
+
+_THROTTLED = re.compile(r"Throttl|TooManyRequests|RequestLimitExceeded|SlowDown")
+_TRANSIENT = re.compile(r"ServiceException|InternalFailure|InternalError|ServiceUnavailable")
+_SERVER_ERROR = 500
+_NOT_ENABLED = ("UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired")
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+_LOST = (ConnectionClosedError, NoConnectionError, HTTPClientError, ReadTimeoutError)
+
+
+class AmbiguousError(AwsError):
+    """The request may have been done, or not: the answer is missing or says nothing of it."""
+
+
+@dataclass(kw_only=True)
+class Pace:
+    """Lets requests go one after the other, some time apart."""
+
+    spacing: float = SPACING_SECONDS
+    next_at: float = 0.0
+
+    async def turn(self) -> None:
+        """Wait until it is this request's turn."""
+        now = anyio.current_time()
+        at = max(now, self.next_at)
+        self.next_at = at + self.spacing
+        await anyio.sleep(at - now)
+
+
+@dataclass(kw_only=True)
+class Asker:
+    """Asks one region.
+
+    Attributes:
+        threads: how many requests may be under way.
+        retries: requests that had to be made again so far.
+        renew: makes new credentials where the old have expired; gives False where it cannot.
+    """
+
+    region: str
+    threads: anyio.CapacityLimiter
+    pace: Pace = field(default_factory=Pace)
+    retries: int = 0
+    renew: Callable[[], bool] = lambda: False
+
+    async def ask(self, call: Callable[[], Result], what: str) -> Result:
+        """Make a request that may be made twice, until it is answered.
+
+        Args:
+            call: makes the request, by boto3.
+            what: what it is for, as the beginning of an error's sentence.
+
+        Raises:
+            AwsError: AWS refuses, or does not answer however often it is asked.
+        """
+        try:
+            async for attempt in stamina.retry_context(
+                on=self._worth_another_try,
+                attempts=ATTEMPTS,
+                timeout=None,
+                wait_initial=FIRST_PAUSE_SECONDS,
+                wait_max=LONGEST_PAUSE_SECONDS,
+                wait_jitter=FIRST_PAUSE_SECONDS,
+            ):
+                with attempt:
+                    self.retries += attempt.num > 1
+                    return await self._request(call, self.threads)
+        except (BotoCoreError, ClientError) as error:
+            raise _told(error, what, self.region) from error
+        raise AssertionError("unreachable")
+
+    async def ask_once(
+        self, call: Callable[[], Result], what: str, transfers: anyio.CapacityLimiter
+    ) -> Result:
+        """Make a request that must not be made twice.
+
+        Args:
+            call: makes the request, by boto3.
+            what: what it is for.
+            transfers: how many uploads may be under way.
+
+        Raises:
+            AmbiguousError: nobody knows whether it was done.
+            AwsError: it was not done, and asking again would not help.
+        """
+        try:
+            return await self._request(call, transfers)
+        except (BotoCoreError, ClientError) as error:
+            told = _told(error, what, self.region)
+            if _is_ambiguous(error) or self._worth_another_try(error):
+                raise AmbiguousError(str(told), hint=told.hint) from error
+            raise told from error
+
+    async def _request(self, call: Callable[[], Result], limiter: anyio.CapacityLimiter) -> Result:
+        async with limiter:  # before its turn: those that waited for a thread come no closer
+            await self.pace.turn()
+            return await in_thread(call)
+
+    def _worth_another_try(self, error: Exception) -> bool:
+        code = _code(error)
+        if code in _EXPIRED:
+            return self.renew()
+        return bool(_THROTTLED.search(code)) or _is_ambiguous(error)
+
+
+async def in_thread(call: Callable[[], Result]) -> Result:
+    """Make a call in a thread of its own, which holds up neither a cancellation nor the exit.
+
+    anyio's threads are waited for when the process ends, which may take as long as an upload.
+    """
+    loop = asyncio.get_running_loop()
+    settled: asyncio.Future[Result] = loop.create_future()
+
+    def settle(setting: Callable[[], None]) -> None:
+        if not settled.done():
+            setting()
+
+    def work() -> None:
+        try:
+            setting = partial(settled.set_result, call())
+        except BaseException as error:  # noqa: BLE001  the caller's, whatever it is
+            setting = partial(settled.set_exception, error)
+        with suppress(RuntimeError):  # nobody waits any more, the loop is closed
+            loop.call_soon_threadsafe(settle, setting)
+
+    threading.Thread(target=work, daemon=True).start()
+    return await settled
+
+
+def is_expired(error: AwsError) -> bool:
+    """Whether AWS refused because the credentials have expired."""
+    cause = error.__cause__
+    return isinstance(cause, ClientError) and _code(cause) in _EXPIRED
+
+
+def _is_ambiguous(error: Exception) -> bool:
+    """Whether AWS may have done what it was asked to, without having said so."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= _SERVER_ERROR or bool(_TRANSIENT.search(_code(error)))
+    return isinstance(error, _LOST)
+
+
+def _code(error: Exception) -> str:
+    return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
+
+
+def _told(error: BotoCoreError | ClientError, what: str, region: str) -> AwsError:
+    """The error for people. boto3's messages name operations and codes, and hold no secrets."""
+    code = _code(error)
+    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+        hint = "give credentials: aws sso login, AWS_PROFILE, or --role-arn with --oidc-token"
+    elif code in _NOT_ENABLED:
+        hint = f"{region} may not be enabled for this account: enable it, or leave it out"
+    elif code in _EXPIRED:
+        hint = "the credentials have expired: get new ones and run the same command again"
+    elif "AccessDenied" in code:
+        hint = "the identity lacks a permission; oidc/ has a template with all that is needed"
+    elif "CodeStorageExceeded" in code:
+        hint = "the account's code storage in this region is full: delete old layer versions"
+    else:
+        hint = "run the same command again: what is done is not done twice"
+    return AwsError(f"{region}: {what}: {error}", hint=hint)

@@ -1,0 +1,261 @@
+"""The registry: the table in DynamoDB where every published layer version is a row."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipeline.errors import AwsError, UsageError, quoted
+from pipeline.model import REGION
+from pipeline.naming import LayerArn
+from pipeline.publish import table as shape
+from pipeline.publish.aws.session import Aws, aws_error
+from pipeline.publish.row import KEY, TIMESTAMP, ForeignRow, Item, Row, Rows, read_row, read_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
+_REFUSED = "ConditionalCheckFailedException"
+_ABSENT = "ResourceNotFoundException"
+# What DynamoDB says of a table of another shape, such as one without an index.
+_AMISS = (_ABSENT, "ValidationException")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What became of a row that was to be written.
+
+    Attributes:
+        present: the row that was there, says something else and was left alone; None where the
+            row was written.
+    """
+
+    present: Row | ForeignRow | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the row is in the registry now."""
+        return self.present is None
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A table of published layer versions; may be used by several threads.
+
+    Attributes:
+        aws: who asks.
+        table: its name.
+        region: where it is.
+    """
+
+    aws: Aws
+    table: str
+    region: str
+
+    @cached_property
+    def _client(self) -> DynamoDBClient:
+        return self.aws.client("dynamodb", self.region)
+
+    def row(self, arn: LayerArn) -> Row | ForeignRow | None:
+        """The row of a layer version; None where there is none.
+
+        Raises:
+            AwsError: AWS does not answer, or refuses.
+        """
+        with self._asking("dynamodb:GetItem"):
+            answer = self._client.get_item(
+                TableName=self.table, Key={KEY: {"S": str(arn)}}, ConsistentRead=True
+            )
+        item = answer.get("Item")
+        return read_row(cast("Item", item)) if item else None
+
+    def put(self, row: Row) -> Written:
+        """Write a row, unless there is one of its ARN that says something else.
+
+        A row that is there already is brought up to date where it is of the same distribution and
+        content, or does not tell its content; what we do not know of it stays, as do the time
+        when it was first written and whatever the new row is silent about.
+
+        Raises:
+            AwsError: AWS does not answer, or refuses.
+        """
+        item = {name: value for name, value in row.item().items() if name != KEY}
+        names = {f"#{name}": name for name in (*item, KEY, "code_sha256")}
+        values = {f":{name}": value for name, value in item.items()}
+        content = "attribute_not_exists(#code_sha256)"
+        if row.code_sha256:
+            content += " OR #code_sha256 = :code_sha256"
+        try:
+            with self._asking("dynamodb:UpdateItem"):
+                self._client.update_item(
+                    TableName=self.table,
+                    Key={KEY: {"S": str(row.arn)}},
+                    UpdateExpression=f"SET {', '.join(_assignments(item))}",
+                    ConditionExpression=f"attribute_not_exists(#{KEY}) OR "
+                    f"(#distribution = :distribution AND ({content}))",
+                    ExpressionAttributeNames=names,
+                    ExpressionAttributeValues=cast("Any", values),
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+        except _RefusedError as refused:
+            return Written(present=read_row(refused.item))
+        return Written()
+
+    def set_public(self, arn: LayerArn, *, public: bool) -> bool:
+        """Note whether every account may use a layer version.
+
+        Returns:
+            Whether there is a row of it; none is made.
+
+        Raises:
+            AwsError: AWS does not answer, or refuses.
+        """
+        try:
+            with self._asking("dynamodb:UpdateItem"):
+                self._client.update_item(
+                    TableName=self.table,
+                    Key={KEY: {"S": str(arn)}},
+                    UpdateExpression="SET #public = :public",
+                    ConditionExpression=f"attribute_exists({KEY})",
+                    ExpressionAttributeNames={"#public": "public"},
+                    ExpressionAttributeValues={":public": {"BOOL": public}},
+                )
+        except _RefusedError:
+            return False
+        return True
+
+    def of_distribution(self, name: str) -> Rows:
+        """The rows of a distribution. An index lags behind the table by a moment.
+
+        Raises:
+            AwsError: AWS does not answer, or refuses.
+        """
+        return self._query(shape.DISTRIBUTION_INDEX, name)
+
+    def of_base(self, base_layer_arn: str) -> Rows:
+        """The rows that name a base, by their version.
+
+        Raises:
+            AwsError: AWS does not answer, or refuses.
+        """
+        return self._query(shape.BASE_INDEX, base_layer_arn)
+
+    def all(self) -> Rows:
+        """Every row, in no order.
+
+        Raises:
+            AwsError: AWS does not answer, or refuses.
+        """
+        with self._asking("dynamodb:Scan"):
+            return _rows(self._client.get_paginator("scan").paginate(TableName=self.table))
+
+    def check(self) -> None:
+        """See that the table is as it should be.
+
+        Raises:
+            AwsError: it is not; the message says what is amiss, the hint how to mend it.
+        """
+        faults = self._faults()
+        if faults:
+            told = tuple(each.message for each in faults[1:])
+            raise AwsError(faults[0].message, details=told, hint=faults[0].hint)
+
+    def _query(self, index: str, value: str) -> Rows:
+        if not value:
+            return Rows(rows=())  # a key is never empty, and DynamoDB refuses to look for it
+        with self._asking("dynamodb:Query"):
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self.table,
+                IndexName=index,
+                KeyConditionExpression="#key = :value",
+                ExpressionAttributeNames={"#key": shape.INDEXES[index][0]},
+                ExpressionAttributeValues={":value": {"S": value}},
+            )
+            return _rows(pages)
+
+    def _faults(self) -> tuple[shape.Fault, ...]:
+        try:
+            described = self._client.describe_table(TableName=self.table)
+        except ClientError as error:
+            if _code(error) == _ABSENT:
+                return (shape.missing(self.table, self.region),)
+            raise self._error(error, "dynamodb:DescribeTable") from error
+        except BotoCoreError as error:
+            raise self._error(error, "dynamodb:DescribeTable") from error
+        return tuple(shape.table_faults(described, self.region))
+
+    @contextmanager
+    def _asking(self, permission: str) -> Generator[None]:
+        """Turn boto's errors into ours."""
+        try:
+            yield
+        except ClientError as error:
+            if _code(error) == _REFUSED:
+                raise _RefusedError(cast("Any", error.response).get("Item") or {}) from error
+            if _code(error) in _AMISS:
+                self.check()
+            raise self._error(error, permission) from error
+        except BotoCoreError as error:
+            raise self._error(error, permission) from error
+
+    def _error(self, error: BotoCoreError | ClientError, permission: str) -> AwsError:
+        return aws_error(
+            error,
+            f"the table {self.table} in {self.region} gave no answer",
+            "check the credentials (aws sts get-caller-identity), --table and --table-region; "
+            f"{permission} must be allowed",
+        )
+
+
+def registry(aws: Aws, table: str, region: str) -> Registry:
+    """The registry that options name.
+
+    Args:
+        aws: who asks.
+        table: its name.
+        region: where it is; empty for AWS_REGION, AWS_DEFAULT_REGION, the profile's region or,
+            where there is none of them, us-east-1.
+
+    Raises:
+        UsageError: that is no region.
+    """
+    environment = os.environ.get("AWS_REGION")  # which boto3 does not look at
+    where = region or environment or aws.session.region_name or shape.DEFAULT_REGION
+    if not re.match(REGION, where):
+        raise UsageError(f"{quoted(where)} is no region", hint="name the table's by --table-region")
+    return Registry(aws, table, where)
+
+
+class _RefusedError(Exception):
+    """A condition was not met."""
+
+    def __init__(self, item: Item) -> None:
+        super().__init__()
+        self.item = item
+
+
+def _assignments(item: Item) -> Iterator[str]:
+    """What is set; a silent attribute, and the time, where there is none yet."""
+    for name, value in item.items():
+        silent = value in ({"S": ""}, {"L": []})
+        if silent or name == TIMESTAMP:
+            yield f"#{name} = if_not_exists(#{name}, :{name})"
+        else:
+            yield f"#{name} = :{name}"
+
+
+def _rows(pages: Iterable[Mapping[str, Any]]) -> Rows:
+    return read_rows(item for page in pages for item in page.get("Items", ()))
+
+
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "")

@@ -1,0 +1,211 @@
+"""Sessions and clients of AWS: who we are, where, and how patiently we ask.
+
+A client is made under a lock, since boto3's sessions are not safe among threads; clients are.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, cast
+
+import anyio
+import boto3
+import botocore.session
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.credentials import RefreshableCredentials
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from pipeline.errors import AwsError, OcelotError
+from pipeline.publish.aws.asking import in_thread
+
+PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
+
+CONNECT_SECONDS = 10
+READ_SECONDS = 60
+# Then another region is asked, too, who we are.
+IDENTITY_SECONDS = 2.0
+ATTEMPTS = 6
+# Most connections that are kept for a service in a region; they are made as they are needed.
+CONNECTIONS = 40
+
+# Asked again, with jittered and growing pauses: whatever does the same when it is done twice.
+PATIENT = Config(
+    connect_timeout=CONNECT_SECONDS,
+    read_timeout=READ_SECONDS,
+    max_pool_connections=CONNECTIONS,
+    retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+)
+# Asked once: what is asked again by `asking`, which keeps to a pace.
+ONCE = PATIENT.merge(Config(read_timeout=20, retries={"mode": "standard", "total_max_attempts": 1}))
+# For large bodies: urllib3 gives all of a body the time that a connection may take.
+UPLOAD = ONCE.merge(Config(connect_timeout=300, read_timeout=300))
+
+
+@dataclass(frozen=True)
+class Aws:
+    """One identity in AWS.
+
+    Attributes:
+        session: gives clients.
+        credentials: those of a role that was taken on; None for the session's own.
+    """
+
+    session: boto3.Session
+    credentials: RoleCredentials | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def client(self, service: str, region: str, config: Config = PATIENT) -> Any:  # noqa: ANN401  boto3 makes clients at run time
+        """A client of a service in a region, which may be used by several threads.
+
+        Args:
+            service: such as `lambda`.
+            region: such as `eu-west-1`.
+            config: how patient it is.
+        """
+        # its stubs know a service by a literal alone
+        make = cast("Any", self.session).client
+        with self.lock:
+            return make(service, region_name=region, config=config)
+
+    def renew(self) -> bool:
+        """Have new credentials made for the next request; False where these are all there are."""
+        if self.credentials is None:
+            return False
+        self.credentials.expire()
+        return True
+
+
+class RoleCredentials(RefreshableCredentials):
+    """A role's credentials, made anew before they expire, or when AWS says that they have."""
+
+    def expire(self) -> None:
+        """Make new ones for the next request."""
+        self._expiry_time = datetime.now(tz=UTC)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """Who AWS says that we are."""
+
+    account: str
+    arn: str
+
+    @property
+    def partition(self) -> str:
+        """Such as `aws` or `aws-cn`."""
+        return self.arn.split(":")[1]
+
+
+def default_aws() -> Aws:
+    """The identity of the environment, of a profile, or of the machine.
+
+    Raises:
+        AwsError: there is no such profile.
+    """
+    try:
+        return Aws(boto3.Session())
+    except BotoCoreError as error:
+        hint = "check AWS_PROFILE and ~/.aws/config (aws configure list-profiles)"
+        raise aws_error(error, "AWS' settings cannot be used", hint) from error
+
+
+def role_aws(role: str, token: Callable[[], str], region: str) -> Aws:
+    """The identity of a role that is taken on by an OIDC token.
+
+    Args:
+        role: its ARN.
+        token: gives a token that is fresh; asked each time that credentials are made.
+        region: whose STS is asked: opt-in regions take no credentials of the global one.
+
+    Raises:
+        AwsError: STS refuses the token or the role.
+    """
+    make = cast("Any", boto3.Session()).client
+    sts = make("sts", region_name=region, config=PATIENT.merge(Config(signature_version=UNSIGNED)))
+
+    def made() -> dict[str, Any]:
+        answer = sts.assume_role_with_web_identity(
+            RoleArn=role, RoleSessionName="ocelot", WebIdentityToken=token()
+        )
+        given = answer["Credentials"]
+        return {
+            "access_key": given["AccessKeyId"],
+            "secret_key": given["SecretAccessKey"],
+            "token": given["SessionToken"],
+            "expiry_time": given["Expiration"].isoformat(),
+        }
+
+    try:
+        credentials = RoleCredentials.create_from_metadata(
+            metadata=made(), refresh_using=made, method="assume-role-with-web-identity"
+        )
+    except (BotoCoreError, ClientError) as error:
+        hint = "check the role's trust policy against this repository, ref and environment"
+        raise AwsError(f"the role {role} cannot be taken on: {error}", hint=hint) from error
+    session: Any = botocore.session.get_session()
+    session._credentials = credentials  # noqa: SLF001  botocore has no other way to give a session its own
+    return Aws(boto3.Session(botocore_session=session), credentials)
+
+
+def aws_error(error: BotoCoreError | ClientError, what: str, hint: str) -> AwsError:
+    """A user's error for what AWS, or the way to it, did not do.
+
+    boto's messages name operations and codes; they hold no secrets.
+    """
+    return AwsError(f"{what}: {error}", hint=hint)
+
+
+def identity(aws: Aws, region: str) -> Identity:
+    """Ask AWS who we are.
+
+    Raises:
+        AwsError: there are no credentials, or AWS takes them not.
+    """
+    try:
+        answer = aws.client("sts", region).get_caller_identity()
+    except (BotoCoreError, ClientError) as error:
+        raise AwsError(
+            f"AWS does not know who we are: {error}",
+            hint="give credentials: aws sso login, AWS_PROFILE, or --role-arn with --oidc-token",
+        ) from error
+    return Identity(account=answer["Account"], arn=answer["Arn"])
+
+
+async def first_identity(aws: Aws, regions: Sequence[str]) -> Identity:
+    """Who we are, from the first region that answers: one may be down or not opted into.
+
+    Raises:
+        AwsError: there are no credentials, or no region takes them.
+    """
+    found: list[Identity] = []
+    errors: list[OcelotError] = []
+
+    async with anyio.create_task_group() as tasks:
+
+        async def ask(region: str, answered: anyio.Event) -> None:
+            try:
+                found.append(await in_thread(partial(identity, aws, region)))
+            except OcelotError as error:
+                errors.append(error)
+            answered.set()
+            if found or isinstance(errors[-1].__cause__, NoCredentialsError):
+                tasks.cancel_scope.cancel()
+
+        for region in regions:
+            answered = anyio.Event()
+            tasks.start_soon(ask, region, answered)
+            with anyio.move_on_after(IDENTITY_SECONDS):
+                await answered.wait()
+    if not found:
+        raise errors[-1]
+    return found[0]
+
+
+def lambda_regions(partition: str = "aws") -> tuple[str, ...]:
+    """The regions of a partition that have AWS Lambda, by botocore's data, sorted."""
+    return tuple(sorted(boto3.Session().get_available_regions("lambda", partition)))

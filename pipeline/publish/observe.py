@@ -1,0 +1,125 @@
+"""Look what there is in AWS of each target."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+import anyio
+
+from pipeline.errors import OcelotError
+from pipeline.publish.aws.asking import Asker
+from pipeline.publish.aws.layers import LayerVersion, RegionLayers
+from pipeline.publish.plan import Observed, Target, Version
+from pipeline.publish.policy import public_statements
+from pipeline.publish.row import Row
+
+# After an answer was lost: a version may come to be seen only some seconds later.
+PATIENT_LOOKS = 4
+FIRST_PAUSE_SECONDS = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A region, and how it is asked."""
+
+    layers: RegionLayers
+    asker: Asker
+
+
+# Finds the registry's row of a layer version's ARN.
+FindRow = Callable[[str], Awaitable[Row | None]]
+
+
+async def observe(
+    target: Target, place: Place, find_row: FindRow | None, *, patient: bool
+) -> Observed:
+    """What there is of a target; where that cannot be seen, it is blocked.
+
+    Args:
+        target: zip and region.
+        place: the region.
+        find_row: looks into the registry, if there is one.
+        patient: whether somebody may have published it a moment ago.
+    """
+    try:
+        return await _observed(target, place, find_row, patient=patient)
+    except Exception as error:  # noqa: BLE001  a bug is to hold up no other target either
+        return Observed(blocked=told(error))
+
+
+def told(error: Exception) -> str:
+    """An error in a line."""
+    if isinstance(error, OcelotError):
+        return f"{error}; {error.hint}" if error.hint else str(error)
+    return f"unexpected {type(error).__name__}: {error}"
+
+
+async def _observed(
+    target: Target, place: Place, find_row: FindRow | None, *, patient: bool
+) -> Observed:
+    found, notes = await find_version(target, place, looks=PATIENT_LOOKS if patient else 1)
+    if found is None:
+        return Observed(notes=notes)
+    policy = await place.asker.ask(
+        partial(place.layers.policy, target.package.layer, found.number), "read the policy"
+    )
+    statements = public_statements(policy)
+    version = Version(
+        arn=found.arn,
+        number=found.number,
+        public=bool(statements),
+        statements=statements,
+        row=await find_row(found.arn) if find_row else None,
+    )
+    return Observed(version=version, notes=notes)
+
+
+async def find_version(
+    target: Target, place: Place, *, looks: int = 1
+) -> tuple[LayerVersion | None, tuple[str, ...]]:
+    """The oldest layer version with a target's content, and what was noticed on the way.
+
+    Its description names the content, AWS' CodeSha256 confirms it.
+
+    Args:
+        target: zip and region.
+        place: the region.
+        looks: how often to look while there is none.
+
+    Raises:
+        AwsError: the region does not answer.
+    """
+    notes: list[str] = []
+    for look in range(looks):
+        if look:
+            await anyio.sleep(FIRST_PAUSE_SECONDS * 2**look)
+        listed = await _listed(target, place)
+        notes = []
+        same = [each for each in reversed(listed) if each.described == target.package.sha256]
+        for each in same:
+            number = each.number
+            call = partial(place.layers.code_sha256, target.package.layer, number)
+            stored = await place.asker.ask(call, f"look at version {number}")
+            if stored == target.package.sha256:
+                more = [str(other.number) for other in same if other.number > number]
+                if more:
+                    notes.append(f"the same content is in version {', '.join(more)} as well")
+                return each, tuple(notes)
+            if stored:
+                notes.append(f"version {number} is described as this zip, but is sha256 {stored}")
+    return None, tuple(notes)
+
+
+async def _listed(target: Target, place: Place) -> list[LayerVersion]:
+    """All versions of a target's layer, newest first."""
+    listed: list[LayerVersion] = []
+    marker = ""
+    while True:
+        call = partial(place.layers.page, target.package.layer, marker)
+        page = await place.asker.ask(call, "list the layer's versions")
+        listed += page.versions
+        if not page.marker or page.marker == marker:
+            return sorted(listed, key=lambda each: each.number, reverse=True)
+        marker = page.marker

@@ -1,0 +1,166 @@
+"""The zips that are to be published, with all that AWS is told of them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from pipeline.build.limits import DIRECT_UPLOAD_BYTES, megabytes
+from pipeline.build.manifest import FILE_NAME, Layer, read_manifest
+from pipeline.errors import UsageError
+from pipeline.model import Architecture
+from pipeline.naming import layer_description, layer_name
+from pipeline.publish.aws.layers import PublishRequest
+
+# What a layer of an extension runs beside: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
+RUNTIMES = (
+    *("nodejs20.x", "nodejs22.x", "python3.11", "python3.12", "python3.13", "python3.14"),
+    *("java17", "java21", "java25", "dotnet8", "ruby3.3", "ruby3.4", "provided.al2023"),
+)
+MOST_RUNTIMES = 15
+LICENCE = "Apache-2.0"
+_AGAIN = "build it again"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Naming:
+    """How the layers are to be called, and what they are for.
+
+    Attributes:
+        base: what the layers' names begin with.
+        release_group: what they end with.
+        runtimes: Lambda runtimes that the layer is for.
+    """
+
+    base: str
+    release_group: str
+    runtimes: tuple[str, ...] = RUNTIMES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """A zip to be published.
+
+    Attributes:
+        layer: the layer's name.
+        described: the layer version's description.
+        record: the manifest's entry.
+    """
+
+    path: Path
+    layer: str
+    described: str
+    naming: Naming
+    record: Layer = field(repr=False)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the zip, in hex."""
+        return self.record.sha256
+
+    @cached_property
+    def md5(self) -> str:
+        """MD5 of the zip, in hex: what the registry's other users know it by."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "md5").hexdigest()
+
+    @property
+    def architecture(self) -> Architecture:
+        """What it runs on."""
+        return self.record.architecture
+
+
+def read_packages(paths: Sequence[Path], naming: Naming) -> tuple[Package, ...]:
+    """The packages of zips and of folders of zips.
+
+    Raises:
+        UsageError: a zip has no manifest, is not the one that the manifest names, is too large,
+            or AWS takes no such name.
+    """
+    if len(naming.runtimes) > MOST_RUNTIMES:
+        raise UsageError(
+            f"{len(naming.runtimes)} runtimes are named", hint=f"AWS takes {MOST_RUNTIMES} at most"
+        )
+    packages = [each for path in paths for each in _read(path, naming)]
+    names = [each.layer for each in packages]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise UsageError(f"{min(twice)} is there twice", hint="name each zip once")
+    return tuple(packages)
+
+
+def _read(path: Path, naming: Naming) -> list[Package]:
+    folder = path if path.is_dir() else path.parent
+    manifest = read_manifest(folder / FILE_NAME)
+    wanted = [
+        layer
+        for layer in (manifest.layers if manifest else ())
+        if path.is_dir() or layer.file == path.name
+    ]
+    if not wanted:
+        raise UsageError(
+            f"{folder / FILE_NAME} says nothing of {path.name}",
+            hint="publish what `ocelot build` made, with the manifest beside it",
+        )
+    return [_package(folder / layer.file, layer, naming) for layer in wanted]
+
+
+def _package(path: Path, layer: Layer, naming: Naming) -> Package:
+    try:
+        with path.open("rb") as file:
+            digest, size = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=_AGAIN) from error
+    if digest != layer.sha256:
+        raise UsageError(
+            f"{path} has sha256 {digest}, its manifest says {layer.sha256}",
+            hint="it was changed after it was built: build it again",
+        )
+    if size > DIRECT_UPLOAD_BYTES:
+        raise UsageError(
+            f"{path} is {megabytes(size)}; AWS takes {megabytes(DIRECT_UPLOAD_BYTES)} in a request",
+            hint="leave components out: publishing by way of S3 is not there yet",
+        )
+    version = layer.collector_version
+    name = layer_name(
+        naming.base, layer.architecture, layer.distribution, version, naming.release_group
+    )
+    text = layer.description or f"OpenTelemetry Collector {version}, {layer.distribution}"
+    return Package(
+        path=path,
+        layer=name,
+        described=layer_description(text, digest),
+        naming=naming,
+        record=layer,
+    )
+
+
+def publish_request(package: Package) -> PublishRequest:
+    """The request that publishes a package, the same in every region: it is made once.
+
+    Its JSON is put together around the zip, so that no more than one copy of it is made.
+
+    Raises:
+        UsageError: the zip is not what it was when it was read first.
+    """
+    try:
+        zipped = package.path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{package.path} cannot be read: {error.strerror}", hint=_AGAIN) from error
+    if hashlib.sha256(zipped).hexdigest() != package.sha256:
+        raise UsageError(f"{package.path} was changed in the meantime", hint=_AGAIN)
+    about = {
+        "CompatibleArchitectures": [package.architecture.lambda_name],
+        "CompatibleRuntimes": list(package.naming.runtimes),
+        "Description": package.described,
+        "LicenseInfo": LICENCE,
+    }
+    head = json.dumps(about).encode().removesuffix(b"}")
+    content = base64.b64encode(zipped)
+    body = b"".join((head, b', "Content": {"ZipFile": "', content, b'"}}'))
+    return PublishRequest(layer=package.layer, sha256=package.sha256, body=body)

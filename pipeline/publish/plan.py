@@ -1,0 +1,135 @@
+"""Decide what to publish: a pure function from what was seen of a target to its frozen plan.
+
+Publishing is reconciliation. For each zip and region there is one layer version that is the same
+content; whatever is missing of it (the version, its permission, its row) is a step of the plan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pipeline.publish.package import Package
+from pipeline.publish.row import Row
+
+
+class Step(StrEnum):
+    """One thing to be done for a target."""
+
+    PUBLISH = "publish"
+    SHARE = "make public"
+    UNSHARE = "make private"
+    RECORD = "record"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A zip in a region."""
+
+    region: str
+    package: Package
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from others."""
+        return (self.region, self.package.layer)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Version:
+    """A layer version with the target's content, which AWS confirmed.
+
+    Attributes:
+        public: whether everybody may use it.
+        statements: the identifiers of the policy's statements that let everybody.
+        row: the registry's row, None where there is none or no registry.
+    """
+
+    arn: str
+    number: int
+    public: bool = False
+    statements: tuple[str, ...] = ()
+    row: Row | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observed:
+    """What was seen of a target.
+
+    Attributes:
+        version: the one with the same content, the oldest of several.
+        blocked: why nothing can be done there; empty if something can.
+        notes: what else is to be told, such as a description that lies.
+    """
+
+    version: Version | None = None
+    blocked: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetPlan:
+    """What is to be done for a target; nothing where it has neither steps nor a reason."""
+
+    target: Target
+    version: Version | None = None
+    steps: tuple[Step, ...] = ()
+    blocked: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def action(self) -> str:
+        """In a few words."""
+        if self.blocked:
+            return "blocked"
+        words = [str(step) for step in self.steps]
+        return ", ".join(words if Step.PUBLISH in self.steps else ["reuse", *words])
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishPlan:
+    """All that publishing will do.
+
+    Attributes:
+        skipped: regions that are left out, with the reason.
+    """
+
+    targets: tuple[TargetPlan, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def writes(self) -> int:
+        """How many writing calls it takes."""
+        return sum(len(each.steps) for each in self.targets)
+
+
+def target_plan(
+    target: Target, seen: Observed, *, public: bool | None, registry: bool
+) -> TargetPlan:
+    """Decide what to do for a target.
+
+    Args:
+        target: zip and region.
+        seen: what there is of it.
+        public: whether everybody is to use the layers; None to leave that as it is.
+        registry: whether there is one to record them in.
+    """
+    if seen.blocked:
+        return TargetPlan(target=target, blocked=seen.blocked, notes=seen.notes)
+    version = seen.version
+    steps: list[Step] = [] if version else [Step.PUBLISH]
+    is_public = version is not None and version.public
+    if public and not is_public:
+        steps.append(Step.SHARE)
+    if public is False and is_public:
+        steps.append(Step.UNSHARE)
+    will_be_public = is_public if public is None else public
+    if registry and not (version and _recorded(version, target, public=will_be_public)):
+        steps.append(Step.RECORD)
+    return TargetPlan(target=target, version=version, steps=tuple(steps), notes=seen.notes)
+
+
+def _recorded(version: Version, target: Target, *, public: bool) -> bool:
+    """Whether the registry's row says what is so, or will be."""
+    row = version.row
+    return row is not None and row.code_sha256 == target.package.sha256 and row.public == public

@@ -1,0 +1,298 @@
+"""Lambda's layers as AWS has them, done by moto.
+
+moto gets a few bytes in place of a layer's zip. The zip itself is kept here, once for all regions
+that are sent the same, and stands in moto's answers again: a hundred uploads of 10 MB cost little.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import re
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from aws_wire import (
+    ACCESS_DENIED,
+    CODE_STORAGE_EXCEEDED,
+    AwsError,
+    Name,
+    RefusedError,
+    Request,
+    Response,
+    answer,
+    layer_path,
+)
+
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+CODE_STORAGE_BYTES = 75 * 1024**3
+UNZIPPED_BYTES = 262_144_000
+ZIPPED_BYTES = 52_428_800
+PAGE = 50
+
+_ARN = re.compile(r"arn:[^:]+:lambda:[^:]+:(?P<account>\d{12}):layer:(?P<name>[^:]+)")
+_LISTED = (
+    "LayerVersionArn",
+    "Version",
+    "Description",
+    "CreatedDate",
+    "CompatibleArchitectures",
+    "CompatibleRuntimes",
+    "LicenseInfo",
+)
+_NO_ZIP = AwsError(
+    400,
+    "InvalidParameterValueException",
+    "Could not unzip uploaded file. Please check your file, then try to upload again.",
+)
+_TOO_BIG = AwsError(
+    400,
+    "InvalidParameterValueException",
+    f"Unzipped size must be smaller than {UNZIPPED_BYTES} bytes",
+)
+
+
+Operation = Callable[[Request, Name], Response]
+
+
+class Zip(NamedTuple):
+    """The zip of layer versions.
+
+    Attributes:
+        content: bytes of it.
+        problem: why AWS does not take it.
+        stand_in: what moto has instead, in base64.
+    """
+
+    content: bytes
+    sha256: bytes
+    problem: AwsError | None
+    stand_in: str
+
+
+class _Layer(NamedTuple):
+    """A layer version that is asked for: account and name in place of an ARN."""
+
+    account: str
+    name: str
+
+
+class Layers:
+    """All layers of all accounts and regions.
+
+    Attributes:
+        downloads: URL below which `download` is served, by region and sha256.
+        code_storage: bytes in each region and account; then no more zips are taken.
+        operations: the calls that are done here.
+    """
+
+    def __init__(
+        self, moto: Callable[[Request, str], Response], account: Callable[[Name], str]
+    ) -> None:
+        """With what has moto do a request for an account, and what tells whose a call is."""
+        self.downloads = ""
+        self.code_storage = CODE_STORAGE_BYTES
+        self.operations: Mapping[str, Operation] = {
+            "PublishLayerVersion": self._publish,
+            "ListLayerVersions": self._list,
+            "GetLayerVersion": self._get,
+            "GetLayerVersionByArn": self._get,
+            "DeleteLayerVersion": self._delete,
+            "GetLayerVersionPolicy": self._policy,
+            "AddLayerVersionPermission": self._permit,
+            "RemoveLayerVersionPermission": self._policy,
+            "GetAccountSettings": self._settings,
+        }
+        self._moto = moto
+        self._account = account
+        # by sha256, by what moto has instead and by moto's sha256 of that
+        self._zips: dict[str | bytes, Zip] = {}
+        self._texts: dict[bytes, Zip] = {}  # by sha256 of their base64
+        self._stored: dict[tuple[str, str, str, int], int] = {}
+
+    def slim(self, request: Request, name: Name) -> Request:
+        """Keep the zip that a request has; it goes on with what stands for it."""
+        if name.operation != "PublishLayerVersion":
+            return request
+        # as botocore writes it; to read JSON of such a size takes longer than to hash it
+        head, key, rest = request.body.partition(b'"ZipFile": "')
+        text, end, tail = rest.partition(b'"')
+        if not key:
+            return request
+        seen = hashlib.sha256(text).digest()
+        if seen not in self._texts:
+            self._texts[seen] = self._keep(base64.b64decode(text))
+        stand_in = self._texts[seen].stand_in.encode()
+        return replace(request, body=head + key + stand_in + end + tail)
+
+    def download(self, sha256: str) -> Response:
+        """The zip that a layer version's Content.Location leads to."""
+        kept = self._zips.get(bytes.fromhex(sha256))
+        if not kept:
+            return Response(404, {}, b"")
+        return Response(200, {"content-type": "application/zip"}, kept.content)
+
+    def _keep(self, content: bytes) -> Zip:
+        sha256 = hashlib.sha256(content).digest()
+        if sha256 not in self._zips:
+            stand_in = sha256.hex().encode()
+            named = base64.b64encode(stand_in).decode()
+            kept = Zip(content, sha256, _problem(content), named)
+            moto = base64.b64encode(hashlib.sha256(stand_in).digest()).decode()
+            self._zips.update(dict.fromkeys((sha256, named, moto), kept))
+        return self._zips[sha256]
+
+    def _layer(self, name: Name, *, foreign: bool = False) -> _Layer:
+        """The layer that is meant; another account's only where that may be."""
+        own = self._account(name)
+        found = _ARN.fullmatch(name.resource)
+        layer = _Layer(found["account"], found["name"]) if found else _Layer(own, name.resource)
+        if layer.account != own and not foreign:
+            raise RefusedError(ACCESS_DENIED)
+        return layer
+
+    def _at(self, request: Request, layer: _Layer, target: str, **more: Any) -> Response:  # noqa: ANN401
+        return self._moto(replace(request, target=target, **more), layer.account)
+
+    def _statements(self, request: Request, layer: _Layer, version: int) -> list[dict[str, Any]]:
+        path = layer_path(layer.name, version, policy=True)
+        got = self._at(request, layer, path, method="GET", body=b"")
+        return json.loads(got.json["Policy"])["Statement"] if got.ok else []
+
+    def _told(self, got: Response, name: Name) -> Response:
+        """An answer on a layer version with the zip's own figures."""
+        if not got.ok:
+            return got
+        told = got.json
+        kept = self._zips[told["Content"]["CodeSha256"]]
+        told["Content"] = {
+            "Location": f"{self.downloads}{name.region}/{kept.sha256.hex()}",
+            "CodeSha256": base64.b64encode(kept.sha256).decode(),
+            "CodeSize": len(kept.content),
+        }
+        return answer(told, got.status)
+
+    def _used(self, name: Name) -> int:
+        place = (self._account(name), name.region)
+        return sum(size for where, size in self._stored.items() if where[:2] == place)
+
+    def _publish(self, request: Request, name: Name) -> Response:
+        layer, asked = self._layer(name), request.json
+        content = asked["Content"]
+        if "S3Bucket" in content:
+            target = f"/{content['S3Bucket']}/{quote(content['S3Key'])}"
+            got = self._at(request, layer, target, method="GET", body=b"", headers={})
+            if not got.ok:
+                return self._at(request, layer, layer_path(layer.name))
+            content = {"ZipFile": self._keep(got.body).stand_in}
+        kept = self._zips[content["ZipFile"]]
+        if kept.problem:
+            raise RefusedError(kept.problem)
+        if self._used(name) + len(kept.content) > self.code_storage:
+            raise RefusedError(CODE_STORAGE_EXCEEDED)
+        body = json.dumps({**asked, "Content": content}).encode()
+        got = self._told(self._at(request, layer, layer_path(layer.name), body=body), name)
+        if got.ok:
+            where = (layer.account, name.region, layer.name, got.json["Version"])
+            self._stored[where] = len(kept.content)
+        return got
+
+    def _list(self, request: Request, name: Name) -> Response:
+        layer, query = self._layer(name), request.query
+        most = int(query.get("MaxItems", PAGE))
+        if not 1 <= most <= PAGE:
+            raise RefusedError(AwsError(400, "ValidationException", f"MaxItems is 1 to {PAGE}"))
+        got = self._at(request, layer, layer_path(layer.name))
+        before = int(query.get("Marker", 1 << 62))
+        wanted = {
+            f"Compatible{kind}s": query[f"Compatible{kind}"]
+            for kind in ("Architecture", "Runtime")
+            if f"Compatible{kind}" in query
+        }
+        found = [
+            {key: each[key] for key in _LISTED if key in each}
+            for each in got.json["LayerVersions"]
+            if each["Version"] < before
+            and all(value in each.get(key, ()) for key, value in wanted.items())
+        ]
+        page = found[:most]
+        more = {"NextMarker": str(page[-1]["Version"])} if len(found) > most else {}
+        return answer({"LayerVersions": page, **more})
+
+    def _get(self, request: Request, name: Name) -> Response:
+        layer = self._layer(name, foreign=True)
+        own = self._account(name)
+        if layer.account != own and not any(
+            _opens_to(own, statement)
+            for statement in self._statements(request, layer, name.version)
+        ):
+            raise RefusedError(ACCESS_DENIED)
+        return self._told(self._at(request, layer, layer_path(layer.name, name.version)), name)
+
+    def _delete(self, request: Request, name: Name) -> Response:
+        layer = self._layer(name)
+        got = self._at(request, layer, layer_path(layer.name, name.version))
+        self._stored.pop((layer.account, name.region, layer.name, name.version), None)
+        return got
+
+    def _policy(self, request: Request, name: Name) -> Response:
+        layer = self._layer(name)
+        path = layer_path(layer.name, name.version, policy=True, statement=name.statement)
+        return self._at(request, layer, path)
+
+    def _permit(self, request: Request, name: Name) -> Response:
+        layer, asked = self._layer(name), request.json
+        sid = asked["StatementId"]
+        if any(each["Sid"] == sid for each in self._statements(request, layer, name.version)):
+            raise RefusedError(
+                AwsError(
+                    409,
+                    "ResourceConflictException",
+                    f"The statement id ({sid}) provided already exists. Please provide a new "
+                    "statement id, or remove the existing statement.",
+                )
+            )
+        if re.fullmatch(r"\d{12}", asked["Principal"]):
+            partition = _partition(name.region)
+            asked["Principal"] = f"arn:{partition}:iam::{asked['Principal']}:root"
+        if "OrganizationId" in asked:  # what moto knows under the name that functions have for it
+            asked["PrincipalOrgID"] = asked.pop("OrganizationId")
+        path = layer_path(layer.name, name.version, policy=True)
+        got = self._at(request, layer, path, body=json.dumps(asked).encode())
+        return got._replace(status=201) if got.ok else got
+
+    def _settings(self, _request: Request, name: Name) -> Response:
+        limit = {
+            "TotalCodeSize": self.code_storage,
+            "CodeSizeUnzipped": UNZIPPED_BYTES,
+            "CodeSizeZipped": ZIPPED_BYTES,
+            "ConcurrentExecutions": 1000,
+            "UnreservedConcurrentExecutions": 1000,
+        }
+        usage = {"TotalCodeSize": self._used(name), "FunctionCount": 0}
+        return answer({"AccountLimit": limit, "AccountUsage": usage})
+
+
+def _problem(content: bytes) -> AwsError | None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as opened:
+            unzipped = sum(each.file_size for each in opened.infolist())
+    except zipfile.BadZipFile:
+        return _NO_ZIP
+    return _TOO_BIG if unzipped > UNZIPPED_BYTES else None
+
+
+def _opens_to(account: str, statement: Mapping[str, Any]) -> bool:
+    """Whether a statement lets an account in; a condition (an organisation) lets none."""
+    principal = statement["Principal"]
+    named = f":iam::{account}:root" in str(principal)
+    return "Condition" not in statement and (principal == "*" or named)
+
+
+def _partition(region: str) -> str:
+    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")

@@ -1,0 +1,209 @@
+"""`ocelot layers`, by the command line, against moto's DynamoDB on loopback."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Generator, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from dynamodb import REGION, DynamoDb, served_dynamodb
+from registry_examples import PUBLISHED, arn, old_item, row
+from runs import Ran, run_ocelot
+
+from pipeline.errors import AwsError, UsageError
+from pipeline.model import Architecture
+from pipeline.publish.row import COLUMNS
+
+Layers = Callable[..., Ran]
+
+ROWS = (
+    row(),
+    row(region="us-east-1", version=3, public=False),
+    row(architecture=Architecture.ARM64, content=b"arm64"),
+    row(
+        collector="v0.159.0",
+        version=1,
+        content=b"new",
+        published=PUBLISHED + timedelta(days=1),
+    ),
+    row("other", published=PUBLISHED - timedelta(days=1)),
+)
+
+
+@pytest.fixture(scope="module")
+def dynamodb() -> Generator[DynamoDb]:
+    """A table with rows, one of an older tool's and one of nobody's among them."""
+    with served_dynamodb() as served, pytest.MonkeyPatch.context() as patch:
+        for name, value in served.environment.items():
+            patch.setenv(name, value)
+        served.clear()
+        registry = served.make_table()
+        for each in ROWS:
+            assert registry.put(each).done
+        served.store(old_item(row("older"), public={"S": "False"}))
+        served.store({"layer_arn": {"S": "hello\x1b[31m"}, "distribution": {"S": "other"}})
+        yield served
+
+
+@pytest.fixture
+def layers(dynamodb: DynamoDb, tmp_path: Path) -> Layers:
+    """Runs `ocelot layers`."""
+
+    def run(*arguments: str, env: Mapping[str, str] | None = None) -> Ran:
+        surroundings = {
+            **dynamodb.environment,
+            "AWS_CONFIG_FILE": "/nonexistent",
+            "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+            "AWS_REGION": REGION,
+            "DYNAMODB_TABLE_NAME": "",
+            "COLUMNS": "250",
+            **(env or {}),
+        }
+        return run_ocelot("layers", *arguments, cache=tmp_path, env=surroundings, cwd=tmp_path)
+
+    return run
+
+
+def listed(ran: Ran) -> list[str]:
+    """The ARNs of a list as JSON."""
+    assert ran.code == 0, ran.err
+    return [each["layer_arn"] for each in json.loads(ran.out)]
+
+
+def test_all_is_listed_with_the_newest_first(layers: Layers) -> None:
+    ran = layers("list", "--json")
+    found = listed(ran)
+    assert len(found) == 6
+    assert found[0] == str(ROWS[3].arn)
+    assert found[-2:] == [str(ROWS[4].arn), str(arn("older"))]
+
+
+def test_what_cannot_be_understood_is_told_beside_it(layers: Layers) -> None:
+    ran = layers("list", "--json")
+    assert ran.err == (
+        r"left out, since it cannot be understood: 'hello\x1b[31m': "
+        "its layer_arn is no ARN of a layer version\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (("-d", "minimal"), (3, 0, 2, 1)),
+        (("-d", "minimal", "--region", "us-east-1"), (1,)),
+        (("-d", "minimal", "--architecture", "arm64"), (2,)),
+        (("-d", "minimal", "--version", "0.159.0"), (3,)),
+        (("-d", "minimal", "--private"), (1,)),
+        (("-d", "minimal", "--public", "-a", "amd64", "--version", "v0.158.0"), (0,)),
+        (("--region", "us-east-1"), (1,)),
+        (("-d", "none"), ()),
+    ],
+)
+def test_a_list_is_narrowed(
+    layers: Layers, options: tuple[str, ...], found: tuple[int, ...]
+) -> None:
+    assert sorted(listed(layers("list", "--json", *options))) == sorted(
+        str(ROWS[at].arn) for at in found
+    )
+
+
+def test_a_list_as_csv_has_the_attributes_as_columns(layers: Layers) -> None:
+    ran = layers("list", "-d", "minimal", "--csv")
+    heading, *lines = csv.reader(io.StringIO(ran.out))
+    assert heading == list(COLUMNS)
+    assert {line[0] for line in lines} == {str(each.arn) for each in ROWS[:4]}
+
+
+def test_a_list_for_people_is_a_table(layers: Layers) -> None:
+    ran = layers("list", "-d", "minimal")
+    assert ran.code == 0
+    assert "2026-07-02 12:30" in ran.out
+    assert str(ROWS[3].arn) in ran.out
+
+
+def test_show_tells_all_of_one_layer_version(layers: Layers) -> None:
+    assert json.loads(layers("show", str(row().arn), "--json").out) == row().data()
+    assert row().code_sha256 in layers("show", str(row().arn)).out
+    assert len(layers("show", str(row().arn), "--csv").out.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (str(arn(version=99)), "has no row of arn:aws:lambda:eu-west-1:"),
+        ("hello", "'hello' is no ARN of a layer version"),
+    ],
+)
+def test_show_of_what_there_is_not_is_a_usage_error(layers: Layers, asked: str, told: str) -> None:
+    ran = layers("show", asked)
+    assert (ran.code, ran.out) == (UsageError.exit_code, "")
+    assert told in ran.err
+
+
+def test_history_is_a_line_a_release(layers: Layers) -> None:
+    data = json.loads(layers("history", "-d", "minimal", "--json").out)
+    told = [
+        (each["layer"], each["regions"], [change.split()[0] for change in each["changes"]])
+        for each in data
+    ]
+    assert told[0] == ("ocel-amd64-minimal-0_159_0-beta", [REGION], ["collector", "sha256"])
+    assert sorted(told[1:]) == [
+        ("ocel-amd64-minimal-0_158_0-beta", [REGION, "us-east-1"], []),
+        ("ocel-arm64-minimal-0_158_0-beta", [REGION], []),
+    ]
+
+
+def test_history_for_people_and_as_csv(layers: Layers) -> None:
+    assert "collector v0.158.0 -> v0.159.0" in layers("history", "-d", "minimal").out
+    lines = list(csv.DictReader(io.StringIO(layers("history", "-d", "minimal", "--csv").out)))
+    assert {line["regions"] for line in lines} == {REGION, f"{REGION}; us-east-1"}
+
+
+def test_history_needs_a_distribution(layers: Layers) -> None:
+    ran = layers("history")
+    assert ran.code == UsageError.exit_code
+    assert "--distribution" in ran.err
+
+
+def test_json_and_csv_exclude_each_other(layers: Layers) -> None:
+    ran = layers("list", "--json", "--csv")
+    assert ran.code == UsageError.exit_code
+    assert "--json and --csv exclude each other" in ran.err
+
+
+def test_another_table_is_named_by_option_or_environment(layers: Layers) -> None:
+    by_option = layers("list", "--table", "mine")
+    by_environment = layers("list", env={"DYNAMODB_TABLE_NAME": "mine"})
+    assert by_option.code == by_environment.code == AwsError.exit_code
+    assert by_option.err == by_environment.err
+    assert f"there is no table mine in {REGION}" in by_option.err
+    assert "aws dynamodb create-table" in by_option.err
+
+
+def test_the_table_is_looked_for_in_the_region_named(layers: Layers) -> None:
+    ran = layers("list", "--table-region", "us-west-2")
+    assert ran.code == AwsError.exit_code
+    assert "there is no table PublishedCustomCollectorExtensionLayers in us-west-2" in ran.err
+
+
+def test_without_credentials_it_ends_with_a_hint(layers: Layers) -> None:
+    ran = layers("list", env={"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""})
+    assert (ran.code, ran.out) == (AwsError.exit_code, "")
+    assert "Unable to locate credentials" in ran.err
+    assert "check the credentials" in ran.err
+
+
+def test_a_profile_that_there_is_not_ends_with_a_hint(layers: Layers) -> None:
+    ran = layers("list", env={"AWS_PROFILE": "mine"})
+    assert ran.code == AwsError.exit_code
+    assert "The config profile (mine) could not be found" in ran.err
+
+
+def test_an_aws_that_does_not_answer_is_told(layers: Layers) -> None:
+    ran = layers("list", env={"AWS_ENDPOINT_URL": "http://127.0.0.1:9"})
+    assert ran.code == AwsError.exit_code
+    assert "Could not connect to the endpoint URL" in ran.err

@@ -1,0 +1,359 @@
+"""The registry's calls, answered by moto's DynamoDB on loopback."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from dynamodb import REGION, DynamoDb, served_dynamodb
+from registry_examples import PUBLISHED, arn, old_item, row
+
+from pipeline.defaults import TABLE
+from pipeline.errors import AwsError, UsageError
+from pipeline.model import Architecture
+from pipeline.publish.aws import registry as door
+from pipeline.publish.aws.registry import Registry, Written
+from pipeline.publish.aws.session import Aws, default_aws
+from pipeline.publish.row import ForeignRow, Row
+from pipeline.publish.table import (
+    BASE_INDEX,
+    DEFAULT_REGION,
+    DISTRIBUTION_INDEX,
+    definition,
+)
+
+
+@pytest.fixture(scope="module")
+def server() -> Generator[DynamoDb]:
+    with served_dynamodb() as served:
+        yield served
+
+
+@pytest.fixture
+def dynamodb(server: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> DynamoDb:
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    server.clear()
+    return server
+
+
+@pytest.fixture
+def registry(dynamodb: DynamoDb) -> Registry:
+    return dynamodb.make_table()
+
+
+def amiss(registry: Registry) -> AwsError:
+    with pytest.raises(AwsError) as caught:
+        registry.check()
+    return caught.value
+
+
+def test_a_table_as_it_should_be_passes(registry: Registry) -> None:
+    registry.check()
+
+
+def test_a_table_that_is_absent_is_told_with_the_command_that_makes_it(
+    dynamodb: DynamoDb,
+) -> None:
+    error = amiss(dynamodb.registry("mine"))
+    assert str(error) == f"there is no table mine in {REGION}"
+    assert "aws dynamodb create-table --cli-input-json '{" in error.hint
+    assert error.hint.endswith(f"--region {REGION}")
+
+
+CALLS: dict[str, Callable[[Registry], object]] = {
+    "row": lambda registry: registry.row(arn()),
+    "put": lambda registry: registry.put(row()),
+    "set_public": lambda registry: registry.set_public(arn(), public=True),
+    "of_distribution": lambda registry: registry.of_distribution("minimal"),
+    "all": lambda registry: registry.all(),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_every_call_tells_that_the_table_is_absent(dynamodb: DynamoDb, call: str) -> None:
+    with pytest.raises(AwsError, match="there is no table mine in eu-west-1"):
+        CALLS[call](dynamodb.registry("mine"))
+
+
+def test_a_table_of_another_key_is_told(dynamodb: DynamoDb) -> None:
+    keys = [{"AttributeName": "distribution", "KeyType": "HASH"}]
+    error = amiss(dynamodb.make_table(KeySchema=keys))
+    assert str(error) == (
+        f"the key of the table {TABLE} in {REGION} is not layer_arn alone, a string"
+    )
+    assert error.hint.startswith("a table keeps its key")
+
+
+def test_a_table_with_a_range_key_besides_is_told(dynamodb: DynamoDb) -> None:
+    keys = [
+        {"AttributeName": "layer_arn", "KeyType": "HASH"},
+        {"AttributeName": "distribution", "KeyType": "RANGE"},
+    ]
+    assert "is not layer_arn alone" in str(amiss(dynamodb.make_table(KeySchema=keys)))
+
+
+def without(index: str) -> list[Any]:
+    return [each for each in definition("")["GlobalSecondaryIndexes"] if each["IndexName"] != index]
+
+
+def test_a_missing_index_is_told_with_the_command_that_makes_it(dynamodb: DynamoDb) -> None:
+    types = definition("")["AttributeDefinitions"][:2]
+    table = dynamodb.make_table(
+        GlobalSecondaryIndexes=without(BASE_INDEX), AttributeDefinitions=types
+    )
+    error = amiss(table)
+    assert str(error).endswith(f"has no index {BASE_INDEX}")
+    assert error.hint.startswith(f"aws dynamodb update-table --table-name {TABLE} ")
+
+
+def test_every_fault_is_told_at_once(dynamodb: DynamoDb) -> None:
+    types = definition("")["AttributeDefinitions"][:1]
+    error = amiss(dynamodb.make_table(GlobalSecondaryIndexes=None, AttributeDefinitions=types))
+    assert f"has no index {DISTRIBUTION_INDEX}" in str(error)
+    assert len(error.details) == 1
+    assert error.details[0].endswith(f"has no index {BASE_INDEX}")
+
+
+def test_an_index_of_other_keys_or_less_attributes_is_told(dynamodb: DynamoDb) -> None:
+    other = {
+        "IndexName": DISTRIBUTION_INDEX,
+        "KeySchema": [{"AttributeName": "distribution", "KeyType": "HASH"}],
+        "Projection": {"ProjectionType": "KEYS_ONLY"},
+    }
+    changed = [other, *without(DISTRIBUTION_INDEX)]
+    error = amiss(dynamodb.make_table(GlobalSecondaryIndexes=changed))
+    assert str(error).endswith("are not distribution (S) and layer_arn (S)")
+    assert "without all attributes" in error.details[0]
+    assert "delete that index" in error.hint
+
+
+def test_a_version_that_is_a_text_in_the_index_is_told(dynamodb: DynamoDb) -> None:
+    types = [{**each, "AttributeType": "S"} for each in definition("")["AttributeDefinitions"]]
+    error = amiss(dynamodb.make_table(AttributeDefinitions=types))
+    assert str(error).endswith("are not base_layer_arn (S) and version (N)")
+
+
+def test_a_query_without_its_index_tells_of_the_index(dynamodb: DynamoDb) -> None:
+    types = [
+        each
+        for each in definition("")["AttributeDefinitions"]
+        if each["AttributeName"] != "distribution"
+    ]
+    registry = dynamodb.make_table(
+        GlobalSecondaryIndexes=without(DISTRIBUTION_INDEX), AttributeDefinitions=types
+    )
+    with pytest.raises(AwsError, match=f"has no index {DISTRIBUTION_INDEX}"):
+        registry.of_distribution("minimal")
+
+
+def test_a_row_comes_back_as_it_was_put(registry: Registry) -> None:
+    assert registry.put(row()) == Written()
+    assert registry.row(row().arn) == row()
+
+
+def test_there_is_no_row_where_none_was_put(registry: Registry) -> None:
+    assert registry.row(arn()) is None
+
+
+def test_the_same_row_may_be_put_again_and_keeps_its_first_time(registry: Registry) -> None:
+    registry.put(row(public=False))
+    later = row(published=PUBLISHED + timedelta(hours=1))
+    assert registry.put(later).done
+    assert registry.row(row().arn) == row(public=True)
+
+
+def test_a_row_of_other_content_is_never_overwritten(registry: Registry) -> None:
+    registry.put(row(content=b"one"))
+    written = registry.put(row(content=b"two"))
+    assert not written.done
+    assert written.present == row(content=b"one")
+    assert registry.row(row().arn) == row(content=b"one")
+
+
+def test_a_row_without_a_digest_does_not_overwrite_one_that_has_it(registry: Registry) -> None:
+    registry.put(row())
+    written = registry.put(dataclasses.replace(row(), code_sha256="", public=False))
+    assert written.present == row()
+
+
+def test_an_older_tools_row_gets_what_it_lacks(dynamodb: DynamoDb, registry: Registry) -> None:
+    dynamodb.store({**old_item(row()), "bench": {"M": {"cold": {"N": "1"}}}})
+    assert registry.put(row()).done
+    now = registry.row(row().arn)
+    assert isinstance(now, Row)
+    assert now.code_sha256 == row().code_sha256
+    assert now.publish_timestamp
+    assert now.publish_timestamp.isoformat() == "2026-06-01T08:00:00.123456+00:00"
+    item = dynamodb.client.get_item(TableName=TABLE, Key={"layer_arn": {"S": str(row().arn)}}).get(
+        "Item", {}
+    )
+    assert item.get("bench") == {"M": {"cold": {"N": "1"}}}
+
+
+def test_a_silent_row_takes_nothing_away(registry: Registry) -> None:
+    registry.put(row())
+    silent = dataclasses.replace(
+        row(), distribution_description="", compatible_runtimes=(), upstream_ref=""
+    )
+    assert registry.put(silent).done
+    assert registry.row(row().arn) == row()
+
+
+def test_an_older_tools_row_of_another_distribution_is_left_alone(
+    dynamodb: DynamoDb, registry: Registry
+) -> None:
+    dynamodb.store(old_item(row(), distribution={"S": "other"}))
+    present = registry.put(row()).present
+    assert isinstance(present, Row)
+    assert present.distribution == "other"
+
+
+def test_a_row_that_cannot_be_understood_is_left_alone_and_told(
+    dynamodb: DynamoDb, registry: Registry
+) -> None:
+    dynamodb.store(old_item(row(), distribution=None))
+    foreign = ForeignRow(key=str(row().arn), reason="it has no distribution")
+    assert registry.put(row()).present == foreign
+    assert registry.row(row().arn) == foreign
+
+
+def test_of_many_writers_one_wins_and_the_others_are_told(registry: Registry) -> None:
+    rows = [row(content=bytes([number])) for number in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        written = list(threads.map(registry.put, rows))
+    there = registry.row(row().arn)
+    won = [one for one, outcome in zip(rows, written, strict=True) if outcome.done]
+    assert won == [there]
+    assert [outcome.present for outcome in written if not outcome.done] == [there] * 7
+
+
+def test_many_writers_of_one_row_all_succeed(registry: Registry) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        assert all(written.done for written in threads.map(registry.put, [row()] * 8))
+
+
+def test_public_is_noted_where_there_is_a_row(registry: Registry) -> None:
+    registry.put(row(public=False))
+    assert registry.set_public(row().arn, public=True)
+    assert registry.row(row().arn) == row(public=True)
+    assert registry.set_public(row().arn, public=False)
+    assert registry.row(row().arn) == row(public=False)
+
+
+def test_no_row_is_made_to_note_public(registry: Registry) -> None:
+    assert not registry.set_public(arn(), public=True)
+    assert registry.row(arn()) is None
+
+
+def test_a_distributions_rows_are_found_by_its_index(registry: Registry) -> None:
+    amd64, arm64 = row(), row(architecture=Architecture.ARM64)
+    for each in (amd64, arm64, row("other")):
+        registry.put(each)
+    assert set(registry.of_distribution("minimal").rows) == {amd64, arm64}
+    assert registry.of_distribution("none").rows == ()
+    assert registry.of_distribution("").rows == ()
+
+
+def test_the_rows_upon_a_base_are_found_in_the_order_of_their_versions(
+    registry: Registry,
+) -> None:
+    base = str(arn())
+    upon = [
+        dataclasses.replace(row("mine", version=version), base_layer_arn=base)
+        for version in (10, 9, 2)
+    ]
+    for each in (row(), *upon):
+        registry.put(each)
+    assert registry.of_base(base).rows == tuple(reversed(upon))
+    assert registry.of_base("").rows == ()
+
+
+def test_more_rows_than_one_page_holds_are_all_read(dynamodb: DynamoDb, registry: Registry) -> None:
+    rows = [
+        dataclasses.replace(row(version=version), distribution_description="x" * 200_000)
+        for version in range(1, 15)
+    ]
+    for each in rows:
+        registry.put(each)
+    page = dynamodb.client.scan(TableName=TABLE)
+    assert "LastEvaluatedKey" in page
+    assert len(page["Items"]) < len(rows)
+    assert set(registry.all().rows) == set(rows)
+    assert set(registry.of_distribution("minimal").rows) == set(rows)
+
+
+def test_foreign_rows_are_told_beside_the_others(dynamodb: DynamoDb, registry: Registry) -> None:
+    registry.put(row())
+    dynamodb.store({"layer_arn": {"S": "hello"}, "distribution": {"S": "minimal"}})
+    answer = registry.all()
+    assert answer.rows == (row(),)
+    assert [str(each) for each in answer.foreign] == [
+        "'hello': its layer_arn is no ARN of a layer version"
+    ]
+    assert registry.of_distribution("minimal") == answer
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "region"),
+    [
+        ("eu-north-1", {"AWS_REGION": "eu-west-2"}, "eu-north-1"),
+        ("", {"AWS_REGION": "eu-west-2", "AWS_DEFAULT_REGION": "eu-west-3"}, "eu-west-2"),
+        ("", {"AWS_REGION": "", "AWS_DEFAULT_REGION": "eu-west-3"}, "eu-west-3"),
+        ("", {}, DEFAULT_REGION),
+    ],
+)
+def test_the_tables_region_is_the_one_named_or_the_environments(
+    monkeypatch: pytest.MonkeyPatch, given: str, environment: dict[str, str], region: str
+) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert door.registry(default_aws(), "mine", given).region == region
+
+
+def test_the_profiles_region_counts_where_the_environment_names_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = tmp_path / "config"
+    settings.write_text("[profile mine]\nregion = eu-west-3\n", encoding="utf-8")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(settings))
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    assert door.registry(default_aws(), "mine", "").region == "eu-west-3"
+
+
+def test_a_profile_that_there_is_not_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    with pytest.raises(AwsError, match="The config profile"):
+        default_aws()
+
+
+def test_what_is_no_region_is_a_usage_error() -> None:
+    with pytest.raises(UsageError):
+        door.registry(Aws(boto3.Session()), "mine", "x.example.com/")
+
+
+def test_without_credentials_the_error_says_what_to_do(
+    dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del dynamodb
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/nonexistent")
+    with pytest.raises(AwsError, match="Unable to locate credentials") as caught:
+        Registry(Aws(boto3.Session()), "mine", REGION).all()
+    assert "check the credentials" in caught.value.hint
+    assert "dynamodb:Scan must be allowed" in caught.value.hint

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from registry_examples import PUBLISHED, row
+
+from pipeline.model import Architecture
+from pipeline.publish.history import Wanted, releases, selected
+from pipeline.publish.row import Row
+
+ARM64 = row(architecture=Architecture.ARM64)
+
+
+def days(number: int, **changed: object) -> Row:
+    """A row of that many days later."""
+    return row(published=PUBLISHED + timedelta(days=number), **changed)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fits"),
+    [
+        (Wanted(), True),
+        (Wanted(distribution="minimal"), True),
+        (Wanted(distribution="other"), False),
+        (Wanted(region="eu-west-1"), True),
+        (Wanted(region="eu-west-2"), False),
+        (Wanted(architecture=Architecture.AMD64), True),
+        (Wanted(architecture=Architecture.ARM64), False),
+        (Wanted(version="v0.158.0"), True),
+        (Wanted(version="0.158.0"), True),
+        (Wanted(version="0_158_0"), True),
+        (Wanted(version="0.158"), False),
+        (Wanted(public=True), True),
+        (Wanted(public=False), False),
+        (Wanted(distribution="minimal", region="eu-west-2"), False),
+    ],
+)
+def test_a_row_is_wanted_by_everything_that_is_given(wanted: Wanted, fits: bool) -> None:  # noqa: FBT001
+    assert selected([row()], wanted) == ((row(),) if fits else ())
+
+
+def test_a_version_is_found_in_a_row_that_has_only_the_collectors() -> None:
+    only = dataclasses.replace(row(), layer_version_str="")
+    assert selected([only], Wanted(version="0_158_0")) == (only,)
+
+
+def test_the_newest_comes_first_and_what_has_no_time_last() -> None:
+    unknown = row(published=None)
+    rows = [unknown, days(1), days(3), days(2)]
+    assert selected(rows, Wanted()) == (days(3), days(2), days(1), unknown)
+
+
+@given(st.permutations([row(), ARM64, row(region="us-east-1"), row("other"), row(version=8)]))
+def test_the_order_does_not_hang_on_the_tables(rows: list[Row]) -> None:
+    assert selected(rows, Wanted()) == selected(sorted(rows, key=repr), Wanted())
+    assert releases(rows) == releases(sorted(rows, key=repr))
+
+
+def test_one_content_in_many_regions_is_one_release() -> None:
+    rows = [row(region=region) for region in ("us-east-1", "eu-west-1", "eu-north-1")]
+    (release,) = releases([*rows, row(version=8)])
+    assert release.regions == ("eu-north-1", "eu-west-1", "us-east-1")
+    assert (release.name, release.changes) == ("ocel-amd64-minimal-0_158_0-beta", ())
+
+
+def test_a_release_counts_from_its_first_row() -> None:
+    (release,) = releases([days(2), days(0, region="us-east-1"), days(1, region="us-east-2")])
+    assert release.published == PUBLISHED
+    assert release.first.region == "us-east-1"
+
+
+def test_public_are_the_regions_where_it_is() -> None:
+    (release,) = releases([row(public=False), row(region="us-east-1", public=True)])
+    assert release.public == ("us-east-1",)
+
+
+def test_each_architecture_has_a_line_of_its_own() -> None:
+    found = releases([row(), days(1, architecture=Architecture.ARM64, content=b"arm64")])
+    assert [(each.first.architecture, each.changes) for each in found] == [
+        (Architecture.ARM64, ()),
+        (Architecture.AMD64, ()),
+    ]
+
+
+def test_a_new_collector_is_a_change_of_version_and_content() -> None:
+    new, old = releases([row(), days(1, collector="v0.159.0", content=b"new")])
+    assert old.changes == ()
+    assert [each.partition(" ")[0] for each in new.changes] == ["collector", "sha256"]
+    assert new.changes[0] == "collector v0.158.0 -> v0.159.0"
+
+
+def test_the_same_version_with_other_content_is_another_release() -> None:
+    new, old = releases([row(), days(1, content=b"new", version=8)])
+    assert new.changes == (f"sha256 {old.first.code_sha256[:12]} -> {new.first.code_sha256[:12]}",)
+
+
+def test_another_commit_is_a_change() -> None:
+    other = dataclasses.replace(days(1, content=b"new"), upstream_commit="f" * 40)
+    new, _ = releases([row(), other])
+    assert new.changes[0] == "commit 0123456789ab -> ffffffffffff"
+
+
+def test_a_release_group_is_compared_with_itself() -> None:
+    beta, prod = days(1, group="beta", content=b"new"), days(2, group="prod", content=b"new")
+    last, middle, _ = releases([row(), beta, prod])
+    assert (last.name.rpartition("-")[2], last.changes) == ("prod", ())
+    assert middle.changes
+
+
+def test_older_rows_are_told_apart_by_their_md5() -> None:
+    rows = [dataclasses.replace(each, code_sha256="") for each in (row(), days(1, content=b"new"))]
+    new, _ = releases(rows)
+    assert new.changes == (f"md5 {rows[0].md5_hash[:12]} -> {rows[1].md5_hash[:12]}",)
+
+
+def test_from_an_older_row_to_ours_the_md5_tells_what_changed() -> None:
+    old = dataclasses.replace(row(), code_sha256="")
+    assert releases([old, days(1, version=8)])[0].changes == ()
+    assert releases([old, days(1, content=b"new")])[0].changes[0].startswith("md5 ")
+
+
+def test_nothing_published_is_no_history() -> None:
+    assert releases([]) == ()

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from registry_examples import row
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.model import Architecture
+from pipeline.publish.history import Release, releases
+from pipeline.publish.row import COLUMNS, Row
+from pipeline.report import layers as report
+
+RELEASE = releases([row(), row(region="us-east-1", public=False)])[0]
+
+
+def shown(table: Table) -> str:
+    console = Console(file=io.StringIO(), width=250)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get()
+
+
+def cells(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text)))
+
+
+def test_a_layers_cells_are_in_the_order_of_the_headings() -> None:
+    assert dict(zip(report.HEADINGS, report.layer_row(row()), strict=True)) == {
+        "published": "2026-07-01 12:30",
+        "distribution": "minimal",
+        "architecture": "amd64",
+        "collector": "v0.158.0",
+        "public": "yes",
+        "layer version": str(row().arn),
+    }
+
+
+def test_what_an_older_row_lacks_is_told_as_not_known() -> None:
+    old = Row(
+        arn=row().arn,
+        distribution="minimal",
+        architecture=Architecture.AMD64,
+        layer_version_str="0_158_0",
+    )
+    assert report.layer_row(old)[:5] == ("not known", "minimal", "amd64", "0_158_0", "no")
+
+
+def test_a_releases_cells_are_in_the_order_of_the_headings() -> None:
+    assert dict(zip(report.HISTORY, report.release_row(RELEASE), strict=True)) == {
+        "published": "2026-07-01 12:30",
+        "layer": "ocel-amd64-minimal-0_158_0-beta",
+        "architecture": "amd64",
+        "sha256": row().code_sha256[:12],
+        "regions": "2",
+        "public": "in 1",
+        "changed": "",
+    }
+
+
+@pytest.mark.parametrize(("public", "told"), [(True, "yes"), (False, "no")])
+def test_public_everywhere_or_nowhere_is_a_word(public: bool, told: str) -> None:  # noqa: FBT001
+    rows = [row(public=public), row(region="us-east-1", public=public)]
+    assert report.release_row(releases(rows)[0])[5] == told
+
+
+TABLES: dict[str, Callable[[], Table]] = {
+    "layers": lambda: report.layers_table([row()]),
+    "history": lambda: report.history_table([RELEASE]),
+    "attributes": lambda: report.attributes_table(row()),
+}
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("layers", (*report.HEADINGS, *report.layer_row(row()))),
+        ("history", (*report.HISTORY, *report.release_row(RELEASE))),
+        ("attributes", (*COLUMNS, str(row().arn), "nodejs22.x; python3.13", "true")),
+    ],
+)
+def test_a_table_shows_every_cell(table: str, words: tuple[str, ...]) -> None:
+    text = shown(TABLES[table]())
+    assert [word for word in words if word not in text] == []
+
+
+def test_a_strangers_text_is_neither_markup_nor_a_terminals_command() -> None:
+    hostile = dataclasses.replace(row(), distribution="[red]x[/red]\x1b]0;title\x07\nmore")
+    text = shown(report.layers_table([hostile]))
+    assert "[red]x[/red]" in text
+    assert "\x1b" not in text
+    assert "\x07" not in text
+
+
+def test_a_row_as_data_has_every_column() -> None:
+    assert set(row().data()) == set(COLUMNS)
+    assert set(report.release_data(RELEASE)) == set(report.RELEASE_COLUMNS)
+
+
+def test_json_gives_what_the_registry_has() -> None:
+    data = json.loads(report.as_json([row().data()]))[0]
+    assert data["layer_arn"] == str(row().arn)
+    assert (data["version"], data["public"]) == (7, True)
+    assert data["compatible_runtimes"] == ["nodejs22.x", "python3.13"]
+    assert data["publish_timestamp"] == "2026-07-01T12:30:00+00:00"
+
+
+def test_a_release_as_json_names_its_regions_and_layer_versions() -> None:
+    data = json.loads(report.as_json(report.release_data(RELEASE)))
+    assert data["regions"] == ["eu-west-1", "us-east-1"]
+    assert data["public_regions"] == ["eu-west-1"]
+    assert len(data["layer_arns"]) == 2
+
+
+def test_csv_has_a_heading_and_a_line_a_row() -> None:
+    text = report.as_csv([row().data()], COLUMNS)
+    heading, line = cells(text)
+    assert heading == list(COLUMNS)
+    assert dict(zip(heading, line, strict=True))["compatible_runtimes"] == "nodejs22.x; python3.13"
+    assert text.count("\n") == 2
+    assert "\r" not in text
+
+
+def test_csv_of_nothing_is_its_heading() -> None:
+    assert cells(report.as_csv([], COLUMNS)) == [list(COLUMNS)]
+
+
+@pytest.mark.parametrize(
+    "text", ["a,b", 'say "hello"', "two\nlines", "; ", "it's", "ü", " padded ", "'=quoted"]
+)
+def test_csv_quotes_what_needs_it(text: str) -> None:
+    assert cells(report.as_csv([{"a": text, "b": "x"}], ("a", "b"))) == [["a", "b"], [text, "x"]]
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\n=1", " =1", '=HYPERLINK("x")']
+)
+def test_no_cell_is_a_formula(text: str) -> None:
+    assert cells(report.as_csv([{"a": text}], ("a",)))[1] == [f"'{text}"]
+
+
+def test_a_carriage_return_is_a_space_in_csv() -> None:
+    assert report.as_csv([{"a": "x\ry"}, {"a": "\r=1"}], ("a",)) == "a\nx y\n' =1\n"
+
+
+NO_RETURN = st.text(st.characters(exclude_characters="\r"))
+
+
+@given(st.lists(st.tuples(NO_RETURN, NO_RETURN), max_size=5))
+def test_csv_keeps_every_text(rows: list[tuple[str, str]]) -> None:
+    records: list[dict[str, Any]] = [{"a": one, "b": two} for one, two in rows]
+    reader = csv.reader(io.StringIO(report.as_csv(records, ("a", "b")), newline=""))
+    read = list(reader)[1:]
+    assert len(read) == len(rows)
+    for line, texts in zip(read, rows, strict=True):
+        assert [cell.removeprefix("'") for cell in line] == [
+            text.removeprefix("'") for text in texts
+        ]
+        assert not any(cell.startswith(("=", "+", "-", "@")) for cell in line)
+
+
+def test_a_release_is_public_where_it_is() -> None:
+    assert Release(name="x", rows=(row(),)).public == ("eu-west-1",)

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any
+
+import pytest
+
+from pipeline.defaults import TABLE
+from pipeline.publish.table import (
+    BASE_INDEX,
+    DISTRIBUTION_INDEX,
+    Fault,
+    definition,
+    missing,
+    table_faults,
+)
+
+
+def described(**changed: object) -> dict[str, Any]:
+    return {"Table": {**definition("mine"), "TableStatus": "ACTIVE", **changed}}
+
+
+def faults(**changed: object) -> list[Fault]:
+    return list(table_faults(described(**changed), "eu-west-1"))
+
+
+def indexes(**changed: object) -> list[dict[str, Any]]:
+    """The indexes, the first of them changed."""
+    first, second = definition("mine")["GlobalSecondaryIndexes"]
+    return [{**first, **changed}, second]
+
+
+def test_the_table_that_the_hint_makes_has_no_fault() -> None:
+    assert faults() == []
+    command = shlex.split(missing("mine", "eu-west-1").hint.partition("make it: ")[2])
+    assert command[:4] == ["aws", "dynamodb", "create-table", "--cli-input-json"]
+    assert json.loads(command[4]) == definition("mine")
+
+
+def test_the_tables_name_is_the_one_that_other_tools_know() -> None:
+    assert TABLE == "PublishedCustomCollectorExtensionLayers"
+    assert (DISTRIBUTION_INDEX, BASE_INDEX) == ("distribution-index", "base-layer-index")
+
+
+def test_a_missing_index_is_made_by_the_hint() -> None:
+    (fault,) = faults(GlobalSecondaryIndexes=indexes()[1:])
+    assert fault.message == f"the table mine in eu-west-1 has no index {DISTRIBUTION_INDEX}"
+    words = shlex.split(fault.hint)
+    assert json.loads(words[words.index("--global-secondary-index-updates") + 1]) == [
+        {"Create": indexes()[0]}
+    ]
+
+
+@pytest.mark.parametrize("status", ["CREATING", "DELETING", "ARCHIVED"])
+def test_a_table_that_is_not_ready_is_told(status: str) -> None:
+    (fault,) = faults(TableStatus=status)
+    assert fault.message == f"the table mine in eu-west-1 is {status}"
+
+
+def test_a_table_that_is_being_changed_can_be_used() -> None:
+    assert faults(TableStatus="UPDATING") == []
+
+
+def test_an_index_that_is_still_filled_is_told() -> None:
+    (fault,) = faults(GlobalSecondaryIndexes=indexes(IndexStatus="CREATING"))
+    assert fault.message.endswith(
+        f"index {DISTRIBUTION_INDEX} of the table mine in eu-west-1 is CREATING"
+    )
+
+
+def test_an_index_without_all_attributes_is_told() -> None:
+    (fault,) = faults(GlobalSecondaryIndexes=indexes(Projection={"ProjectionType": "INCLUDE"}))
+    assert "without all attributes" in fault.message
+
+
+def test_a_key_of_another_type_is_told() -> None:
+    types = [{**each, "AttributeType": "B"} for each in definition("")["AttributeDefinitions"]]
+    assert len(faults(AttributeDefinitions=types)) == 3
+
+
+def test_a_table_of_which_nothing_is_told_has_every_fault() -> None:
+    assert len(list(table_faults({"Table": {"TableName": "mine"}}, "eu-west-1"))) == 4
