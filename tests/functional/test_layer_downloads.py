@@ -80,6 +80,12 @@ def test_an_address_that_has_expired_is_told_without_it(authority: trustme.CA) -
         assert "cannot be had" in str(refused(location))
 
 
+def test_a_server_that_nobody_vouches_for_is_refused(authority: trustme.CA) -> None:
+    del authority  # whose certificates alone are trusted
+    with answering(200, b"a zip", 5, trustme.CA()) as location:
+        assert "cannot be had" in str(refused(location))
+
+
 def test_an_answer_that_is_no_http_is_told(
     authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:

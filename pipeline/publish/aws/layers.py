@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -81,6 +82,8 @@ def download_layer(layer: PublishedLayer) -> bytes:
         with urllib.request.urlopen(layer.location, timeout=_DOWNLOAD_SECONDS) as answer:  # noqa: S310  https alone, see above
             return bytes(answer.read(UNZIPPED_BYTES))
     except (OSError, HTTPException) as error:  # urllib's are OSErrors
+        if isinstance(error, HTTPError):
+            error.close()  # it holds the connection
         raise AwsError(f"the zip of {layer.arn} cannot be had", hint=hint) from error
 
 
