@@ -247,7 +247,8 @@ def test_a_version_that_comes_to_be_seen_late_is_not_published_again(
         seen.append(name)
         return found._replace(body=b'{"LayerVersions": []}') if len(seen) <= 4 else found
 
-    publishing.aws.mended._operations["ListLayerVersions"] = late
+    operations: Any = vars(publishing.aws.mended)["_operations"]
+    operations["ListLayerVersions"] = late
     publishing.publish()
     assert publishing.writes() == []
 
