@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aws_server import MotoServer
     from dagger_engine import Engine
     from faulty_proxy import FaultyProxy
+    from publishing import Publishing
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +68,13 @@ def aws(moto: MotoServer) -> Generator[FaultyProxy]:
     moto.reset()
     with FaultyProxy(moto) as proxy:
         yield proxy
+
+
+@pytest.fixture
+def publishing(
+    aws: FaultyProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Generator[Publishing]:
+    """A publisher with two small zips and an AWS with a registry."""
+    from publishing import prepared  # noqa: PLC0415
+
+    yield from prepared(aws, tmp_path, monkeypatch)

@@ -7,9 +7,9 @@ jittered pauses; what may not is asked once.
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import re
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -167,7 +167,8 @@ async def in_thread(call: Callable[[], Result]) -> Result:
         with suppress(RuntimeError):  # nobody waits any more, the loop is closed
             loop.call_soon_threadsafe(settle, setting)
 
-    threading.Thread(target=work, daemon=True).start()
+    # not threading's: its start() holds up the loop until the thread has begun
+    _thread.start_new_thread(work, ())
     return await settled
 
 

@@ -1,0 +1,238 @@
+"""An AWS with a registry, small zips for it, and publishing in this process or in its own."""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+import subprocess
+import threading
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from aws_rules import Call, Hook
+from aws_server import ACCOUNT
+from faulty_proxy import FaultyProxy
+from publish_examples import NAMING, dist
+from runs import CONFIG, OCELOT, Ran, environment, run_ocelot
+
+from pipeline.config import load_config
+from pipeline.naming import LayerArn, layer_arn
+from pipeline.progress import Silence
+from pipeline.publish import apply, observe, run
+from pipeline.publish.aws import asking
+from pipeline.publish.aws.registry import Registry
+from pipeline.publish.aws.session import Aws, default_aws
+from pipeline.publish.package import Package, read_packages
+from pipeline.publish.policy import public_statements
+from pipeline.publish.recording import Records
+from pipeline.publish.row import Row
+from pipeline.publish.run import Published, PublishRequested
+from pipeline.publish.table import DEFAULT_TABLE, definition
+
+IRELAND, FRANCE, OHIO = "eu-west-1", "eu-west-3", "us-east-2"
+REGIONS = (IRELAND, FRANCE, OHIO)
+HOME = "us-east-1"  # of the table
+WRITES = ("PublishLayerVersion", "AddLayerVersionPermission", "UpdateItem")
+LAYER = "ocel-amd64-minimal-0_155_0-beta"
+
+
+@dataclass(frozen=True)
+class There:
+    """What AWS has of a target."""
+
+    versions: tuple[int, ...]
+    statements: tuple[str, ...]
+    row: Row | None
+
+
+@dataclass(kw_only=True)
+class Publishing:
+    """A publisher and its AWS.
+
+    Attributes:
+        folder: of zips and cache.
+        regions: where to publish.
+    """
+
+    aws: FaultyProxy
+    folder: Path
+    regions: Sequence[str] = REGIONS
+    who: Aws | None = None
+    started: list[subprocess.Popen[str]] = field(default_factory=list[Any])
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "cache" / "publish.jsonl"
+
+    @property
+    def zips(self) -> Path:
+        return self.folder / "dist"
+
+    def packages(self) -> tuple[Package, ...]:
+        return read_packages([self.zips], NAMING)
+
+    def client(self, region: str = IRELAND) -> Any:  # noqa: ANN401
+        return self.aws.client("lambda", region)
+
+    def make_table(self) -> None:
+        self.aws.client("dynamodb", HOME).create_table(**definition(DEFAULT_TABLE))
+
+    def registry(self) -> Registry:
+        return Registry(default_aws(), DEFAULT_TABLE, HOME)
+
+    def publish(self, *, public: bool | None = True, **more: Any) -> Published:  # noqa: ANN401
+        """Publish in this process."""
+        who = self.who or default_aws()
+        dry_run = more.pop("dry_run", False)
+        requested = PublishRequested(
+            packages=self.packages(),
+            partition="aws",
+            regions=tuple(self.regions),
+            public=public,
+            **more,
+        )
+        records = Records(Registry(who, DEFAULT_TABLE, HOME), load_config(CONFIG))
+
+        async def work() -> Published:
+            return await run.publish(
+                requested,
+                who,
+                records,
+                journal=self.journal,
+                progress=Silence(),
+                dry_run=dry_run,
+            )
+
+        return anyio.run(work)
+
+    def command(self, *more: str | Path) -> list[str | Path]:
+        regions = ",".join(self.regions)
+        return ["publish", self.zips, "--regions", regions, "--config", CONFIG, *more]
+
+    def ocelot(self, *more: str | Path, env: dict[str, str] | None = None) -> Ran:
+        """Publish by the command line."""
+        return run_ocelot(
+            *self.command(*more),
+            cache=self.folder / "cache",
+            env={**self.aws.environment(), **(env or {})},
+            cwd=self.folder,
+        )
+
+    def start(self, *more: str) -> subprocess.Popen[str]:
+        """The command line, on its way."""
+        process = subprocess.Popen(
+            [str(OCELOT), *map(str, self.command("--public", *more))],
+            env=environment(self.folder / "cache", self.aws.environment()),
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.started.append(process)
+        return process
+
+    def there(self, region: str, package: Package) -> There:
+        """What AWS has of a target."""
+        client = self.client(region)
+        listed = client.list_layer_versions(LayerName=package.layer)["LayerVersions"]
+        same = [
+            each["Version"]
+            for each in reversed(listed)
+            if content_of(client, package.layer, each["Version"]) == package.sha256
+        ]
+        if not same:
+            return There((), (), None)
+        statements = public_statements(policy_of(client, package.layer, same[0]))
+        row = self.registry().row(version_arn(region, package.layer, same[0]))
+        return There(tuple(same), statements, row if isinstance(row, Row) else None)
+
+    def check_all_is_there_once(self, *, regions: Sequence[str] = ()) -> None:
+        """Each target has one version with its content, one statement and its row."""
+        self.aws.rules()
+        for region in regions or self.regions:
+            for package in self.packages():
+                there = self.there(region, package)
+                assert len(there.versions) == 1, (region, package.layer, there)
+                assert there.statements == ("publish",), (region, package.layer, there)
+                assert there.row is not None, (region, package.layer)
+                assert (there.row.code_sha256, there.row.public) == (package.sha256, True)
+
+    def writes(self) -> list[Call]:
+        """The writing calls since the record was begun."""
+        return self.aws.calls(writing=True)
+
+
+def version_arn(region: str, layer: str, version: int) -> LayerArn:
+    return layer_arn(f"arn:aws:lambda:{region}:{ACCOUNT}:layer:{layer}:{version}")
+
+
+def content_of(client: Any, layer: str, version: int) -> str:  # noqa: ANN401
+    """SHA-256 of a layer version in hex."""
+    answer = client.get_layer_version(LayerName=layer, VersionNumber=version)
+    return base64.b64decode(answer["Content"]["CodeSha256"]).hex()
+
+
+def policy_of(client: Any, layer: str, version: int) -> str:  # noqa: ANN401
+    try:
+        return client.get_layer_version_policy(LayerName=layer, VersionNumber=version)["Policy"]
+    except client.exceptions.ResourceNotFoundException:
+        return ""
+
+
+def prepared(
+    aws: FaultyProxy, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Generator[Publishing]:
+    """A publisher with an empty AWS that has a registry, in this process too; no long pauses."""
+    for name, value in aws.environment().items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(asking, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(asking, "LONGEST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(apply, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(observe, "FIRST_PAUSE_SECONDS", 0.01)
+    dist(folder / "dist")
+    publishing = Publishing(aws=aws, folder=folder)
+    publishing.make_table()
+    aws.forget()
+    yield publishing
+    for process in publishing.started:
+        process.kill()
+        process.communicate()
+
+
+def kills(process: list[subprocess.Popen[str]], number: signal.Signals) -> Hook:
+    """A hook that ends a process, and waits until it is gone; the first call alone does it."""
+    once = threading.Lock()
+
+    def kill(_call: Call) -> None:
+        if once.acquire(blocking=False):
+            process[0].send_signal(number)
+            process[0].wait(60)
+
+    return kill
+
+
+def most_in_a_second(calls: Sequence[Call]) -> int:
+    """The most calls of any second."""
+    starts = sorted(call.start for call in calls)
+    return max(
+        (sum(at <= other < at + 1 for other in starts) for at in starts),
+        default=0,
+    )
+
+
+def foreign(row: Row) -> Row:
+    """A row of other content."""
+    return replace(row, code_sha256="b" * 64)
+
+
+def told(ran: Ran) -> dict[str, Any]:
+    """The targets of a run with --json, by region and architecture."""
+    found = json.loads(ran.out)
+    return {f"{each['region']} {each['architecture']}": each for each in found["targets"]}

@@ -1,0 +1,430 @@
+"""`ocelot publish` against an AWS that does what it should."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from aws_mended import Trust, web_token
+from aws_rules import Rule
+from aws_server import ACCOUNT
+from aws_wire import NOT_OPTED_IN, SERVICE_EXCEPTION
+from publish_examples import AMD64, content, dist
+from publishing import (
+    FRANCE,
+    HOME,
+    IRELAND,
+    LAYER,
+    OHIO,
+    REGIONS,
+    WRITES,
+    Publishing,
+    foreign,
+    told,
+)
+
+from pipeline.errors import AwsError, PartlyPublishedError, PublishError, UsageError
+from pipeline.model import Architecture
+from pipeline.publish.package import LICENCE, RUNTIMES
+from pipeline.publish.plan import Step
+from pipeline.publish.run import check_outcomes
+
+OTHER = "210987654321"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/publisher"
+
+
+def test_each_layer_is_published_public_and_recorded_in_each_region(
+    publishing: Publishing,
+) -> None:
+    ran = publishing.ocelot("--public", "--json")
+    assert ran.code == 0, ran.err
+    publishing.check_all_is_there_once()
+    targets = told(ran)
+    assert set(targets) == {f"{region} {a}" for region in REGIONS for a in Architecture}
+    assert all(each["ok"] and each["public"] for each in targets.values())
+    arn = f"arn:aws:lambda:{FRANCE}:{ACCOUNT}:layer:{LAYER}:1"
+    assert targets[f"{FRANCE} amd64"]["arn"] == arn
+    assert targets[f"{FRANCE} amd64"]["done"] == ["publish", "make public", "record"]
+
+
+def test_a_layer_version_says_what_it_is_and_what_it_is_for(publishing: Publishing) -> None:
+    publishing.publish()
+    package = publishing.packages()[1]
+    found = publishing.client(OHIO).get_layer_version(LayerName=package.layer, VersionNumber=1)
+    assert found["Description"] == f"an example sha256:{package.sha256}"
+    assert found["CompatibleArchitectures"] == ["arm64"]
+    assert found["CompatibleRuntimes"] == list(RUNTIMES)
+    assert found["LicenseInfo"] == LICENCE
+
+
+def test_the_registrys_row_says_what_was_published(publishing: Publishing) -> None:
+    publishing.publish()
+    package = publishing.packages()[0]
+    row = publishing.there(IRELAND, package).row
+    assert row is not None
+    assert (row.distribution, row.architecture) == ("minimal", Architecture.AMD64)
+    assert (row.base_name, row.layer_version_str) == ("ocel", "0_155_0")
+    assert (row.code_sha256, row.md5_hash, row.public) == (package.sha256, package.md5, True)
+    assert row.compatible_runtimes == RUNTIMES
+    assert row.upstream_commit == package.record.upstream.commit
+
+
+def test_a_target_takes_three_writing_calls_and_a_second_run_none(publishing: Publishing) -> None:
+    publishing.publish()
+    assert sorted(call.operation for call in publishing.writes()) == sorted(6 * WRITES)
+    publishing.aws.forget()
+    again = publishing.publish()
+    assert publishing.writes() == []
+    assert [each.plan.action for each in again.outcomes] == ["reuse"] * 6
+    assert all(each.well and each.public and each.arn for each in again.outcomes)
+
+
+def test_a_second_command_line_writes_nothing_and_tells_that_it_reused(
+    publishing: Publishing,
+) -> None:
+    publishing.publish()
+    publishing.aws.forget()
+    ran = publishing.ocelot("--public")
+    assert ran.code == 0, ran.err
+    assert publishing.writes() == []
+    assert "6 reuse" in ran.out
+
+
+def test_a_dry_run_writes_nothing_and_tells_what_would_be_done(publishing: Publishing) -> None:
+    ran = publishing.ocelot("--public", "--dry-run", "--json")
+    assert ran.code == 0, ran.err
+    assert publishing.writes() == []
+    assert not publishing.journal.exists()
+    steps = ["publish", "make public", "record"]
+    assert all(each["steps"] == steps for each in told(ran).values())
+
+
+def test_a_dry_run_tells_a_region_that_cannot_be_seen_and_shows_a_table(
+    publishing: Publishing,
+) -> None:
+    publishing.aws.rules(Rule(region=FRANCE, error=NOT_OPTED_IN))
+    ran = publishing.ocelot("--dry-run")
+    assert ran.code == 0, ran.err
+    assert "blocked: eu-west-3: list the layer's versions" in " ".join(ran.out.split())
+
+
+def test_layers_stay_private_where_nothing_is_said(publishing: Publishing) -> None:
+    done = publishing.publish(public=None)
+    assert all(each.well and not each.public for each in done.outcomes)
+    there = publishing.there(IRELAND, publishing.packages()[0])
+    assert (there.versions, there.statements) == ((1,), ())
+    assert there.row is not None
+    assert not there.row.public
+
+
+def test_private_layers_are_made_public_afterwards(publishing: Publishing) -> None:
+    publishing.publish(public=False)
+    publishing.aws.forget()
+    publishing.publish(public=True)
+    publishing.check_all_is_there_once()
+    assert {call.operation for call in publishing.writes()} == set(WRITES[1:])
+
+
+def test_public_layers_are_made_private_afterwards(publishing: Publishing) -> None:
+    publishing.publish()
+    ran = publishing.ocelot("--private")
+    assert ran.code == 0, ran.err
+    for package in publishing.packages():
+        there = publishing.there(OHIO, package)
+        assert (there.versions, there.statements) == ((1,), ())
+        assert there.row is not None
+        assert not there.row.public
+
+
+def test_every_statement_that_lets_everybody_goes_when_a_layer_is_made_private(
+    publishing: Publishing,
+) -> None:
+    publishing.publish()
+    publishing.client().add_layer_version_permission(
+        LayerName=LAYER,
+        VersionNumber=1,
+        StatementId="by-hand",
+        Action="lambda:GetLayerVersion",
+        Principal="*",
+    )
+    publishing.publish(public=False)
+    assert publishing.there(IRELAND, publishing.packages()[0]).statements == ()
+
+
+def test_a_statement_of_our_name_that_lets_only_some_is_told(publishing: Publishing) -> None:
+    publishing.publish(public=False)
+    publishing.client().add_layer_version_permission(
+        LayerName=LAYER,
+        VersionNumber=1,
+        StatementId="publish",
+        Action="lambda:GetLayerVersion",
+        Principal=OTHER,
+    )
+    done = publishing.publish(public=True)
+    assert [each.well for each in done.outcomes] == [False, *[True] * 5]
+    assert "is not public" in done.outcomes[0].error
+    assert not done.outcomes[0].public
+
+
+def test_a_row_that_is_missing_is_written_again(publishing: Publishing) -> None:
+    publishing.publish()
+    arn = f"arn:aws:lambda:{OHIO}:{ACCOUNT}:layer:{LAYER}:1"
+    publishing.aws.client("dynamodb", HOME).delete_item(
+        TableName=publishing.registry().table, Key={"layer_arn": {"S": arn}}
+    )
+    publishing.aws.forget()
+    done = publishing.publish()
+    assert [call.operation for call in publishing.writes()] == ["UpdateItem"]
+    assert [each.plan.steps for each in done.outcomes if each.plan.steps] == [(Step.RECORD,)]
+    publishing.check_all_is_there_once()
+
+
+def test_a_row_of_other_content_is_left_alone_and_told(publishing: Publishing) -> None:
+    publishing.publish()
+    row = publishing.there(IRELAND, publishing.packages()[0]).row
+    assert row is not None
+    client = publishing.aws.client("dynamodb", HOME)
+    client.put_item(TableName=publishing.registry().table, Item=foreign(row).item())
+    ran = publishing.ocelot("--public", "--json")
+    assert ran.code == 13
+    failed = [each for each in told(ran).values() if not each["ok"]]
+    assert len(failed) == 1
+    assert "says something else" in failed[0]["error"]
+    assert publishing.registry().row(row.arn) == foreign(row)
+
+
+def lie(publishing: Publishing, sha256: str, times: int = 1) -> None:
+    """Versions that are described as a zip that they are not."""
+    for at in range(times):
+        publishing.client().publish_layer_version(
+            LayerName=LAYER,
+            Content={"ZipFile": content(AMD64, epoch=1_760_000_000 + 2 * at)},
+            Description=f"an example sha256:{sha256}",
+        )
+
+
+def test_a_version_that_only_says_it_is_our_zip_is_not_taken_for_it(
+    publishing: Publishing,
+) -> None:
+    package = publishing.packages()[0]
+    lie(publishing, package.sha256)
+    ran = publishing.ocelot("--public", "--json")
+    assert ran.code == 0, ran.err
+    target = told(ran)[f"{IRELAND} amd64"]
+    assert target["arn"].endswith(":2")
+    assert "version 1 is described as this zip, but is sha256" in target["notes"][0]
+    publishing.check_all_is_there_once()
+
+
+def test_a_version_beyond_the_first_page_is_found(publishing: Publishing) -> None:
+    publishing.regions = [IRELAND]
+    publishing.publish()
+    for at in range(55):
+        publishing.client().publish_layer_version(
+            LayerName=LAYER,
+            Content={"ZipFile": content(AMD64, epoch=1_760_000_000 + 2 * (at % 3))},
+            Description=f"number {at}",
+        )
+    publishing.aws.forget()
+    done = publishing.publish()
+    assert publishing.writes() == []
+    assert done.outcomes[0].arn.endswith(f"{LAYER}:1")
+    assert len(publishing.aws.calls("ListLayerVersions")) == 3
+
+
+def test_of_several_versions_of_the_same_content_the_oldest_counts(
+    publishing: Publishing,
+) -> None:
+    publishing.publish()
+    package = publishing.packages()[0]
+    again = {"LayerName": LAYER, "Description": package.described}
+    publishing.client().publish_layer_version(Content={"ZipFile": content()}, **again)
+    publishing.aws.forget()
+    done = publishing.publish()
+    assert publishing.writes() == []
+    assert done.outcomes[0].arn.endswith(":1")
+    assert done.outcomes[0].notes == ("the same content is in version 2 as well",)
+
+
+def test_another_content_is_a_version_of_its_own(publishing: Publishing) -> None:
+    publishing.publish()
+    dist(publishing.zips, epoch=1_760_000_000)
+    done = publishing.publish()
+    assert all(each.arn.endswith(":2") for each in done.outcomes)
+    publishing.check_all_is_there_once()
+
+
+def test_another_account_than_the_one_named_is_refused(publishing: Publishing) -> None:
+    ran = publishing.ocelot("--account", OTHER)
+    assert ran.code == 11
+    assert f"the credentials are of account {ACCOUNT}, not of {OTHER}" in ran.err
+    assert publishing.writes() == []
+
+
+def test_regions_of_another_partition_than_the_credentials_are_refused(
+    publishing: Publishing,
+) -> None:
+    publishing.regions = ["cn-north-1"]
+    with pytest.raises(UsageError, match="partition aws-cn, the regions of aws"):
+        publishing.publish()
+    assert publishing.writes() == []
+
+
+def test_without_credentials_it_is_told_how_to_get_some(publishing: Publishing) -> None:
+    none = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+    ran = publishing.ocelot("--public", env=none)
+    assert ran.code == 11
+    assert "Unable to locate credentials" in ran.err
+    assert "aws sso login" in ran.err
+    assert publishing.aws.calls() == []
+
+
+def test_without_the_table_nothing_is_published(publishing: Publishing) -> None:
+    ran = publishing.ocelot("--public", "--table", "absent")
+    assert ran.code == 11
+    assert f"there is no table absent in {HOME}" in ran.err
+    assert publishing.writes() == []
+
+
+def test_without_a_registry_layers_are_published_all_the_same(publishing: Publishing) -> None:
+    ran = publishing.ocelot("--public", "--table", "none", "--json")
+    assert ran.code == 0, ran.err
+    assert publishing.aws.calls(region=HOME) == []
+    assert all(each["done"] == ["publish", "make public"] for each in told(ran).values())
+
+
+@pytest.mark.parametrize("at", [0, 2])
+def test_a_region_that_is_not_opted_into_holds_up_no_other(publishing: Publishing, at: int) -> None:
+    publishing.aws.rules(Rule(region=REGIONS[at], error=NOT_OPTED_IN))
+    ran = publishing.ocelot("--public", "--json")
+    assert ran.code == 13
+    targets = told(ran)
+    blocked = [key for key, each in targets.items() if not each["ok"]]
+    assert blocked == [f"{REGIONS[at]} amd64", f"{REGIONS[at]} arm64"]
+    assert "may not be enabled" in targets[blocked[0]]["error"]
+    assert "2 of 6 targets are not as they should be" in ran.err
+    publishing.check_all_is_there_once(regions=[each for each in REGIONS if each != REGIONS[at]])
+
+
+def test_where_every_region_is_down_nothing_is_published(publishing: Publishing) -> None:
+    publishing.aws.rules(Rule(operation="ListLayerVersions", error=SERVICE_EXCEPTION))
+    done = publishing.publish()
+    assert len(done.outcomes) == 6
+    with pytest.raises(PublishError) as caught:
+        check_outcomes(done.outcomes)
+    assert not isinstance(caught.value, PartlyPublishedError)
+    assert len(caught.value.details) == 6
+    assert publishing.writes() == []
+
+
+def test_where_every_region_refuses_the_command_ends_with_12(publishing: Publishing) -> None:
+    publishing.aws.rules(Rule(operation="ListLayerVersions", error=NOT_OPTED_IN))
+    ran = publishing.ocelot("--public")
+    assert ran.code == 12
+    assert "6 of 6 targets are not as they should be" in ran.err
+
+
+def test_people_see_a_table_whole_arns_and_a_summary(
+    publishing: Publishing, tmp_path: Path
+) -> None:
+    summary = tmp_path / "summary.md"
+    ran = publishing.ocelot("--public", env={"GITHUB_STEP_SUMMARY": str(summary)})
+    assert ran.code == 0, ran.err
+    arn = f"arn:aws:lambda:{OHIO}:{ACCOUNT}:layer:{LAYER}:1"
+    assert arn in ran.out.splitlines()
+    assert ran.out.splitlines()[-1] == "6 publish, make public, record"
+    assert "6 publish, make public, record" in summary.read_text()
+    assert f"| {OHIO} | amd64 | publish, make public, record | {arn} |" in summary.read_text()
+
+
+def test_what_came_of_it_is_written_where_it_is_wished(
+    publishing: Publishing, tmp_path: Path
+) -> None:
+    ran = publishing.ocelot("--public", "--json", "--output", tmp_path / "new" / "done.json")
+    assert ran.code == 0, ran.err
+    assert json.loads((tmp_path / "new" / "done.json").read_text()) == json.loads(ran.out)
+
+
+def test_results_are_told_where_they_cannot_be_written(publishing: Publishing) -> None:
+    ran = publishing.ocelot("--public", "--json", "--output", "/proc/done.json")
+    assert ran.code == 8
+    assert all(each["ok"] for each in told(ran).values())
+
+
+def test_a_role_is_taken_on_by_a_token(publishing: Publishing) -> None:
+    publishing.aws.mended.trusts = [Trust(subject="repo:acme/layers:*")]
+    env = {
+        "AWS_ACCESS_KEY_ID": "",
+        "AWS_SECRET_ACCESS_KEY": "",
+        "TOKEN": web_token("repo:acme/layers:ref:refs/heads/main"),
+    }
+    ran = publishing.ocelot("--public", "--role-arn", ROLE, "--oidc-token", "env:TOKEN", env=env)
+    assert ran.code == 0, ran.err
+    publishing.check_all_is_there_once()
+    assert env["TOKEN"] not in ran.out + ran.err + publishing.journal.read_text()
+
+
+def test_a_role_that_does_not_trust_the_token_is_told_without_the_token(
+    publishing: Publishing,
+) -> None:
+    publishing.aws.mended.trusts = [Trust(subject="repo:acme/layers:*")]
+    env = {"TOKEN": web_token("repo:evil/fork:ref:refs/heads/main")}
+    ran = publishing.ocelot("--role-arn", ROLE, "--oidc-token", "env:TOKEN", env=env)
+    assert ran.code == 11
+    assert "cannot be taken on" in ran.err
+    assert env["TOKEN"] not in ran.out + ran.err
+
+
+def test_no_secret_is_in_output_or_journal(publishing: Publishing) -> None:
+    secret = {"AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI-very-secret"}
+    publishing.aws.rules(Rule(region=FRANCE, error=NOT_OPTED_IN))
+    ran = publishing.ocelot("--public", "--verbose", env=secret)
+    assert ran.code == 13
+    assert secret["AWS_SECRET_ACCESS_KEY"] not in ran.out + ran.err
+    assert secret["AWS_SECRET_ACCESS_KEY"] not in publishing.journal.read_text()
+
+
+def test_regions_that_are_all_in_quarantine_are_told(
+    publishing: Publishing, tmp_path: Path
+) -> None:
+    folder = tmp_path / "config"
+    folder.mkdir()
+    (folder / "distributions.yaml").write_text("minimal: {}\n")
+    (folder / "components.yaml").write_text("{}\n")
+    quarantine = "quarantine:\n- region: eu-west-1\n  until: 2999-01-31\n  reason: dark\n"
+    (folder / "regions.yaml").write_text(f"sets: {{}}\n{quarantine}")
+    ran = publishing.ocelot("--regions", IRELAND, "--config", folder)
+    assert ran.code == 2
+    assert "there is no region left to publish to" in ran.err
+    assert "dark" in ran.err
+
+
+def test_a_zip_of_a_distribution_that_the_config_does_not_have_is_recorded(
+    publishing: Publishing,
+) -> None:
+    manifest = publishing.zips / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"minimal"', '"their-own"'))
+    done = publishing.publish()
+    assert [each.error for each in done.outcomes] == [""] * 6
+    row = publishing.there(IRELAND, publishing.packages()[0]).row
+    assert row is not None
+    assert (row.distribution, row.base_layer_arn) == ("their-own", "")
+
+
+def test_an_account_that_is_named_and_the_right_one_is_no_hindrance(
+    publishing: Publishing,
+) -> None:
+    assert all(each.well for each in publishing.publish(account=ACCOUNT).outcomes)
+
+
+def test_a_wrong_account_in_this_process_is_told(publishing: Publishing) -> None:
+    with pytest.raises(AwsError, match="not of 210987654321"):
+        publishing.publish(account=OTHER)
+
+
+def test_a_region_that_does_not_say_who_we_are_is_not_the_only_one_asked(
+    publishing: Publishing,
+) -> None:
+    publishing.aws.rules(Rule(operation="GetCallerIdentity", region=IRELAND, error=NOT_OPTED_IN))
+    assert all(each.well for each in publishing.publish().outcomes)

@@ -1,0 +1,492 @@
+"""`ocelot publish` against an AWS with faults: whatever happens, each target exists once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_layers import Layers
+from aws_mended import Trust, web_token
+from aws_rules import HANG, Call, Gate, Rule
+from aws_server import MotoServer
+from aws_wire import (
+    ACCESS_DENIED,
+    CODE_STORAGE_EXCEEDED,
+    SERVICE_EXCEPTION,
+    THROTTLED,
+    UNAVAILABLE,
+    AwsError,
+)
+from botocore.config import Config
+from faulty_proxy import FaultyProxy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from publish_examples import AMD64, dist
+from publishing import FRANCE, IRELAND, OHIO, REGIONS, Publishing, kills, most_in_a_second, prepared
+from test_publish import ROLE
+from unit_examples import layer
+
+from pipeline.build.zip import Entry, pack
+from pipeline.github.oidc import token_of
+from pipeline.publish.apply import Outcome
+from pipeline.publish.aws import session
+from pipeline.publish.aws.session import role_aws
+from pipeline.publish.journal import BEGUN, ENDED, Journal
+from pipeline.publish.run import Published
+
+PUBLISH, PERMIT, RECORD = "PublishLayerVersion", "AddLayerVersionPermission", "UpdateItem"
+
+
+@pytest.fixture(autouse=True)
+def _short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
+    once = session.PATIENT.merge(
+        Config(read_timeout=1.5, retries={"mode": "standard", "total_max_attempts": 1})
+    )
+    monkeypatch.setattr(session, "ONCE", once)
+    monkeypatch.setattr(session, "UPLOAD", once)
+
+
+def failed(done: Published) -> dict[str, list[Outcome]]:
+    """The outcomes that are not well, by region."""
+    found: dict[str, list[Outcome]] = {}
+    for each in done.outcomes:
+        if not each.well:
+            found.setdefault(each.plan.target.region, []).append(each)
+    return found
+
+
+def all_well(done: Published) -> bool:
+    return len(done.outcomes) == 2 * len(REGIONS) and not failed(done)
+
+
+# Faults that pass
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule(operation=PUBLISH, times=1, per_region=True, reset="answer"),
+        Rule(operation=PUBLISH, times=1, per_region=True, reset="upload"),
+        Rule(operation=PUBLISH, times=2, per_region=True, reset="head"),
+        Rule(operation=PUBLISH, times=2, per_region=True, error=THROTTLED),
+        Rule(operation=PUBLISH, times=2, per_region=True, error=SERVICE_EXCEPTION),
+        Rule(operation=PUBLISH, times=2, per_region=True, error=UNAVAILABLE),
+        Rule(operation=PUBLISH, times=1, per_region=True, stall=HANG),
+        Rule(operation=PUBLISH, times=1, per_region=True, late=HANG),
+        Rule(operation=PERMIT, times=2, per_region=True, reset="answer"),
+        Rule(operation=PERMIT, times=1, per_region=True, stall=HANG),
+        Rule(operation=RECORD, times=2, reset="answer"),
+        Rule(operation="ListLayerVersions", times=3, per_region=True, error=THROTTLED),
+        Rule(operation="ListLayerVersions", times=1, per_region=True, stall=HANG),
+        Rule(operation="GetLayerVersion", times=2, per_region=True, error=UNAVAILABLE),
+        Rule(operation="GetLayerVersionPolicy", times=2, per_region=True, reset="answer"),
+    ],
+    ids=lambda rule: (
+        f"{rule.operation} {rule.reset or (rule.error and rule.error.code) or 'silence'}"
+    ),
+)
+def test_a_fault_that_passes_leaves_every_target_there_once(
+    publishing: Publishing, rule: Rule
+) -> None:
+    publishing.aws.rules(rule)
+    assert all_well(publishing.publish())
+    publishing.check_all_is_there_once()
+
+
+def test_a_lost_answer_is_looked_for_and_nothing_is_published_twice(
+    publishing: Publishing,
+) -> None:
+    publishing.aws.rules(Rule(operation=PUBLISH, reset="answer"))
+    assert all_well(publishing.publish())
+    assert len(publishing.aws.calls(PUBLISH)) == 6
+    publishing.check_all_is_there_once()
+
+
+def test_every_second_call_is_throttled_and_all_is_done(publishing: Publishing) -> None:
+    publishing.aws.rules(Rule(probability=0.4, seed=1, error=THROTTLED))
+    done = publishing.publish()
+    publishing.check_all_is_there_once()
+    assert all_well(done)
+    assert sum(each.retries for each in done.outcomes) > 0
+
+
+def test_awss_own_throttling_is_not_reached(publishing: Publishing) -> None:
+    publishing.aws.mended.requests_per_second = 15
+    done = publishing.publish()
+    assert all_well(done)
+    assert not any(call.error for call in publishing.aws.calls())
+
+
+def test_an_upload_may_take_longer_than_a_connection(
+    publishing: Publishing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publishing.regions = [IRELAND]
+    content = pack((Entry(name="noise", content=os.urandom(20_000_000)),), epoch=1_750_000_000)
+    dist(publishing.zips, AMD64)
+    (publishing.zips / AMD64).write_bytes(content)
+    (publishing.zips / "manifest.json").write_text(
+        json.dumps({"version": 1, "layers": [layer(AMD64, content).model_dump(mode="json")]})
+    )
+    monkeypatch.setattr(session, "ONCE", session.ONCE.merge(Config(connect_timeout=0.5)))
+    monkeypatch.setattr(session, "UPLOAD", session.ONCE.merge(Config(connect_timeout=60)))
+    publishing.aws.rules(Rule(operation=PUBLISH, during=lambda _: time.sleep(1)))
+    (done,) = publishing.publish().outcomes
+    assert done.error == ""
+    assert done.retries == 0
+
+
+# Faults that stay
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule(region=FRANCE, error=UNAVAILABLE),
+        Rule(region=FRANCE, reset="head"),
+        Rule(region=FRANCE, operation=PUBLISH, error=ACCESS_DENIED),
+        Rule(region=FRANCE, operation=PUBLISH, error=CODE_STORAGE_EXCEEDED),
+        Rule(region=FRANCE, operation=PUBLISH, reset="upload"),
+        Rule(region=FRANCE, operation=PERMIT, error=ACCESS_DENIED),
+        Rule(region=FRANCE, operation="GetLayerVersion", error=ACCESS_DENIED),
+    ],
+    ids=lambda rule: (
+        f"{rule.operation} {rule.reset or (rule.error and rule.error.code) or 'silence'}"
+    ),
+)
+def test_a_region_that_fails_fails_alone_and_the_next_run_mends_it(
+    publishing: Publishing, rule: Rule
+) -> None:
+    publishing.aws.rules(rule)
+    done = publishing.publish()
+    assert {region: len(each) for region, each in failed(done).items()} == {FRANCE: 2}
+    assert all(FRANCE in each.error for each in failed(done)[FRANCE])
+    publishing.check_all_is_there_once(regions=[IRELAND, OHIO])
+    assert all_well(publishing.publish())
+    publishing.check_all_is_there_once()
+
+
+def test_a_full_storage_is_told_with_what_to_do(publishing: Publishing) -> None:
+    layers: Layers = publishing.aws.mended.layers
+    layers.code_storage = publishing.packages()[0].record.size + 10
+    done = publishing.publish()
+    assert {region: len(each) for region, each in failed(done).items()} == dict.fromkeys(REGIONS, 1)
+    assert "delete old layer versions" in failed(done)[OHIO][0].error
+
+
+def test_a_silent_region_holds_up_no_other(publishing: Publishing) -> None:
+    finished: dict[str, float] = {}
+    publishing.aws.rules(
+        Rule(region=FRANCE, operation="ListLayerVersions", stall=HANG),
+        Rule(operation=RECORD, after=lambda _: finished.setdefault("others", time.monotonic())),
+    )
+    done = publishing.publish()
+    ended = time.monotonic()
+    assert set(failed(done)) == {FRANCE}
+    # six times silence until it is given up; the others had done their work long before
+    assert ended - finished["others"] > 4
+    publishing.check_all_is_there_once(regions=[IRELAND, OHIO])
+
+
+def test_a_target_that_takes_too_long_is_given_up_and_told(publishing: Publishing) -> None:
+    publishing.aws.rules(Rule(region=FRANCE, operation=PUBLISH, stall=HANG))
+    done = publishing.publish(deadline=1.0)
+    assert "not done within 1 seconds" in failed(done)[FRANCE][0].error
+    publishing.aws.rules()
+    assert all_well(publishing.publish())
+    publishing.check_all_is_there_once()
+
+
+def test_what_is_published_is_told_even_if_it_could_not_be_looked_at_again(
+    publishing: Publishing,
+) -> None:
+    publishing.aws.rules(
+        Rule(region=FRANCE, operation="ListLayerVersions", skip=2, error=UNAVAILABLE)
+    )
+    done = publishing.publish()
+    assert all(each.arn.endswith(":1") for each in failed(done)[FRANCE])
+    assert Journal(path=publishing.journal).unanswered() == frozenset()
+
+
+def test_where_nobody_knows_whether_it_was_published_the_journal_says_so(
+    publishing: Publishing,
+) -> None:
+    publishing.aws.rules(
+        Rule(region=FRANCE, operation=PUBLISH, reset="answer"),
+        Rule(region=FRANCE, operation="ListLayerVersions", skip=2, error=UNAVAILABLE),
+    )
+    assert set(failed(publishing.publish())) == {FRANCE}
+    unanswered = Journal(path=publishing.journal).unanswered()
+    assert {region for region, _, _ in unanswered} == {FRANCE}
+    publishing.aws.rules()
+    assert all_well(publishing.publish())
+    publishing.check_all_is_there_once()
+
+
+def test_a_version_that_comes_to_be_seen_late_is_not_published_again(
+    publishing: Publishing,
+) -> None:
+    publishing.regions = [FRANCE]
+    journal = Journal(path=publishing.journal)
+    publishing.publish()
+    for package in publishing.packages():
+        journal.write(BEGUN, (FRANCE, package.layer, package.sha256))
+    publishing.aws.forget()
+    listing: Any = publishing.aws.mended.layers.operations["ListLayerVersions"]
+    seen: list[Call] = []
+
+    def late(request: Any, name: Any) -> Any:  # noqa: ANN401
+        found = listing(request, name)
+        seen.append(name)
+        return found._replace(body=b'{"LayerVersions": []}') if len(seen) <= 4 else found
+
+    operations: Any = vars(publishing.aws.mended)["_operations"]
+    operations["ListLayerVersions"] = late
+    publishing.publish()
+    assert publishing.writes() == []
+
+
+def test_the_registry_that_takes_no_row_is_told_and_mended_by_the_next_run(
+    publishing: Publishing,
+) -> None:
+    publishing.aws.rules(Rule(operation=RECORD, error=ACCESS_DENIED))
+    done = publishing.publish()
+    assert len(failed(done)) == 3
+    assert all(each.public and each.arn for each in done.outcomes)
+    assert all("dynamodb:UpdateItem" in each.error for each in done.outcomes)
+    publishing.aws.rules()
+    publishing.aws.forget()
+    assert all_well(publishing.publish())
+    assert {call.operation for call in publishing.writes()} == {RECORD}
+    publishing.check_all_is_there_once()
+
+
+def test_an_answer_that_is_none_is_told_and_holds_up_no_other(publishing: Publishing) -> None:
+    publishing.aws.rules(Rule(region=FRANCE, operation=PUBLISH, error=AwsError(200, "x"), times=1))
+    done = publishing.publish()
+    assert len(done.outcomes) == 6
+    assert failed(done)[FRANCE][0].error.startswith("unexpected ")
+    assert set(failed(done)) == {FRANCE}
+
+
+def test_credentials_that_expire_in_mid_run_are_made_anew(publishing: Publishing) -> None:
+    aws = publishing.aws
+    aws.mended.trusts = [Trust(subject="repo:acme/layers:*")]
+    publishing.who = role_aws(ROLE, lambda: web_token("repo:acme/layers:x"), "us-east-1")
+    for operation in (PUBLISH, PERMIT, RECORD):
+        aws.rules(
+            Rule(
+                operation=operation,
+                times=1,
+                before=lambda _: aws.mended.expire_credentials(),
+            )
+        )
+        dist(publishing.zips, epoch=1_760_000_000 + 1000 * len(operation))
+        done = publishing.publish()
+        assert [each.error for each in done.outcomes] == [""] * 6, operation
+
+
+def test_a_token_that_is_gone_in_mid_run_is_told_for_each_target(
+    publishing: Publishing, tmp_path: Path
+) -> None:
+    aws, place = publishing.aws, tmp_path / "token"
+    aws.mended.trusts = [Trust(subject="repo:acme/layers:*")]
+    place.write_text(web_token("repo:acme/layers:x"))
+    publishing.who = role_aws(ROLE, lambda: token_of(f"file:{place}", {}), "us-east-1")
+    place.unlink()
+    aws.rules(Rule(operation=PUBLISH, times=1, before=lambda _: aws.mended.expire_credentials()))
+    done = publishing.publish()
+    assert len(done.outcomes) == 6
+    assert any("no OIDC token can be read" in each.error for each in done.outcomes)
+
+
+# A process that is killed
+
+
+MOMENTS = {
+    "before publish": Rule(operation="GetCallerIdentity"),
+    "before publish reached AWS": Rule(operation=PUBLISH, skip=1),
+    "after publish, before its answer": Rule(operation=PUBLISH, skip=1),
+    "between publish and permission": Rule(operation=PERMIT, skip=1),
+    "between permission and registry": Rule(operation=RECORD, skip=1),
+}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=lambda each: each.name)
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_run_that_is_ended_is_taken_up_by_the_next(
+    publishing: Publishing, moment: str, number: signal.Signals
+) -> None:
+    started: list[subprocess.Popen[str]] = []
+    ends: Any = kills(started, number)
+    rule = MOMENTS[moment]
+    at = {"after": ends} if "answer" in moment else {"before": ends}
+    publishing.aws.rules(replace(rule, **at))
+    started.append(publishing.start())
+    assert started[0].wait(60) == (-signal.SIGKILL if number == signal.SIGKILL else 130)
+    publishing.aws.idle()
+    publishing.aws.rules()
+    done = publishing.publish()
+    assert all_well(done)
+    publishing.check_all_is_there_once()
+
+
+def test_an_interrupted_run_does_not_wait_for_what_is_silent(publishing: Publishing) -> None:
+    gate = Gate()
+    publishing.aws.rules(
+        Rule(operation=PUBLISH, before=lambda _: gate.reached.set(), late=HANG),
+    )
+    process = publishing.start()
+    assert gate.reached.wait(60)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+
+
+# Others at the same time
+
+
+def test_of_two_publishers_at_once_both_end_with_the_same_versions(
+    publishing: Publishing,
+) -> None:
+    both = Gate()
+    seen: list[Call] = []
+
+    def hold(call: Call) -> None:
+        seen.append(call)
+        if len(seen) == 12:  # both have looked, and found nothing
+            both.opened.set()
+        both(call)
+
+    publishing.aws.rules(Rule(operation=PUBLISH, before=hold))
+    processes = [publishing.start("--json") for _ in range(2)]
+    outs = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outs
+    arns = [[each["arn"] for each in json.loads(out)["targets"]] for out, _ in outs]
+    assert arns[0] == arns[1]
+    assert all(arn.endswith(":1") for arn in arns[0])
+    for region in REGIONS:
+        for package in publishing.packages():
+            there = publishing.there(region, package)
+            assert (there.versions, there.statements) == ((1, 2), ("publish",))
+            assert there.row is not None
+            assert there.row.version == 1
+
+
+# Journals of others
+
+
+def forged(publishing: Publishing, event: str) -> str:
+    lines = [
+        json.dumps(
+            {
+                "at": "2026-01-01T00:00:00+00:00",
+                "event": event,
+                "region": region,
+                "layer": package.layer,
+                "sha256": package.sha256,
+                "arn": f"arn:aws:lambda:{region}:123456789012:layer:{package.layer}:1",
+            }
+        )
+        for region in REGIONS
+        for package in publishing.packages()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("event", [BEGUN, *ENDED])
+def test_a_forged_journal_makes_nothing_done(publishing: Publishing, event: str) -> None:
+    publishing.journal.parent.mkdir(parents=True)
+    publishing.journal.write_text(forged(publishing, event))
+    done = publishing.publish()
+    assert all(each.done[0] == "publish" for each in done.outcomes)
+    publishing.check_all_is_there_once()
+
+
+@pytest.mark.parametrize("kept", [0, 1, 150, 700])
+def test_a_truncated_journal_makes_nothing_done_and_undone(
+    publishing: Publishing, kept: int
+) -> None:
+    publishing.aws.rules(Rule(region=FRANCE, operation=PUBLISH, error=ACCESS_DENIED))
+    publishing.publish()
+    content = publishing.journal.read_bytes()
+    assert len(content) > 700
+    publishing.journal.write_bytes(content[:kept])
+    publishing.aws.rules()
+    assert all_well(publishing.publish())
+    publishing.check_all_is_there_once()
+
+
+def test_a_journal_that_cannot_be_written_keeps_from_publishing(publishing: Publishing) -> None:
+    publishing.journal.mkdir(parents=True)
+    done = publishing.publish()
+    assert all("cannot write" in each.error for each in done.outcomes)
+    assert publishing.aws.calls(PUBLISH) == []
+
+
+# All of it
+
+
+FAULTS = st.sampled_from(
+    [
+        Rule(error=THROTTLED),
+        Rule(error=SERVICE_EXCEPTION),
+        Rule(error=UNAVAILABLE),
+        Rule(reset="head"),
+        Rule(reset="upload"),
+        Rule(reset="answer"),
+    ]
+)
+OPERATIONS = st.sampled_from(
+    [PUBLISH, PERMIT, RECORD, "ListLayerVersions", "GetLayerVersion", "GetLayerVersionPolicy"]
+)
+RULES = st.builds(
+    replace,
+    FAULTS,
+    operation=OPERATIONS,
+    skip=st.integers(0, 3),
+    times=st.integers(1, 4),
+    per_region=st.booleans(),
+)
+
+
+@pytest.fixture(scope="module")
+def shared(moto: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> Generator[Publishing]:
+    with pytest.MonkeyPatch.context() as patched, FaultyProxy(moto) as aws:
+        moto.reset()
+        yield from prepared(aws, tmp_path_factory.mktemp("shared"), patched)
+
+
+EPOCHS = iter(range(1_770_000_000, 1_790_000_000, 2))
+
+
+@settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(RULES, min_size=1, max_size=4))
+def test_whatever_passing_faults_come_together_two_runs_leave_every_target_once(
+    shared: Publishing, rules: list[Rule]
+) -> None:
+    dist(shared.zips, epoch=next(EPOCHS))  # another content for each example
+    shared.aws.rules(*rules)
+    shared.aws.forget()
+    first = shared.publish()
+    assert len(first.outcomes) == 6
+    if failed(first):
+        shared.aws.rules()
+        assert all_well(shared.publish())
+    for region in REGIONS:
+        calls = [each for each in shared.aws.calls(region=region) if each.name.service == "lambda"]
+        # ten, as they are sent; they may come a little closer to one another
+        assert most_in_a_second(calls) <= 12
+    shared.check_all_is_there_once()
