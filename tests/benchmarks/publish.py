@@ -33,8 +33,9 @@ from runs import CONFIG, OCELOT, environment  # noqa: E402
 from unit_examples import layer  # noqa: E402
 
 from pipeline.build.zip import Entry, pack  # noqa: E402
+from pipeline.defaults import TABLE
 from pipeline.publish.aws.session import lambda_regions  # noqa: E402
-from pipeline.publish.table import DEFAULT_TABLE, definition  # noqa: E402
+from pipeline.publish.table import definition  # noqa: E402
 
 LATENCY = 0.3
 ZIP_BYTES = 13_000_000
@@ -45,7 +46,7 @@ REGIONS = lambda_regions()[:34]
 def stand_in(latency: float) -> Generator[FaultyProxy]:
     """An AWS with an empty registry."""
     with MotoServer() as moto, FaultyProxy(moto) as aws:
-        aws.client("dynamodb").create_table(**definition(DEFAULT_TABLE))
+        aws.client("dynamodb").create_table(**definition(TABLE))
         aws.rules(Rule(stall=latency))
         yield aws
 

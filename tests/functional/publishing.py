@@ -21,6 +21,7 @@ from publish_examples import NAMING, dist
 from runs import CONFIG, OCELOT, Ran, environment, run_ocelot
 
 from pipeline.config import load_config
+from pipeline.defaults import TABLE
 from pipeline.naming import LayerArn, layer_arn
 from pipeline.progress import Silence
 from pipeline.publish import apply, observe, run
@@ -32,7 +33,7 @@ from pipeline.publish.policy import public_statements
 from pipeline.publish.recording import Records
 from pipeline.publish.row import Row
 from pipeline.publish.run import Published, PublishRequested
-from pipeline.publish.table import DEFAULT_TABLE, definition
+from pipeline.publish.table import definition
 
 IRELAND, FRANCE, OHIO = "eu-west-1", "eu-west-3", "us-east-2"
 REGIONS = (IRELAND, FRANCE, OHIO)
@@ -80,10 +81,10 @@ class Publishing:
         return self.aws.client("lambda", region)
 
     def make_table(self) -> None:
-        self.aws.client("dynamodb", HOME).create_table(**definition(DEFAULT_TABLE))
+        self.aws.client("dynamodb", HOME).create_table(**definition(TABLE))
 
     def registry(self) -> Registry:
-        return Registry(default_aws(), DEFAULT_TABLE, HOME)
+        return Registry(default_aws(), TABLE, HOME)
 
     def publish(self, *, public: bool | None = True, **more: Any) -> Published:  # noqa: ANN401
         """Publish in this process."""
@@ -96,7 +97,7 @@ class Publishing:
             public=public,
             **more,
         )
-        records = Records(Registry(who, DEFAULT_TABLE, HOME), load_config(CONFIG))
+        records = Records(Registry(who, TABLE, HOME), load_config(CONFIG))
 
         async def work() -> Published:
             return await run.publish(
