@@ -100,6 +100,7 @@ def unpacked_bundle(path: Path, folder: Path) -> Bundle:
     Raises:
         LockError: it is damaged, or is for something else than its lock.
     """
+    files.check_writable(folder)
     opened = bundle.open_bundle(path, folder)
     index = opened.index
     entry = lock.read_lock(opened.config).find(index.distribution, index.repository, index.ref)
