@@ -9,33 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline import defaults
-from pipeline.cli import options
+from pipeline.cli import aws_options, options
 
 if TYPE_CHECKING:
     from pipeline.config import Config
-    from pipeline.publish.aws.session import Aws
     from pipeline.publish.package import Naming, Package
-    from pipeline.publish.recording import Records
     from pipeline.publish.run import Published, PublishRequested
 
 Zips = Annotated[
     list[Path] | None,
     typer.Argument(metavar="ZIP|FOLDER...", help="Layers with their manifest; default: dist/."),
-]
-Regions = Annotated[
-    str, typer.Option("--regions", help="A set of regions.yaml, `all`, or a list: a,b,c.")
-]
-Table = Annotated[
-    str,
-    typer.Option(
-        "--table", envvar="DYNAMODB_TABLE_NAME", help="The registry's table; `none` for none."
-    ),
-]
-TableRegion = Annotated[
-    str, typer.Option("--table-region", help="Where the table is; default: AWS_REGION.")
-]
-LayerName = Annotated[
-    str, typer.Option("--layer-name", "-l", help="What the layers' names begin with.")
 ]
 ReleaseGroup = Annotated[
     str, typer.Option("--release-group", help="What the layers' names end with.")
@@ -47,16 +30,6 @@ Public = Annotated[
     bool | None,
     typer.Option("--public/--private", help="Who may use the layers; default: as it is."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
-Account = Annotated[str, typer.Option("--account", help="The account id that it must be.")]
-RoleArn = Annotated[str, typer.Option("--role-arn", help="A role to take on by an OIDC token.")]
-OidcToken = Annotated[
-    str,
-    typer.Option(
-        "--oidc-token",
-        help="Where the token is: env:NAME, file:PATH, or actions, for GitHub Actions' own.",
-    ),
-]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write what came of it as JSON, too.")
 ]
@@ -64,17 +37,17 @@ Output = Annotated[
 
 def publish(
     zips: Zips = None,
-    regions: Regions = "default",
-    table: Table = defaults.TABLE,
-    table_region: TableRegion = "",
-    layer_name: LayerName = defaults.LAYER_NAME,
+    regions: aws_options.Regions = "default",
+    table: aws_options.Table = defaults.TABLE,
+    table_region: aws_options.TableRegion = "",
+    layer_name: aws_options.LayerName = defaults.LAYER_NAME,
     release_group: ReleaseGroup = defaults.RELEASE_GROUP,
     runtimes: Runtimes = "",
     public: Public = None,
-    dry_run: DryRun = False,
-    account: Account = "",
-    role_arn: RoleArn = "",
-    oidc_token: OidcToken = "actions",
+    dry_run: aws_options.DryRun = False,
+    account: aws_options.Account = "",
+    role_arn: aws_options.RoleArn = "",
+    oidc_token: aws_options.OidcToken = "actions",
     output: Output = None,
     as_json: options.AsJson = False,
     verbose: options.Verbose = False,
@@ -96,8 +69,8 @@ def publish(
     loaded = load_config(project.config_folder(config))
     packages = read_packages(zips or [Path("dist")], _naming(layer_name, release_group, runtimes))
     request = _request(loaded, packages, regions, public=public, account=account)
-    aws = _aws(role_arn, oidc_token, request.regions)
-    records = _records(aws, table, table_region, loaded)
+    aws = aws_options.opened_aws(role_arn, oidc_token, request.regions)
+    records = aws_options.opened_records(aws, table, table_region, loaded)
     console = Console(stderr=True, highlight=False)
     with shown_progress(console, os.environ, verbose=verbose) as progress:
 
@@ -131,21 +104,9 @@ def _request(
     public: bool | None,
     account: str,
 ) -> PublishRequested:
-    from datetime import UTC, datetime
-
-    from pipeline.errors import UsageError
-    from pipeline.publish.aws.session import PARTITIONS, lambda_regions
-    from pipeline.publish.regions import chosen_regions
     from pipeline.publish.run import PublishRequested
 
-    known = {partition: lambda_regions(partition) for partition in PARTITIONS}
-    today = datetime.now(tz=UTC).date()
-    choice = chosen_regions(config.regions, regions, known=known, today=today)
-    if not choice.regions:
-        reasons = tuple(f"{region}: {reason}" for region, reason in choice.skipped)
-        raise UsageError(
-            "there is no region left to publish to", hint="name others: --regions", details=reasons
-        )
+    choice = aws_options.chosen(config, regions)
     return PublishRequested(
         packages=packages,
         partition=choice.partition,
@@ -154,25 +115,6 @@ def _request(
         public=public,
         account=account,
     )
-
-
-def _aws(role_arn: str, oidc_token: str, regions: tuple[str, ...]) -> Aws:
-    from functools import partial
-
-    from pipeline.github.oidc import token_of
-    from pipeline.publish.aws.session import default_aws, role_aws
-
-    if not role_arn:
-        return default_aws()
-    region = os.environ.get("AWS_REGION") or regions[0]
-    return role_aws(role_arn, partial(token_of, oidc_token, os.environ), region)
-
-
-def _records(aws: Aws, table: str, table_region: str, config: Config) -> Records | None:
-    from pipeline.publish.aws.registry import registry
-    from pipeline.publish.recording import Records
-
-    return None if table == "none" else Records(registry(aws, table, table_region), config)
 
 
 def _report(done: Published, output: Path | None, *, as_json: bool) -> None:

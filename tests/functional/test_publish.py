@@ -396,7 +396,7 @@ def test_regions_that_are_all_in_quarantine_are_told(
     (folder / "regions.yaml").write_text(f"sets: {{}}\n{quarantine}")
     ran = publishing.ocelot("--regions", IRELAND, "--config", folder)
     assert ran.code == 2
-    assert "there is no region left to publish to" in ran.err
+    assert "there is no region left to work in" in ran.err
     assert "dark" in ran.err
 
 
