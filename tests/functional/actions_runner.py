@@ -7,10 +7,11 @@ files. Actions are not run but stood in for: a checkout, artifacts with digests,
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,23 +75,35 @@ class Runner:
     secrets: Mapping[str, str] = field(default_factory=dict[str, str])
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
     artifacts: dict[str, Path] = field(default_factory=dict[str, Path])
+    numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def run(
-        self, name: str, inputs: Values | None = None, *, only: Sequence[str] = ()
+        self,
+        name: str,
+        inputs: Values | None = None,
+        *,
+        only: Sequence[str] = (),
+        after: Mapping[str, JobRan] | None = None,
     ) -> dict[str, JobRan]:
-        """Run a workflow's jobs, in the order they stand in; those of a matrix for its first."""
+        """Run a workflow's jobs, in the order they stand in; those of a matrix for its first.
+
+        Args:
+            name: the workflow's file.
+            inputs: by name; the others are what they are by default.
+            only: these jobs and no others.
+            after: jobs that have been run.
+        """
         workflow = read_workflow(name)
-        done: dict[str, JobRan] = {}
-        for job_id, job in workflow["jobs"].items():
-            if only and job_id not in only:
-                continue
+        done = dict(after or {})
+        for job_id in only or workflow["jobs"]:
+            job = workflow["jobs"][job_id]
             done[job_id] = self._job(job_id, job, workflow, given(workflow, inputs or {}), done)
         return done
 
     def _job(
         self, job_id: str, job: Values, workflow: Values, inputs: Values, done: dict[str, JobRan]
     ) -> JobRan:
-        ran = JobRan(workspace=self.folder / f"{job_id}-{len(self.artifacts)}")
+        ran = JobRan(workspace=self.folder / f"{next(self.numbers)}-{job_id}")
         needed = job.get("needs", [])
         names = [needed] if isinstance(needed, str) else needed
         needs = {n: {"result": done[n].result, "outputs": done[n].outputs} for n in names}
@@ -105,6 +118,7 @@ class Runner:
             "steps": {},
             "success()": lambda: all(each["result"] == "success" for each in needs.values()),
             "cancelled()": lambda: False,
+            "hashFiles()": lambda *patterns: digest_of(ran.workspace, *patterns),
         }
         if not is_true(job.get("if", "success()"), contexts):
             ran.result = "skipped"
@@ -223,7 +237,7 @@ class _Job:
     def _upload(self, told: Mapping[str, str]) -> dict[str, str]:
         """Keep files under a number; what several paths have in common is left out of the names."""
         paths = [self.ran.workspace / line for line in told["path"].split()]
-        number = str(1000 + len(self.runner.artifacts))
+        number = str(1000 + next(self.runner.numbers))
         kept = self.runner.folder / "artifacts" / number / told["name"]
         single = paths[0] if paths[0].is_dir() else paths[0].parent
         root = self.ran.workspace if len(paths) > 1 else single
@@ -252,10 +266,10 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def digest_of(folder: Path) -> str:
-    """A digest of all files in a folder."""
+def digest_of(folder: Path, *patterns: str) -> str:
+    """A digest of a folder's files, or of those of some patterns."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
+    for path in sorted({path for each in patterns or ("**/*",) for path in folder.glob(each)}):
         digest.update(path.relative_to(folder).as_posix().encode())
         digest.update(path.read_bytes() if path.is_file() else b"")
     return digest.hexdigest()

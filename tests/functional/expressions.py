@@ -15,7 +15,7 @@ Contexts = Mapping[str, Any]
 
 _EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 _TOKEN = re.compile(
-    r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>\d+)|(?P<operator>&&|\|\||==|!=|!|\(|\))"
+    r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>\d+)|(?P<operator>&&|\|\||==|!=|!|,|\(|\))"
     r"|(?P<name>[a-z_][\w-]*(?:\.[\w-]+)*))",
     re.IGNORECASE,
 )
@@ -52,7 +52,7 @@ def value_of(expression: str, contexts: Contexts) -> Value:
 
     Args:
         expression: what stands between the braces.
-        contexts: `inputs`, `github` and the like, and functions without arguments by their name.
+        contexts: `inputs`, `github` and the like, and functions by their name with `()`.
     """
     reader = _Reader(contexts, _tokens(expression))
     value = reader.either()
@@ -116,11 +116,15 @@ class _Reader:
         return self.called(token) if self.take("(") else self.found(token)
 
     def called(self, name: str) -> Value:
-        self.expect(")")
-        function: Callable[[], Value] | None = self.contexts.get(f"{name}()")
+        function: Callable[..., Value] | None = self.contexts.get(f"{name}()")
         if function is None:
             raise ExpressionError(f"there is no function {name}")
-        return function()
+        arguments: list[Value] = []
+        while not self.take(")"):
+            if arguments:
+                self.expect(",")
+            arguments.append(self.either())
+        return function(*arguments)
 
     def found(self, name: str) -> Value:
         """A context's value: where a context may have any name, one that is not there is empty."""

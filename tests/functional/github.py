@@ -199,7 +199,9 @@ def _oidc(there: GitHub) -> Generator[str]:
             if self.headers["Authorization"] != f"bearer {there.bearer}":
                 self.send_error(401)
                 return
-            token = web_token(asked["subject"][0], aud=asked["audience"][0])
+            token = web_token(
+                asked["subject"][0], aud=asked["audience"][0], jti=secrets.token_hex(8)
+            )
             there.tokens.append(token)
             body = json.dumps({"value": token}).encode()
             self.send_response(200)

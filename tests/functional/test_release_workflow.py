@@ -2,137 +2,158 @@
 
 from __future__ import annotations
 
+import base64
 import json
-import re
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from actions_runner import JobRan
 from aws_mended import Trust
 from aws_rules import Rule
-from aws_server import ACCOUNT
+from aws_server import MotoServer
 from aws_wire import NOT_OPTED_IN
 from dagger_client import needs_schema
-from github import REPOSITORY, GitHub, github
-from publishing import FRANCE, HOME, IRELAND, Publishing
-
-from pipeline.defaults import TABLE
+from github import REPOSITORY, GitHub
+from publishing import FRANCE, IRELAND, Publishing
+from releasing import INPUTS, NAME, ZIPS, Jobs, Released, fork, logs, release, results, targets
 
 pytestmark = needs_schema
 
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/publisher"
-REGIONS = f"sets:\n  default: [{IRELAND}, {FRANCE}]\n"
-INPUTS = {"distribution": "minimal", "upstream-repo": "sample"}
-NAME = "release-layers.yml"
-ZIPS = ["collector-amd64-minimal.zip", "collector-arm64-minimal.zip"]
+BOTH = ["amd64", "arm64"]
 
 
-@pytest.fixture
-def forge(publishing: Publishing, tmp_path: Path) -> Generator[GitHub]:
-    """A fork, set up as its guide says, and an AWS whose role trusts its environment."""
-    publishing.aws.mended.trusts = [
-        Trust(subject=f"repo:{REPOSITORY}:environment:publish", role=ROLE)
-    ]
-    there = publishing.aws.environment()
-    kept = {k: v for k, v in there.items() if "KEY" not in k and k != "AWS_DEFAULT_REGION"}
-    config = {"regions.yaml": REGIONS}
-    with github(tmp_path / "github", config=config, environment=kept) as made:
-        made.runner.secrets = {"AWS_ROLE_TO_ASSUME": ROLE, "DYNAMODB_TABLE_NAME": TABLE}
-        made.runner.variables = {"DYNAMODB_TABLE_REGION": HOME}
+@pytest.fixture(scope="module")
+def released(moto: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> Generator[Released]:
+    """A release for all tests that only look at it."""
+    with release(tmp_path_factory.mktemp("released") / "github", moto) as made:
         yield made
 
 
-def released(forge: GitHub, **more: Any) -> dict[str, JobRan]:  # noqa: ANN401  as JSON has it
-    """Press the button."""
+@pytest.fixture
+def forge(released: Released, publishing: Publishing, tmp_path: Path) -> Generator[GitHub]:
+    """A fork where the layers are built already, before an empty AWS."""
+    with fork(tmp_path / "github", publishing.aws) as made:
+        made.runner.artifacts = dict(released.forge.runner.artifacts)
+        made.runner.numbers = released.forge.runner.numbers
+        yield made
+
+
+def pressed(forge: GitHub, *only: str, after: Jobs, **more: Any) -> Jobs:  # noqa: ANN401
+    """Run some jobs, after others."""
     inputs = {name.replace("_", "-"): value for name, value in more.items()}
-    return forge.runner.run(NAME, {**INPUTS, **inputs})
+    return forge.runner.run(NAME, {**INPUTS, **inputs}, only=only, after=after)
 
 
-def results(jobs: dict[str, JobRan]) -> dict[str, str]:
-    return {name: ran.result for name, ran in jobs.items()}
+def built(released: Released) -> Jobs:
+    return {"build": released.jobs["build"]}
 
 
-def logs(jobs: dict[str, JobRan]) -> str:
-    return "\n".join(ran.log for ran in jobs.values())
-
-
-def report(ran: JobRan) -> list[dict[str, Any]]:
-    text = (ran.workspace / "published" / "publish.json").read_text()
-    return json.loads(text)["targets"]
-
-
-def test_a_release_is_built_published_attested_verified_and_collected(
-    forge: GitHub, publishing: Publishing
-) -> None:
-    jobs = released(forge, set_to_public=True)
-    assert set(results(jobs).values()) == {"success"}, logs(jobs)
-    done = report(jobs["publish"])
+def test_a_release_is_built_published_attested_verified_and_collected(released: Released) -> None:
+    assert set(results(released.jobs).values()) == {"success"}, logs(released.jobs)
+    done = targets(released.jobs["publish"])
     assert sorted((each["region"], each["architecture"]) for each in done) == [
-        (region, architecture)
-        for region in (IRELAND, FRANCE)
-        for architecture in ("amd64", "arm64")
+        (region, architecture) for region in (IRELAND, FRANCE) for architecture in BOTH
     ]
     assert all(each["ok"] and each["public"] for each in done)
-    for region in (IRELAND, FRANCE):
-        listed = publishing.client(region).list_layers()["Layers"]
-        assert len(listed) == 2
-    assert {str(row.arn) for row in publishing.registry().all().rows} == {e["arn"] for e in done}
+    names = sorted(f"ocel-{each}-minimal-0_155_0-beta" for each in BOTH)
+    assert {region: sorted(found) for region, found in released.layers.items()} == {
+        IRELAND: names,
+        FRANCE: names,
+    }
+    assert released.rows == {each["arn"] for each in done}
 
 
-def test_the_report_stands_in_the_summary_and_the_files_in_one_artifact(forge: GitHub) -> None:
-    jobs = released(forge)
-    for each in report(jobs["publish"]):
-        assert each["arn"] in jobs["publish"].summary
-        assert each["arn"] in jobs["release"].summary
-    kept = next(path for path in forge.runner.artifacts.values() if path.name == "release")
-    names = sorted(path.name for path in kept.iterdir())
-    assert set(ZIPS) < set(names)
-    assert {"manifest.json", "ocelot.lock", "publish.json", "verification.json"} < set(names)
-    assert {f"{zip_[:-4]}{kind}" for zip_ in ZIPS for kind in (".cdx.json", ".intoto.json")} < set(
-        names
-    )
-    sums = (kept / "SHA256SUMS").read_text()
-    assert sorted(line.split("  ")[1] for line in sums.splitlines()) == sorted(
-        {*names} - {"SHA256SUMS"}
-    )
-    assert all(line in jobs["release"].summary for line in sums.splitlines())
+def test_the_report_stands_in_the_summaries(released: Released) -> None:
+    for each in targets(released.jobs["publish"]):
+        assert each["arn"] in released.jobs["publish"].summary
+        assert each["arn"] in released.jobs["release"].summary
+    assert "same bytes" in released.jobs["release"].summary
+    assert released.jobs["build"].outputs["artifact-digest"] in released.jobs["release"].summary
 
 
-def test_what_is_verified_is_what_aws_serves(forge: GitHub) -> None:
-    jobs = released(forge)
-    (call,) = forge.calls_of("dagger", "call", "verify")
+def test_the_files_of_a_release_are_in_one_artifact_with_their_digests(released: Released) -> None:
+    artifacts = released.forge.runner.artifacts.values()
+    kept = next(path for path in artifacts if path.name == "release")
+    names = {path.name for path in kept.iterdir()}
+    evidence = {f"{name[:-4]}{kind}" for name in ZIPS for kind in (".cdx.json", ".intoto.json")}
+    reports = {"publish.json", "publish.md", "verification.json", "verification.md"}
+    assert names == {*ZIPS, *evidence, *reports, "manifest.json", "ocelot.lock", "SHA256SUMS"}
+    sums = (kept / "SHA256SUMS").read_text().splitlines()
+    assert {line.split("  ")[1] for line in sums} == names - {"SHA256SUMS"}
+    assert all(line in released.jobs["release"].summary for line in sums)
+
+
+def test_what_is_verified_is_what_aws_serves(released: Released) -> None:
+    (call,) = released.forge.calls_of("dagger", "call", "verify")
     assert call[3:5] == ["--layers", "served"]
-    text = (jobs["verify"].workspace / "verified" / "verification.json").read_text()
+    text = (released.jobs["verify"].workspace / "verified" / "verification.json").read_text()
     assert json.loads(text)["same"]
-    checked = [call[3] for call in forge.calls_of("gh", "attestation", "verify")]
+    checked = [call[3] for call in released.forge.calls_of("gh", "attestation", "verify")]
     assert checked == [f"served/{name}" for name in ZIPS]
 
 
-def test_each_zip_is_attested_with_its_bill_of_materials(forge: GitHub) -> None:
-    used = released(forge)["attest"].used
+def test_each_zip_is_attested_with_its_bill_of_materials(released: Released) -> None:
+    used = released.jobs["attest"].used
     assert {action for action, _ in used} == {"actions/attest"}
-    provenance, *boms = [inputs for _, inputs in used]
+    provenance, *bills = [inputs for _, inputs in used]
     assert provenance["subject-path"].split() == ["dist/*.zip", "dist/manifest.json"]
-    assert [(each["subject-path"], each["sbom-path"]) for each in boms] == [
+    assert [(each["subject-path"], each["sbom-path"]) for each in bills] == [
         (f"dist/{name}", f"dist/{name[:-4]}.cdx.json") for name in ZIPS
     ]
 
 
-@pytest.mark.parametrize("architecture", ["amd64", "arm64"])
-def test_one_architecture_is_released_alone(forge: GitHub, architecture: str) -> None:
-    jobs = released(forge, architecture=architecture, aws_region=IRELAND)
-    assert set(results(jobs).values()) == {"success"}, logs(jobs)
-    assert [each["architecture"] for each in report(jobs["publish"])] == [architecture]
-    (_, bom) = [inputs for _, inputs in jobs["attest"].used]
-    assert bom["subject-path"] == f"dist/collector-{architecture}-minimal.zip"
+def test_no_secret_is_in_a_log_a_summary_or_an_artifact(released: Released) -> None:
+    forge, jobs = released.forge, released.jobs
+    assert len(forge.tokens) == 2
+    files = [path for path in forge.runner.folder.glob("artifacts/**/*") if path.is_file()]
+    assert len(files) > len(ZIPS)
+    for secret in (*forge.tokens, forge.bearer, forge.runner.github["token"]):
+        assert secret not in logs(jobs)
+        assert not any(secret in ran.summary for ran in jobs.values())
+        assert [path for path in files if secret.encode() in path.read_bytes()] == []
+
+
+def test_only_publishing_is_given_a_token_each_of_which_is_hidden_first(released: Released) -> None:
+    jobs, tokens = released.jobs, released.forge.tokens
+    lines = [(name, line) for name, ran in jobs.items() for line in ran.unmasked.splitlines()]
+    shown = [(name, line) for name, line in lines if any(token in line for token in tokens)]
+    assert shown == [("publish", f"::add-mask::{token}") for token in tokens]
+    claims = [json.loads(decoded(token.split(".")[1])) for token in tokens]
+    assert {each["sub"] for each in claims} == {f"repo:{REPOSITORY}:environment:publish"}
+    assert {each["aud"] for each in claims} == {"sts.amazonaws.com"}
+    assert len(set(tokens)) == 2  # they live five minutes: each call has its own
+
+
+def decoded(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def test_one_architecture_is_built_and_attested_alone(forge: GitHub, released: Released) -> None:
+    jobs = pressed(forge, "build", after={}, architecture="arm64")
+    assert jobs["build"].result == "success", logs(jobs)
+    dist = jobs["build"].workspace / "dist"
+    assert [path.name for path in dist.glob("*.zip")] == [ZIPS[1]]
+    jobs = pressed(forge, "attest", after=released.jobs, architecture="arm64")
+    bills = [inputs["subject-path"] for _, inputs in jobs["attest"].used[1:]]
+    assert bills == [f"dist/{ZIPS[1]}"]
+
+
+def test_a_committed_lock_is_kept_to(
+    released: Released, publishing: Publishing, tmp_path: Path
+) -> None:
+    lock = (released.jobs["build"].workspace / "config" / "ocelot.lock").read_text()
+    assert 'distribution = "minimal"' in lock or "[minimal" in lock
+    with fork(tmp_path / "github", publishing.aws, **{"ocelot.lock": lock}) as forge:
+        jobs = pressed(forge, "build", after={})
+    assert (jobs["build"].workspace / "config" / "ocelot.lock").read_text() == lock
 
 
 def test_a_dry_run_publishes_nothing_and_verifies_what_was_built(
-    forge: GitHub, publishing: Publishing
+    forge: GitHub, released: Released, publishing: Publishing
 ) -> None:
-    jobs = released(forge, dry_run=True)
+    rest = ("publish", "attest", "verify", "release")
+    jobs = pressed(forge, *rest, after=built(released), dry_run=True)
     assert results(jobs) == {
         "build": "success",
         "publish": "success",
@@ -147,86 +168,63 @@ def test_a_dry_run_publishes_nothing_and_verifies_what_was_built(
 
 
 def test_where_a_region_fails_the_job_tells_and_its_next_attempt_goes_on(
-    forge: GitHub, publishing: Publishing
+    forge: GitHub, released: Released, publishing: Publishing
 ) -> None:
     publishing.aws.rules(Rule(region=FRANCE, error=NOT_OPTED_IN))
-    jobs = released(forge)
-    assert results(jobs)["publish"] == "failure"
-    assert {results(jobs)[name] for name in ("attest", "verify", "release")} == {"skipped"}
+    rest = ("publish", "attest", "verify", "release")
+    jobs = pressed(forge, *rest, after=built(released))
+    assert [results(jobs)[name] for name in rest] == ["failure", *("skipped",) * 3]
     assert "2 of 4 targets are not as they should be" in jobs["publish"].log
     publishing.aws.rules()
     publishing.aws.forget()
-    jobs = released(forge)
-    assert set(results(jobs).values()) == {"success"}, logs(jobs)
+    jobs = pressed(forge, "publish", after=built(released))
+    assert jobs["publish"].result == "success", logs(jobs)
     calls = publishing.aws.calls("PublishLayerVersion")
-    assert {call.name.region for call in calls} == {FRANCE}
-    assert len(calls) == 2
-
-
-def test_no_secret_is_in_a_log_a_summary_or_an_artifact(forge: GitHub) -> None:
-    jobs = released(forge)
-    assert len(forge.tokens) == 2
-    hidden = [*forge.tokens, forge.bearer, forge.runner.github["token"]]
-    for secret in hidden:
-        assert secret not in logs(jobs)
-        assert not any(secret in ran.summary for ran in jobs.values())
-        for file in forge.runner.folder.glob("artifacts/**/*"):
-            assert not file.is_file() or secret.encode() not in file.read_bytes()
-    for secret in forge.tokens:  # the one line that has them is the one that hides them
-        lines = [ln for ran in jobs.values() for ln in ran.unmasked.splitlines() if secret in ln]
-        assert lines == [f"::add-mask::{secret}"]
-
-
-def test_only_the_publishing_job_is_given_a_token_and_for_its_environment(forge: GitHub) -> None:
-    jobs = released(forge)
-    assert {name for name, ran in jobs.items() if "::add-mask::" in ran.unmasked} == {"publish"}
-    told = [json.loads(_padded(token.split(".")[1])) for token in forge.tokens]
-    assert {each["sub"] for each in told} == {f"repo:{REPOSITORY}:environment:publish"}
-    assert {each["aud"] for each in told} == {"sts.amazonaws.com"}
-
-
-def _padded(part: str) -> bytes:
-    import base64  # noqa: PLC0415
-
-    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    assert [call.name.region for call in calls] == [FRANCE, FRANCE]
 
 
 def test_a_role_that_does_not_trust_the_environment_publishes_nothing(
-    forge: GitHub, publishing: Publishing
+    forge: GitHub, released: Released, publishing: Publishing
 ) -> None:
     publishing.aws.mended.trusts = [Trust(subject=f"repo:{REPOSITORY}:ref:refs/heads/main")]
-    jobs = released(forge)
-    assert results(jobs)["publish"] == "failure"
+    jobs = pressed(forge, "publish", after=built(released))
+    assert jobs["publish"].result == "failure"
     assert "cannot be taken on" in jobs["publish"].log
     assert publishing.writes() == []
 
 
-def test_a_token_that_is_refused_ends_the_job_before_aws_is_asked(
-    forge: GitHub, publishing: Publishing
+def test_without_a_token_aws_is_not_asked(
+    forge: GitHub, released: Released, publishing: Publishing
 ) -> None:
-    forge.runner.token = lambda _: {
-        "ACTIONS_ID_TOKEN_REQUEST_URL": "http://127.0.0.1:9/token?a=b",
-        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "x",
+    given = forge.runner.token
+    forge.runner.token = lambda name: {
+        **given(name),
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "another's",
     }
-    jobs = released(forge)
-    assert results(jobs)["publish"] == "failure"
+    jobs = pressed(forge, "publish", after=built(released))
+    assert jobs["publish"].result == "failure"
+    assert "returned error: 401" in jobs["publish"].log
     assert forge.calls_of("dagger", "call", "publish") == []
     assert publishing.aws.calls() == []
 
 
-def test_a_private_repository_is_attested_only_where_it_says_so(forge: GitHub) -> None:
+def test_a_private_repository_is_attested_only_where_it_says_so(
+    forge: GitHub, released: Released
+) -> None:
     private = {"event": {"repository": {"visibility": "private"}}}
     forge.runner.github = {**forge.runner.github, **private}
-    jobs = released(forge, aws_region=IRELAND)
-    assert results(jobs) == {**dict.fromkeys(jobs, "success"), "attest": "skipped"}
+    jobs = pressed(forge, "attest", "verify", after=released.jobs)
+    assert (jobs["attest"].result, jobs["verify"].result) == ("skipped", "success"), logs(jobs)
     assert forge.calls_of("gh") == []
     forge.runner.variables = {**forge.runner.variables, "ATTEST": "true"}
-    jobs = released(forge, aws_region=IRELAND)
-    assert set(results(jobs).values()) == {"success"}
+    jobs = pressed(forge, "attest", after=released.jobs)
+    assert (jobs["attest"].result, len(jobs["attest"].used)) == ("success", 3)
 
 
-def test_a_committed_lock_is_kept_to(forge: GitHub) -> None:
-    first = released(forge, dry_run=True)["build"].workspace / "config" / "ocelot.lock"
-    second = released(forge, dry_run=True)["build"].workspace / "config" / "ocelot.lock"
-    assert first.read_text() == second.read_text()
-    assert re.search(r'ref = "main"', first.read_text())
+def test_an_archive_of_another_digest_is_not_installed(forge: GitHub) -> None:
+    for archive in (forge.folder / "downloads").iterdir():
+        archive.write_bytes(archive.read_bytes() + b"more")
+    jobs = pressed(forge, "build", after={})
+    assert jobs["build"].result == "failure"
+    assert "FAILED" in jobs["build"].log
+    assert forge.calls_of("dagger") == []
