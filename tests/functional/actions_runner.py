@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ class Runner:
         names = [needed] if isinstance(needed, str) else needed
         needs = {n: {"result": done[n].result, "outputs": done[n].outputs} for n in names}
         matrix = {k: v[0] for k, v in job.get("strategy", {}).get("matrix", {}).items()}
-        contexts = {
+        contexts: dict[str, Any] = {
             "inputs": inputs,
             "github": self.github,
             "secrets": self.secrets,
@@ -118,7 +119,7 @@ class Runner:
             "steps": {},
             "success()": lambda: all(each["result"] == "success" for each in needs.values()),
             "cancelled()": lambda: False,
-            "hashFiles()": lambda *patterns: digest_of(ran.workspace, *patterns),
+            "hashFiles()": partial(digest_of, ran.workspace),
         }
         if not is_true(job.get("if", "success()"), contexts):
             ran.result = "skipped"
@@ -130,7 +131,8 @@ class Runner:
 
 def given(workflow: Values, inputs: Values) -> Values:
     """A workflow's inputs, with their defaults."""
-    declared = (workflow["on"].get("workflow_dispatch") or {}).get("inputs", {})
+    dispatch: Values = workflow["on"].get("workflow_dispatch") or {}
+    declared: Values = dispatch.get("inputs", {})
     assert set(inputs) <= set(declared), set(inputs) - set(declared)
     return {**{name: each["default"] for name, each in declared.items()}, **inputs}
 
@@ -237,18 +239,20 @@ class _Job:
     def _upload(self, told: Mapping[str, str]) -> dict[str, str]:
         """Keep files under a number; what several paths have in common is left out of the names."""
         paths = [self.ran.workspace / line for line in told["path"].split()]
+        if not all(path.exists() for path in paths):
+            assert told["if-no-files-found"] == "error"
+            self.ran.result = "failure"
+            return {}
         number = str(1000 + next(self.runner.numbers))
         kept = self.runner.folder / "artifacts" / number / told["name"]
         single = paths[0] if paths[0].is_dir() else paths[0].parent
         root = self.ran.workspace if len(paths) > 1 else single
         for path in paths:
             for file in [path] if path.is_file() else sorted(path.rglob("*")):
-                assert file.exists(), file
                 if file.is_file():
                     target = kept / file.relative_to(root)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(file, target)
-        assert kept.is_dir(), f"there is nothing at {paths}"
         self.runner.artifacts[number] = kept
         return {"artifact-id": number, "artifact-digest": digest_of(kept)}
 

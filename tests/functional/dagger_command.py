@@ -192,7 +192,7 @@ def main() -> int:
         ):
             del os.environ[name]
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
-    vars(toolchain)["wheel_name"] = _no_wheel
+    setattr(toolchain, "wheel_name", _no_wheel)  # noqa: B010  pyright knows the function's own
     call = typed_call(sys.argv[1:])
     with tempfile.TemporaryDirectory() as work, dagger_engine(SCHEMA) as engine:
         os.environ.update(engine.environment)

@@ -135,7 +135,7 @@ class _Reader:
         for part in parts:
             if not isinstance(value, Mapping):
                 raise ExpressionError(f"{name} leads into a plain value")
-            open_ended = first in ("secrets", "vars") or part == parts[-1] and "outputs" in parts
+            open_ended = first in ("secrets", "vars") or (part == parts[-1] and "outputs" in parts)
             if part not in value and not open_ended:
                 raise ExpressionError(f"{name} is not there")
             value = value.get(part)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]

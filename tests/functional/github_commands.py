@@ -23,8 +23,10 @@ NAMES = ("curl", "jq", "gh", "python3", "pip", "uv")
 CALLS = "STAND_IN_CALLS"
 DOWNLOADS = "STAND_IN_DOWNLOADS"
 PULL_REQUESTS = "STAND_IN_PULL_REQUESTS"
+ONLY_RECORD = "STAND_IN_ONLY_RECORD"  # where it is set, dagger does nothing
 
 Call = list[str]
+END = "end-of-call"
 
 
 def put_programs(folder: Path) -> Path:
@@ -39,6 +41,7 @@ def put_programs(folder: Path) -> Path:
 def dagger_archive() -> bytes:
     """An archive with the program `dagger` in it."""
     script = _script("dagger", Path(__file__).with_name("dagger_command.py")).encode()
+    script = script.replace(b"\nexec", f'\n[ -z "${ONLY_RECORD}" ] || exit 0\nexec'.encode())
     file = tarfile.TarInfo("dagger")
     file.size, file.mode = len(script), 0o755
     made = io.BytesIO()
@@ -48,7 +51,8 @@ def dagger_archive() -> bytes:
 
 
 def _script(name: str, *words: str | Path) -> str:
-    note = f'printf "%s\\0" {name} "$@" >> "${CALLS}"; printf "\\n" >> "${CALLS}"'
+    # in one write: programs of a pipe begin at the same time
+    note = f'printf "%s\\0" {name} "$@" {END} >> "${CALLS}"'
     examples = Path(__file__).parents[1] / "unit"
     run = shlex.join(["env", f"PYTHONPATH={examples}", sys.executable, *map(str, words)])
     return f'#!/bin/sh\n{note}\nexec {run} "$@"\n'
@@ -58,7 +62,7 @@ def calls_in(record: Path) -> list[Call]:
     """How the programs were called, in order, each with its name."""
     if not record.exists():
         return []
-    return [call.split("\0") for call in record.read_text().split("\0\n")[:-1]]
+    return [call.split("\0") for call in record.read_text().split(f"\0{END}\0")[:-1]]
 
 
 def curl(arguments: Call) -> int:
@@ -112,9 +116,8 @@ def gh(arguments: Call) -> int:
         case ["pr", "list"]:
             assert arguments[-4:] == ["--json", "number", "--jq", "length"]
             states = ("open", "closed") if options["--state"] == "all" else (options["--state"],)
-            print(
-                len([e for e in known if e["head"] == options["--head"] and e["state"] in states])
-            )  # noqa: T201
+            found = [e for e in known if e["head"] == options["--head"] and e["state"] in states]
+            print(len(found))  # noqa: T201
         case ["pr", "create"]:
             new = {name.removeprefix("--"): value for name, value in options.items()}
             file.write_text(json.dumps([*known, {**new, "state": "open"}]))
