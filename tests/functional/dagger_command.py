@@ -57,7 +57,7 @@ def typed_call(arguments: list[str]) -> Call:
     call, function, *rest = arguments
     assert call == "call", call
     path = None
-    if len(rest) >= 3 and rest[-3:-1] == ["export", "--path"]:  # noqa: PLR2004
+    if len(rest) >= 3 and rest[-3:-1] == ["export", "--path"]:
         rest, path = rest[:-3], Path(rest[-1])
     kinds = _arguments(function.replace("-", "_"))
     options: dict[str, str | None] = {}
