@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from expressions import ExpressionError, Value, filled, is_true, value_of
 
-CONTEXTS = {
+
+def joined(*words: str) -> str:
+    return "-".join(words)
+
+
+CONTEXTS: dict[str, Any] = {
     "inputs": {"dry-run": False, "name": "minimal", "text": "it's"},
     "vars": {"SET": "yes"},
     "needs": {"build": {"result": "success", "outputs": {"number": "7"}}},
     "success()": lambda: True,
     "cancelled()": lambda: False,
-    "joined()": lambda *words: "-".join(words),
+    "joined()": joined,
 }
 
 
