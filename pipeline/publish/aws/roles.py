@@ -1,0 +1,43 @@
+"""Roles of IAM: the calls that are used, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipeline.errors import AwsError
+from pipeline.naming import RoleArn
+from pipeline.publish.aws.session import Aws, aws_error
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam.client import IAMClient
+
+# Where each partition has its IAM, which is one for all its regions.
+REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+
+
+def trust_policy(aws: Aws, role: RoleArn) -> Mapping[str, Any]:
+    """A role's trust policy, as parsed JSON.
+
+    Raises:
+        AwsError: there is no such role, the credentials are another account's, or AWS refuses.
+    """
+    try:
+        client: IAMClient = aws.client("iam", REGIONS[role.partition])
+        answer = client.get_role(RoleName=role.name)
+    except (BotoCoreError, ClientError) as error:
+        raise aws_error(
+            error,
+            f"the role {role} cannot be read",
+            "check the ARN and your own credentials (aws sts get-caller-identity); iam:GetRole "
+            "must be allowed",
+        ) from error
+    if answer["Role"]["Arn"] != role.text:
+        raise AwsError(
+            f"the role of that name is {answer['Role']['Arn']}, not {role}",
+            hint="take credentials of the role's account, and its whole ARN",
+        )
+    # botocore parses it, whatever the stubs say
+    return cast("Mapping[str, Any]", answer["Role"].get("AssumeRolePolicyDocument", {}))
