@@ -27,10 +27,10 @@ PERMISSIONS = {
     "sts:AssumeRoleWithWebIdentity": (),  # the trust policy's business
 }
 ADDED_BY_BOTO3 = {
-    "upload_file": "s3:PutObject",
-    "upload_fileobj": "s3:PutObject",
-    "download_file": "s3:GetObject",
-    "download_fileobj": "s3:GetObject",
+    "upload_file": ("s3:PutObject", "s3:AbortMultipartUpload"),
+    "upload_fileobj": ("s3:PutObject", "s3:AbortMultipartUpload"),
+    "download_file": ("s3:HeadObject", "s3:GetObject"),
+    "download_fileobj": ("s3:HeadObject", "s3:GetObject"),
 }
 NAMING = ("get_paginator", "get_waiter", "generate_presigned_url")
 
@@ -91,7 +91,7 @@ def _calls(tree: ast.Module, own: set[str], everywhere: set[str]) -> Iterator[st
 def _operation(method: str, own: set[str], everywhere: set[str]) -> Iterator[str]:
     """What a method of a client calls; nothing for a name that no client has."""
     if method in ADDED_BY_BOTO3 and "s3" in everywhere:
-        yield ADDED_BY_BOTO3[method]
+        yield from ADDED_BY_BOTO3[method]
         return
     for services in (own, everywhere):
         found = [service for service in sorted(services) if method in _methods(service)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from aws_door import UntoldCallError, calls, permissions
 from oidc_examples import (
@@ -15,6 +17,7 @@ from oidc_examples import (
     several,
     template,
 )
+from unit_examples import CHECKOUT
 
 from pipeline.defaults import TABLE
 from pipeline.model import Architecture
@@ -160,7 +163,10 @@ def test_in_another_partition_the_resources_are_its_own() -> None:
     [
         ('c = aws.client("lambda", r)\nc.delete_layer_version()', {"lambda:DeleteLayerVersion"}),
         ('aws.client("s3", r)\npartial(c.head_bucket, Bucket=b)', {"s3:HeadBucket"}),
-        ('aws.client("s3", r)\nc.upload_fileobj(f, b, k)', {"s3:PutObject"}),
+        (
+            'aws.client("s3", r)\nc.upload_fileobj(f, b, k)',
+            {"s3:PutObject", "s3:AbortMultipartUpload"},
+        ),
         ('aws.client("lambda", r)\nc.get_paginator("list_layers")', {"lambda:ListLayers"}),
         ('aws.client("lambda", r)\nc.region', set[str]()),
     ],
@@ -185,3 +191,13 @@ def test_a_call_is_found_in_a_module_that_is_handed_its_client() -> None:
 def test_a_call_that_the_sources_do_not_tell_is_not_passed_over(source: str) -> None:
     with pytest.raises(UntoldCallError):
         calls({"new.py": source})
+
+
+@pytest.mark.parametrize("action", NEEDED)
+def test_the_guide_says_what_each_permission_is_for(action: str) -> None:
+    service, _, name = action.partition(":")
+    guide = (CHECKOUT / "oidc" / "README.md").read_text("utf-8")
+    rows = [line for line in guide.splitlines() if line.startswith(f"| `{service}:")]
+    (row,) = [line for line in rows if re.search(rf"[`:]{name}`", line)]
+    told = [cell.strip() == "yes" for cell in row.split("|")[2:5]]
+    assert told == [role in NEEDED[action][0] for role in EVERY]
