@@ -61,13 +61,13 @@ class Checked:
     Attributes:
         name: for people.
         account: empty where it is not known.
-        table: what there is to say of the table.
+        besides: what there is to say of the provider and the table.
     """
 
     name: str
     policy: tuple[Statement, ...]
     account: str
-    table: tuple[Finding, ...]
+    besides: tuple[Finding, ...]
 
 
 @app.command("check")
@@ -99,7 +99,7 @@ def check(
         checked = _from_template(template, parameter or [], role, job, table_region)
     else:
         checked = _deployed(role_arn or os.environ.get(_ROLE, ""), table, table_region)
-    findings = (*trust_findings(checked.policy, job, checked.account), *checked.table)
+    findings = (*trust_findings(checked.policy, job, checked.account), *checked.besides)
     if as_json:
         told = report.check_json(checked.name, job, entries(checked.policy, job), findings)
         typer.echo(told, nl=False)
@@ -138,7 +138,7 @@ def _from_template(path: Path, parameters: list[str], role: str, job: Job, regio
         name=f"the {role} of {path}",
         policy=statements(stack.role_policy(rendered, role)),
         account="",
-        table=tuple(stack.stack_table_findings(rendered, region or DEFAULT_REGION)),
+        besides=tuple(stack.stack_table_findings(rendered, region or DEFAULT_REGION)),
     )
 
 
@@ -152,15 +152,19 @@ def _deployed(role_arn: str, table: str, table_region: str) -> Checked:
         )
     from pipeline.naming import role_arn as parsed
     from pipeline.publish.aws.registry import registry
-    from pipeline.publish.aws.roles import trust_policy
+    from pipeline.publish.aws.roles import provider_audiences, trust_policy
     from pipeline.publish.aws.session import default_aws
+    from pipeline.trust.check import provider_finding, providers
     from pipeline.trust.policy import statements
     from pipeline.trust.stack import table_findings
 
     role, aws = parsed(role_arn), default_aws()
     policy = statements(trust_policy(aws, role))
-    found: tuple[Finding, ...] = ()
+    found = [
+        provider_finding(each, provider_audiences(aws, each))
+        for each in providers(policy, role.account)
+    ]
     if table != "none":
         rows = registry(aws, table, table_region)
-        found = tuple(table_findings(f"{rows.table} in {rows.region}", rows.faults()))
-    return Checked(name=str(role), policy=policy, account=role.account, table=found)
+        found += table_findings(f"{rows.table} in {rows.region}", rows.faults())
+    return Checked(name=str(role), policy=policy, account=role.account, besides=tuple(found))

@@ -5,12 +5,12 @@ Whatever cannot be told for certain is a problem, never an all-clear.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.github.oidc import AUDIENCE
-from pipeline.trust.conditions import FITS, Condition, Truth, has_wildcard
+from pipeline.trust.conditions import FITS, Condition, Truth, has_wildcard, like
 from pipeline.trust.job import HOST, Job, Token, strangers
 from pipeline.trust.policy import Principal, Statement, lets_in
 
@@ -18,7 +18,7 @@ State = Literal["ok", "note", "problem"]
 
 SUBJECT = f"{HOST}:sub"
 _AUDIENCE = f"{HOST}:aud"
-_TAKES_ON = ("sts:assumerole", "sts:*", "*")
+_TAKES_ON = tuple(f"sts:assumerole{how}" for how in ("", "withwebidentity", "withsaml"))
 _AGAIN = "deploy oidc/cloudformation.yaml again, or mend the role's trust policy"
 
 
@@ -75,6 +75,37 @@ def trust_findings(
         *(each for one in policy if one.allows for each in _width(one, job, account)),
         _stranger_finding(policy, job),
     )
+
+
+def providers(policy: tuple[Statement, ...], account: str) -> tuple[str, ...]:
+    """The ARNs of an account's providers for GitHub that a trust policy names."""
+    named = (each for one in policy for each in one.principals)
+    return tuple(dict.fromkeys(each.name for each in named if each.account == account))
+
+
+def provider_finding(arn: str, audiences: Collection[str] | None) -> Finding:
+    """What there is to say of a provider.
+
+    Args:
+        arn: its ARN.
+        audiences: the client ids that it has; None where there is no such provider.
+    """
+    if audiences is None:
+        return Finding(
+            state="problem",
+            place="provider",
+            found=f"there is no provider {arn}",
+            remedy="deploy oidc/cloudformation.yaml without ProviderArn, which makes it",
+        )
+    if AUDIENCE not in audiences:
+        return Finding(
+            state="problem",
+            place="provider",
+            found=f"{arn} takes no tokens for {AUDIENCE}",
+            remedy="aws iam add-client-id-to-open-id-connect-provider "
+            f"--open-id-connect-provider-arn {arn} --client-id {AUDIENCE}",
+        )
+    return Finding(state="ok", place="provider", found=f"{arn} takes tokens for {AUDIENCE}")
 
 
 def well(findings: Iterable[Finding]) -> bool:
@@ -135,7 +166,7 @@ def _width(one: Statement, job: Job, account: str) -> Iterator[Finding]:
     """What makes a statement that allows too wide."""
     for each in one.strange:
         yield _problem(one, each, "write the statement with the elements that ocelot's has")
-    if not any(each.lower().startswith(_TAKES_ON) for each in one.actions):
+    if not any(like(each.lower(), way) for each in one.actions for way in _TAKES_ON):
         return
     for each in one.actions:
         if has_wildcard(each):

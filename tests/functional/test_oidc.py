@@ -43,6 +43,9 @@ Check = Callable[..., Ran]
 
 def deployed(aws: FaultyProxy, **parameters: str) -> dict[str, str]:
     """The stack's outputs by their description, as the guide prints them."""
+    aws.client("iam").create_open_id_connect_provider(
+        Url=f"https://{HOST}", ClientIDList=["sts.amazonaws.com"], ThumbprintList=[]
+    )
     client = aws.client("cloudformation", REGION)
     client.create_stack(
         StackName="ocelot-oidc",
@@ -171,6 +174,18 @@ def test_a_role_that_was_made_too_wide_is_told(aws: FaultyProxy, check: Check) -
     assert f"there is no condition on {HOST}:aud" in found
     assert "repo:acme/* is no exact condition" in found
     assert "another repository of the owner" in found
+
+
+def test_a_provider_that_is_gone_or_takes_other_tokens_is_told(
+    aws: FaultyProxy, check: Check
+) -> None:
+    outputs, iam = deployed(aws), aws.client("iam")
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
+    gone = check("--json", env=outputs)
+    assert (gone.code, "there is no provider" in gone.out) == (TrustError.exit_code, True)
+    iam.create_open_id_connect_provider(Url=f"https://{HOST}", ClientIDList=["x"])
+    other = check("--json", env=outputs)
+    assert (other.code, "takes no tokens for" in other.out) == (TrustError.exit_code, True)
 
 
 def test_a_role_that_is_not_there_is_an_error_of_awss(check: Check) -> None:

@@ -59,7 +59,7 @@ NEEDED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "s3:DeleteObject": ((PUBLISHER,), (f"{BUCKET}/a.zip",)),
 }
 # What a person does with credentials of their own, and no role.
-BY_A_PERSON = {"iam:GetRole"}
+BY_A_PERSON = {"iam:GetRole", "iam:GetOpenIDConnectProvider"}
 
 # AWS knows no single resource of these.
 UNBOUNDED = {name for name, (_, resources) in NEEDED.items() if resources == (ALL,)}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from oidc_examples import IDS, trust
 
-from pipeline.trust.check import Finding, entries, trust_findings, well
+from pipeline.trust.check import Finding, entries, provider_finding, providers, trust_findings, well
 from pipeline.trust.job import Job, Repository, Token
 from pipeline.trust.policy import lets_in, statements
 
@@ -155,6 +155,12 @@ def test_who_else_is_let_in_is_told() -> None:
         ),
         ({"Action": "sts:*"}, "the action sts:* is a wildcard"),
         ({"Action": "*"}, "the action * is a wildcard"),
+        ({"Action": "STS:Assume*"}, "the action STS:Assume* is a wildcard"),
+        ({"Action": "s*"}, "the action s* is a wildcard"),
+        (
+            {"Action": "sts:AssumeRole", "Principal": {"AWS": "210987654321"}},
+            "AWS 210987654321 is not GitHub's provider",
+        ),
         ({"NotAction": "sts:TagSession", "Action": None}, "NotAction is not understood"),
         ({"NotPrincipal": {"AWS": "x"}, "Principal": None}, "NotPrincipal is not understood"),
         ({"Effect": "allow"}, "the effect allow is not understood"),
@@ -234,3 +240,27 @@ def test_ids_that_cannot_be_compared_are_a_problem_until_they_are_given() -> Non
         environment="publish",
     )
     assert f"{OWN_WITH_IDS} is let in, too" in problems(both, job=wrong)
+
+
+def test_the_providers_of_the_account_are_those_that_are_looked_at() -> None:
+    other = PROVIDER.replace(ACCOUNT, "210987654321")
+    named = {"Federated": [PROVIDER, other, "accounts.google.com", PROVIDER]}
+    policy = statements({"Statement": statement(Principal=named)})
+    assert providers(policy, ACCOUNT) == (PROVIDER,)
+
+
+@pytest.mark.parametrize(
+    ("audiences", "state", "told"),
+    [
+        ((AUDIENCE, "x"), "ok", f"takes tokens for {AUDIENCE}"),
+        (("x",), "problem", f"takes no tokens for {AUDIENCE}"),
+        ((), "problem", "takes no tokens"),
+        (None, "problem", "there is no provider"),
+    ],
+)
+def test_a_provider_must_be_there_and_take_the_audience(
+    audiences: tuple[str, ...] | None, state: str, told: str
+) -> None:
+    finding = provider_finding(PROVIDER, audiences)
+    assert finding.state == state
+    assert told in finding.found

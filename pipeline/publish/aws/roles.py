@@ -1,4 +1,4 @@
-"""Roles of IAM: the calls that are used, and no others."""
+"""Roles and OIDC providers of IAM: the calls that are used, and no others."""
 
 from __future__ import annotations
 
@@ -41,3 +41,24 @@ def trust_policy(aws: Aws, role: RoleArn) -> Mapping[str, Any]:
         )
     # botocore parses it, whatever the stubs say
     return cast("Mapping[str, Any]", answer["Role"].get("AssumeRolePolicyDocument", {}))
+
+
+def provider_audiences(aws: Aws, arn: str) -> tuple[str, ...] | None:
+    """For whom the tokens must be that an OIDC provider takes; None where there is none.
+
+    Raises:
+        AwsError: AWS does not answer, or refuses.
+    """
+    client: IAMClient = aws.client("iam", REGIONS[arn.split(":")[1]])
+    try:
+        answer = client.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+    except client.exceptions.NoSuchEntityException:
+        return None
+    except (BotoCoreError, ClientError) as error:
+        raise aws_error(
+            error,
+            f"the provider {arn} cannot be read",
+            "check your own credentials (aws sts get-caller-identity); "
+            "iam:GetOpenIDConnectProvider must be allowed",
+        ) from error
+    return tuple(answer["ClientIDList"])
