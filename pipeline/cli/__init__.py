@@ -22,6 +22,7 @@ from pipeline.cli import (
     lock,
     oidc,
     publish,
+    release,
     verify,
 )
 from pipeline.errors import EXIT_CODES, InterruptedBuildError, OcelotError
@@ -44,6 +45,7 @@ app.command("build")(build.build)
 app.command("doctor")(doctor.doctor)
 app.command("lock")(lock.lock)
 app.command("publish")(publish.publish)
+app.command("release")(release.release)
 app.command("bundle")(bundle.bundle)
 app.command("verify")(verify.verify)
 app.command("inspect")(inspect.inspect)
