@@ -15,7 +15,8 @@ from pipeline.github.oidc import AUDIENCE
 HOST = "token.actions.githubusercontent.com"
 _NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]*)/([A-Za-z0-9._-]+)\Z")
 _REMOTE = re.compile(
-    r"(?:https://(?:[^/@]*@)?github\.com/|(?:ssh://)?git@github\.com[:/])([^/]+/[^/]+?)(?:\.git)?/?\Z"
+    r"(?:https://(?:[^/@]*@)?github\.com/|(?:ssh://)?git@github\.com[:/])"
+    r"([^/]+/[^/]+?)(?:\.git)?/?\Z"
 )
 _ID = re.compile(r"[1-9][0-9]*\Z")
 
