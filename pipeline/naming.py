@@ -14,6 +14,9 @@ _ARN = re.compile(
     r"arn:(aws|aws-cn|aws-us-gov):lambda:([a-z]{2}(?:-[a-z]+)+-[0-9]):([0-9]{12}):layer:"
     r"([A-Za-z0-9_-]{1,140}):([0-9]{1,9})\Z"
 )
+_ROLE = re.compile(
+    r"arn:(aws|aws-cn|aws-us-gov):iam::([0-9]{12}):role/(?:[!-~]+/)?([A-Za-z0-9+=,.@_-]{1,64})\Z"
+)
 _VERSION = r"[0-9]+_[0-9]+_[0-9]+[A-Za-z0-9_]*"
 
 
@@ -41,6 +44,24 @@ class LayerArn:
 
     def __str__(self) -> str:
         return f"{self.layer}:{self.version}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RoleArn:
+    """A role by its ARN.
+
+    Attributes:
+        name: without the path that may stand before it.
+        text: the ARN itself.
+    """
+
+    partition: str
+    account: str
+    name: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def zip_name(architecture: Architecture, distribution: str) -> str:
@@ -119,6 +140,22 @@ def layer_arn(text: str) -> LayerArn:
     return LayerArn(
         partition=partition, region=region, account=account, name=name, version=int(version)
     )
+
+
+def role_arn(text: str) -> RoleArn:
+    """A role's ARN, taken apart.
+
+    Raises:
+        UsageError: it is none.
+    """
+    found = _ROLE.match(text)
+    if found is None:
+        raise UsageError(
+            f"{quoted(text)} is no ARN of a role",
+            hint="such as arn:aws:iam::123456789012:role/<name>",
+        )
+    partition, account, name = found.groups()
+    return RoleArn(partition=partition, account=account, name=name, text=text)
 
 
 def layer_parts(name: str, distributions: Collection[str]) -> tuple[Architecture, str] | None:

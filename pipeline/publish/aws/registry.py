@@ -164,10 +164,26 @@ class Registry:
         Raises:
             AwsError: it is not; the message says what is amiss, the hint how to mend it.
         """
-        faults = self._faults()
+        faults = self.faults()
         if faults:
             told = tuple(each.message for each in faults[1:])
             raise AwsError(faults[0].message, details=told, hint=faults[0].hint)
+
+    def faults(self) -> tuple[shape.Fault, ...]:
+        """What is amiss with the table.
+
+        Raises:
+            AwsError: AWS does not answer, or refuses.
+        """
+        try:
+            described = self._client.describe_table(TableName=self.table)
+        except ClientError as error:
+            if _code(error) == _ABSENT:
+                return (shape.missing(self.table, self.region),)
+            raise self._error(error, "dynamodb:DescribeTable") from error
+        except BotoCoreError as error:
+            raise self._error(error, "dynamodb:DescribeTable") from error
+        return tuple(shape.table_faults(described, self.region))
 
     def _query(self, index: str, value: str) -> Rows:
         if not value:
@@ -181,17 +197,6 @@ class Registry:
                 ExpressionAttributeValues={":value": {"S": value}},
             )
             return _rows(pages)
-
-    def _faults(self) -> tuple[shape.Fault, ...]:
-        try:
-            described = self._client.describe_table(TableName=self.table)
-        except ClientError as error:
-            if _code(error) == _ABSENT:
-                return (shape.missing(self.table, self.region),)
-            raise self._error(error, "dynamodb:DescribeTable") from error
-        except BotoCoreError as error:
-            raise self._error(error, "dynamodb:DescribeTable") from error
-        return tuple(shape.table_faults(described, self.region))
 
     @contextmanager
     def _asking(self, permission: str) -> Generator[None]:
