@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import anyio
 
-from pipeline.errors import AwsError, PartlyPublishedError, PublishError, UsageError
+from pipeline.errors import PartlyPublishedError, PublishError
 from pipeline.progress import Progress
 from pipeline.publish.apply import Means, Outcome, apply_plan
-from pipeline.publish.aws.asking import Asker, in_thread
-from pipeline.publish.aws.layers import PublishRequest, RegionLayers
-from pipeline.publish.aws.session import Aws, first_identity
+from pipeline.publish.aws.layers import PublishRequest
+from pipeline.publish.aws.session import Aws
 from pipeline.publish.journal import Journal
-from pipeline.publish.observe import FindRow, Place, observe
+from pipeline.publish.observe import FindRow, observe
 from pipeline.publish.package import Package, publish_request
+from pipeline.publish.places import identified, opened_places
 from pipeline.publish.plan import PublishPlan, Target, TargetPlan, target_plan
 from pipeline.publish.recording import Records
 
-# Requests under way at once, in a region and to the table; each has a thread.
-REGION_REQUESTS = 8
+# Requests to the table under way at once; each has a thread.
 TABLE_REQUESTS = 40
 # Uploads under way at once, in all regions.
 TRANSFERS = 40
@@ -84,12 +83,12 @@ async def publish(
         UsageError: the identity is of another partition.
     """
     progress.begin(LANE, "look")
-    await _check_identity(request, aws)
+    await identified(aws, request.regions, request.partition, request.account)
     table = anyio.CapacityLimiter(TABLE_REQUESTS)
     if records:
         await records.check(table)
     means = Means(
-        places=await _places(request.regions, aws),
+        places=await opened_places(request.regions, aws),
         requests=_requests(request.packages),
         transfers=anyio.CapacityLimiter(TRANSFERS),
         journal=Journal(path=journal),
@@ -150,39 +149,6 @@ def check_outcomes(outcomes: Sequence[Outcome]) -> None:
                 for each in failed
             ),
         )
-
-
-async def _check_identity(request: PublishRequested, aws: Aws) -> None:
-    if not request.regions:
-        raise UsageError("there is no region left to publish to", hint="name others with --regions")
-    who = await first_identity(aws, request.regions)
-    if request.account and who.account != request.account:
-        raise AwsError(
-            f"the credentials are of account {who.account}, not of {request.account}",
-            hint="take those of the account that --account names",
-        )
-    if who.partition != request.partition:
-        raise UsageError(
-            f"the credentials are of partition {who.partition}, the regions of {request.partition}",
-            hint="each partition has credentials of its own: publish once for each",
-        )
-
-
-async def _places(regions: Sequence[str], aws: Aws) -> dict[str, Place]:
-    """The regions' clients; making one takes a while, in which others can go on."""
-    made: dict[str, Place] = {}
-
-    async def make(region: str) -> None:
-        layers = await in_thread(partial(RegionLayers, aws, region))
-        threads = anyio.CapacityLimiter(REGION_REQUESTS)
-        made[region] = Place(
-            layers=layers, asker=Asker(region=region, threads=threads, renew=aws.renew)
-        )
-
-    async with anyio.create_task_group() as tasks:
-        for region in regions:
-            tasks.start_soon(make, region)
-    return made
 
 
 def _requests(packages: Sequence[Package]) -> Callable[[str], PublishRequest]:
