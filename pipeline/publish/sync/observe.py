@@ -15,7 +15,7 @@ from pipeline.publish.aws.layers import LayerVersion
 from pipeline.publish.observe import Place, listed_versions, told
 from pipeline.publish.policy import public_statements
 from pipeline.publish.row import Row, utc_time
-from pipeline.publish.sync.plan import Left, Look, Scope, Seen
+from pipeline.publish.sync.plan import NAMELESS, Left, Look, Scope, Seen
 
 Thing = TypeVar("Thing")
 Result = TypeVar("Result")
@@ -89,8 +89,7 @@ class _Looking:
             if name in recorded or layer_words(name, self.scope.base, self.scope.names):
                 known.append(name)
             else:
-                reason = "its name says of no distribution what it is"
-                self.left.append(Left(what=name, reason=reason))
+                self.left.append(Left(what=name, reason=NAMELESS))
         return known
 
     async def _seen(self, version: LayerVersion, rows: dict[str, Row], count: int) -> Seen | None:

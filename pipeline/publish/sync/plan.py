@@ -18,6 +18,7 @@ from pipeline.publish.row import ForeignRow, Row, Rows, base_layer_arn
 
 # What a row of the same layer and content in another region knows, and AWS does not.
 _TOLD = ("upstream_repository", "upstream_ref", "upstream_commit", "ocelot")
+NAMELESS = "its name tells of no distribution that is known"
 _SHOWN = 12
 
 
@@ -258,7 +259,7 @@ def _recorded(version: Seen, scope: Scope) -> Row | str:
     """The row of a layer version that has none, but for its base and MD5; or why there is none."""
     words = layer_words(version.arn.name, scope.base, scope.names)
     if words is None:
-        return "its name says of no distribution what it is"
+        return NAMELESS
     if not version.described:
         return "its description names no sha256: nobody knows what it is"
     if version.described != version.sha256:
