@@ -162,7 +162,7 @@ def layer_words(name: str, base: str, distributions: Collection[str]) -> LayerWo
         base: what it must begin with, up to the architecture.
         distributions: those that it may be of.
     """
-    for each in distributions:
+    for each in sorted(distributions, key=lambda name: (-len(name), name)):
         pattern = rf"{re.escape(base)}-(amd64|arm64)-{re.escape(each)}-({_VERSION})-([\w-]+)\Z"
         if found := re.match(pattern, name, re.ASCII):
             return LayerWords(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any
 
 import anyio
 from publish_examples import content
-from publishing import HOME, REGIONS, Publishing
+from publishing import FRANCE, HOME, IRELAND, LAYER, REGIONS, Publishing
 from runs import CONFIG, Ran, run_ocelot
 
 from pipeline.config import load_config
@@ -23,6 +24,8 @@ from pipeline.publish.sync import run
 from pipeline.publish.sync.run import Synced, SyncRequested
 
 ARN = "arn:aws:lambda:{}:123456789012:layer:{}:{}"
+OURS = ARN.format(IRELAND, LAYER, 1)
+THERE = ARN.format(FRANCE, LAYER, 1)
 
 
 def synced(publishing: Publishing, *, regions: Sequence[str] = REGIONS, **more: Any) -> Synced:  # noqa: ANN401
@@ -61,8 +64,6 @@ def by_hand(
     publishing: Publishing, region: str, layer: str, *, described: str | None = None, epoch: int = 0
 ) -> tuple[str, bytes]:
     """Publish a layer version as somebody else does: its ARN and zip, described as it is or not."""
-    import hashlib  # noqa: PLC0415
-
     zipped = content(epoch=epoch or 1_750_000_000)
     true = layer_description("by hand", hashlib.sha256(zipped).hexdigest())
     answer = publishing.client(region).publish_layer_version(

@@ -19,6 +19,7 @@ from pipeline.publish.sync.plan import Repair
 
 DOWNLOAD_ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 1.0
+_CHANGED = "its row was changed in the meantime and left alone; run the same command again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,7 @@ async def apply_repair(repair: Repair, means: Means) -> Outcome:
     try:
         with anyio.fail_after(means.deadline):
             if not await _done(repair, means):
-                error = "its row was changed in the meantime, and left alone; run it again"
+                error = _CHANGED
     except TimeoutError:
         error = f"not done within {means.deadline:.0f} seconds; run the same command again"
     except Exception as failure:  # noqa: BLE001  a bug is to hold up no other repair either
