@@ -20,7 +20,7 @@ from pipeline.model import Architecture
 from pipeline.publish.aws import registry as door
 from pipeline.publish.aws.registry import Registry, Written
 from pipeline.publish.aws.session import Aws, default_aws
-from pipeline.publish.row import ForeignRow, Row
+from pipeline.publish.row import ForeignRow, Item, Row
 from pipeline.publish.table import (
     BASE_INDEX,
     DEFAULT_REGION,
@@ -280,8 +280,8 @@ def test_a_row_is_amended_in_what_differs_and_in_nothing_else(
     assert isinstance(seen, Row)
     wanted = dataclasses.replace(seen, public=False, base_layer_arn=str(arn("base")))
     assert registry.amend(seen, wanted)
-    item = dynamodb.client.get_item(TableName=TABLE, Key={"layer_arn": {"S": str(arn())}})["Item"]
-    assert item == {
+    answer = dynamodb.client.get_item(TableName=TABLE, Key={"layer_arn": {"S": str(arn())}})
+    assert answer.get("Item") == {
         **old_item(row()),
         "theirs": {"S": "kept"},
         "public": {"BOOL": False},
@@ -307,8 +307,12 @@ def test_a_row_that_is_not_what_was_seen_is_neither_amended_nor_deleted(
     assert registry.put(there).done
     assert not registry.amend(row(), row(public=False))
     assert not registry.delete(row())
+
     # nor where it is changed between the door's own look and its writing
-    monkeypatch.setattr(Registry, "_item", lambda _self, _arn: row().item())
+    def as_before(_registry: Registry, _arn: object) -> Item:
+        return row().item()
+
+    monkeypatch.setattr(Registry, "_item", as_before)
     assert not registry.amend(row(), row(public=False))
     assert not registry.delete(row())
     monkeypatch.undo()
