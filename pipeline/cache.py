@@ -14,6 +14,11 @@ def cache_folder() -> Path:
     return Path(given).absolute() if given else platformdirs.user_cache_path("ocelot")
 
 
+def publish_journal() -> Path:
+    """Where publishing on this machine notes what it began."""
+    return cache_folder() / "publish.jsonl"
+
+
 def module_cache() -> Path:
     """Go's module cache, as builds on this machine fill it."""
     return cache_folder() / "go" / "modules"

@@ -50,6 +50,7 @@ from pipeline.module_options import (
     own_workspace,
     told,
 )
+from pipeline.module_publish import PublishFunctions
 from pipeline.report.components import rows_json
 from pipeline.report.inspect import inspection_json
 from pipeline.report.progress import plain_progress
@@ -57,7 +58,7 @@ from pipeline.report.verify import write_reports
 
 
 @object_type
-class Ocelot:
+class Ocelot(PublishFunctions):
     """Custom OpenTelemetry Collector layers for AWS Lambda."""
 
     config: dagger.Directory

@@ -21,6 +21,7 @@ from pipeline.cli import (
     layers,
     lock,
     publish,
+    release,
     verify,
 )
 from pipeline.errors import EXIT_CODES, InterruptedBuildError, OcelotError
@@ -43,6 +44,7 @@ app.command("build")(build.build)
 app.command("doctor")(doctor.doctor)
 app.command("lock")(lock.lock)
 app.command("publish")(publish.publish)
+app.command("release")(release.release)
 app.command("bundle")(bundle.bundle)
 app.command("verify")(verify.verify)
 app.command("inspect")(inspect.inspect)

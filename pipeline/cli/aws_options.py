@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pipeline.config import Config
     from pipeline.publish.aws.session import Aws
-    from pipeline.publish.recording import Records
-    from pipeline.publish.regions import RegionChoice
 
 Regions = Annotated[
     str, typer.Option("--regions", help="A set of regions.yaml, `all`, or a list: a,b,c.")
@@ -46,29 +43,18 @@ OidcToken = Annotated[
         help="Where the token is: env:NAME, file:PATH, or actions, for GitHub Actions' own.",
     ),
 ]
-
-
-def chosen(config: Config, regions: str) -> RegionChoice:
-    """The regions that `--regions` means.
-
-    Raises:
-        UsageError: it means none, all of them are in quarantine, or they are of two partitions.
-    """
-    from datetime import UTC, datetime
-
-    from pipeline.errors import UsageError
-    from pipeline.publish.aws.session import PARTITIONS, lambda_regions
-    from pipeline.publish.regions import chosen_regions
-
-    known = {partition: lambda_regions(partition) for partition in PARTITIONS}
-    today = datetime.now(tz=UTC).date()
-    choice = chosen_regions(config.regions, regions, known=known, today=today)
-    if not choice.regions:
-        reasons = tuple(f"{region}: {reason}" for region, reason in choice.skipped)
-        raise UsageError(
-            "there is no region left to work in", hint="name others: --regions", details=reasons
-        )
-    return choice
+Bucket = Annotated[
+    str,
+    typer.Option(
+        "--bucket", help="Bucket in each region for zips above 50 MB, such as NAME-{region}."
+    ),
+]
+ReleaseGroup = Annotated[
+    str, typer.Option("--release-group", help="What the layers' names end with.")
+]
+Runtimes = Annotated[
+    str, typer.Option("--runtimes", help="Lambda runtimes, a,b,c; default: all current ones.")
+]
 
 
 def opened_aws(role_arn: str, oidc_token: str, regions: tuple[str, ...]) -> Aws:
@@ -92,15 +78,3 @@ def opened_aws(role_arn: str, oidc_token: str, regions: tuple[str, ...]) -> Aws:
         return default_aws()
     region = os.environ.get("AWS_REGION") or regions[0]
     return role_aws(role_arn, partial(token_of, oidc_token, os.environ), region)
-
-
-def opened_records(aws: Aws, table: str, table_region: str, config: Config) -> Records | None:
-    """The registry that the options name; None for `none`.
-
-    Raises:
-        UsageError: its region is none.
-    """
-    from pipeline.publish.aws.registry import registry
-    from pipeline.publish.recording import Records
-
-    return None if table == "none" else Records(registry(aws, table, table_region), config)

@@ -78,7 +78,9 @@ def build(
     with opened_inputs(asked, verbose=verbose) as given:
         name, upstream = given.distribution(context, distribution), given.upstream()
         strict = locked or bundle is not None
-        request = _request(name, architecture, upstream, output, rebuild=rebuild, locked=strict)
+        request = build_request(
+            name, architecture, upstream, output, rebuild=rebuild, locked=strict
+        )
 
         async def work() -> Build:
             chosen = await given.engine()
@@ -87,18 +89,19 @@ def build(
             )
 
         done = options.run(work)
-    _report(done, as_json=as_json)
+    report(done, as_json=as_json)
 
 
-def _request(
+def build_request(
     distribution: str,
     architecture: ArchitectureChoice,
     upstream: Upstream,
     output: Path,
     *,
-    rebuild: bool,
+    rebuild: bool = False,
     locked: bool,
 ) -> Request:
+    """What the options of a build ask for."""
     from importlib.metadata import version
 
     from pipeline.build.plan import source_date_epoch
@@ -118,7 +121,8 @@ def _request(
     )
 
 
-def _report(done: Build, *, as_json: bool) -> None:
+def report(done: Build, *, as_json: bool) -> None:
+    """Tell what was built: as a table or JSON, and in the job summary."""
     from rich.console import Console
 
     from pipeline.build.manifest import FILE_NAME

@@ -97,8 +97,18 @@ def exclusive(*given: tuple[str, bool]) -> None:
         raise UsageError(f"{' and '.join(names)} exclude each other", hint=f"give {names[0]} alone")
 
 
-def run(work: Callable[[], Awaitable[Result]]) -> Result:
+def run(
+    work: Callable[[], Awaitable[Result]],
+    *,
+    left: str = "no file was left half-written",
+    kept: str = "finished steps are kept in the cache",
+) -> Result:
     """Run asynchronous work; Ctrl-C, SIGTERM and SIGHUP cancel it and let it clean up.
+
+    Args:
+        work: what is to be done.
+        left: how things are left when it is interrupted, for people.
+        kept: what need not be done again then.
 
     Raises:
         InterruptedBuildError: a signal ended it.
@@ -128,8 +138,8 @@ def run(work: Callable[[], Awaitable[Result]]) -> Result:
         if not results:
             name = ended_by[0].name if ended_by else "a signal"
             raise InterruptedBuildError(
-                f"interrupted by {name}; no file was left half-written",
-                hint="run the same command again: finished steps are kept in the cache",
+                f"interrupted by {name}; {left}",
+                hint=f"run the same command again: {kept}",
             )
         return results[0]
 

@@ -35,13 +35,14 @@ def sync(
 
     from pipeline import project
     from pipeline.config import load_config
+    from pipeline.publish.asked import region_choice
     from pipeline.publish.aws.registry import registry
     from pipeline.publish.recording import Records
     from pipeline.publish.sync import run
     from pipeline.report.progress import shown_progress
 
     loaded = load_config(project.config_folder(config))
-    choice = aws_options.chosen(loaded, regions)
+    choice = region_choice(loaded, regions)
     request = run.SyncRequested(
         base=layer_name,
         partition=choice.partition,
@@ -57,7 +58,9 @@ def sync(
         async def work() -> Synced:
             return await run.sync(request, aws, records, progress=progress, dry_run=dry_run)
 
-        done = options.run(work)
+        done = options.run(
+            work, left="no row was left half-written", kept="what is done is not done twice"
+        )
     _report(done, as_json=as_json, dry_run=dry_run)
     if not dry_run:
         run.check_synced(done)

@@ -16,9 +16,11 @@ from pipeline.publish.aws.asking import AmbiguousError, in_thread
 from pipeline.publish.aws.layers import STATEMENT, LayerVersion, PublishRequest
 from pipeline.publish.journal import BEGUN, ENDED, Journal
 from pipeline.publish.observe import PATIENT_LOOKS, Place, find_version, told
-from pipeline.publish.plan import Step, Target, TargetPlan
+from pipeline.publish.package import Package, bucket_request
+from pipeline.publish.plan import Step, Target, TargetKey, TargetPlan
 from pipeline.publish.policy import public_statements
 
+INTERRUPTED = "interrupted; the next run looks what came of it"
 PUBLISH_ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 1.0
 
@@ -26,8 +28,14 @@ FIRST_PAUSE_SECONDS = 1.0
 class Record(Protocol):
     """Writes the registry's row of a target at a layer version's ARN."""
 
-    def __call__(self, target: Target, arn: str, *, public: bool) -> Awaitable[None]:
+    def __call__(self, target: Target, arn: str, *, public: bool, base: str) -> Awaitable[None]:
         """Write it.
+
+        Args:
+            target: zip and region.
+            arn: of its layer version.
+            public: whether everybody may use it.
+            base: ARN of the layer version of its base; empty where this run has none of it.
 
         Raises:
             AwsError: it cannot be written.
@@ -63,25 +71,51 @@ class Outcome:
         return not self.error
 
 
+@dataclass(kw_only=True)
+class Ledger:
+    """What came of the targets so far, by their keys: nothing is lost when the work is ended."""
+
+    outcomes: dict[TargetKey, Outcome] = field(default_factory=dict[TargetKey, Outcome])
+    _ends: dict[TargetKey, anyio.Event] = field(default_factory=dict[TargetKey, anyio.Event])
+
+    def end(self, outcome: Outcome) -> None:
+        """Note what came of a target."""
+        key = outcome.plan.target.key
+        self.outcomes[key] = outcome
+        self._end(key).set()
+
+    async def ended(self, key: TargetKey) -> Outcome:
+        """What came of a target, once it has ended."""
+        await self._end(key).wait()
+        return self.outcomes[key]
+
+    def _end(self, key: TargetKey) -> anyio.Event:
+        return self._ends.setdefault(key, anyio.Event())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Means:
     """What publishing is done with.
 
     Attributes:
         places: the regions by name.
-        requests: the publish request by layer name, made when it is first wanted.
+        request: the request that publishes a package, made when it is first wanted.
         transfers: how many uploads may be under way.
         journal: what was begun.
         record: writes the registry's row, if there is a registry.
+        bases: the target that another one is based on: its row has to be there first.
+        ledger: is told what came of each target.
         deadline: seconds that a target may take.
     """
 
     places: Mapping[str, Place]
-    requests: Callable[[str], PublishRequest]
+    request: Callable[[Package], PublishRequest]
     transfers: anyio.CapacityLimiter
     journal: Journal
     progress: Progress
     record: Record | None = None
+    bases: Mapping[TargetKey, TargetKey] = field(default_factory=dict[TargetKey, TargetKey])
+    ledger: Ledger = field(default_factory=Ledger)
     deadline: float = 900.0
 
 
@@ -105,35 +139,46 @@ class _Work:
     def place(self) -> Place:
         return self.means.places[self.target.region]
 
+    def outcome(self, error: str, *, seconds: float, retries: int) -> Outcome:
+        return Outcome(
+            plan=self.plan,
+            done=tuple(self.done),
+            arn=self.arn,
+            public=self.public,
+            error=error,
+            seconds=seconds,
+            retries=retries,
+            notes=tuple(self.notes),
+        )
 
-async def apply_plan(plan: TargetPlan, means: Means) -> Outcome:
-    """Do a target's steps; it ends as an outcome, whatever happens."""
+
+async def apply_plan(plan: TargetPlan, means: Means) -> None:
+    """Do a target's steps; the ledger has an outcome of it afterwards, whatever happens."""
     work = _Work(plan=plan, means=means, notes=list(plan.notes))
     lane = f"{plan.target.region} {plan.target.package.architecture}"
     asker = work.place.asker
-    started, retries, error = time.monotonic(), asker.retries, plan.blocked
+    started, retries, error = time.monotonic(), asker.retries, INTERRUPTED
     if plan.steps:
         means.progress.begin(lane, plan.action)
-    if not error:
-        try:
-            with anyio.fail_after(means.deadline):
-                await _steps(work)
-        except TimeoutError:
-            error = f"not done within {means.deadline:.0f} seconds; run the same command again"
-        except Exception as failure:  # noqa: BLE001  a bug is to hold up no other target either
-            error = told(failure)
-    if plan.steps:
-        means.progress.end(lane, error or "done")
-    return Outcome(
-        plan=plan,
-        done=tuple(work.done),
-        arn=work.arn,
-        public=work.public,
-        error=error,
-        seconds=time.monotonic() - started,
-        retries=asker.retries - retries,
-        notes=tuple(work.notes),
-    )
+    try:
+        error = plan.blocked or await _steps_done(work)
+    finally:
+        if plan.steps:
+            means.progress.end(lane, error or "done")
+        seconds = time.monotonic() - started
+        means.ledger.end(work.outcome(error, seconds=seconds, retries=asker.retries - retries))
+
+
+async def _steps_done(work: _Work) -> str:
+    """Do the steps; the answer is why they were not all done, empty if they were."""
+    try:
+        with anyio.fail_after(work.means.deadline):
+            await _steps(work)
+    except TimeoutError:
+        return f"not done within {work.means.deadline:.0f} seconds; run the same command again"
+    except Exception as failure:  # noqa: BLE001  a bug is to hold up no other target either
+        return told(failure)
+    return ""
 
 
 async def _steps(work: _Work) -> None:
@@ -154,17 +199,38 @@ async def _publish(work: _Work) -> None:
     """Publish once; where the answer is lost, look before trying again."""
     target, journal = work.target, work.means.journal
     key = (target.region, target.package.layer, target.package.sha256)
-    request = work.means.requests(target.package.layer)
+    request = await _request(work)
     await in_thread(partial(journal.write, BEGUN, key))
     try:
         made = await _published(work, request)
     except _RefusedError as refused:
         await in_thread(partial(journal.write, ENDED[1], key))
         raise refused.reason from refused
-    work.arn = made.arn
+    work.arn, work.number = made.arn, made.number
     await in_thread(partial(journal.write, ENDED[0], key, made.arn))
+    await _clear(work)
     first = await _first(work, made)
     work.arn, work.number = first.arn, first.number
+
+
+async def _request(work: _Work) -> PublishRequest:
+    """The request that publishes the zip, which has been uploaded before where it is large."""
+    package, place = work.target.package, work.place
+    if not (package.is_large and place.bucket):
+        return work.means.request(package)
+    upload = partial(place.bucket.put, package.key, package.path, package.sha256)
+    await place.asker.ask(upload, f"upload to {place.bucket.name}", work.means.transfers)
+    return bucket_request(package, place.bucket.name)
+
+
+async def _clear(work: _Work) -> None:
+    """Take the zip out of the bucket again: Lambda has a copy of its own."""
+    package, bucket = work.target.package, work.place.bucket
+    if package.is_large and bucket:
+        try:
+            await work.place.asker.ask(partial(bucket.delete, package.key), "clear the bucket")
+        except AwsError as error:
+            work.notes.append(f"{package.key} is left in {bucket.name}: {error}")
 
 
 class _RefusedError(Exception):
@@ -245,5 +311,7 @@ async def _statements(work: _Work) -> tuple[str, ...]:
 
 
 async def _record(work: _Work) -> None:
-    if work.means.record:
-        await work.means.record(work.target, work.arn, public=work.public)
+    means, key = work.means, work.target.key
+    if means.record:
+        base = (await means.ledger.ended(means.bases[key])).arn if key in means.bases else ""
+        await means.record(work.target, work.arn, public=work.public, base=base)

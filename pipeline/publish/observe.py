@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import anyio
 
-from pipeline.errors import OcelotError
+from pipeline.build.limits import megabytes
+from pipeline.errors import AwsError, OcelotError
 from pipeline.publish.aws.asking import Asker
+from pipeline.publish.aws.bucket import RegionBucket
 from pipeline.publish.aws.layers import LayerVersion, RegionLayers
+from pipeline.publish.package import Package
 from pipeline.publish.plan import Observed, Target, Version
 from pipeline.publish.policy import public_statements
 from pipeline.publish.row import Row
@@ -20,12 +23,43 @@ PATIENT_LOOKS = 4
 FIRST_PAUSE_SECONDS = 0.5
 
 
+@dataclass(kw_only=True)
+class Room:
+    """What a region's code storage has left, in bytes; None where the endpoint does not tell."""
+
+    left: int | None = None
+    asked: bool = False
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
+
+    async def refusal(self, size: int, place: Place) -> str:
+        """Why a zip of so many bytes cannot be stored; empty if it can, and then it is counted."""
+        async with self.lock:
+            if not self.asked:
+                self.left, self.asked = await _left(place), True
+            if self.left is None:
+                return ""
+            if size > self.left:
+                return (
+                    f"the account's code storage has {megabytes(max(0, self.left))} left here, "
+                    f"the zip is {megabytes(size)}; delete old layer versions"
+                )
+            self.left -= size
+            return ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A region, and how it is asked."""
+    """A region, and how it is asked.
+
+    Attributes:
+        bucket: takes the zips that are too large for a request, if there is one.
+        room: what the region's code storage has left.
+    """
 
     layers: RegionLayers
     asker: Asker
+    bucket: RegionBucket | None = None
+    room: Room = field(default_factory=Room)
 
 
 # Finds the registry's row of a layer version's ARN.
@@ -61,7 +95,7 @@ async def _observed(
 ) -> Observed:
     found, notes = await find_version(target, place, looks=PATIENT_LOOKS if patient else 1)
     if found is None:
-        return Observed(notes=notes)
+        return Observed(notes=notes, blocked=await _hindrance(target.package, place))
     policy = await place.asker.ask(
         partial(place.layers.policy, target.package.layer, found.number), "read the policy"
     )
@@ -74,6 +108,23 @@ async def _observed(
         row=await find_row(found.arn) if find_row else None,
     )
     return Observed(version=version, notes=notes)
+
+
+async def _hindrance(package: Package, place: Place) -> str:
+    """Why a package cannot be published; empty if nothing is known that keeps it from being."""
+    if package.is_large and place.bucket:
+        await place.asker.ask(place.bucket.check, f"look for the bucket {place.bucket.name}")
+    return await place.room.refusal(package.size, place)
+
+
+async def _left(place: Place) -> int | None:
+    try:
+        stored = await place.asker.ask_once(
+            place.layers.storage, "read the account's limits", place.asker.threads
+        )
+    except AwsError:
+        return None  # an emulator may not know it, and nobody has to be allowed it
+    return stored.most - stored.used if stored else None
 
 
 async def find_version(

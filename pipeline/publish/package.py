@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.build.limits import DIRECT_UPLOAD_BYTES, megabytes
 from pipeline.build.manifest import FILE_NAME, Layer, read_manifest
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, quoted
 from pipeline.model import Architecture
 from pipeline.naming import layer_description, layer_name
 from pipeline.publish.aws.layers import PublishRequest
@@ -49,6 +49,7 @@ class Package:
     Attributes:
         layer: the layer's name.
         described: the layer version's description.
+        size: bytes of the zip.
         record: the manifest's entry.
     """
 
@@ -56,6 +57,7 @@ class Package:
     layer: str
     described: str
     naming: Naming
+    size: int
     record: Layer = field(repr=False)
 
     @property
@@ -70,13 +72,30 @@ class Package:
             return hashlib.file_digest(file, "md5").hexdigest()
 
     @property
+    def is_large(self) -> bool:
+        """Whether it is too large for a request, and has to go by way of S3."""
+        return self.size > DIRECT_UPLOAD_BYTES
+
+    @property
+    def key(self) -> str:
+        """What it is called in a bucket."""
+        return f"{self.layer}/{self.sha256}.zip"
+
+    @property
     def architecture(self) -> Architecture:
         """What it runs on."""
         return self.record.architecture
 
 
-def read_packages(paths: Sequence[Path], naming: Naming) -> tuple[Package, ...]:
+def read_packages(
+    paths: Sequence[Path], naming: Naming, *, by_bucket: bool = False
+) -> tuple[Package, ...]:
     """The packages of zips and of folders of zips.
+
+    Args:
+        paths: zips with their manifest beside them, and folders of such.
+        naming: how the layers are to be called.
+        by_bucket: whether there are buckets for zips that are too large for a request.
 
     Raises:
         UsageError: a zip has no manifest, is not the one that the manifest names, is too large,
@@ -91,6 +110,13 @@ def read_packages(paths: Sequence[Path], naming: Naming) -> tuple[Package, ...]:
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise UsageError(f"{min(twice)} is there twice", hint="name each zip once")
+    large = [each for each in packages if each.is_large]
+    if large and not by_bucket:
+        raise UsageError(
+            f"{large[0].path} is {megabytes(large[0].size)}; AWS takes "
+            f"{megabytes(DIRECT_UPLOAD_BYTES)} in a request",
+            hint="name a bucket in each region, --bucket 'NAME-{region}', or leave components out",
+        )
     return tuple(packages)
 
 
@@ -107,6 +133,9 @@ def _read(path: Path, naming: Naming) -> list[Package]:
             f"{folder / FILE_NAME} says nothing of {path.name}",
             hint="publish what `ocelot build` made, with the manifest beside it",
         )
+    for layer in wanted:
+        if Path(layer.file).name != layer.file:
+            raise UsageError(f"{folder / FILE_NAME} names {quoted(layer.file)}", hint=_AGAIN)
     return [_package(folder / layer.file, layer, naming) for layer in wanted]
 
 
@@ -121,11 +150,6 @@ def _package(path: Path, layer: Layer, naming: Naming) -> Package:
             f"{path} has sha256 {digest}, its manifest says {layer.sha256}",
             hint="it was changed after it was built: build it again",
         )
-    if size > DIRECT_UPLOAD_BYTES:
-        raise UsageError(
-            f"{path} is {megabytes(size)}; AWS takes {megabytes(DIRECT_UPLOAD_BYTES)} in a request",
-            hint="leave components out: publishing by way of S3 is not there yet",
-        )
     version = layer.collector_version
     name = layer_name(
         naming.base, layer.architecture, layer.distribution, version, naming.release_group
@@ -136,6 +160,7 @@ def _package(path: Path, layer: Layer, naming: Naming) -> Package:
         layer=name,
         described=layer_description(text, digest),
         naming=naming,
+        size=size,
         record=layer,
     )
 
@@ -148,12 +173,26 @@ def publish_request(package: Package) -> PublishRequest:
     Raises:
         UsageError: the zip is not what it was when it was read first.
     """
+    return _request(package, b'{"ZipFile": "', base64.b64encode(_zipped(package)), b'"}')
+
+
+def bucket_request(package: Package, bucket: str) -> PublishRequest:
+    """The request that publishes a package from a bucket, in which it is already."""
+    content = json.dumps({"S3Bucket": bucket, "S3Key": package.key})
+    return _request(package, content.encode())
+
+
+def _zipped(package: Package) -> bytes:
     try:
         zipped = package.path.read_bytes()
     except OSError as error:
         raise UsageError(f"{package.path} cannot be read: {error.strerror}", hint=_AGAIN) from error
     if hashlib.sha256(zipped).hexdigest() != package.sha256:
         raise UsageError(f"{package.path} was changed in the meantime", hint=_AGAIN)
+    return zipped
+
+
+def _request(package: Package, *content: bytes) -> PublishRequest:
     about = {
         "CompatibleArchitectures": [package.architecture.lambda_name],
         "CompatibleRuntimes": list(package.naming.runtimes),
@@ -161,6 +200,5 @@ def publish_request(package: Package) -> PublishRequest:
         "LicenseInfo": LICENCE,
     }
     head = json.dumps(about).encode().removesuffix(b"}")
-    content = base64.b64encode(zipped)
-    body = b"".join((head, b', "Content": {"ZipFile": "', content, b'"}}'))
+    body = b"".join((head, b', "Content": ', *content, b"}"))
     return PublishRequest(layer=package.layer, sha256=package.sha256, body=body)

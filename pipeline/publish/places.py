@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import anyio
 
 from pipeline.errors import AwsError, UsageError
 from pipeline.publish.aws.asking import Asker, in_thread
+from pipeline.publish.aws.bucket import RegionBucket
 from pipeline.publish.aws.layers import RegionLayers
 from pipeline.publish.aws.session import Aws, Identity, first_identity
 from pipeline.publish.observe import Place
@@ -22,16 +23,14 @@ async def identified(aws: Aws, regions: Sequence[str], partition: str, account: 
 
     Args:
         aws: who asks.
-        regions: of which the first that answers is asked.
+        regions: of which the first that answers is asked; one at least.
         partition: of the regions.
         account: the account that it must be; empty for whichever it is.
 
     Raises:
         AwsError: no credentials, or another account.
-        UsageError: no region, or the identity is of another partition.
+        UsageError: the identity is of another partition.
     """
-    if not regions:
-        raise UsageError("there is no region left to work in", hint="name others with --regions")
     who = await first_identity(aws, regions)
     if account and who.account != account:
         raise AwsError(
@@ -46,15 +45,24 @@ async def identified(aws: Aws, regions: Sequence[str], partition: str, account: 
     return who
 
 
-async def opened_places(regions: Sequence[str], aws: Aws) -> dict[str, Place]:
-    """The regions' clients; making one takes a while, in which others can go on."""
+async def opened_places(
+    regions: Sequence[str], aws: Aws, bucket: Callable[[str], RegionBucket] | None = None
+) -> dict[str, Place]:
+    """The regions' clients; making one takes a while, in which others can go on.
+
+    Args:
+        regions: which.
+        aws: who asks.
+        bucket: makes a region's, where one is wanted.
+    """
     made: dict[str, Place] = {}
 
     async def make(region: str) -> None:
-        layers = await in_thread(partial(RegionLayers, aws, region))
         threads = anyio.CapacityLimiter(REGION_REQUESTS)
         made[region] = Place(
-            layers=layers, asker=Asker(region=region, threads=threads, renew=aws.renew)
+            layers=await in_thread(partial(RegionLayers, aws, region)),
+            asker=Asker(region=region, threads=threads, renew=aws.renew),
+            bucket=await in_thread(partial(bucket, region)) if bucket else None,
         )
 
     async with anyio.create_task_group() as tasks:

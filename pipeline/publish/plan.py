@@ -22,6 +22,10 @@ class Step(StrEnum):
     RECORD = "record"
 
 
+# Region and name of the layer.
+TargetKey = tuple[str, str]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """A zip in a region."""
@@ -30,7 +34,7 @@ class Target:
     package: Package
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> TargetKey:
         """What tells it from others."""
         return (self.region, self.package.layer)
 

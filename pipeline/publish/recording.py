@@ -34,6 +34,11 @@ class Records:
     registry: Registry
     config: Config
 
+    @property
+    def based_on(self) -> dict[str, str]:
+        """The distributions that have a base, with its name."""
+        return {name: each.base for name, each in self.config.distributions.items() if each.base}
+
     async def check(self, threads: anyio.CapacityLimiter) -> None:
         """Make sure that the table is there and of the form expected.
 
@@ -54,8 +59,8 @@ class Records:
     def recorder(self, threads: anyio.CapacityLimiter) -> Record:
         """What writes the row of a target."""
 
-        async def record(target: Target, arn: str, *, public: bool) -> None:
-            made = partial(self._row, target, arn, public=public)
+        async def record(target: Target, arn: str, *, public: bool, base: str) -> None:
+            made = partial(self._row, target, arn, public=public, base=base)
             await self.asked(lambda: self._write(made()), threads)
 
         return record
@@ -74,12 +79,13 @@ class Records:
                     raise
             return await in_thread(call)
 
-    def _row(self, target: Target, arn: str, *, public: bool) -> Row:
+    def _row(self, target: Target, arn: str, *, public: bool, base: str) -> Row:
         package, layer = target.package, target.package.record
         return Row(
             arn=layer_arn(arn),
             distribution=layer.distribution,
             distribution_description=layer.description,
+            base_layer_arn=base,
             architecture=layer.architecture,
             base_name=package.naming.base,
             layer_version_str=version_words(layer.collector_version),
@@ -96,8 +102,8 @@ class Records:
         )
 
     def _write(self, row: Row) -> None:
-        known = self.config.distributions.get(row.distribution)  # it may be of another config
-        if known and (base := known.base):
+        base = self.based_on.get(row.distribution)  # which may be of another config
+        if base and not row.base_layer_arn:
             rows = self.registry.of_distribution(base).rows
             row = replace(row, base_layer_arn=base_layer_arn(rows, row, base))
         written = self.registry.put(row)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from pipeline.publish.apply import Outcome
 from pipeline.publish.plan import PublishPlan, TargetPlan
+from pipeline.publish.run import Published
 
 HEADINGS = ("region", "architecture", "action", "ARN", "time", "retries")
 PLAN_HEADINGS = ("region", "architecture", "action", "version")
@@ -55,6 +57,24 @@ def outcome_arns(outcomes: Sequence[Outcome]) -> list[str]:
     return [each.arn for each in outcomes if each.arn]
 
 
+def outcome_lines(outcomes: Sequence[Outcome]) -> list[str]:
+    """A line for each target that is as it should be."""
+    return [
+        f"{each.plan.target.region} {each.plan.target.package.architecture}: "
+        f"{each.plan.action}: {each.arn}"
+        for each in outcomes
+        if each.well
+    ]
+
+
+def write_reports(done: Published, folder: Path) -> Path:
+    """Write publish.json and publish.md into a folder, which is the answer."""
+    folder.mkdir(exist_ok=True)
+    (folder / "publish.json").write_text(published_json(done), encoding="utf-8")
+    (folder / "publish.md").write_text(published_markdown(done), encoding="utf-8")
+    return folder
+
+
 def plan_table(plan: PublishPlan) -> Table:
     """What would be done, for the screen."""
     skipped = [(region, "", f"skip: {reason}", "") for region, reason in plan.skipped]
@@ -80,15 +100,34 @@ def outcome_summary(outcomes: Sequence[Outcome]) -> str:
 def outcome_markdown(outcomes: Sequence[Outcome]) -> str:
     """The same for a GitHub job summary."""
     rows = [
-        f"| {' | '.join(HEADINGS)} |",
+        _markdown_row(HEADINGS),
         f"|{'---|' * len(HEADINGS)}",
-        *(f"| {' | '.join(_cell(cell) for cell in outcome_row(each))} |" for each in outcomes),
+        *(_markdown_row(outcome_row(each)) for each in outcomes),
     ]
     return "\n".join([f"### Published: {outcome_summary(outcomes)}", "", *rows]) + "\n"
 
 
+def published_markdown(done: Published) -> str:
+    """What was done or, of a plan alone, what would be, for a GitHub job summary."""
+    if done.outcomes:
+        return outcome_markdown(done.outcomes)
+    rows = [_markdown_row(plan_row(each)) for each in done.plan.targets]
+    skipped = [_markdown_row((region, "", f"skip: {why}", "")) for region, why in done.plan.skipped]
+    head = [_markdown_row(PLAN_HEADINGS), f"|{'---|' * len(PLAN_HEADINGS)}"]
+    return "\n".join(["### Would be published", "", *head, *rows, *skipped]) + "\n"
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(_cell(cell) for cell in cells)} |"
+
+
 def _cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
+
+
+def published_json(done: Published) -> str:
+    """What was done or, of a plan alone, what would be."""
+    return outcome_json(done.outcomes, done.plan) if done.outcomes else plan_json(done.plan)
 
 
 def outcome_json(outcomes: Sequence[Outcome], plan: PublishPlan) -> str:

@@ -46,6 +46,10 @@ _LISTED = (
     "CompatibleRuntimes",
     "LicenseInfo",
 )
+# moto gives a bucket's files to whoever signs.
+_S3_READER = (
+    "AWS4-HMAC-SHA256 Credential=LAMBDA/20260101/{region}/s3/aws4_request, SignedHeaders=host"
+)
 _NO_ZIP = AwsError(
     400,
     "InvalidParameterValueException",
@@ -188,7 +192,8 @@ class Layers:
         content = asked["Content"]
         if "S3Bucket" in content:
             target = f"/{content['S3Bucket']}/{quote(content['S3Key'])}"
-            got = self._at(request, layer, target, method="GET", body=b"", headers={})
+            signed = {"authorization": _S3_READER.format(region=name.region)}
+            got = self._at(request, layer, target, method="GET", body=b"", headers=signed)
             if not got.ok:
                 return self._at(request, layer, layer_path(layer.name))
             content = {"ZipFile": self._keep(got.body).stand_in}

@@ -23,7 +23,6 @@ from runs import CONFIG, OCELOT, Ran, environment, run_ocelot
 from pipeline.config import load_config
 from pipeline.defaults import TABLE
 from pipeline.naming import LayerArn, layer_arn
-from pipeline.progress import Silence
 from pipeline.publish import apply, observe, run
 from pipeline.publish.aws import asking
 from pipeline.publish.aws.registry import Registry
@@ -91,26 +90,23 @@ class Publishing:
         """Publish in this process."""
         who = self.who or default_aws()
         dry_run = more.pop("dry_run", False)
+        config = more.pop("config", None) or load_config(CONFIG)
+        packages = more.pop("packages", None) or self.packages()
         requested = PublishRequested(
-            packages=self.packages(),
+            packages=packages,
             partition="aws",
             regions=tuple(self.regions),
             public=public,
             **more,
         )
-        records = Records(Registry(who, TABLE, HOME), load_config(CONFIG))
-
-        async def work() -> Published:
-            return await run.publish(
-                requested,
-                who,
-                records,
-                journal=self.journal,
-                progress=Silence(),
-                dry_run=dry_run,
-            )
-
-        return anyio.run(work)
+        publishing = run.Publishing(
+            request=requested,
+            aws=who,
+            records=Records(Registry(who, TABLE, HOME), config),
+            journal=self.journal,
+            dry_run=dry_run,
+        )
+        return anyio.run(publishing.publish)
 
     def command(self, *more: str | Path) -> list[str | Path]:
         regions = ",".join(self.regions)

@@ -10,7 +10,7 @@ from aws_mended import Trust, web_token
 from aws_rules import Rule
 from aws_server import ACCOUNT
 from aws_wire import NOT_OPTED_IN, SERVICE_EXCEPTION
-from publish_examples import AMD64, content, dist
+from publish_examples import AMD64, content, dist, write_manifest
 from publishing import (
     FRANCE,
     HOME,
@@ -23,6 +23,7 @@ from publishing import (
     foreign,
     told,
 )
+from unit_examples import layer
 
 from pipeline.errors import AwsError, PartlyPublishedError, PublishError, UsageError
 from pipeline.model import Architecture
@@ -428,3 +429,44 @@ def test_a_region_that_does_not_say_who_we_are_is_not_the_only_one_asked(
 ) -> None:
     publishing.aws.rules(Rule(operation="GetCallerIdentity", region=IRELAND, error=NOT_OPTED_IN))
     assert all(each.well for each in publishing.publish().outcomes)
+
+
+def test_a_base_that_is_published_in_the_same_run_is_named_in_the_derived_ones_row(
+    publishing: Publishing,
+) -> None:
+    """The index by which bases are found lags behind the table; here it has nothing at all."""
+    publishing.regions = [IRELAND]
+    base, derived = "collector-amd64-minimal.zip", "collector-amd64-minimal-forwarder.zip"
+    dist(publishing.zips, base)
+    contents = {derived: content(derived, 1_750_000_002), base: content(base)}
+    for file, each in contents.items():
+        (publishing.zips / file).write_bytes(each)
+    distribution = {base: "minimal", derived: "minimal-forwarder"}
+    write_manifest(
+        publishing.zips,
+        [
+            layer(file, each).model_copy(update={"distribution": distribution[file]})
+            for file, each in contents.items()
+        ],
+    )
+    publishing.aws.rules(Rule(operation="Query", error=SERVICE_EXCEPTION))
+    done = publishing.publish()
+    assert [each.error for each in done.outcomes] == ["", ""]
+    rows = {
+        each.package.record.distribution: publishing.there(IRELAND, each.package).row
+        for each in (outcome.plan.target for outcome in done.outcomes)
+    }
+    assert rows["minimal"]
+    assert rows["minimal-forwarder"]
+    assert rows["minimal-forwarder"].base_layer_arn == str(rows["minimal"].arn)
+    assert rows["minimal"].base_layer_arn == ""
+
+
+def test_a_name_in_a_manifest_that_leads_out_of_its_folder_is_refused(
+    publishing: Publishing,
+) -> None:
+    (publishing.folder / AMD64).write_bytes(content())
+    write_manifest(publishing.zips, [layer(f"../{AMD64}", content())])
+    ran = publishing.ocelot()
+    assert ran.code == 2
+    assert f"names '../{AMD64}'" in ran.err

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
+from itertools import pairwise
 
 import anyio
 import pytest
@@ -18,7 +19,7 @@ from botocore.exceptions import (
 )
 
 from pipeline.errors import AwsError
-from pipeline.publish.aws.asking import ATTEMPTS, AmbiguousError, Asker, Pace
+from pipeline.publish.aws.asking import ATTEMPTS, SPACING_SECONDS, AmbiguousError, Asker, Pace
 
 
 @pytest.fixture(autouse=True)
@@ -168,6 +169,24 @@ def test_requests_are_so_far_apart_and_retries_with_them() -> None:
     begun = anyio.run(run)
     assert len(pace.moments) == calls.made == 6
     assert all(at - begun >= 0.02 * count for count, at in enumerate(pace.moments))
+
+
+def test_requests_come_no_closer_after_the_loop_was_held_up() -> None:
+    pace = Watched()
+
+    async def run() -> None:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(6):
+                tasks.start_soon(pace.turn)
+            await anyio.sleep(0.01)
+            time.sleep(0.1)  # noqa: ASYNC251  nothing of the loop's goes on meanwhile
+
+    anyio.run(run)
+    assert all(b - a >= 0.019 for a, b in pairwise(pace.moments))
+
+
+def test_a_second_has_room_for_nine_requests_at_most() -> None:
+    assert 1 / SPACING_SECONDS <= 9
 
 
 def test_requests_that_waited_for_a_thread_are_as_far_apart() -> None:

@@ -36,7 +36,8 @@ from pipeline.errors import AwsError
 
 Result = TypeVar("Result")
 
-SPACING_SECONDS = 0.1
+# Nine in any second as they are sent, so that on their way they do not come to more than ten.
+SPACING_SECONDS = 0.12
 ATTEMPTS = 6
 FIRST_PAUSE_SECONDS = 0.3
 LONGEST_PAUSE_SECONDS = 10.0
@@ -58,17 +59,17 @@ class AmbiguousError(AwsError):
 
 @dataclass(kw_only=True)
 class Pace:
-    """Lets requests go one after the other, some time apart."""
+    """Lets requests go one after the other, some time apart, however late the first of them is."""
 
     spacing: float = SPACING_SECONDS
     next_at: float = 0.0
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def turn(self) -> None:
         """Wait until it is this request's turn."""
-        now = anyio.current_time()
-        at = max(now, self.next_at)
-        self.next_at = at + self.spacing
-        await anyio.sleep(at - now)
+        async with self.lock:
+            await anyio.sleep(max(0.0, self.next_at - anyio.current_time()))
+            self.next_at = anyio.current_time() + self.spacing
 
 
 @dataclass(kw_only=True)
@@ -87,12 +88,18 @@ class Asker:
     retries: int = 0
     renew: Callable[[], bool] = lambda: False
 
-    async def ask(self, call: Callable[[], Result], what: str) -> Result:
+    async def ask(
+        self,
+        call: Callable[[], Result],
+        what: str,
+        transfers: anyio.CapacityLimiter | None = None,
+    ) -> Result:
         """Make a request that may be made twice, until it is answered.
 
         Args:
             call: makes the request, by boto3.
             what: what it is for, as the beginning of an error's sentence.
+            transfers: how many uploads may be under way, where it is one.
 
         Raises:
             AwsError: AWS refuses, or does not answer however often it is asked.
@@ -108,7 +115,7 @@ class Asker:
             ):
                 with attempt:
                     self.retries += attempt.num > 1
-                    return await self._request(call, self.threads)
+                    return await self._request(call, transfers or self.threads)
         except (BotoCoreError, ClientError) as error:
             raise _told(error, what, self.region) from error
         raise AssertionError("unreachable")

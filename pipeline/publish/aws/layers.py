@@ -286,10 +286,9 @@ class RegionLayers:
         except self._client.exceptions.ResourceNotFoundException:
             return
 
-    def storage(self) -> Storage:
-        """How much code the account stores in this region."""
+    def storage(self) -> Storage | None:
+        """How much code the account stores in this region; None where that is not told."""
         answer = self._client.get_account_settings()
-        return Storage(
-            used=answer["AccountUsage"].get("TotalCodeSize", 0),
-            most=answer["AccountLimit"].get("TotalCodeSize", 0),
-        )
+        used = answer.get("AccountUsage", {}).get("TotalCodeSize", 0)
+        most = answer.get("AccountLimit", {}).get("TotalCodeSize", 0)
+        return Storage(used=used, most=most) if most else None

@@ -5,7 +5,9 @@ A client is made under a lock, since boto3's sessions are not safe among threads
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +22,7 @@ from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from pipeline.errors import AwsError, OcelotError
+from pipeline.errors import AwsError, OcelotError, UsageError
 from pipeline.publish.aws.asking import in_thread
 
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
@@ -29,6 +31,8 @@ CONNECT_SECONDS = 10
 READ_SECONDS = 60
 # Then another region is asked, too, who we are.
 IDENTITY_SECONDS = 2.0
+# So long after credentials were made anew, those that AWS refuses are older ones.
+FRESH_SECONDS = 2.0
 ATTEMPTS = 6
 # Most connections that are kept for a service in a region; they are made as they are needed.
 CONNECTIONS = 40
@@ -53,10 +57,12 @@ class Aws:
     Attributes:
         session: gives clients.
         credentials: those of a role that was taken on; None for the session's own.
+        endpoint: where AWS is, for emulators; empty for what the environment says.
     """
 
     session: boto3.Session
     credentials: RoleCredentials | None = None
+    endpoint: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def client(self, service: str, region: str, config: Config = PATIENT) -> Any:  # noqa: ANN401  boto3 makes clients at run time
@@ -69,8 +75,9 @@ class Aws:
         """
         # its stubs know a service by a literal alone
         make = cast("Any", self.session).client
+        endpoint = self.endpoint or None
         with self.lock:
-            return make(service, region_name=region, config=config)
+            return make(service, region_name=region, config=config, endpoint_url=endpoint)
 
     def renew(self) -> bool:
         """Have new credentials made for the next request; False where these are all there are."""
@@ -83,9 +90,17 @@ class Aws:
 class RoleCredentials(RefreshableCredentials):
     """A role's credentials, made anew before they expire, or when AWS says that they have."""
 
+    _expired_at = -FRESH_SECONDS
+
     def expire(self) -> None:
-        """Make new ones for the next request."""
-        self._expiry_time = datetime.now(tz=UTC)
+        """Make new ones for the next request.
+
+        Many requests may learn at once that the old ones have expired: one of them counts.
+        """
+        now = time.monotonic()
+        if now - self._expired_at >= FRESH_SECONDS:
+            self._expired_at = now
+            self._expiry_time = datetime.now(tz=UTC)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,19 +129,32 @@ def default_aws() -> Aws:
         raise aws_error(error, "AWS' settings cannot be used", hint) from error
 
 
-def role_aws(role: str, token: Callable[[], str], region: str) -> Aws:
+def keys_aws(access_key_id: str, secret_access_key: str, session_token: str = "") -> Aws:
+    """The identity of an access key."""
+    return Aws(
+        boto3.Session(
+            aws_access_key_id=access_key_id,
+            aws_secret_access_key=secret_access_key,
+            aws_session_token=session_token or None,
+        )
+    )
+
+
+def role_aws(role: str, token: Callable[[], str], region: str, endpoint: str = "") -> Aws:
     """The identity of a role that is taken on by an OIDC token.
 
     Args:
         role: its ARN.
         token: gives a token that is fresh; asked each time that credentials are made.
         region: whose STS is asked: opt-in regions take no credentials of the global one.
+        endpoint: where AWS is, for emulators; empty for what the environment says.
 
     Raises:
         AwsError: STS refuses the token or the role.
     """
     make = cast("Any", boto3.Session()).client
-    sts = make("sts", region_name=region, config=PATIENT.merge(Config(signature_version=UNSIGNED)))
+    unsigned = PATIENT.merge(Config(signature_version=UNSIGNED))
+    sts = make("sts", region_name=region, config=unsigned, endpoint_url=endpoint or None)
 
     def made() -> dict[str, Any]:
         answer = sts.assume_role_with_web_identity(
@@ -149,7 +177,7 @@ def role_aws(role: str, token: Callable[[], str], region: str) -> Aws:
         raise AwsError(f"the role {role} cannot be taken on: {error}", hint=hint) from error
     session: Any = botocore.session.get_session()
     session._credentials = credentials  # noqa: SLF001  botocore has no other way to give a session its own
-    return Aws(boto3.Session(botocore_session=session), credentials)
+    return Aws(boto3.Session(botocore_session=session), credentials, endpoint)
 
 
 def aws_error(error: BotoCoreError | ClientError, what: str, hint: str) -> AwsError:
@@ -204,6 +232,22 @@ async def first_identity(aws: Aws, regions: Sequence[str]) -> Identity:
     if not found:
         raise errors[-1]
     return found[0]
+
+
+def configured_region() -> str:
+    """The region of the environment, or of the profile.
+
+    Raises:
+        UsageError: there is none.
+    """
+    region = (
+        os.environ.get("AWS_REGION") or default_aws().session.region_name
+    )  # boto3: not AWS_REGION
+    if not region:
+        raise UsageError(
+            "no region is configured", hint="set AWS_REGION, or name regions with --regions"
+        )
+    return region
 
 
 def lambda_regions(partition: str = "aws") -> tuple[str, ...]:

@@ -1,0 +1,154 @@
+"""Zips that are too large for a request go to Lambda by way of S3; storage that is full is seen."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+from aws_rules import Rule
+from aws_server import ACCOUNT
+from aws_wire import ACCESS_DENIED, UNAVAILABLE
+from botocore.stub import ANY, Stubber
+from publish_examples import AMD64, NAMING, write_manifest
+from publishing import FRANCE, IRELAND, OHIO, Publishing
+from unit_examples import layer
+
+from pipeline.build.manifest import code_sha256
+from pipeline.build.zip import Entry, pack
+from pipeline.errors import UsageError
+from pipeline.publish.aws.bucket import RegionBucket
+from pipeline.publish.aws.session import keys_aws
+from pipeline.publish.package import Package, read_packages
+
+BUCKET = "ocelot-zips-{region}"
+
+
+@pytest.fixture(scope="module")
+def noise() -> bytes:
+    """A zip above 50 MB."""
+    entry = Entry(name="extensions/noise", content=os.urandom(53_000_000))
+    return pack((entry,), epoch=1_750_000_000)
+
+
+@pytest.fixture
+def large(publishing: Publishing, noise: bytes) -> Publishing:
+    """A publisher with a zip above 50 MB, and a bucket in each region."""
+    (publishing.zips / AMD64).write_bytes(noise)
+    write_manifest(publishing.zips, [layer(AMD64, noise)])
+    publishing.regions = [IRELAND, FRANCE]
+    for region in publishing.regions:
+        publishing.aws.client("s3", region).create_bucket(
+            Bucket=BUCKET.replace("{region}", region),
+            CreateBucketConfiguration={"LocationConstraint": region},
+        )
+    publishing.aws.forget()
+    return publishing
+
+
+def packages(publishing: Publishing) -> tuple[Package, ...]:
+    return read_packages([publishing.zips], NAMING, by_bucket=True)
+
+
+def left_behind(publishing: Publishing, region: str) -> list[str]:
+    found = publishing.aws.client("s3", region).list_objects_v2(
+        Bucket=BUCKET.replace("{region}", region)
+    )
+    return [each["Key"] for each in found.get("Contents", [])]
+
+
+def test_a_large_zip_goes_by_a_bucket_in_its_region(large: Publishing) -> None:
+    ran = large.ocelot("--public", "--bucket", BUCKET)
+    assert ran.code == 0, ran.err
+    (package,) = packages(large)
+    for region in (IRELAND, FRANCE):
+        there = large.there(region, package)
+        assert (there.versions, there.statements) == ((1,), ("publish",))
+        assert left_behind(large, region) == []
+    uploads = large.aws.calls("PutObject")
+    assert sorted(call.region for call in uploads) == [IRELAND, FRANCE]
+    assert all(call.size < 10_000 for call in large.aws.calls("PublishLayerVersion"))
+    large.aws.forget()
+    assert large.ocelot("--public", "--bucket", BUCKET).code == 0
+    assert large.writes() == []
+    assert large.aws.calls("PutObject") == []
+
+
+def test_without_a_bucket_a_large_zip_is_told_before_anything_starts(large: Publishing) -> None:
+    ran = large.ocelot()
+    assert ran.code == 2
+    assert "AWS takes 50.0 MiB in a request" in ran.err
+    assert "--bucket 'NAME-{region}'" in ran.err
+    assert large.aws.calls() == []
+    with pytest.raises(UsageError, match="in a request"):
+        large.packages()
+
+
+@pytest.mark.parametrize(
+    ("bucket", "told"),
+    [("one-for-all", "is in one region, and there are 2"), ("Not/{region}", "makes no bucket's")],
+)
+def test_a_bucket_that_cannot_be_one_is_refused(large: Publishing, bucket: str, told: str) -> None:
+    ran = large.ocelot("--bucket", bucket)
+    assert ran.code == 2
+    assert told in ran.err
+    assert large.aws.calls() == []
+
+
+def test_a_region_without_its_bucket_fails_alone(large: Publishing) -> None:
+    large.regions = [IRELAND, FRANCE, OHIO]
+    done = large.publish(packages=packages(large), bucket=BUCKET)
+    failed = [each for each in done.outcomes if not each.well]
+    assert [each.plan.target.region for each in failed] == [OHIO]
+    assert f"look for the bucket ocelot-zips-{OHIO}" in failed[0].error
+    assert [call for call in large.aws.calls("PublishLayerVersion") if call.region == OHIO] == []
+
+
+def test_an_upload_to_a_bucket_is_tried_again(large: Publishing) -> None:
+    large.aws.rules(Rule(operation="PutObject", error=UNAVAILABLE, times=1))
+    done = large.publish(packages=packages(large), bucket=BUCKET)
+    assert [each.error for each in done.outcomes] == ["", ""]
+
+
+def test_a_zip_that_cannot_be_cleared_away_is_told(large: Publishing) -> None:
+    large.aws.rules(Rule(operation="DeleteObject", region=FRANCE, error=ACCESS_DENIED))
+    done = large.publish(packages=packages(large), bucket=BUCKET)
+    assert [each.error for each in done.outcomes] == ["", ""]
+    (note,) = done.outcomes[1].notes
+    assert f"is left in ocelot-zips-{FRANCE}" in note
+    assert len(left_behind(large, FRANCE)) == 1
+
+
+def test_only_a_bucket_of_our_account_gets_the_zip(tmp_path: Path) -> None:
+    bucket = RegionBucket(keys_aws("AKIA", "x"), IRELAND, "ours", ACCOUNT)
+    owner = {"Bucket": "ours", "ExpectedBucketOwner": ACCOUNT}
+    path = tmp_path / "x.zip"
+    path.write_bytes(b"zip")
+    with Stubber(vars(bucket)["_client"]) as stubber:
+        stubber.add_response("head_bucket", {}, owner)
+        wanted = {**owner, "Key": "k", "Body": ANY, "ChecksumSHA256": code_sha256(b"zip")}
+        stubber.add_response("put_object", {}, wanted)
+        stubber.add_response("delete_object", {}, {**owner, "Key": "k"})
+        bucket.check()
+        bucket.put("k", path, hashlib.sha256(b"zip").hexdigest())
+        bucket.delete("k")
+        stubber.assert_no_pending_responses()
+
+
+def test_a_storage_that_has_no_room_is_told_before_anything_is_sent(
+    publishing: Publishing,
+) -> None:
+    first, second = publishing.packages()
+    publishing.aws.mended.layers.code_storage = first.size + second.size - 1
+    done = publishing.publish()
+    failed = [each for each in done.outcomes if not each.well]
+    assert {each.plan.target.region for each in failed} == set(publishing.regions)
+    assert len(failed) == len(publishing.regions)
+    assert all("delete old layer versions" in each.error for each in failed)
+    assert len(publishing.aws.calls("PublishLayerVersion")) == len(publishing.regions)
+
+
+def test_an_endpoint_that_tells_no_storage_is_no_hindrance(publishing: Publishing) -> None:
+    publishing.aws.rules(Rule(operation="GetAccountSettings", error=ACCESS_DENIED))
+    assert all(each.well for each in publishing.publish().outcomes)

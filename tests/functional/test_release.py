@@ -1,0 +1,103 @@
+"""`ocelot release`: build, then publish, in one command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from aws_server import ACCOUNT
+from publishing import FRANCE, IRELAND, Publishing
+from runs import CONFIG, Built, Ran, run_ocelot
+
+LAYER = "ocel-amd64-minimal-0_155_0-beta"
+
+
+def release(
+    publishing: Publishing, built: Built, *more: str | Path, env: dict[str, str] | None = None
+) -> Ran:
+    """Release the sample, of which the layers are in the cache already."""
+    command = ["release", "-d", "minimal", "-r", "sample", "--engine", "host", "--config", CONFIG]
+    everything = {**publishing.aws.environment(), "AWS_REGION": IRELAND, **(env or {})}
+    table = ["--table-region", "us-east-1"]
+    return run_ocelot(
+        *command, *table, *more, cache=built.cache, cwd=publishing.folder, env=everything
+    )
+
+
+def names(publishing: Publishing, region: str) -> list[str]:
+    """The layers in a region."""
+    client: Any = publishing.client(region)
+    return [each["LayerName"] for each in client.list_layers()["Layers"]]
+
+
+def test_a_layer_is_built_and_published_in_the_configured_region(
+    publishing: Publishing, built: Built
+) -> None:
+    ran = release(publishing, built, "--public", "-o", "out")
+    assert ran.code == 0, ran.err
+    assert names(publishing, IRELAND) == [LAYER]
+    assert names(publishing, FRANCE) == []
+    assert f"arn:aws:lambda:{IRELAND}:{ACCOUNT}:layer:{LAYER}:1" in ran.out
+    assert "collector-amd64-minimal.zip" in ran.out
+    assert [path.name for path in (publishing.folder / "out").glob("*.zip")] == [
+        "collector-amd64-minimal.zip"
+    ]
+
+
+def test_every_option_of_the_seed_is_taken(publishing: Publishing, built: Built) -> None:
+    ran = release(
+        publishing,
+        built,
+        *("-a", "arm64", "-b", "main", "-l", "mine", "--runtimes", "python3.13,java21"),
+        *("--public", "--verbose", "--keep-temp", "--release-group", "prod"),
+    )
+    assert ran.code == 0, ran.err
+    (name,) = names(publishing, IRELAND)
+    assert name == "mine-arm64-minimal-0_155_0-prod"
+    found = publishing.client().get_layer_version(LayerName=name, VersionNumber=1)
+    assert found["CompatibleRuntimes"] == ["python3.13", "java21"]
+    assert found["CompatibleArchitectures"] == ["arm64"]
+
+
+def test_without_publishing_aws_is_not_asked(publishing: Publishing, built: Built) -> None:
+    ran = release(publishing, built, "--skip-publish", "--json")
+    assert ran.code == 0, ran.err
+    assert json.loads(ran.out)["layers"][0]["file"] == "collector-amd64-minimal.zip"
+    assert publishing.aws.calls() == []
+
+
+def test_json_has_the_manifest_and_what_came_of_publishing(
+    publishing: Publishing, built: Built
+) -> None:
+    ran = release(publishing, built, "--regions", f"{IRELAND},{FRANCE}", "--json", "-o", "out")
+    assert ran.code == 0, ran.err
+    told = json.loads(ran.out)
+    (layer,) = told["manifest"]["layers"]
+    assert [each["region"] for each in told["published"]["targets"]] == [IRELAND, FRANCE]
+    assert {each["sha256"] for each in told["published"]["targets"]} == {layer["sha256"]}
+
+
+def test_only_what_was_built_is_published(publishing: Publishing, built: Built) -> None:
+    assert release(publishing, built, "-a", "arm64", "--skip-publish").code == 0
+    ran = release(publishing, built, "--json")
+    assert ran.code == 0, ran.err
+    assert [each["architecture"] for each in json.loads(ran.out)["published"]["targets"]] == [
+        "amd64"
+    ]
+
+
+def test_who_may_not_publish_is_told_before_anything_is_built(
+    publishing: Publishing, built: Built
+) -> None:
+    ran = release(publishing, built, "--account", "210987654321")
+    assert ran.code == 11
+    assert f"the credentials are of account {ACCOUNT}" in ran.err
+    assert not (publishing.folder / "dist" / "collector-amd64-minimal.cdx.json").exists()
+
+
+def test_without_a_region_it_is_told_how_to_name_one(publishing: Publishing, built: Built) -> None:
+    ran = release(publishing, built, env={"AWS_REGION": "", "AWS_DEFAULT_REGION": ""})
+    assert ran.code == 2
+    assert "no region is configured" in ran.err
+    assert "AWS_REGION" in ran.err
