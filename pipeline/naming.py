@@ -64,6 +64,27 @@ class RoleArn:
         return self.text
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerWords:
+    """What a layer's name says.
+
+    Attributes:
+        version: the collector's, such as `0_158_0`.
+        release_group: such as `beta`.
+    """
+
+    architecture: Architecture
+    distribution: str
+    version: str
+    release_group: str
+
+    @property
+    def collector_version(self) -> str:
+        """Such as v0.158.0; empty where the words may stand for several versions."""
+        plain = re.fullmatch(r"[0-9]+_[0-9]+_[0-9]+", self.version)
+        return f"v{self.version.replace('_', '.')}" if plain else ""
+
+
 def zip_name(architecture: Architecture, distribution: str) -> str:
     """File name of a layer's zip."""
     return f"collector-{architecture}-{distribution}.zip"
@@ -167,4 +188,24 @@ def layer_parts(name: str, distributions: Collection[str]) -> tuple[Architecture
         pattern = rf"(?:.+-)?(amd64|arm64)-{re.escape(each)}-{_VERSION}(?:-.*)?\Z"
         if found := re.match(pattern, name):
             return Architecture(found[1]), each
+    return None
+
+
+def layer_words(name: str, base: str, distributions: Collection[str]) -> LayerWords | None:
+    """What a layer's name says, as `layer_name` makes it; None for a name of another form.
+
+    Args:
+        name: the layer's.
+        base: what it must begin with, up to the architecture.
+        distributions: those that it may be of.
+    """
+    for each in sorted(distributions, key=lambda name: (-len(name), name)):
+        pattern = rf"{re.escape(base)}-(amd64|arm64)-{re.escape(each)}-({_VERSION})-([\w-]+)\Z"
+        if found := re.match(pattern, name, re.ASCII):
+            return LayerWords(
+                architecture=Architecture(found[1]),
+                distribution=each,
+                version=found[2],
+                release_group=found[3],
+            )
     return None
