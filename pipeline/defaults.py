@@ -8,3 +8,5 @@ UPSTREAM_REF = "main"
 LAYER_NAME = "ocel"
 RELEASE_GROUP = "beta"
 TABLE = "PublishedCustomCollectorExtensionLayers"
+# GitHub's environment whose jobs may publish, as oidc/cloudformation.yaml has it.
+ENVIRONMENT = "publish"

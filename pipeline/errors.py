@@ -155,6 +155,13 @@ class PartlyPublishedError(PublishError):
     meaning = "publish: some regions are as they should be, others are not"
 
 
+class TrustError(OcelotError):
+    """A role lets in others than it should, or not whom it should."""
+
+    exit_code = 14
+    meaning = "oidc: a role or its table is not as it should be"
+
+
 class InterruptedBuildError(OcelotError):
     """Ctrl-C or SIGTERM ended the work."""
 
@@ -180,6 +187,7 @@ EXIT_CODES: dict[int, str] = {
             AwsError,
             PublishError,
             PartlyPublishedError,
+            TrustError,
             InterruptedBuildError,
         )
     },

@@ -14,6 +14,9 @@ _ARN = re.compile(
     r"arn:(aws|aws-cn|aws-us-gov):lambda:([a-z]{2}(?:-[a-z]+)+-[0-9]):([0-9]{12}):layer:"
     r"([A-Za-z0-9_-]{1,140}):([0-9]{1,9})\Z"
 )
+_ROLE = re.compile(
+    r"arn:(aws|aws-cn|aws-us-gov):iam::([0-9]{12}):role/(?:[!-~]+/)?([A-Za-z0-9+=,.@_-]{1,64})\Z"
+)
 _VERSION = r"[0-9]+_[0-9]+_[0-9]+[A-Za-z0-9_]*"
 
 
@@ -41,6 +44,45 @@ class LayerArn:
 
     def __str__(self) -> str:
         return f"{self.layer}:{self.version}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RoleArn:
+    """A role by its ARN.
+
+    Attributes:
+        name: without the path that may stand before it.
+        text: the ARN itself.
+    """
+
+    partition: str
+    account: str
+    name: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerWords:
+    """What a layer's name says.
+
+    Attributes:
+        version: the collector's, such as `0_158_0`.
+        release_group: such as `beta`.
+    """
+
+    architecture: Architecture
+    distribution: str
+    version: str
+    release_group: str
+
+    @property
+    def collector_version(self) -> str:
+        """Such as v0.158.0; empty where the words may stand for several versions."""
+        plain = re.fullmatch(r"[0-9]+_[0-9]+_[0-9]+", self.version)
+        return f"v{self.version.replace('_', '.')}" if plain else ""
 
 
 def zip_name(architecture: Architecture, distribution: str) -> str:
@@ -121,6 +163,22 @@ def layer_arn(text: str) -> LayerArn:
     )
 
 
+def role_arn(text: str) -> RoleArn:
+    """A role's ARN, taken apart.
+
+    Raises:
+        UsageError: it is none.
+    """
+    found = _ROLE.match(text)
+    if found is None:
+        raise UsageError(
+            f"{quoted(text)} is no ARN of a role",
+            hint="such as arn:aws:iam::123456789012:role/<name>",
+        )
+    partition, account, name = found.groups()
+    return RoleArn(partition=partition, account=account, name=name, text=text)
+
+
 def layer_parts(name: str, distributions: Collection[str]) -> tuple[Architecture, str] | None:
     """Architecture and distribution of a layer's name; None where it has none of them.
 
@@ -130,4 +188,24 @@ def layer_parts(name: str, distributions: Collection[str]) -> tuple[Architecture
         pattern = rf"(?:.+-)?(amd64|arm64)-{re.escape(each)}-{_VERSION}(?:-.*)?\Z"
         if found := re.match(pattern, name):
             return Architecture(found[1]), each
+    return None
+
+
+def layer_words(name: str, base: str, distributions: Collection[str]) -> LayerWords | None:
+    """What a layer's name says, as `layer_name` makes it; None for a name of another form.
+
+    Args:
+        name: the layer's.
+        base: what it must begin with, up to the architecture.
+        distributions: those that it may be of.
+    """
+    for each in sorted(distributions, key=lambda name: (-len(name), name)):
+        pattern = rf"{re.escape(base)}-(amd64|arm64)-{re.escape(each)}-({_VERSION})-([\w-]+)\Z"
+        if found := re.match(pattern, name, re.ASCII):
+            return LayerWords(
+                architecture=Architecture(found[1]),
+                distribution=each,
+                version=found[2],
+                release_group=found[3],
+            )
     return None

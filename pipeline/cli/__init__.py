@@ -21,6 +21,7 @@ from pipeline.cli import (
     inspect,
     layers,
     lock,
+    oidc,
     publish,
     release,
     verify,
@@ -53,6 +54,7 @@ app.command("inspect")(inspect.inspect)
 app.command("components")(components.components)
 app.add_typer(config.app, name="config")
 app.add_typer(layers.app, name="layers")
+app.add_typer(oidc.app, name="oidc")
 
 
 def _show_version(value: bool) -> None:

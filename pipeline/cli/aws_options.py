@@ -19,8 +19,16 @@ Table = Annotated[
         "--table", envvar="DYNAMODB_TABLE_NAME", help="The registry's table; `none` for none."
     ),
 ]
+TableName = Annotated[
+    str,
+    typer.Option("--table", envvar="DYNAMODB_TABLE_NAME", help="The registry's DynamoDB table."),
+]
 TableRegion = Annotated[
-    str, typer.Option("--table-region", help="Where the table is; default: AWS_REGION.")
+    str,
+    typer.Option(
+        "--table-region",
+        help="Where the table is; default: AWS_REGION, the profile's region, or us-east-1.",
+    ),
 ]
 LayerName = Annotated[
     str, typer.Option("--layer-name", "-l", help="What the layers' names begin with.")

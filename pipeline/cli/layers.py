@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline import defaults
-from pipeline.cli import options
+from pipeline.cli import aws_options, options, sync
 from pipeline.cli.build import ArchitectureChoice
 
 if TYPE_CHECKING:
@@ -18,18 +18,8 @@ if TYPE_CHECKING:
     from pipeline.publish.row import ForeignRow
 
 app = typer.Typer(help="The published layers, by the registry.", no_args_is_help=True)
+app.command("sync")(sync.sync)
 
-TableName = Annotated[
-    str,
-    typer.Option("--table", envvar="DYNAMODB_TABLE_NAME", help="The registry's DynamoDB table."),
-]
-TableRegion = Annotated[
-    str,
-    typer.Option(
-        "--table-region",
-        help="Where the table is; default: AWS_REGION, the profile's region, or us-east-1.",
-    ),
-]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Data as CSV on standard output.")]
 OneDistribution = Annotated[
     str, typer.Option("--distribution", "-d", help="Of one distribution; it need not be ours.")
@@ -53,8 +43,8 @@ def list_layers(
     architecture: OneArchitecture = ArchitectureChoice.ALL,
     version: Version = "",
     public: Public = None,
-    table: TableName = defaults.TABLE,
-    table_region: TableRegion = "",
+    table: aws_options.TableName = defaults.TABLE,
+    table_region: aws_options.TableRegion = "",
     as_json: options.AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
@@ -86,8 +76,8 @@ def list_layers(
 @app.command("show")
 def show(
     arn: Annotated[str, typer.Argument(metavar="ARN", help="A layer version's ARN.")],
-    table: TableName = defaults.TABLE,
-    table_region: TableRegion = "",
+    table: aws_options.TableName = defaults.TABLE,
+    table_region: aws_options.TableRegion = "",
     as_json: options.AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
@@ -122,8 +112,8 @@ def history(
     distribution: Annotated[
         str, typer.Option("--distribution", "-d", help="Of which distribution.")
     ],
-    table: TableName = defaults.TABLE,
-    table_region: TableRegion = "",
+    table: aws_options.TableName = defaults.TABLE,
+    table_region: aws_options.TableRegion = "",
     as_json: options.AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:

@@ -146,7 +146,7 @@ async def find_version(
     for look in range(looks):
         if look:
             await anyio.sleep(FIRST_PAUSE_SECONDS * 2**look)
-        listed = await _listed(target, place)
+        listed = await listed_versions(target.package.layer, place)
         notes = []
         same = [each for each in reversed(listed) if each.described == target.package.sha256]
         for each in same:
@@ -163,12 +163,16 @@ async def find_version(
     return None, tuple(notes)
 
 
-async def _listed(target: Target, place: Place) -> list[LayerVersion]:
-    """All versions of a target's layer, newest first."""
+async def listed_versions(layer: str, place: Place) -> list[LayerVersion]:
+    """All versions of a layer, newest first; none where there is no such layer.
+
+    Raises:
+        AwsError: the region does not answer.
+    """
     listed: list[LayerVersion] = []
     marker = ""
     while True:
-        call = partial(place.layers.page, target.package.layer, marker)
+        call = partial(place.layers.page, layer, marker)
         page = await place.asker.ask(call, "list the layer's versions")
         listed += page.versions
         if not page.marker or page.marker == marker:

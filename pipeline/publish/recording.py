@@ -45,13 +45,13 @@ class Records:
         Raises:
             AwsError: it is not.
         """
-        await self._asked(self.registry.check, threads)
+        await self.asked(self.registry.check, threads)
 
     def finder(self, threads: anyio.CapacityLimiter) -> FindRow:
         """What finds the row of a layer version's ARN; one of a stranger's is as good as none."""
 
         async def find(arn: str) -> Row | None:
-            found = await self._asked(partial(self.registry.row, layer_arn(arn)), threads)
+            found = await self.asked(partial(self.registry.row, layer_arn(arn)), threads)
             return found if isinstance(found, Row) else None
 
         return find
@@ -61,12 +61,16 @@ class Records:
 
         async def record(target: Target, arn: str, *, public: bool, base: str) -> None:
             made = partial(self._row, target, arn, public=public, base=base)
-            await self._asked(lambda: self._write(made()), threads)
+            await self.asked(lambda: self._write(made()), threads)
 
         return record
 
-    async def _asked(self, call: Callable[[], Result], threads: anyio.CapacityLimiter) -> Result:
-        """What the registry answers; once more where the credentials have expired by now."""
+    async def asked(self, call: Callable[[], Result], threads: anyio.CapacityLimiter) -> Result:
+        """What the registry answers; once more where the credentials have expired by now.
+
+        Raises:
+            AwsError: it does not answer, or refuses.
+        """
         async with threads:
             try:
                 return await in_thread(call)

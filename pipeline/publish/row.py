@@ -173,11 +173,20 @@ def read_row(item: Item) -> Row | ForeignRow:
     return Row(
         arn=arn,
         architecture=_ARCHITECTURES[architecture],
-        publish_timestamp=_time(_text(item.get(TIMESTAMP))),
+        publish_timestamp=utc_time(_text(item.get(TIMESTAMP))),
         public=_flag(item.get("public")),
         compatible_runtimes=_words(item.get("compatible_runtimes")),
         **texts,
     )
+
+
+def utc_time(text: str) -> datetime | None:
+    """A time in UTC; one without a zone is taken for UTC, and None is no time."""
+    try:
+        when = datetime.fromisoformat(text)
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def base_layer_arn(rows: Iterable[Row], of: Row, base: str | None) -> str:
@@ -264,12 +273,3 @@ def _words(value: object) -> tuple[str, ...]:
     if isinstance(several, list):
         return tuple(each for each in cast("list[object]", several) if isinstance(each, str))
     return tuple(re.findall(r"[A-Za-z0-9._-]+", _text(value)))
-
-
-def _time(text: str) -> datetime | None:
-    """A time in UTC; one without a zone is taken for UTC, and None is no time."""
-    try:
-        when = datetime.fromisoformat(text)
-        return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None

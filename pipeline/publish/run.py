@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import anyio
 
-from pipeline.errors import AwsError, PartlyPublishedError, PublishError, UsageError
+from pipeline.errors import PartlyPublishedError, PublishError
 from pipeline.progress import Progress, Silence
 from pipeline.publish.apply import Ledger, Means, Outcome, Record, apply_plan
-from pipeline.publish.aws.asking import Asker, in_thread
 from pipeline.publish.aws.bucket import RegionBucket
-from pipeline.publish.aws.layers import PublishRequest, RegionLayers
-from pipeline.publish.aws.session import Aws, Identity, first_identity
+from pipeline.publish.aws.layers import PublishRequest
+from pipeline.publish.aws.session import Aws, Identity
 from pipeline.publish.journal import Journal
 from pipeline.publish.observe import FindRow, Place, observe
 from pipeline.publish.package import Package, publish_request
+from pipeline.publish.places import identified, opened_places
 from pipeline.publish.plan import PublishPlan, Target, TargetKey, TargetPlan, target_plan
 from pipeline.publish.recording import Records
 
-# Requests under way at once, in a region and to the table; each has a thread.
-REGION_REQUESTS = 8
+# Requests to the table under way at once; each has a thread.
 TABLE_REQUESTS = 40
 # Uploads under way at once, in all regions.
 TRANSFERS = 40
@@ -198,42 +197,20 @@ async def preflight(request: PublishRequested, aws: Aws, records: Records | None
         AwsError: no credentials, another account, no registry.
         UsageError: the identity is of another partition.
     """
-    who = await first_identity(aws, request.regions)
-    if request.account and who.account != request.account:
-        raise AwsError(
-            f"the credentials are of account {who.account}, not of {request.account}",
-            hint="take those of the account that --account names",
-        )
-    if who.partition != request.partition:
-        raise UsageError(
-            f"the credentials are of partition {who.partition}, the regions of {request.partition}",
-            hint="each partition has credentials of its own: publish once for each",
-        )
+    who = await identified(aws, request.regions, request.partition, request.account)
     if records:
         await records.check(anyio.CapacityLimiter(1))
     return who
 
 
 async def _places(request: PublishRequested, aws: Aws, account: str) -> dict[str, Place]:
-    """The regions' clients; making one takes a while, in which others can go on."""
-    made: dict[str, Place] = {}
+    """The regions, with a bucket in each where a zip is large."""
     with_bucket = any(package.is_large for package in request.packages)
 
     def bucket(region: str) -> RegionBucket:
         return RegionBucket(aws, region, request.bucket.replace(REGION_WORD, region), account)
 
-    async def make(region: str) -> None:
-        threads = anyio.CapacityLimiter(REGION_REQUESTS)
-        made[region] = Place(
-            layers=await in_thread(partial(RegionLayers, aws, region)),
-            asker=Asker(region=region, threads=threads, renew=aws.renew),
-            bucket=await in_thread(partial(bucket, region)) if with_bucket else None,
-        )
-
-    async with anyio.create_task_group() as tasks:
-        for region in request.regions:
-            tasks.start_soon(make, region)
-    return made
+    return await opened_places(request.regions, aws, bucket if with_bucket else None)
 
 
 def _requests(packages: Sequence[Package]) -> Callable[[Package], PublishRequest]:

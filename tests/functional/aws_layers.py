@@ -20,6 +20,7 @@ from urllib.parse import quote
 from aws_wire import (
     ACCESS_DENIED,
     CODE_STORAGE_EXCEEDED,
+    LAYERS,
     AwsError,
     Name,
     RefusedError,
@@ -103,6 +104,7 @@ class Layers:
         self.code_storage = CODE_STORAGE_BYTES
         self.operations: Mapping[str, Operation] = {
             "PublishLayerVersion": self._publish,
+            "ListLayers": self._names,
             "ListLayerVersions": self._list,
             "GetLayerVersion": self._get,
             "GetLayerVersionByArn": self._get,
@@ -207,11 +209,28 @@ class Layers:
             self._stored[where] = len(kept.content)
         return got
 
+    def _names(self, request: Request, name: Name) -> Response:
+        query, most = request.query, _most(request)
+        got = self._moto(replace(request, target=LAYERS), self._account(name))
+        after = query.get("Marker", "")
+        found = [
+            {
+                **each,
+                "LatestMatchingVersion": {
+                    key: each["LatestMatchingVersion"][key]
+                    for key in _LISTED
+                    if key in each["LatestMatchingVersion"]
+                },
+            }
+            for each in sorted(got.json["Layers"], key=lambda each: each["LayerName"])
+            if each["LayerName"] > after
+        ]
+        page = found[:most]
+        more = {"NextMarker": page[-1]["LayerName"]} if len(found) > most else {}
+        return answer({"Layers": page, **more})
+
     def _list(self, request: Request, name: Name) -> Response:
-        layer, query = self._layer(name), request.query
-        most = int(query.get("MaxItems", PAGE))
-        if not 1 <= most <= PAGE:
-            raise RefusedError(AwsError(400, "ValidationException", f"MaxItems is 1 to {PAGE}"))
+        layer, query, most = self._layer(name), request.query, _most(request)
         got = self._at(request, layer, layer_path(layer.name))
         before = int(query.get("Marker", 1 << 62))
         wanted = {
@@ -281,6 +300,14 @@ class Layers:
         }
         usage = {"TotalCodeSize": self._used(name), "FunctionCount": 0}
         return answer({"AccountLimit": limit, "AccountUsage": usage})
+
+
+def _most(request: Request) -> int:
+    """How many are wanted on a page."""
+    most = int(request.query.get("MaxItems", PAGE))
+    if not 1 <= most <= PAGE:
+        raise RefusedError(AwsError(400, "ValidationException", f"MaxItems is 1 to {PAGE}"))
+    return most
 
 
 def _problem(content: bytes) -> AwsError | None:

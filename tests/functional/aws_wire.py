@@ -20,8 +20,8 @@ _READS = ("Get", "List", "Head", "Describe", "Query", "Scan", "BatchGet", "Trans
 _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]*)/\d+/(?P<region>[^/]*)/(?P<service>[^/]*)/")
 _XML = frozenset({"sts", "s3"})
 
-_LAYERS = "/2018-10-31/layers"
-_VERSIONS = rf"{_LAYERS}/(?P<layer>[^/]+)/versions"
+LAYERS = "/2018-10-31/layers"
+_VERSIONS = rf"{LAYERS}/(?P<layer>[^/]+)/versions"
 _VERSION = rf"{_VERSIONS}/(?P<version>\d+)"
 _LAMBDA = tuple(
     (method, re.compile(path), operation)
@@ -225,9 +225,11 @@ def _lambda(request: Request) -> tuple[str, str, int, str]:
             parts = {part: unquote(value) for part, value in found.groupdict().items()}
             layer, version = parts.get("layer", ""), int(parts.get("version", 0))
             return operation, layer, version, parts.get("statement", "")
-    if request.path.rstrip("/") == _LAYERS and "find" in request.query:
+    if request.path.rstrip("/") == LAYERS and "find" in request.query:
         layer, _, version = request.query["Arn"].rpartition(":")
         return "GetLayerVersionByArn", layer, int(version), ""
+    if (request.method, request.path.rstrip("/")) == ("GET", LAYERS):
+        return "ListLayers", "", 0, ""
     return f"{request.method} {request.path}", "", 0, ""
 
 
@@ -241,7 +243,7 @@ def _s3(request: Request) -> str:
 
 def layer_path(layer: str, version: int = 0, *, policy: bool = False, statement: str = "") -> str:
     """The path of a layer's versions, of one, its policy or a statement of that."""
-    parts = [_LAYERS, layer, "versions", *([str(version)] if version else [])]
+    parts = [LAYERS, layer, "versions", *([str(version)] if version else [])]
     parts += [*(["policy"] if policy or statement else []), *([statement] if statement else [])]
     return "/".join(parts)
 

@@ -78,3 +78,11 @@ def publishing(
     from publishing import prepared  # noqa: PLC0415
 
     yield from prepared(aws, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def published(publishing: Publishing) -> Publishing:
+    """Two layers in three regions, public and recorded."""
+    assert all(each.well for each in publishing.publish().outcomes)
+    publishing.aws.forget()
+    return publishing

@@ -32,6 +32,7 @@ from pipeline.publish.policy import public_statements
 from pipeline.publish.recording import Records
 from pipeline.publish.row import Row
 from pipeline.publish.run import Published, PublishRequested
+from pipeline.publish.sync import apply as repairs
 from pipeline.publish.table import definition
 
 IRELAND, FRANCE, OHIO = "eu-west-1", "eu-west-3", "us-east-2"
@@ -193,6 +194,7 @@ def prepared(
     monkeypatch.setattr(asking, "LONGEST_PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(apply, "FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(observe, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(repairs, "FIRST_PAUSE_SECONDS", 0.01)
     dist(folder / "dist")
     publishing = Publishing(aws=aws, folder=folder)
     publishing.make_table()

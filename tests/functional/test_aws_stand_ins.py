@@ -457,6 +457,24 @@ def test_versions_are_listed_by_fifty_newest_first_without_digest(aws: FaultyPro
         assert "Content" not in json.loads(answer.read())["LayerVersions"][0]
 
 
+def test_layers_that_have_versions_are_listed_by_fifty_without_digest(aws: FaultyProxy) -> None:
+    client = aws.client("lambda", PARIS)
+    names = [f"layer-{at:02}" for at in range(53)]
+    for name in names:
+        publish(client, layer=name)
+    client.delete_layer_version(LayerName=names[7], VersionNumber=1)
+    first = client.list_layers()
+    rest = client.list_layers(Marker=first["NextMarker"])
+    assert (len(first["Layers"]), len(rest["Layers"])) == (50, 2)
+    listed = [each["LayerName"] for each in (*first["Layers"], *rest["Layers"])]
+    assert listed == [*names[:7], *names[8:]]
+    assert "NextMarker" not in rest
+    with urllib.request.urlopen(signed(aws, "/2018-10-31/layers")) as answer:  # noqa: S310  loopback
+        assert "Content" not in json.loads(answer.read())["Layers"][0]["LatestMatchingVersion"]
+    assert aws.client("lambda", DUBLIN).list_layers()["Layers"] == []
+    assert [call.operation for call in aws.calls("ListLayers")] == ["ListLayers"] * 4
+
+
 def signed(aws: FaultyProxy, path: str) -> urllib.request.Request:
     credential = f"Credential={access_key()}/20260101/{PARIS}/lambda/aws4_request"
     headers = {"Authorization": f"AWS4-HMAC-SHA256 {credential}, Signature=x"}

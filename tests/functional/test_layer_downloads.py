@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ssl
 import threading
 from collections.abc import Generator
@@ -14,7 +15,7 @@ import trustme
 
 from pipeline.errors import AwsError
 from pipeline.naming import layer_arn
-from pipeline.publish.aws.layers import PublishedLayer, download_layer
+from pipeline.publish.aws.layers import PublishedLayer, download_layer, layer_md5
 
 ARN = layer_arn("arn:aws:lambda:eu-west-1:123456789012:layer:name:1")
 SECRET = "X-Amz-Signature=secret"
@@ -97,6 +98,50 @@ def test_an_answer_that_is_no_http_is_told(
 @pytest.mark.parametrize("location", ["", "http://127.0.0.1:9/a.zip", "file:///etc/passwd"])
 def test_no_other_address_than_https_is_asked(location: str) -> None:
     assert "named no place" in str(refused(location))
+
+
+def stored(location: str, content: bytes, size: int | None = None) -> PublishedLayer:
+    """What AWS says of a zip, be it true or not."""
+    digest = hashlib.sha256(content).hexdigest()
+    told = len(content) if size is None else size
+    return PublishedLayer(arn=ARN, sha256=digest, size=told, location=location)
+
+
+def test_the_md5_of_a_zip_is_had_piece_by_piece(authority: trustme.CA) -> None:
+    zipped = bytes(range(256)) * 10_000  # more than a piece
+    with answering(200, zipped, len(zipped), authority) as location:
+        found = layer_md5(stored(location, zipped))
+    assert found == hashlib.md5(zipped, usedforsecurity=False).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("sent", "length", "size"),
+    [(b"b zip", 5, 5), (b"a zip and more", 14, 5), (b"a zi", 4, 5), (b"a zip", 5, 3)],
+    ids=["other content", "longer", "shorter", "longer than AWS says"],
+)
+def test_a_zip_that_is_not_what_aws_says_has_no_md5(
+    authority: trustme.CA, sent: bytes, length: int, size: int
+) -> None:
+    with answering(200, sent, length, authority) as location:
+        layer = stored(location, b"a zip", size)
+        with pytest.raises(AwsError, match="is not what AWS says") as caught:
+            layer_md5(layer)
+    assert SECRET not in caught.value.text()
+
+
+def test_a_zip_that_never_ends_is_given_up_at_its_size(authority: trustme.CA) -> None:
+    endless = b"x" * 30_000_000
+    with (
+        answering(200, endless, 10**12, authority) as location,
+        pytest.raises(AwsError, match="is not what AWS says"),
+    ):
+        layer_md5(stored(location, b"a zip"))
+
+
+@pytest.mark.parametrize("location", ["", "http://127.0.0.1:9/a.zip", "file:///etc/passwd"])
+def test_the_md5_is_had_from_no_other_address_than_https(location: str) -> None:
+    with pytest.raises(AwsError, match="named no place"):
+        layer_md5(stored(location, b"a zip"))
 
 
 def test_the_address_is_never_shown() -> None:

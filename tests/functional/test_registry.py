@@ -20,7 +20,7 @@ from pipeline.model import Architecture
 from pipeline.publish.aws import registry as door
 from pipeline.publish.aws.registry import Registry, Written
 from pipeline.publish.aws.session import Aws, default_aws
-from pipeline.publish.row import ForeignRow, Row
+from pipeline.publish.row import ForeignRow, Item, Row
 from pipeline.publish.table import (
     BASE_INDEX,
     DEFAULT_REGION,
@@ -71,6 +71,9 @@ def test_a_table_that_is_absent_is_told_with_the_command_that_makes_it(
 CALLS: dict[str, Callable[[Registry], object]] = {
     "row": lambda registry: registry.row(arn()),
     "put": lambda registry: registry.put(row()),
+    "add": lambda registry: registry.add(row()),
+    "amend": lambda registry: registry.amend(row(), row(public=False)),
+    "delete": lambda registry: registry.delete(row()),
     "set_public": lambda registry: registry.set_public(arn(), public=True),
     "of_distribution": lambda registry: registry.of_distribution("minimal"),
     "all": lambda registry: registry.all(),
@@ -250,6 +253,92 @@ def test_public_is_noted_where_there_is_a_row(registry: Registry) -> None:
 
 def test_no_row_is_made_to_note_public(registry: Registry) -> None:
     assert not registry.set_public(arn(), public=True)
+    assert registry.row(arn()) is None
+
+
+def test_a_row_is_added_where_there_is_none(registry: Registry) -> None:
+    assert registry.add(row())
+    assert registry.row(arn()) == row()
+    assert registry.add(row())  # as after an answer that was lost
+    assert not registry.add(row(content=b"other"))
+    assert registry.row(arn()) == row()
+
+
+def test_a_row_is_not_added_over_one_that_cannot_be_understood(
+    dynamodb: DynamoDb, registry: Registry
+) -> None:
+    dynamodb.store({"layer_arn": {"S": str(arn())}})
+    assert not registry.add(row())
+    assert isinstance(registry.row(arn()), ForeignRow)
+
+
+def test_a_row_is_amended_in_what_differs_and_in_nothing_else(
+    dynamodb: DynamoDb, registry: Registry
+) -> None:
+    dynamodb.store({**old_item(row()), "theirs": {"S": "kept"}})
+    seen = registry.row(arn())
+    assert isinstance(seen, Row)
+    wanted = dataclasses.replace(seen, public=False, base_layer_arn=str(arn("base")))
+    assert registry.amend(seen, wanted)
+    answer = dynamodb.client.get_item(TableName=TABLE, Key={"layer_arn": {"S": str(arn())}})
+    assert answer.get("Item") == {
+        **old_item(row()),
+        "theirs": {"S": "kept"},
+        "public": {"BOOL": False},
+        "base_layer_arn": {"S": str(arn("base"))},
+    }
+    assert registry.amend(seen, wanted)  # as after an answer that was lost
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"public": True, "code_sha256": "b" * 64},
+        {"distribution": "other"},
+        {"base_layer_arn": "arn"},
+        {"publish_timestamp": PUBLISHED + timedelta(seconds=1)},
+        {"md5_hash": ""},
+    ],
+)
+def test_a_row_that_is_not_what_was_seen_is_neither_amended_nor_deleted(
+    registry: Registry, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = dataclasses.replace(row(), **change)
+    assert registry.put(there).done
+    assert not registry.amend(row(), row(public=False))
+    assert not registry.delete(row())
+
+    # nor where it is changed between the door's own look and its writing
+    def as_before(_registry: Registry, _arn: object) -> Item:
+        return row().item()
+
+    monkeypatch.setattr(Registry, "_item", as_before)
+    assert not registry.amend(row(), row(public=False))
+    assert not registry.delete(row())
+    monkeypatch.undo()
+    assert registry.row(arn()) == there
+
+
+def test_a_row_that_is_gone_is_not_amended_and_counts_as_deleted(registry: Registry) -> None:
+    assert not registry.amend(row(), row(public=False))
+    assert registry.row(arn()) is None
+    assert registry.delete(row())
+
+
+def test_a_row_is_deleted_and_no_other(registry: Registry) -> None:
+    assert registry.put(row()).done
+    assert registry.put(row(version=8)).done
+    assert registry.delete(row())
+    assert registry.all().rows == (row(version=8),)
+
+
+def test_an_older_tools_row_is_deleted_whatever_types_it_has(
+    dynamodb: DynamoDb, registry: Registry
+) -> None:
+    dynamodb.store(old_item(row(), public={"N": "1"}, md5_hash={"NULL": True}))
+    seen = registry.row(arn())
+    assert isinstance(seen, Row)
+    assert registry.delete(seen)
     assert registry.row(arn()) is None
 
 

@@ -6,7 +6,16 @@ from hypothesis import strategies as st
 
 from pipeline.errors import UsageError
 from pipeline.model import Architecture
-from pipeline.naming import layer_arn, layer_parts, zip_name, zip_parts
+from pipeline.naming import (
+    LayerWords,
+    layer_arn,
+    layer_name,
+    layer_parts,
+    layer_words,
+    version_words,
+    zip_name,
+    zip_parts,
+)
 
 ARCHITECTURES = st.sampled_from(Architecture)
 WORDS = st.from_regex(r"[a-z0-9]{1,6}", fullmatch=True) | st.sampled_from(["amd64", "arm64"])
@@ -119,3 +128,46 @@ def test_layers_names(name: str, parts: tuple[Architecture, str] | None) -> None
 def test_a_name_never_tells_a_distribution_that_there_is_not(name: str, known: list[str]) -> None:
     told = layer_parts(f"b-amd64-{name}-1_2_3", known)
     assert told is None or told[1] in known
+
+
+@given(BASES, ARCHITECTURES, DISTRIBUTIONS, VERSIONS, GROUPS)
+def test_a_layers_name_is_taken_apart_as_it_was_made(
+    base: str, architecture: Architecture, distribution: str, version: str, group: str
+) -> None:
+    name = layer_name(base, architecture, distribution, f"v{version}", group)
+    others = {distribution[1:], f"{distribution}-x", "another"} - {""}
+    found = layer_words(name, base, others | {distribution})
+    assert found == LayerWords(
+        architecture=architecture, distribution=distribution, version=version, release_group=group
+    )
+    assert layer_words(name, base, others - {distribution}) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "acme-amd64-minimal-0_158_0-beta",
+        "ocel-acme-amd64-minimal-0_158_0-beta",
+        "ocel-riscv64-minimal-0_158_0-beta",
+        "ocel-amd64-minimal-0_158-beta",
+        "ocel-amd64-minimal-0_158_0",
+        "ocel-amd64-minimal-0_158_0-",
+        "ocel-amd64-minimal-0_158_0-beta\n",
+        "xocel-amd64-minimal-0_158_0-beta",
+        "ocel",
+        "",
+    ],
+)
+def test_a_layers_name_of_another_form_says_nothing(name: str) -> None:
+    assert layer_words(name, "ocel", ["minimal"]) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [("v0.158.0", "v0.158.0"), ("v1.2.3-rc.1", ""), ("v1.2.3+meta", ""), ("v1.2.3_4", "")],
+)
+def test_a_version_is_told_where_its_words_stand_for_no_other(version: str, told: str) -> None:
+    name = f"ocel-amd64-minimal-{version_words(version)}-beta"
+    found = layer_words(name, "ocel", ["minimal"])
+    assert found is not None
+    assert found.collector_version == told

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from http.client import HTTPException
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.error import HTTPError
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,9 +22,12 @@ from pipeline.publish.aws import session
 from pipeline.publish.aws.session import Aws
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
     from mypy_boto3_lambda.client import LambdaClient
 
 _DOWNLOAD_SECONDS = 120
+_PIECE = 1 << 20
 
 # The name that the public statement of a layer version has among those who publish this way.
 STATEMENT = "publish"
@@ -60,13 +65,7 @@ def published_layer(aws: Aws, arn: LayerArn) -> PublishedLayer:
             hint="check the ARN and the credentials (aws sts get-caller-identity); "
             "lambda:GetLayerVersion must be allowed",
         ) from error
-    content = answer["Content"]
-    return PublishedLayer(
-        arn=arn,
-        sha256=base64.b64decode(content.get("CodeSha256", "")).hex(),
-        size=content.get("CodeSize", 0),
-        location=content.get("Location", ""),
-    )
+    return _published(arn, answer["Content"])
 
 
 def download_layer(layer: PublishedLayer) -> bytes:
@@ -76,15 +75,54 @@ def download_layer(layer: PublishedLayer) -> bytes:
         AwsError: it cannot be had.
     """
     hint = "verify by the digest alone tells that it differs; download it with aws lambda"
+    with _downloading(layer, hint) as answer:
+        return answer.read(UNZIPPED_BYTES)
+
+
+def layer_md5(layer: PublishedLayer) -> str:
+    """MD5 of a layer version's zip, in hex; the zip is read piece by piece and not kept.
+
+    Raises:
+        AwsError: it cannot be had, or is not what AWS says that it is.
+    """
+    hint = "run the same command again; lambda:GetLayerVersion must be allowed"
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    left = min(layer.size, UNZIPPED_BYTES) + 1  # one that is too long is told by its digest
+    with _downloading(layer, hint) as answer:
+        while piece := answer.read(min(_PIECE, left)):
+            sha256.update(piece)
+            md5.update(piece)
+            left -= len(piece)
+    if sha256.hexdigest() != layer.sha256:
+        raise AwsError(f"the zip of {layer.arn} is not what AWS says that it is", hint=hint)
+    return md5.hexdigest()
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+@contextmanager
+def _downloading(layer: PublishedLayer, hint: str) -> Generator[_Readable]:
+    """The zip of a layer version, open to be read."""
     if not layer.location.startswith("https://"):
         raise AwsError(f"AWS named no place for the zip of {layer.arn}", hint=hint)
     try:
         with urllib.request.urlopen(layer.location, timeout=_DOWNLOAD_SECONDS) as answer:  # noqa: S310  https alone, see above
-            return bytes(answer.read(UNZIPPED_BYTES))
+            yield answer
     except (OSError, HTTPException) as error:  # urllib's are OSErrors
         if isinstance(error, HTTPError):
             error.close()  # it holds the connection
         raise AwsError(f"the zip of {layer.arn} cannot be had", hint=hint) from error
+
+
+def _published(arn: LayerArn, content: Mapping[str, Any]) -> PublishedLayer:
+    return PublishedLayer(
+        arn=arn,
+        sha256=base64.b64decode(content.get("CodeSha256", "")).hex(),
+        size=content.get("CodeSize", 0),
+        location=content.get("Location", ""),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,11 +131,15 @@ class LayerVersion:
 
     Attributes:
         described: the SHA-256 that its description names, in hex; empty for none.
+        created: when it was published, as AWS writes it: `2026-07-01T12:30:00.000+0000`.
+        runtimes: that it is for.
     """
 
     arn: str
     number: int
     described: str
+    created: str = ""
+    runtimes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,6 +147,14 @@ class Page:
     """Some layer versions, newest first, and the mark of the next page; empty for the last."""
 
     versions: tuple[LayerVersion, ...]
+    marker: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NamePage:
+    """Some names of layers, and the mark of the next page; empty for the last."""
+
+    names: tuple[str, ...]
     marker: str
 
 
@@ -151,6 +201,13 @@ class RegionLayers:
         hook.register("before-call.lambda.PublishLayerVersion", self._with_shared_body)
         return client
 
+    def names(self, marker: str = "") -> NamePage:
+        """A page of the names of the account's layers; one without a version is none of them."""
+        more: dict[str, Any] = {"Marker": marker} if marker else {}
+        answer = self._client.list_layers(**more)
+        names = tuple(each.get("LayerName", "") for each in answer["Layers"])
+        return NamePage(names=names, marker=answer.get("NextMarker", ""))
+
     def page(self, layer: str, marker: str = "") -> Page:
         """A page of a layer's versions; none for a layer that is not there."""
         more: dict[str, Any] = {"Marker": marker} if marker else {}
@@ -160,6 +217,8 @@ class RegionLayers:
                 arn=each.get("LayerVersionArn", ""),
                 number=each.get("Version", 0),
                 described=described_sha256(each.get("Description", "")),
+                created=each.get("CreatedDate", ""),
+                runtimes=tuple(each.get("CompatibleRuntimes", ())),
             )
             for each in answer["LayerVersions"]
         )
@@ -172,6 +231,14 @@ class RegionLayers:
         except self._client.exceptions.ResourceNotFoundException:
             return ""
         return base64.b64decode(answer["Content"].get("CodeSha256", "")).hex()
+
+    def stored(self, arn: LayerArn) -> PublishedLayer | None:
+        """A version of this region with the address of its zip; None where there is none."""
+        try:
+            answer = self._client.get_layer_version(LayerName=arn.name, VersionNumber=arn.version)
+        except self._client.exceptions.ResourceNotFoundException:
+            return None
+        return _published(arn, answer["Content"])
 
     def publish(self, request: PublishRequest) -> tuple[LayerVersion, str]:
         """Publish a version; the answer is it and AWS' SHA-256 of the zip in hex."""

@@ -17,6 +17,7 @@ from pipeline.model import REGION
 from pipeline.naming import LayerArn
 from pipeline.publish import table as shape
 from pipeline.publish.aws.session import Aws, aws_error
+from pipeline.publish.condition import ABSENT, Condition, unchanged
 from pipeline.publish.row import KEY, TIMESTAMP, ForeignRow, Item, Row, Rows, read_row, read_rows
 
 if TYPE_CHECKING:
@@ -71,12 +72,8 @@ class Registry:
         Raises:
             AwsError: AWS does not answer, or refuses.
         """
-        with self._asking("dynamodb:GetItem"):
-            answer = self._client.get_item(
-                TableName=self.table, Key={KEY: {"S": str(arn)}}, ConsistentRead=True
-            )
-        item = answer.get("Item")
-        return read_row(cast("Item", item)) if item else None
+        item = self._item(arn)
+        return read_row(item) if item else None
 
     def put(self, row: Row) -> Written:
         """Write a row, unless there is one of its ARN that says something else.
@@ -133,6 +130,69 @@ class Registry:
             return False
         return True
 
+    def add(self, row: Row) -> bool:
+        """Write a row where there is none of its ARN.
+
+        Returns:
+            Whether the registry has it now; False where there is another, which stays as it is.
+
+        Raises:
+            AwsError: AWS does not answer, or refuses.
+        """
+        item = {name: value for name, value in row.item().items() if name != KEY}
+        return self._set(row.arn, item, ABSENT, wanted=row)
+
+    def amend(self, seen: Row, wanted: Row) -> bool:
+        """Set what differs between two rows of an ARN; what only the first has is not taken away.
+
+        Args:
+            seen: as it was read.
+            wanted: as it is to be.
+
+        Returns:
+            Whether the registry has it so now; False where the row is no more what was seen,
+            and stays as it is.
+
+        Raises:
+            AwsError: AWS does not answer, or refuses.
+        """
+        there = self._item(seen.arn)
+        now = read_row(there) if there else None
+        if there is None or now != seen:
+            return now == wanted
+        before = seen.item()
+        changed = {
+            name: value for name, value in wanted.item().items() if before.get(name) != value
+        }
+        return self._set(seen.arn, changed, unchanged(there), wanted=wanted)
+
+    def delete(self, seen: Row) -> bool:
+        """Delete a row, be it gone already.
+
+        Returns:
+            Whether it is gone; False where it is no more what was seen, and stays as it is.
+
+        Raises:
+            AwsError: AWS does not answer, or refuses.
+        """
+        there = self._item(seen.arn)
+        if there is None or read_row(there) != seen:
+            return there is None
+        condition = unchanged(there)
+        try:
+            with self._asking("dynamodb:DeleteItem"):
+                self._client.delete_item(
+                    TableName=self.table,
+                    Key={KEY: {"S": str(seen.arn)}},
+                    ConditionExpression=condition.text,
+                    ExpressionAttributeNames=condition.names,
+                    ExpressionAttributeValues=cast("Any", condition.values),
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+        except _RefusedError as refused:
+            return not refused.item  # an answer was lost, and it was deleted then
+        return True
+
     def of_distribution(self, name: str) -> Rows:
         """The rows of a distribution. An index lags behind the table by a moment.
 
@@ -164,10 +224,52 @@ class Registry:
         Raises:
             AwsError: it is not; the message says what is amiss, the hint how to mend it.
         """
-        faults = self._faults()
+        faults = self.faults()
         if faults:
             told = tuple(each.message for each in faults[1:])
             raise AwsError(faults[0].message, details=told, hint=faults[0].hint)
+
+    def faults(self) -> tuple[shape.Fault, ...]:
+        """What is amiss with the table.
+
+        Raises:
+            AwsError: AWS does not answer, or refuses.
+        """
+        try:
+            described = self._client.describe_table(TableName=self.table)
+        except ClientError as error:
+            if _code(error) == _ABSENT:
+                return (shape.missing(self.table, self.region),)
+            raise self._error(error, "dynamodb:DescribeTable") from error
+        except BotoCoreError as error:
+            raise self._error(error, "dynamodb:DescribeTable") from error
+        return tuple(shape.table_faults(described, self.region))
+
+    def _item(self, arn: LayerArn) -> Item | None:
+        with self._asking("dynamodb:GetItem"):
+            answer = self._client.get_item(
+                TableName=self.table, Key={KEY: {"S": str(arn)}}, ConsistentRead=True
+            )
+        return cast("Item | None", answer.get("Item"))
+
+    def _set(self, arn: LayerArn, item: Item, only: Condition, *, wanted: Row) -> bool:
+        """Set attributes on a condition; where it is not met, whether all is as wanted anyway."""
+        names = {f"#{name}": name for name in item}
+        values = {f":{name}": value for name, value in item.items()}
+        try:
+            with self._asking("dynamodb:UpdateItem"):
+                self._client.update_item(
+                    TableName=self.table,
+                    Key={KEY: {"S": str(arn)}},
+                    UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in item),
+                    ConditionExpression=only.text,
+                    ExpressionAttributeNames={**names, **only.names},
+                    ExpressionAttributeValues=cast("Any", {**values, **only.values}),
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+        except _RefusedError as refused:
+            return read_row(refused.item) == wanted  # an answer was lost, and it was set then
+        return True
 
     def _query(self, index: str, value: str) -> Rows:
         if not value:
@@ -181,17 +283,6 @@ class Registry:
                 ExpressionAttributeValues={":value": {"S": value}},
             )
             return _rows(pages)
-
-    def _faults(self) -> tuple[shape.Fault, ...]:
-        try:
-            described = self._client.describe_table(TableName=self.table)
-        except ClientError as error:
-            if _code(error) == _ABSENT:
-                return (shape.missing(self.table, self.region),)
-            raise self._error(error, "dynamodb:DescribeTable") from error
-        except BotoCoreError as error:
-            raise self._error(error, "dynamodb:DescribeTable") from error
-        return tuple(shape.table_faults(described, self.region))
 
     @contextmanager
     def _asking(self, permission: str) -> Generator[None]:

@@ -173,7 +173,9 @@ def role_aws(role: str, token: Callable[[], str], region: str, endpoint: str = "
             metadata=made(), refresh_using=made, method="assume-role-with-web-identity"
         )
     except (BotoCoreError, ClientError) as error:
-        hint = "check the role's trust policy against this repository, ref and environment"
+        hint = (
+            f"see whom it trusts, with credentials of your own: ocelot oidc check --role-arn {role}"
+        )
         raise AwsError(f"the role {role} cannot be taken on: {error}", hint=hint) from error
     session: Any = botocore.session.get_session()
     session._credentials = credentials  # noqa: SLF001  botocore has no other way to give a session its own

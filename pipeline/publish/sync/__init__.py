@@ -1,0 +1,1 @@
+"""Keep the registry in step with the layers that there are."""

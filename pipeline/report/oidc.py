@@ -1,0 +1,50 @@
+"""What `ocelot oidc check` found, as a table for people and as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.trust.check import Entry, Finding, well
+from pipeline.trust.job import Job
+
+_STYLES = {"ok": "green", "note": "yellow", "problem": "red"}
+
+
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """A row a finding, with what to do next below what was found."""
+    table = Table()
+    for heading in ("", "where", "what"):
+        table.add_column(heading, overflow="fold", no_wrap=not heading)
+    for each in findings:
+        what = [each.found, *([f"next: {each.remedy}"] if each.remedy else [])]
+        table.add_row(
+            Text(each.state, _STYLES[each.state]),
+            Text(_printable(each.place)),
+            Text("\n".join(map(_printable, what))),
+        )
+    return table
+
+
+def check_json(role: str, job: Job, entries: Sequence[Entry], findings: Sequence[Finding]) -> str:
+    """All of it as a document of JSON."""
+    told: dict[str, Any] = {
+        "ok": well(findings),
+        "role": role,
+        "repository": str(job.repository),
+        "environment": job.environment,
+        "ref": job.ref,
+        "subjects": [asdict(each) for each in entries],
+        "findings": [asdict(each) for each in findings],
+    }
+    return json.dumps(told, indent=2) + "\n"
+
+
+def _printable(text: str) -> str:
+    """Without what a terminal would obey: who may write a policy may write anything into it."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

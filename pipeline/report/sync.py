@@ -1,0 +1,126 @@
+"""How the registry and the layers differ, and what was done: a table, Markdown and JSON.
+
+Rows may be anybody's: their texts are shown as they are, never as markup.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.publish.sync.apply import Outcome
+from pipeline.publish.sync.plan import Repair
+from pipeline.publish.sync.run import Synced
+
+HEADINGS = ("region", "action", "layer version", "why")
+
+
+def synced_rows(synced: Synced) -> list[tuple[str, ...]]:
+    """The cells of all that is worth telling, in the order of `HEADINGS`."""
+    return [*_rows(synced)]
+
+
+def _rows(synced: Synced) -> Iterator[tuple[str, ...]]:
+    outcomes = {str(each.repair.arn): each for each in synced.outcomes}
+    for region in synced.plan.regions:
+        if region.unseen:
+            yield region.region, "left alone", "all", region.unseen
+        for repair in region.repairs:
+            why = _why(repair, outcomes.get(str(repair.arn)))
+            yield region.region, repair.action.value, _layer(str(repair.arn)), why
+        for left in region.left:
+            yield region.region, "left alone", _layer(left.what), left.reason
+    for row in synced.plan.foreign:
+        yield "", "left alone", _printable(row.key), f"the row cannot be understood: {row.reason}"
+    for name, reason in synced.plan.skipped:
+        yield name, "skipped", "all", reason
+
+
+def _why(repair: Repair, outcome: Outcome | None) -> str:
+    if outcome is None or outcome.well:
+        return repair.why
+    return f"{repair.why}; failed: {outcome.error}"
+
+
+def synced_table(synced: Synced) -> Table:
+    """What is amiss, for the screen."""
+    table = Table()
+    for heading in HEADINGS:
+        table.add_column(heading, overflow="fold", no_wrap=heading in HEADINGS[:2])
+    for row in synced_rows(synced):
+        table.add_row(*(Text(_printable(cell)) for cell in row))
+    return table
+
+
+def synced_summary(synced: Synced) -> str:
+    """All of it in a line: how much there is, and what was done."""
+    regions = synced.plan.regions
+    seen = [each for each in regions if not each.unseen]
+    versions = sum(each.versions for each in seen)
+    words = Counter(each.action.value for each in synced.plan.repairs)
+    failed = sum(not each.well for each in synced.outcomes)
+    told = [f"{count} to {word}" for word, count in sorted(words.items())] or ["nothing to do"]
+    if failed:
+        told.append(f"{failed} failed")
+    return f"{versions} layer versions in {len(seen)} of {len(regions)} regions: {', '.join(told)}"
+
+
+def synced_markdown(synced: Synced) -> str:
+    """The same for a GitHub job summary."""
+    lines = [f"### Registry: {synced_summary(synced)}", ""]
+    if rows := synced_rows(synced):
+        lines += [f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}"]
+        lines += [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def synced_json(synced: Synced) -> str:
+    """The same for other programs."""
+    outcomes = {str(each.repair.arn): each for each in synced.outcomes}
+    regions = [
+        {
+            "region": each.region,
+            "versions": each.versions,
+            "error": each.unseen,
+            "repairs": [_repair(one, outcomes.get(str(one.arn))) for one in each.repairs],
+            "left": [{"what": left.what, "reason": left.reason} for left in each.left],
+        }
+        for each in synced.plan.regions
+    ]
+    foreign = [{"key": each.key, "reason": each.reason} for each in synced.plan.foreign]
+    skipped = [{"region": name, "reason": reason} for name, reason in synced.plan.skipped]
+    data = {"regions": regions, "foreign": foreign, "skipped": skipped}
+    return json.dumps(data, indent=2) + "\n"
+
+
+def _repair(repair: Repair, outcome: Outcome | None) -> dict[str, Any]:
+    """A repair; what came of it only where it was tried."""
+    tried = outcome and {
+        "ok": outcome.well,
+        "error": outcome.error,
+        "seconds": round(outcome.seconds, 3),
+    }
+    return {
+        "layer_arn": str(repair.arn),
+        "action": repair.action.value,
+        "why": repair.why,
+        **(tried or {}),
+    }
+
+
+def _layer(arn: str) -> str:
+    """A layer version's name and number, without what the region's column says."""
+    return arn.rpartition(":layer:")[2]
+
+
+def _cell(text: str) -> str:
+    return " ".join(_printable(text).replace("|", "\\|").split())
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

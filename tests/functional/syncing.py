@@ -1,0 +1,125 @@
+"""Bringing the registry in step, in this process or by the command line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import anyio
+from publish_examples import content
+from publishing import FRANCE, HOME, IRELAND, LAYER, REGIONS, Publishing
+from runs import CONFIG, Ran, run_ocelot
+
+from pipeline.config import load_config
+from pipeline.defaults import TABLE
+from pipeline.naming import layer_arn, layer_description
+from pipeline.progress import Silence
+from pipeline.publish.aws.registry import Registry
+from pipeline.publish.aws.session import default_aws
+from pipeline.publish.recording import Records
+from pipeline.publish.row import Row
+from pipeline.publish.sync import run
+from pipeline.publish.sync.run import Synced, SyncRequested
+
+ARN = "arn:aws:lambda:{}:123456789012:layer:{}:{}"
+OURS = ARN.format(IRELAND, LAYER, 1)
+THERE = ARN.format(FRANCE, LAYER, 1)
+
+
+def synced(publishing: Publishing, *, regions: Sequence[str] = REGIONS, **more: Any) -> Synced:  # noqa: ANN401
+    """Bring the registry in step, in this process."""
+    who = publishing.who or default_aws()
+    dry_run = more.pop("dry_run", False)
+    request = SyncRequested(base="ocel", partition="aws", regions=tuple(regions), **more)
+    records = Records(Registry(who, TABLE, HOME), load_config(CONFIG))
+
+    async def work() -> Synced:
+        return await run.sync(request, who, records, progress=Silence(), dry_run=dry_run)
+
+    return anyio.run(work)
+
+
+def ocelot_sync(publishing: Publishing, *more: str) -> Ran:
+    """Bring the registry in step by the command line."""
+    regions = ",".join(publishing.regions)
+    return run_ocelot(
+        *("layers", "sync", "--regions", regions, "--config", CONFIG, *more),
+        cache=publishing.folder / "cache",
+        env=publishing.aws.environment(),
+        cwd=publishing.folder,
+    )
+
+
+def in_step(publishing: Publishing, **more: Any) -> bool:  # noqa: ANN401
+    """Whether a run finds nothing to do, and writes nothing."""
+    publishing.aws.rules()
+    publishing.aws.forget()
+    done = synced(publishing, **more)
+    return done.plan.repairs == () == done.outcomes and publishing.writes() == []
+
+
+def by_hand(
+    publishing: Publishing, region: str, layer: str, *, described: str | None = None, epoch: int = 0
+) -> tuple[str, bytes]:
+    """Publish a layer version as somebody else does: its ARN and zip, described as it is or not."""
+    zipped = content(epoch=epoch or 1_750_000_000)
+    true = layer_description("by hand", hashlib.sha256(zipped).hexdigest())
+    answer = publishing.client(region).publish_layer_version(
+        LayerName=layer,
+        Content={"ZipFile": zipped},
+        Description=true if described is None else described,
+        CompatibleArchitectures=["x86_64"],
+        CompatibleRuntimes=["python3.13"],
+    )
+    return answer["LayerVersionArn"], zipped
+
+
+def row_of(publishing: Publishing, arn: str) -> Row | None:
+    """The row of a layer version."""
+    found = publishing.registry().row(layer_arn(arn))
+    return found if isinstance(found, Row) else None
+
+
+def item_of(publishing: Publishing, arn: str) -> dict[str, Any]:
+    """The row as it stands in the table."""
+    answer = publishing.aws.client("dynamodb", HOME).get_item(
+        TableName=TABLE, Key={"layer_arn": {"S": arn}}
+    )
+    return answer.get("Item", {})
+
+
+def store(publishing: Publishing, item: Any) -> None:  # noqa: ANN401
+    """Write an item as somebody else does."""
+    publishing.aws.client("dynamodb", HOME).put_item(TableName=TABLE, Item=item)
+
+
+def drop(publishing: Publishing, arn: str) -> None:
+    """Delete a row by hand."""
+    publishing.aws.client("dynamodb", HOME).delete_item(
+        TableName=TABLE, Key={"layer_arn": {"S": arn}}
+    )
+
+
+def unpublish(publishing: Publishing, arn: str) -> None:
+    """Delete a layer version by hand."""
+    parts = layer_arn(arn)
+    publishing.client(parts.region).delete_layer_version(
+        LayerName=parts.name, VersionNumber=parts.version
+    )
+
+
+def actions(done: Synced) -> list[tuple[str, str]]:
+    """What was to be done with which layer version."""
+    return [(str(each.arn), each.action.value) for each in done.plan.repairs]
+
+
+def left(done: Synced) -> dict[str, str]:
+    """What was left alone, and why."""
+    return {one.what: one.reason for each in done.plan.regions for one in each.left}
+
+
+def told_regions(ran: Ran) -> dict[str, Any]:
+    """The regions of a run with --json."""
+    return {each["region"]: each for each in json.loads(ran.out)["regions"]}

@@ -1,0 +1,259 @@
+"""The stack of `oidc/`, linted, deployed to moto and checked by the command line."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jmespath
+import pytest
+from aws_server import ACCOUNT
+from cfnlint.api import (  # pyright: ignore[reportMissingTypeStubs]
+    ManualArgs,
+    lint_file,
+)
+from faulty_proxy import FaultyProxy
+from runs import Ran, run_ocelot
+
+from pipeline.defaults import TABLE
+from pipeline.errors import AwsError, TrustError, UsageError
+
+OIDC = Path(__file__).parents[2] / "oidc"
+TEMPLATE = OIDC / "cloudformation.yaml"
+REGION = "eu-west-1"
+HOST = "token.actions.githubusercontent.com"
+PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{HOST}"
+# moto makes no provider by CloudFormation
+PARAMETERS = {
+    "GitHubOwner": "acme",
+    "GitHubRepository": "layers",
+    "GitHubOwnerId": "11",
+    "GitHubRepositoryId": "22",
+    "ProviderArn": PROVIDER,
+    "BucketName": "acme-zips-{region}",
+}
+OWN = ("--repository", "acme/layers", "--owner-id", "11", "--repository-id", "22")
+
+Check = Callable[..., Ran]
+
+
+def deployed(aws: FaultyProxy, **parameters: str) -> dict[str, str]:
+    """The stack's outputs by their description, as the guide prints them."""
+    aws.client("iam").create_open_id_connect_provider(
+        Url=f"https://{HOST}", ClientIDList=["sts.amazonaws.com"], ThumbprintList=[]
+    )
+    client = aws.client("cloudformation", REGION)
+    client.create_stack(
+        StackName="ocelot-oidc",
+        TemplateBody=TEMPLATE.read_text("utf-8"),
+        Capabilities=["CAPABILITY_IAM"],
+        Parameters=[
+            {"ParameterKey": name, "ParameterValue": value}
+            for name, value in {**PARAMETERS, **parameters}.items()
+        ],
+    )
+    described = client.describe_stacks(StackName="ocelot-oidc")
+    guide = (OIDC / "README.md").read_text("utf-8")
+    (query,) = re.findall(r'--query "(.*)"', guide)
+    lines: list[str] = jmespath.search(query, described)  # pyright: ignore[reportUnknownMemberType]
+    return dict(line.split("=", 1) for line in lines)
+
+
+@pytest.fixture
+def check(aws: FaultyProxy, tmp_path: Path) -> Check:
+    """Runs `ocelot oidc check` for acme/layers."""
+
+    def run(*arguments: str, env: dict[str, str] | None = None) -> Ran:
+        surroundings = {**aws.environment(region=REGION), **(env or {})}
+        options = ("oidc", "check", *OWN, *arguments)
+        return run_ocelot(*options, cache=tmp_path, env=surroundings, cwd=tmp_path)
+
+    return run
+
+
+def test_cfn_lint_finds_nothing() -> None:
+    regions = ["us-east-1", "eu-west-1", "cn-north-1", "us-gov-west-1"]
+    found = lint_file(TEMPLATE, config=ManualArgs(regions=regions, include_checks=["I"]))
+    assert [f"{each.linenumber}: {each.rule.id} {each.message}" for each in found] == []
+
+
+def test_cfn_lint_would_find_something(tmp_path: Path) -> None:
+    path = tmp_path / "t.yaml"
+    text = TEMPLATE.read_text("utf-8").replace("lambda:PublishLayerVersion", "lambda:PublishLayer")
+    path.write_text(text, encoding="utf-8")
+    assert [each.rule.id for each in lint_file(path)] == ["W3037"]
+
+
+def test_a_deployed_stack_is_as_it_should_be(aws: FaultyProxy, check: Check) -> None:
+    outputs = deployed(aws)
+    assert set(outputs) == {
+        *("AWS_ROLE_TO_ASSUME", "DYNAMODB_TABLE_NAME", "AWS_REAPER_ROLE", "AWS_READER_ROLE")
+    }
+    assert outputs["DYNAMODB_TABLE_NAME"] == TABLE
+    ran = check("--json", env=outputs)
+    assert (ran.code, ran.err) == (0, "")
+    told = json.loads(ran.out)
+    assert told["ok"] is True
+    assert told["role"] == outputs["AWS_ROLE_TO_ASSUME"]
+    assert [(each["form"], each["subject"], each["let_in"]) for each in told["subjects"]] == [
+        ("names", "repo:acme/layers:environment:publish", True),
+        ("ids", "repo:acme@11/layers@22:environment:publish", True),
+    ]
+    assert {each["state"] for each in told["findings"]} == {"ok"}
+    for role, job in (
+        ("AWS_REAPER_ROLE", ("--environment", "reap")),
+        ("AWS_READER_ROLE", ("--ref", "main")),
+    ):
+        ran = check("--role-arn", outputs[role], *job)
+        assert ran.code == 0, ran.out
+
+
+def test_the_table_that_is_made_is_the_one_that_publishing_takes(
+    aws: FaultyProxy, check: Check, tmp_path: Path
+) -> None:
+    outputs = deployed(aws, TableName="Mine")
+    table = aws.client("dynamodb", REGION).describe_table(TableName="Mine")["Table"]
+    assert table["DeletionProtectionEnabled"] is True
+    from publish_examples import dist  # noqa: PLC0415
+
+    dist(tmp_path / "dist")
+    published = run_ocelot(
+        *("publish", tmp_path / "dist", "--dry-run", "--regions", REGION, "--json"),
+        cache=tmp_path,
+        env={**aws.environment(region=REGION), **outputs},
+        cwd=tmp_path,
+    )
+    assert published.code == 0, published.err
+    gone = check(env={**outputs, "DYNAMODB_TABLE_NAME": "Other"})
+    assert gone.code == TrustError.exit_code
+    assert "there is no table Other" in gone.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--environment", "Publish"), "environment:Publish is not let in"),
+        (("--environment", "reap"), "environment:publish is let in, too"),
+        (("--ref", "main"), "refs/heads/main is not let in"),
+        (("--repository-id", "23"), "repo:acme@11/layers@22:environment:publish is let in, too"),
+    ],
+)
+def test_another_job_is_not_what_the_role_is_for(
+    aws: FaultyProxy, check: Check, arguments: tuple[str, ...], told: str
+) -> None:
+    ran = check(*arguments, env=deployed(aws))
+    assert ran.code == TrustError.exit_code
+    assert told in " ".join(ran.out.replace("│", " ").split())
+    assert "is not as it should be" in ran.err
+
+
+def test_a_role_that_was_made_too_wide_is_told(aws: FaultyProxy, check: Check) -> None:
+    outputs = deployed(aws)
+    arn = outputs["AWS_ROLE_TO_ASSUME"]
+    wide: dict[str, Any] = {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": {"Federated": PROVIDER},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {"StringLike": {f"{HOST}:sub": "repo:acme/*"}},
+        },
+    }
+    aws.client("iam").update_assume_role_policy(
+        RoleName=arn.rpartition("/")[2], PolicyDocument=json.dumps(wide)
+    )
+    ran = check("--json", env=outputs)
+    assert ran.code == TrustError.exit_code
+    told = json.loads(ran.out)
+    assert told["ok"] is False
+    found = "\n".join(each["found"] for each in told["findings"] if each["state"] == "problem")
+    assert f"there is no condition on {HOST}:aud" in found
+    assert "repo:acme/* is no exact condition" in found
+    assert "another repository of the owner" in found
+
+
+def test_a_provider_that_is_gone_or_takes_other_tokens_is_told(
+    aws: FaultyProxy, check: Check
+) -> None:
+    outputs, iam = deployed(aws), aws.client("iam")
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
+    gone = check("--json", env=outputs)
+    assert (gone.code, "there is no provider" in gone.out) == (TrustError.exit_code, True)
+    iam.create_open_id_connect_provider(Url=f"https://{HOST}", ClientIDList=["x"])
+    other = check("--json", env=outputs)
+    assert (other.code, "takes no tokens for" in other.out) == (TrustError.exit_code, True)
+
+
+def test_a_role_that_is_not_there_is_an_error_of_awss(check: Check) -> None:
+    ran = check("--role-arn", f"arn:aws:iam::{ACCOUNT}:role/nobody")
+    assert (ran.code, ran.out) == (AwsError.exit_code, "")
+    assert "iam:GetRole must be allowed" in ran.err
+
+
+def test_a_role_of_another_account_is_told(aws: FaultyProxy, check: Check) -> None:
+    arn = deployed(aws)["AWS_ROLE_TO_ASSUME"].replace(ACCOUNT, "210987654321")
+    ran = check("--role-arn", arn)
+    assert ran.code == AwsError.exit_code
+    assert "take credentials of the role's account" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "nothing says which role"),
+        (("--role-arn", "publisher"), "is no ARN of a role"),
+        (("--template", "none.yaml"), "cannot be read"),
+        (("--template", str(TEMPLATE), "--role-arn", "x"), "exclude each other"),
+        (("--template", str(TEMPLATE), "--role", "writer"), "makes no role"),
+        (("--template", str(TEMPLATE), "--parameter", "GitHubOwner=*"), "no wildcards"),
+    ],
+)
+def test_what_cannot_be_checked_is_a_usage_error(
+    check: Check, arguments: tuple[str, ...], told: str
+) -> None:
+    ran = check(*arguments)
+    assert (ran.code, ran.out) == (UsageError.exit_code, "")
+    assert told in ran.err
+
+
+def test_a_template_is_checked_without_aws(check: Check) -> None:
+    nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    good = check("--template", str(TEMPLATE), env=nowhere)
+    assert good.code == 0, good.err
+    other = check("--template", str(TEMPLATE), "--parameter", "GitHubOwner=other", env=nowhere)
+    assert other.code == TrustError.exit_code
+
+
+@pytest.mark.parametrize("env", [{}, {"GITHUB_REPOSITORY": "acme/layers"}])
+def test_the_repository_is_gits_origin_or_the_jobs(tmp_path: Path, env: dict[str, str]) -> None:
+    if not env:
+        subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+        remote = ["git", "remote", "add", "origin", "git@github.com:acme/layers.git"]
+        subprocess.run(remote, cwd=tmp_path, check=True)
+    ran = run_ocelot(
+        *("oidc", "check", "--template", TEMPLATE, "--json"), cache=tmp_path, env=env, cwd=tmp_path
+    )
+    assert ran.code == 0, ran.err
+    assert json.loads(ran.out)["repository"] == "acme/layers"
+
+
+def test_a_job_in_github_knows_its_ids(tmp_path: Path) -> None:
+    env = {
+        "GITHUB_REPOSITORY": "acme/layers",
+        "GITHUB_REPOSITORY_OWNER_ID": "11",
+        "GITHUB_REPOSITORY_ID": "22",
+    }
+    ran = run_ocelot(
+        *("oidc", "check", "--template", TEMPLATE, "--json"), cache=tmp_path, env=env, cwd=tmp_path
+    )
+    assert [each["form"] for each in json.loads(ran.out)["subjects"]] == ["names", "ids"]
+
+
+def test_without_a_repository_there_is_nothing_to_check(tmp_path: Path) -> None:
+    ran = run_ocelot("oidc", "check", "--template", TEMPLATE, cache=tmp_path, cwd=tmp_path)
+    assert ran.code == UsageError.exit_code
+    assert "--repository owner/name" in ran.err

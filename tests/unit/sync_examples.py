@@ -1,0 +1,48 @@
+"""What a look at a region sees, and whose it is, as examples."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+from registry_examples import ACCOUNT, PUBLISHED, arn
+
+from pipeline.model import Distribution
+from pipeline.publish.row import ForeignRow, Row, Rows
+from pipeline.publish.sync.plan import Look, Scope, Seen
+
+REGION = "eu-west-1"
+CONTENT = hashlib.sha256(b"a zip").hexdigest()
+DISTRIBUTIONS = {
+    "minimal": Distribution(description="OTLP and no more"),
+    "derived": Distribution(description="minimal and more", base="minimal"),
+}
+
+
+def scope(*rows: Row, foreign: tuple[ForeignRow, ...] = ()) -> Scope:
+    """The layers that begin with `ocel`, with these rows."""
+    return Scope(
+        account=ACCOUNT,
+        base="ocel",
+        distributions=DISTRIBUTIONS,
+        registry=Rows(rows=rows, foreign=foreign),
+    )
+
+
+def seen(distribution: str = "minimal", **changed: Any) -> Seen:  # noqa: ANN401
+    """A layer version without a row, as AWS has it, described truly."""
+    version = Seen(
+        arn=arn(distribution),
+        described=CONTENT,
+        sha256=CONTENT,
+        created=PUBLISHED,
+        runtimes=("python3.13",),
+        public=True,
+    )
+    return replace(version, **changed)
+
+
+def look(*versions: Seen, gone: tuple[str, ...] = (), unseen: str = "") -> Look:
+    """What a look at the region saw."""
+    return Look(region=REGION, versions=versions, gone=frozenset(gone), unseen=unseen)

@@ -1,0 +1,203 @@
+"""What the roles of the template may do, held against the calls that the door to AWS makes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from aws_door import UntoldCallError, calls, permissions
+from oidc_examples import (
+    ACCOUNT,
+    BUCKETS,
+    OWN,
+    actions,
+    allowed,
+    granted,
+    rendered,
+    several,
+    template,
+)
+from unit_examples import CHECKOUT
+
+from pipeline.defaults import TABLE
+from pipeline.model import Architecture
+from pipeline.naming import layer_name
+from pipeline.publish.table import INDEXES
+from pipeline.trust.stack import ROLES
+from pipeline.trust.template import render
+
+STACK = rendered(**BUCKETS)
+PUBLISHER, REAPER, READER = EVERY = tuple(ROLES)
+
+LAYER = f"arn:aws:lambda:eu-west-3:{ACCOUNT}:layer:" + layer_name(
+    "ocel", Architecture.AMD64, "minimal", "v0.158.0", "beta"
+)
+ROWS = f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/{TABLE}"
+BUCKET = "arn:aws:s3:::acme-zips-eu-west-3"
+ALL = "*"
+
+# Each permission, who has it and to what it is wanted.
+NEEDED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "lambda:ListLayers": (EVERY, (ALL,)),
+    "lambda:ListLayerVersions": (EVERY, (ALL,)),
+    "lambda:GetLayerVersion": (EVERY, (f"{LAYER}:7",)),
+    "lambda:GetLayerVersionPolicy": (EVERY, (f"{LAYER}:7",)),
+    "lambda:GetAccountSettings": ((PUBLISHER,), (ALL,)),
+    "lambda:PublishLayerVersion": ((PUBLISHER,), (LAYER,)),
+    "lambda:AddLayerVersionPermission": ((PUBLISHER,), (f"{LAYER}:7",)),
+    "lambda:RemoveLayerVersionPermission": ((PUBLISHER,), (f"{LAYER}:7",)),
+    "lambda:DeleteLayerVersion": ((REAPER,), (f"{LAYER}:7",)),
+    "dynamodb:DescribeTable": (EVERY, (ROWS,)),
+    "dynamodb:GetItem": (EVERY, (ROWS,)),
+    "dynamodb:Scan": (EVERY, (ROWS,)),
+    "dynamodb:Query": (EVERY, tuple(f"{ROWS}/index/{each}" for each in INDEXES)),
+    "dynamodb:UpdateItem": ((PUBLISHER,), (ROWS,)),
+    "dynamodb:DeleteItem": ((PUBLISHER, REAPER), (ROWS,)),
+    "s3:ListBucket": ((PUBLISHER,), (BUCKET,)),
+    "s3:PutObject": ((PUBLISHER,), (f"{BUCKET}/a.zip",)),
+    "s3:GetObject": ((PUBLISHER,), (f"{BUCKET}/a.zip",)),
+    "s3:DeleteObject": ((PUBLISHER,), (f"{BUCKET}/a.zip",)),
+}
+# What a person does with credentials of their own, and no role.
+BY_A_PERSON = {"iam:GetRole", "iam:GetOpenIDConnectProvider"}
+
+# AWS knows no single resource of these.
+UNBOUNDED = {name for name, (_, resources) in NEEDED.items() if resources == (ALL,)}
+
+OTHERS = {
+    "lambda": (
+        f"arn:aws:lambda:eu-west-3:{ACCOUNT}:layer:other-amd64-minimal-0_158_0-beta",
+        f"arn:aws:lambda:eu-west-3:{ACCOUNT}:layer:ocelx",
+        f"arn:aws:lambda:eu-west-3:{ACCOUNT}:layer:other-ocel-amd64",
+        f"arn:aws:lambda:eu-west-3:{ACCOUNT}:function:ocel-amd64",
+        LAYER.replace(ACCOUNT, "210987654321"),
+        ALL,
+    ),
+    "dynamodb": (
+        f"{ROWS}2",
+        f"{ROWS}/index/other",
+        ROWS.replace(ACCOUNT, "210987654321"),
+        ROWS.replace("eu-west-1", "eu-west-2"),
+        ALL,
+    ),
+    "s3": ("arn:aws:s3:::acme", "arn:aws:s3:::other-acme-zips-eu-west-3", ALL),
+}
+CASES = [
+    (role, action, resource)
+    for action, (_, resources) in NEEDED.items()
+    for resource in resources
+    for role in EVERY
+]
+
+
+def test_the_door_makes_calls_that_are_found() -> None:
+    assert {
+        *("lambda:PublishLayerVersion", "lambda:ListLayerVersions", "dynamodb:UpdateItem"),
+        *("dynamodb:Scan", "dynamodb:Query", "sts:AssumeRoleWithWebIdentity", "iam:GetRole"),
+    } <= calls()
+
+
+@pytest.mark.parametrize("call", sorted(calls()))
+def test_a_call_of_the_doors_is_allowed_to_somebody(call: str) -> None:
+    wanted = set(permissions(call)) - BY_A_PERSON
+    assert wanted <= set(NEEDED), f"say in NEEDED who may {call}, and in oidc/cloudformation.yaml"
+
+
+@pytest.mark.parametrize(("role", "action", "resource"), CASES)
+def test_a_role_is_allowed_what_it_needs_and_no_other_role_is(
+    role: str, action: str, resource: str
+) -> None:
+    assert allowed(role, action, resource, STACK) is (role in NEEDED[action][0])
+
+
+@pytest.mark.parametrize("role", EVERY)
+def test_a_role_has_no_other_actions(role: str) -> None:
+    assert actions(role, STACK) == {name for name, (who, _) in NEEDED.items() if role in who}
+
+
+@pytest.mark.parametrize("action", sorted(set(NEEDED) - UNBOUNDED))
+def test_no_role_may_do_anything_to_what_is_not_the_projects(action: str) -> None:
+    others = OTHERS[action.partition(":")[0]]
+    names = [*others, *(f"{each}:7" for each in others), *(f"{each}/a.zip" for each in others)]
+    assert [
+        (role, name) for role in EVERY for name in names if allowed(role, action, name, STACK)
+    ] == []
+
+
+@pytest.mark.parametrize("action", ["s3:PutObject", "s3:GetObject", "s3:DeleteObject"])
+def test_a_bucket_of_another_account_is_not_the_projects(action: str) -> None:
+    assert not allowed(PUBLISHER, action, f"{BUCKET}/a.zip", STACK, account="210987654321")
+
+
+@pytest.mark.parametrize("role", EVERY)
+def test_statements_allow_named_actions_of_named_resources(role: str) -> None:
+    for one in granted(role, STACK):
+        assert {*one} <= {"Sid", "Effect", "Action", "Resource", "Condition"}
+        assert one["Effect"] == "Allow"
+        assert not [each for each in several(one["Action"]) if "*" in each or "?" in each]
+        if one["Resource"] == ALL:
+            assert set(several(one["Action"])) <= UNBOUNDED
+
+
+def test_without_buckets_nobody_may_do_anything_in_s3() -> None:
+    stack = rendered()
+    assert [each for role in EVERY for each in actions(role, stack) if each.startswith("s3:")] == []
+
+
+def test_the_table_is_the_one_that_is_named() -> None:
+    stack = rendered(TableName="mine", LayerName="mine")
+    assert not allowed(PUBLISHER, "dynamodb:UpdateItem", ROWS, stack)
+    assert allowed(PUBLISHER, "dynamodb:UpdateItem", ROWS.replace(TABLE, "mine"), stack)
+    assert not allowed(PUBLISHER, "lambda:PublishLayerVersion", LAYER, stack)
+
+
+def test_in_another_partition_the_resources_are_its_own() -> None:
+    stack = render(template(), OWN, {"AWS::Partition": "aws-cn"})
+    china = LAYER.replace("arn:aws:", "arn:aws-cn:")
+    assert allowed(PUBLISHER, "lambda:PublishLayerVersion", china, stack)
+    assert not allowed(PUBLISHER, "lambda:PublishLayerVersion", LAYER, stack)
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('c = aws.client("lambda", r)\nc.delete_layer_version()', {"lambda:DeleteLayerVersion"}),
+        ('aws.client("s3", r)\npartial(c.head_bucket, Bucket=b)', {"s3:HeadBucket"}),
+        (
+            'aws.client("s3", r)\nc.upload_fileobj(f, b, k)',
+            {"s3:PutObject", "s3:AbortMultipartUpload"},
+        ),
+        ('aws.client("lambda", r)\nc.get_paginator("list_layers")', {"lambda:ListLayers"}),
+        ('aws.client("lambda", r)\nc.region', set[str]()),
+    ],
+)
+def test_a_new_call_is_found_however_it_is_made(source: str, found: set[str]) -> None:
+    assert calls({"new.py": source}) == found
+
+
+def test_a_call_is_found_in_a_module_that_is_handed_its_client() -> None:
+    sources = {"a.py": 'aws.client("lambda", r)', "b.py": "client.invoke()"}
+    assert calls(sources) == {"lambda:Invoke"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'aws.client("lambda", r)\nc.get_paginator(name)',
+        'aws.client("lambda", r)\nc._make_api_call("Invoke", {})',
+        "aws.client(name, r)",
+    ],
+)
+def test_a_call_that_the_sources_do_not_tell_is_not_passed_over(source: str) -> None:
+    with pytest.raises(UntoldCallError):
+        calls({"new.py": source})
+
+
+@pytest.mark.parametrize("action", NEEDED)
+def test_the_guide_says_what_each_permission_is_for(action: str) -> None:
+    service, _, name = action.partition(":")
+    guide = (CHECKOUT / "oidc" / "README.md").read_text("utf-8")
+    rows = [line for line in guide.splitlines() if line.startswith(f"| `{service}:")]
+    (row,) = [line for line in rows if re.search(rf"[`:]{name}`", line)]
+    told = [cell.strip() == "yes" for cell in row.split("|")[2:5]]
+    assert told == [role in NEEDED[action][0] for role in EVERY]

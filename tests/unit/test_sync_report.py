@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from registry_examples import arn, row
+from rich.console import Console
+from sync_examples import REGION
+
+from pipeline.errors import PartlyPublishedError, PublishError
+from pipeline.publish.row import ForeignRow
+from pipeline.publish.sync.apply import Outcome
+from pipeline.publish.sync.plan import Left, RegionPlan, Repair, SyncPlan
+from pipeline.publish.sync.run import Synced, check_synced
+from pipeline.report import sync as report
+
+DELETE = Repair(seen=row())
+RECORD = Repair(wanted=row("derived"))
+PLAN = SyncPlan(
+    regions=(
+        RegionPlan(
+            region=REGION,
+            versions=3,
+            repairs=(DELETE, RECORD),
+            left=(Left(what="ocel-[red]tools", reason="no idea"),),
+        ),
+        RegionPlan(region="us-east-1", unseen="down | out"),
+    ),
+    foreign=(ForeignRow(key="hello\x1b[31m", reason="it has no distribution"),),
+    skipped=(("me-south-1", "in quarantine"),),
+)
+DONE = Synced(
+    plan=PLAN,
+    outcomes=(Outcome(repair=DELETE, seconds=0.25), Outcome(repair=RECORD, error="full")),
+)
+IN_STEP = Synced(plan=SyncPlan(regions=(RegionPlan(region=REGION, versions=3),)))
+
+
+def shown(synced: Synced) -> str:
+    console = Console(file=io.StringIO(), width=250)
+    with console.capture() as capture:
+        console.print(report.synced_table(synced))
+    return capture.get()
+
+
+def test_all_that_is_worth_telling_is_told_in_the_order_of_the_headings() -> None:
+    name = arn().name
+    assert report.synced_rows(DONE) == [
+        (REGION, "delete", f"{name}:7", "there is no such layer version"),
+        (REGION, "record", f"{arn('derived').name}:7", "there is no row of it; failed: full"),
+        (REGION, "left alone", "ocel-[red]tools", "no idea"),
+        ("us-east-1", "left alone", "all", "down | out"),
+        (
+            "",
+            "left alone",
+            "hello\N{REPLACEMENT CHARACTER}[31m",
+            "the row cannot be understood: it has no distribution",
+        ),
+        ("me-south-1", "skipped", "all", "in quarantine"),
+    ]
+
+
+def test_the_table_shows_strangers_texts_as_they_are() -> None:
+    text = shown(DONE)
+    cells = [cell for each in (report.HEADINGS, *report.synced_rows(DONE)) for cell in each]
+    assert [cell for cell in cells if cell not in text] == []
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    ("synced", "line"),
+    [
+        (DONE, "3 layer versions in 1 of 2 regions: 1 to delete, 1 to record, 1 failed"),
+        (Synced(plan=PLAN), "3 layer versions in 1 of 2 regions: 1 to delete, 1 to record"),
+        (IN_STEP, "3 layer versions in 1 of 1 regions: nothing to do"),
+    ],
+)
+def test_a_line_tells_how_much_there_is(synced: Synced, line: str) -> None:
+    assert report.synced_summary(synced) == line
+
+
+def test_the_summary_for_github_has_a_table_only_where_something_is_amiss() -> None:
+    text = report.synced_markdown(DONE)
+    assert text.startswith("### Registry: 3 layer versions in 1 of 2 regions")
+    assert "| us-east-1 | left alone | all | down \\| out |" in text
+    assert "\x1b" not in text
+    assert len(report.synced_markdown(IN_STEP).splitlines()) == 2
+
+
+def test_json_tells_what_came_of_each_repair() -> None:
+    data = json.loads(report.synced_json(DONE))
+    assert data["regions"][0]["repairs"] == [
+        {
+            "layer_arn": str(arn()),
+            "action": "delete",
+            "why": "there is no such layer version",
+            "ok": True,
+            "error": "",
+            "seconds": 0.25,
+        },
+        {
+            "layer_arn": str(arn("derived")),
+            "action": "record",
+            "why": "there is no row of it",
+            "ok": False,
+            "error": "full",
+            "seconds": 0.0,
+        },
+    ]
+    assert data["regions"][1]["error"] == "down | out"
+    assert data["foreign"] == [{"key": "hello\x1b[31m", "reason": "it has no distribution"}]
+    assert data["skipped"] == [{"region": "me-south-1", "reason": "in quarantine"}]
+
+
+def test_json_of_a_plan_says_nothing_of_how_it_went() -> None:
+    data = json.loads(report.synced_json(Synced(plan=PLAN)))
+    assert "ok" not in data["regions"][0]["repairs"][0]
+
+
+def test_a_registry_in_step_is_no_failure_whatever_was_left_alone() -> None:
+    check_synced(IN_STEP)
+    told = replace(PLAN, regions=PLAN.regions[:1])
+    check_synced(Synced(plan=told, outcomes=DONE.outcomes[:1]))
+
+
+def test_some_regions_that_are_amiss_are_a_failure_in_part() -> None:
+    done = replace(DONE, plan=replace(PLAN, regions=(*PLAN.regions, *IN_STEP.plan.regions)))
+    done = replace(done, outcomes=DONE.outcomes[:1])
+    with pytest.raises(PartlyPublishedError, match="with 1 of 3 regions") as caught:
+        check_synced(done)
+    assert caught.value.details == ("us-east-1: down | out",)
+
+
+def test_where_all_regions_are_amiss_all_failures_are_told() -> None:
+    with pytest.raises(PublishError, match="with 2 of 2 regions") as caught:
+        check_synced(DONE)
+    assert not isinstance(caught.value, PartlyPublishedError)
+    assert caught.value.details == ("us-east-1: down | out", f"{arn('derived')}: full")

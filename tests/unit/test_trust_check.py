@@ -1,0 +1,266 @@
+"""What `ocelot oidc check` says of trust policies, good and bad."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from oidc_examples import IDS, trust
+
+from pipeline.trust.check import Finding, entries, provider_finding, providers, trust_findings, well
+from pipeline.trust.job import Job, Repository, Token
+from pipeline.trust.policy import lets_in, statements
+
+ACCOUNT = "123456789012"
+HOST = "token.actions.githubusercontent.com"
+PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{HOST}"
+SUB, AUD = f"{HOST}:sub", f"{HOST}:aud"
+AUDIENCE = "sts.amazonaws.com"
+OWN = "repo:acme/layers:environment:publish"
+OWN_WITH_IDS = "repo:acme@11/layers@22:environment:publish"
+
+NAMED = Repository(owner="acme", name="layers")
+KNOWN = Repository(owner="acme", name="layers", owner_id="11", repository_id="22")
+JOB = Job(repository=NAMED, environment="publish")
+KNOWN_JOB = Job(repository=KNOWN, environment="publish")
+
+GOOD = {"StringEquals": {AUD: AUDIENCE, SUB: OWN}}
+
+
+def statement(condition: Mapping[str, Any] | None = None, **changed: Any) -> dict[str, Any]:  # noqa: ANN401
+    """A statement as it should be, but for what is changed; None leaves an element out."""
+    told = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Principal": {"Federated": PROVIDER},
+        "Condition": GOOD if condition is None else condition,
+        **changed,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def found(*given: dict[str, Any], job: Job = JOB) -> tuple[Finding, ...]:
+    return trust_findings(statements({"Statement": list(given)}), job, ACCOUNT)
+
+
+def problems(*given: dict[str, Any], job: Job = JOB) -> str:
+    """All problems as one text; each has a place and says what to do."""
+    wrong = [each for each in found(*given, job=job) if each.state == "problem"]
+    assert all(each.place and each.remedy for each in wrong)
+    return "\n".join(f"{each.place}: {each.found}" for each in wrong)
+
+
+def test_a_good_policy_has_no_problems() -> None:
+    assert problems(statement()) == ""
+    assert well(found(statement()))
+    assert f"{OWN} is let in" in [each.found for each in found(statement())]
+
+
+def test_the_shipped_role_is_good_for_its_own_job_alone() -> None:
+    policy = trust("publisher", **IDS)
+    assert well(trust_findings(policy, KNOWN_JOB, ACCOUNT))
+    other = Job(repository=Repository(owner="acme", name="other"), environment="publish")
+    assert not well(trust_findings(policy, other, ACCOUNT))
+
+
+def test_ids_that_are_not_given_are_noted() -> None:
+    (note,) = [each for each in found(statement()) if each.state == "note"]
+    assert "are not given" in note.found
+    assert "--owner-id" in note.remedy
+
+
+def test_one_form_that_is_let_in_is_enough_but_told() -> None:
+    states = [(each.place, each.state) for each in found(statement(), job=KNOWN_JOB)]
+    assert states[:2] == [("subject with names", "ok"), ("subject with ids", "note")]
+
+
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [
+        ({}, f"there is no condition on {SUB}"),
+        ({}, f"there is no condition on {AUD}"),
+        ({"StringEquals": {AUD: AUDIENCE}}, f"there is no condition on {SUB}"),
+        ({"StringEquals": {SUB: OWN}}, f"there is no condition on {AUD}"),
+        (
+            {"StringEquals": {AUD: AUDIENCE}, "StringLike": {SUB: "repo:acme/*"}},
+            f"StringLike {SUB} repo:acme/* is no exact condition",
+        ),
+        (
+            {"StringEquals": {AUD: AUDIENCE}, "StringLike": {SUB: [OWN, "repo:acme/layers:*"]}},
+            "is no exact condition",
+        ),
+        (
+            {"StringEquals": {SUB: OWN}, "StringLike": {AUD: "*"}},
+            f"StringLike {AUD} * is no exact condition",
+        ),
+        (
+            {"StringEquals": {AUD: AUDIENCE}, "StringEqualsIfExists": {SUB: OWN}},
+            f"StringEqualsIfExists {SUB}",
+        ),
+        ({"ForAllValues:StringEquals": {AUD: AUDIENCE, SUB: OWN}}, "ForAllValues:StringEquals"),
+        (
+            {"StringEquals": {AUD: AUDIENCE}, "StringEqualsIgnoreCase": {SUB: OWN}},
+            f"StringEqualsIgnoreCase {SUB}",
+        ),
+        (
+            {"StringEquals": {AUD: AUDIENCE}, "StringNotEquals": {SUB: "repo:evil/x"}},
+            f"StringNotEquals {SUB}",
+        ),
+        ({"StringEquals": {AUD: [AUDIENCE, "example.com"], SUB: OWN}}, "tokens for example.com"),
+        (
+            {"StringEquals": {AUD: AUDIENCE, SUB: [OWN, "repo:acme/layers:pull_request"]}},
+            "repo:acme/layers:pull_request is let in, too",
+        ),
+        (
+            {"StringEquals": {AUD: AUDIENCE, SUB: "repo:other/layers:environment:publish"}},
+            f"{OWN} is not let in",
+        ),
+        (
+            {"StringEquals": {AUD: AUDIENCE, SUB: "repo:acme/layers:environment:Publish"}},
+            f"{OWN} is not let in",
+        ),
+    ],
+)
+def test_a_condition_that_is_too_wide_or_too_narrow_is_a_problem(
+    condition: Mapping[str, Any], told: str
+) -> None:
+    assert told in problems(statement(condition))
+
+
+def test_who_else_is_let_in_is_told() -> None:
+    wide = {"StringEquals": {AUD: AUDIENCE}, "StringLike": {SUB: "repo:acme/layers:*"}}
+    told = problems(statement(wide)).splitlines()[-1]
+    assert told.startswith("others: these are let in, too: ")
+    assert "a pull request" in told
+    assert "a fork" not in told
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"Principal": "*"}, "everybody is a principal"),
+        ({"Principal": {"AWS": "*"}}, "everybody is a principal"),
+        ({"Principal": {"AWS": "arn:aws:iam::210987654321:root"}}, "is not GitHub's provider"),
+        ({"Principal": {"Service": "ec2.amazonaws.com"}}, "is not GitHub's provider"),
+        ({"Principal": {"Federated": "accounts.google.com"}}, "is not GitHub's provider"),
+        ({"Principal": {"Federated": f"{PROVIDER}/enterprise"}}, "is not GitHub's provider"),
+        (
+            {"Principal": {"Federated": [PROVIDER, "cognito-identity.amazonaws.com"]}},
+            "Federated cognito-identity.amazonaws.com is not GitHub's provider",
+        ),
+        (
+            {"Principal": {"Federated": PROVIDER.replace(ACCOUNT, "210987654321")}},
+            "the provider is of account 210987654321",
+        ),
+        ({"Action": "sts:*"}, "the action sts:* is a wildcard"),
+        ({"Action": "*"}, "the action * is a wildcard"),
+        ({"Action": "STS:Assume*"}, "the action STS:Assume* is a wildcard"),
+        ({"Action": "s*"}, "the action s* is a wildcard"),
+        (
+            {"Action": "sts:AssumeRole", "Principal": {"AWS": "210987654321"}},
+            "AWS 210987654321 is not GitHub's provider",
+        ),
+        ({"NotAction": "sts:TagSession", "Action": None}, "NotAction is not understood"),
+        ({"NotPrincipal": {"AWS": "x"}, "Principal": None}, "NotPrincipal is not understood"),
+        ({"Effect": "allow"}, "the effect allow is not understood"),
+        ({"Condition": ["x"]}, "its conditions are not understood"),
+        ({"Condition": {"StringEquals": OWN}}, "its conditions are not understood"),
+    ],
+)
+def test_another_statement_is_a_problem(changed: dict[str, Any], told: str) -> None:
+    assert told in problems(statement(), statement(**changed))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}},
+        {"StringEquals": {f"{HOST}:actor": "octocat"}},
+        {"StringLike": {SUB: "repo:${aws:username}/*"}},
+        {"Bool": {"aws:SecureTransport": "true"}},
+    ],
+)
+def test_what_is_not_understood_is_never_counted_as_let_in(more: dict[str, Any]) -> None:
+    both = {**GOOD, **more}
+    if "StringEquals" in more:
+        both = {"StringEquals": {**GOOD["StringEquals"], **more["StringEquals"]}}
+    told = problems(statement(both))
+    assert f"whether {OWN} is let in cannot be told" in told
+    assert next(iter(more)) in told
+    (entry,) = entries(statements({"Statement": statement(both)}), JOB)
+    assert entry.let_in is None
+
+
+def test_a_refusal_counts_before_all_else() -> None:
+    refusal = statement({"StringLike": {SUB: "repo:acme/*"}}, Effect="Deny")
+    assert f"{OWN} is not let in" in problems(statement(), refusal)
+    untold = statement({"Bool": {"aws:x": "true"}}, Effect="Deny")
+    assert "cannot be told" in problems(statement(), untold)
+
+
+def test_a_refusal_of_others_does_no_harm() -> None:
+    refusal = statement({"StringEquals": {SUB: "repo:evil/layers:pull_request"}}, Effect="Deny")
+    assert problems(statement(), refusal) == ""
+
+
+def test_nothing_is_let_in_by_an_empty_policy() -> None:
+    assert f"{OWN} is not let in" in problems()
+    assert lets_in(statements({}), Token(label="", subject=OWN)) is False
+
+
+def test_tags_of_a_session_are_no_way_in() -> None:
+    tags = statement({}, Action="sts:TagSession")
+    assert problems(statement(), tags) == ""
+
+
+def test_keys_have_no_case() -> None:
+    upper = {"StringEquals": {AUD.upper(): AUDIENCE, SUB.title(): OWN}}
+    assert problems(statement(upper)) == ""
+
+
+def test_a_pattern_without_wildcards_is_exact() -> None:
+    assert problems(statement({"StringLike": {AUD: AUDIENCE, SUB: OWN}})) == ""
+
+
+def test_conditions_on_one_key_narrow_each_other() -> None:
+    both = {
+        "StringEquals": {AUD: AUDIENCE, SUB: OWN},
+        "StringLike": {SUB: "repo:acme/*"},
+    }
+    assert problems(statement(both)) == ""
+
+
+def test_ids_that_cannot_be_compared_are_a_problem_until_they_are_given() -> None:
+    both = statement({"StringEquals": {AUD: AUDIENCE, SUB: [OWN, OWN_WITH_IDS]}})
+    assert f"{OWN_WITH_IDS} is let in, whose ids are not known" in problems(both)
+    assert problems(both, job=KNOWN_JOB) == ""
+    wrong = Job(
+        repository=Repository(owner="acme", name="layers", owner_id="11", repository_id="23"),
+        environment="publish",
+    )
+    assert f"{OWN_WITH_IDS} is let in, too" in problems(both, job=wrong)
+
+
+def test_the_providers_of_the_account_are_those_that_are_looked_at() -> None:
+    other = PROVIDER.replace(ACCOUNT, "210987654321")
+    named = {"Federated": [PROVIDER, other, "accounts.google.com", PROVIDER]}
+    policy = statements({"Statement": statement(Principal=named)})
+    assert providers(policy, ACCOUNT) == (PROVIDER,)
+
+
+@pytest.mark.parametrize(
+    ("audiences", "state", "told"),
+    [
+        ((AUDIENCE, "x"), "ok", f"takes tokens for {AUDIENCE}"),
+        (("x",), "problem", f"takes no tokens for {AUDIENCE}"),
+        ((), "problem", "takes no tokens"),
+        (None, "problem", "there is no provider"),
+    ],
+)
+def test_a_provider_must_be_there_and_take_the_audience(
+    audiences: tuple[str, ...] | None, state: str, told: str
+) -> None:
+    finding = provider_finding(PROVIDER, audiences)
+    assert finding.state == state
+    assert told in finding.found

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline.errors import UsageError
+from pipeline.trust.job import Job, full_ref, remote_repository, repository, strangers
+
+ACME = repository("acme/layers")
+
+
+@pytest.mark.parametrize(
+    ("job", "subject"),
+    [
+        (Job(repository=ACME, environment="publish"), "repo:acme/layers:environment:publish"),
+        (Job(repository=ACME, ref="refs/heads/main"), "repo:acme/layers:ref:refs/heads/main"),
+        (Job(repository=ACME, ref="refs/tags/v1"), "repo:acme/layers:ref:refs/tags/v1"),
+        (Job(repository=ACME, ref="pull_request"), "repo:acme/layers:pull_request"),
+        # an environment leaves no place for the ref, and a colon none for more parts
+        (
+            Job(repository=ACME, environment="a:b", ref="refs/heads/main"),
+            "repo:acme/layers:environment:a%3Ab",
+        ),
+    ],
+)
+def test_the_subject_of_a_job(job: Job, subject: str) -> None:
+    assert job.subjects == {"names": subject}
+
+
+def test_with_ids_there_is_another_form() -> None:
+    job = Job(repository=repository("acme/layers", "11", "22"), environment="publish")
+    assert job.subjects == {
+        "names": "repo:acme/layers:environment:publish",
+        "ids": "repo:acme@11/layers@22:environment:publish",
+    }
+
+
+@pytest.mark.parametrize("name", ["layers", "acme/", "/layers", "a/b/c", "acme/l*", "-a/b", ""])
+def test_a_name_that_cannot_be_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="is no repository on GitHub"):
+        repository(name)
+
+
+@pytest.mark.parametrize("ids", [("1", ""), ("", "2"), ("x", "2"), ("1", "-2"), ("0", "1")])
+def test_ids_are_two_numbers(ids: tuple[str, str]) -> None:
+    with pytest.raises(UsageError, match="two numbers"):
+        repository("acme/layers", *ids)
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://github.com/acme/layers", "acme/layers"),
+        ("https://github.com/acme/layers.git\n", "acme/layers"),
+        ("https://me:secret@github.com/acme/layers.git", "acme/layers"),
+        ("git@github.com:acme/my.layers.git", "acme/my.layers"),
+        ("ssh://git@github.com/acme/layers/", "acme/layers"),
+        ("https://gitlab.com/acme/layers", ""),
+        ("https://example.com/github.com/acme/layers", ""),
+        ("https://github.com.example.com/acme/layers", ""),
+        ("/srv/git/layers.git", ""),
+        ("", ""),
+    ],
+)
+def test_a_remote_on_github_names_the_repository(url: str, name: str) -> None:
+    assert remote_repository(url) == name
+
+
+@pytest.mark.parametrize(
+    ("ref", "full"),
+    [
+        ("main", "refs/heads/main"),
+        ("refs/tags/v1", "refs/tags/v1"),
+        ("refs/pull/7/merge", "pull_request"),
+        ("pull_request", "pull_request"),
+        ("", ""),
+    ],
+)
+def test_a_ref_in_full(ref: str, full: str) -> None:
+    assert full_ref(ref) == full
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        Job(repository=ACME, environment="publish"),
+        Job(repository=ACME, ref="refs/heads/x"),
+        Job(repository=repository("acme/layers", "1", "1"), ref="pull_request"),
+    ],
+)
+def test_a_job_is_no_stranger_to_itself(job: Job) -> None:
+    own = set(job.subjects.values())
+    assert not [
+        each
+        for each in strangers(job)
+        if each.subject in own and each.audience == "sts.amazonaws.com"
+    ]
