@@ -40,6 +40,7 @@ from pipeline.module_options import (
     GoProxy,
     LayerZip,
     Locked,
+    NoTune,
     OneArchitecture,
     Options,
     Upgrade,
@@ -89,6 +90,7 @@ class Ocelot(PublishFunctions):
         go_proxy: GoProxy = "",
         source_date_epoch: Epoch = "",
         locked: Locked = False,
+        no_tune: NoTune = False,
         bundle: BundleFile = None,
     ) -> dagger.Directory:
         """Build a distribution's layers: a zip for each architecture, and manifest.json."""
@@ -101,6 +103,7 @@ class Ocelot(PublishFunctions):
             go_proxy=go_proxy,
             source_date_epoch=source_date_epoch,
             locked=locked,
+            no_tune=no_tune,
             bundle=bundle,
         )
         asked = await options.asked(distribution, architectures_of(architecture), self.config)
@@ -120,6 +123,7 @@ class Ocelot(PublishFunctions):
         go_proxy: GoProxy = "",
         source_date_epoch: Epoch = "",
         locked: Locked = False,
+        no_tune: NoTune = False,
         bundle: BundleFile = None,
     ) -> dagger.File:
         """Build the zip for one architecture."""
@@ -132,6 +136,7 @@ class Ocelot(PublishFunctions):
             go_proxy=go_proxy,
             source_date_epoch=source_date_epoch,
             locked=locked,
+            no_tune=no_tune,
             bundle=bundle,
         )
         one = architectures_of(architecture, one=True)
@@ -151,6 +156,7 @@ class Ocelot(PublishFunctions):
         go_image: GoImage = "",
         go_proxy: GoProxy = "",
         locked: Locked = False,
+        no_tune: NoTune = False,
         bundle: BundleFile = None,
     ) -> dagger.File:
         """Compile the collector for one architecture, without packing it."""
@@ -162,6 +168,7 @@ class Ocelot(PublishFunctions):
             go_image=go_image,
             go_proxy=go_proxy,
             locked=locked,
+            no_tune=no_tune,
             bundle=bundle,
         )
         asked = await options.asked(

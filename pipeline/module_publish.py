@@ -30,6 +30,7 @@ from pipeline.module_options import (
     GoImage,
     GoProxy,
     Locked,
+    NoTune,
     Options,
     UpstreamFolder,
     UpstreamRef,
@@ -189,6 +190,7 @@ class PublishFunctions:
         go_image: GoImage = "",
         go_proxy: GoProxy = "",
         locked: Locked = False,
+        no_tune: NoTune = False,
         skip_publish: SkipPublish = False,
         regions: Regions = "",
         table: Table = defaults.TABLE,
@@ -218,6 +220,7 @@ class PublishFunctions:
             go_image=go_image,
             go_proxy=go_proxy,
             locked=locked,
+            no_tune=no_tune,
         )
         asked = PublishAsked(
             naming=naming(layer_name, release_group, runtimes),

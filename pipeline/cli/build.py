@@ -37,6 +37,9 @@ Locked = Annotated[
     bool, typer.Option("--locked", help="Refuse to build anything but what ocelot.lock says.")
 ]
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Compile even if nothing changed.")]
+NoTune = Annotated[
+    bool, typer.Option("--no-tune", help="Leave upstream's files as they are: no tunings.")
+]
 KeepTemp = Annotated[
     bool, typer.Option("--keep-temp", help="Keep the sources as they were compiled.")
 ]
@@ -52,6 +55,7 @@ def build(
     engine: options.AskedEngine = options.EngineChoice.AUTO,
     go_image: options.GoImage = "",
     locked: Locked = False,
+    no_tune: NoTune = False,
     bundle: BundleFile = None,
     rebuild: Rebuild = False,
     keep_temp: KeepTemp = False,
@@ -79,7 +83,7 @@ def build(
         name, upstream = given.distribution(context, distribution), given.upstream()
         strict = locked or bundle is not None
         request = build_request(
-            name, architecture, upstream, output, rebuild=rebuild, locked=strict
+            name, architecture, upstream, output, rebuild=rebuild, locked=strict, tune=not no_tune
         )
 
         async def work() -> Build:
@@ -100,6 +104,7 @@ def build_request(
     *,
     rebuild: bool = False,
     locked: bool,
+    tune: bool,
 ) -> Request:
     """What the options of a build ask for."""
     from importlib.metadata import version
@@ -117,6 +122,7 @@ def build_request(
         epoch=source_date_epoch(os.environ.get("SOURCE_DATE_EPOCH")),
         rebuild=rebuild,
         locked=locked,
+        tune=tune,
         builder=builder_of(os.environ, version=version("ocelot")),
     )
 

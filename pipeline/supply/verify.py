@@ -28,8 +28,8 @@ from pipeline.supply.compare import layer_differences, plain
 
 # What a manifest says that a rebuild can tell.
 _STATED = (
-    *("architecture", "distribution", "build_tags", "custom_modules", "collector_version"),
-    *("go", "packer", "source_date_epoch"),
+    *("architecture", "distribution", "build_tags", "custom_modules", "tunings"),
+    *("collector_version", "go", "packer", "source_date_epoch"),
 )
 
 # Gives the content of a claim, where the digest alone does not do.
