@@ -133,7 +133,7 @@ def report(done: Build, *, as_json: bool) -> None:
 
     from pipeline.build.manifest import FILE_NAME
     from pipeline.github.annotations import append_summary
-    from pipeline.report.build import build_markdown, build_table
+    from pipeline.report.build import build_markdown, build_table, tuned_line
 
     append_summary(build_markdown(done), os.environ)
     if as_json:
@@ -143,6 +143,8 @@ def report(done: Build, *, as_json: bool) -> None:
     console.print(build_table(done))
     names = ", ".join(built.layer.file for built in done.layers)
     console.print(f"in {done.folder}/: {names}, {FILE_NAME}", markup=False, soft_wrap=True)
+    if tuned := tuned_line(done):
+        console.print(tuned, markup=False, soft_wrap=True)
     console.print(
         "beside each zip: its bill of materials (.cdx.json) and its provenance (.intoto.json)",
         soft_wrap=True,
