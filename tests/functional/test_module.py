@@ -36,6 +36,7 @@ from pipeline.build.engines import dagger as containers
 from pipeline.build.engines.dagger import DaggerEngine, from_host
 from pipeline.build.engines.host import HostRun
 from pipeline.build.recipe import GO_VERSION, Recipe, Step, build_recipe
+from pipeline.build.tuning import tuning_tag
 from pipeline.build.upstream import folder_source
 from pipeline.config import load_config
 from pipeline.model import Architecture
@@ -56,10 +57,10 @@ def _answers(  # pyright: ignore[reportUnusedFunction]
 
 def recipe() -> Recipe:
     """The recipe of the sample's `minimal`, as every engine gets it."""
-    source = folder_source("sample", "main", SAMPLE)
+    source, config = folder_source("sample", "main", SAMPLE), load_config(CONFIG)
     return build_recipe(
         tuple(Architecture),
-        load_config(CONFIG).tags("minimal"),
+        (*config.tags("minimal"), *map(tuning_tag, config.tunings_of("minimal"))),
         (),
         collector_version="v0.155.0",
         commit=source.commit,
