@@ -30,6 +30,9 @@ DOORS = {
     ),
     "boto3": ("publish/aws/",),
     "botocore": ("publish/aws/",),
+    "aiohttp": ("bench/",),
+    "grpc": ("bench/",),
+    "opentelemetry": ("bench/",),
 }
 
 HEAVY = ("anyio", "cyclonedx", "deflate", "pydantic", "rapidfuzz", "rich", "yaml")
