@@ -21,19 +21,12 @@ class Loss:
     Attributes:
         sent: how many items there were.
         lost: the names of those that are missing, sorted.
-        first: the first invocation that lost something, from 0.
-        last: the last one that the function had.
+        only_last: whether each signal lost nothing but what was sent last.
     """
 
     sent: int
     lost: tuple[str, ...]
-    first: int
-    last: int
-
-    @property
-    def only_last(self) -> bool:
-        """Whether all that is missing is of the last invocation."""
-        return self.first == self.last
+    only_last: bool
 
     def words(self) -> tuple[str, ...]:
         """How much is missing, by signal and protocol."""
@@ -58,12 +51,16 @@ def loss(sent: Collection[str], received: Collection[str]) -> Loss | None:
     missing = sorted(set(sent) - set(received))
     if not missing:
         return None
-    return Loss(
-        sent=len(sent),
-        lost=tuple(missing),
-        first=min(map(_invocation, missing)),
-        last=max(map(_invocation, sent)),
-    )
+    last = max(map(_invocation, sent))
+    signals = {name.split("/")[1] for name in missing}
+    tails = all(_is_tail(missing, signal, last) for signal in signals)
+    return Loss(sent=len(sent), lost=tuple(missing), only_last=tails)
+
+
+def _is_tail(missing: Collection[str], signal: str, last: int) -> bool:
+    """Whether a signal lost each invocation from some point on, and not all of them."""
+    lost = {_invocation(name) for name in missing if name.split("/")[1] == signal}
+    return min(lost) > 0 and lost == set(range(min(lost), last + 1))
 
 
 def _invocation(name: str) -> int:
