@@ -333,7 +333,7 @@ def test_a_users_config_is_accepted_by_starting_with_it(
     built: Built, ocelot: Ocelot, tmp_path: Path
 ) -> None:
     config = tmp_path / "collector.yaml"
-    text = COLLECTOR.replace("EXPORTER: {}", "otlphttp: {endpoint: ${env:WHERE}}")
+    text = COLLECTOR.replace("EXPORTER: {}", 'otlphttp: {endpoint: "${env:WHERE}"}')
     config.write_text(text.replace("EXPORTER", "otlphttp"))
     ran = ocelot(
         *("bench", own_zip(built), "--starts", "1", "--collector-config", config),
