@@ -79,7 +79,7 @@ class LambdaApi:
     changes: Changes = field(default_factory=Changes)
     frozen: bool = False
     dropped: int = 0
-    _past: list[Document] = field(default_factory=list[Document])
+    _past: list[Document] | None = field(default_factory=list[Document])
 
     def send(self, event: Document) -> None:
         """Give an event to all extensions that registered for it."""
@@ -91,7 +91,8 @@ class LambdaApi:
     def emit(self, kind: str, record: Document | str) -> None:
         """Tell subscribers of an event; those who subscribe later hear of what was before."""
         event = events.telemetry(kind, record, now=time.time())
-        self._past.append(event)
+        if self._past is not None:
+            self._past.append(event)
         for each in self.extensions.values():
             if each.buffer:
                 each.buffer.add(event, time.monotonic())
@@ -99,7 +100,7 @@ class LambdaApi:
 
     def begin(self) -> None:
         """The init phase is over: who subscribes now hears of what comes, and of nothing before."""
-        self._past.clear()
+        self._past = None
 
     async def register(self, request: web.Request) -> web.Response:
         """POST register: the extension names itself and the events it wants."""
@@ -159,7 +160,7 @@ class LambdaApi:
             kind = "ValidationError" if isinstance(error, RefusedError) else "BadJSON"
             return _refused(_BAD_REQUEST, kind, str(error))
         extension.buffer = Buffer(subscription=asked)
-        for event in self._past:
+        for event in self._past or ():
             extension.buffer.add(event, time.monotonic())
         told = events.subscribed(extension.name, list(asked.types))
         self.emit("platform.telemetrySubscription", told)

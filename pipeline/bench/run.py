@@ -148,13 +148,17 @@ async def bench(request: Request, progress: Progress | None = None) -> tuple[Res
             place = _here(target)
             trials: list[_Trial] = []
             for number, (layer, inside) in enumerate(zip(layers, found, strict=True)):
+                progress.begin(layer.path.name, "unpack")
                 root, own = folders.enter_context(unpacked(layer)), scratch / str(number)
                 ready = prepared(layer, inside, root, own, place=place, wishes=wishes)
                 trials.append(_Trial(layer=layer, prepared=ready, fault=ready.fault))
             if any(each.goes_on for each in trials):
                 async with function() as sender:
                     await _Bench(request, sender, target, progress).run(trials)
-    return tuple(each.result() for each in trials)
+    results = tuple(each.result() for each in trials)
+    for each in results:
+        progress.end(each.path.name, each.status)
+    return results
 
 
 def _read_user(path: Path | None) -> bytes | None:
@@ -167,7 +171,7 @@ def _read_user(path: Path | None) -> bytes | None:
 
 def _here(target: Endpoint) -> Place:
     return Place(
-        machine=platform.machine(),
+        machine=platform.machine() if _is_linux() else platform.system(),
         emulators=_emulators(),
         has_sandbox_name=_has_sandbox_name(),
         http=target.http,
@@ -197,8 +201,6 @@ class _Bench:
                     start = f"start {number + 1} of {self.request.starts}"
                     self.progress.begin(each.layer.path.name, start)
                     await self._start(each)
-        for each in trials:
-            self.progress.end(each.layer.path.name, each.result().status)
 
     async def _start(self, trial: _Trial) -> None:
         outcome = await cold_start(
@@ -249,8 +251,15 @@ class _Bench:
         trial.fault = FaultError(Fault.MISSING_COMPONENTS, trial.layer.path.name, told)
 
 
+def _is_linux() -> bool:
+    """Whether this machine runs what Lambda runs; there is no emulator for other systems."""
+    return platform.system() == "Linux"
+
+
 def _emulators() -> dict[Architecture, str]:
     """Programs that run another machine's executables, where they are installed."""
+    if not _is_linux():
+        return {}
     found = {
         each: next(filter(None, map(shutil.which, names)), None)
         for each, names in EMULATORS.items()

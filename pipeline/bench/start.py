@@ -185,9 +185,9 @@ class _Environment:
         return outcomes[0]
 
     def _note_next(self, extension: Extension) -> None:
-        """Read the figures before anything else happens."""
-        if extension.asked == 0:
-            running = self.running[extension.name]
+        """Read the figures of an extension's first `event/next` before anything else happens."""
+        running = self.running.get(extension.name)
+        if running and extension.name not in self.ready:
             cpu, now = cpu_seconds(running.pid), time.monotonic()
             rss, _ = memory_bytes(running.pid)
             self.ready[extension.name] = _Ready(cpu, now - running.started, rss)
@@ -209,6 +209,8 @@ class _Environment:
                 told = error.strerror or str(error)
                 raise FaultError(Fault.NO_ELF, self._named(name), (told,)) from error
             self.running[name] = running
+            if api.extensions[name].asked:  # quicker than the news that it has been started
+                self._note_next(api.extensions[name])
             tasks.start_soon(running.watch, partial(api.emit, "extension"))
         await self._until_ready(api)
         if self.function and self.subject.sends:

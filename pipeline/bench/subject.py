@@ -62,10 +62,12 @@ class Inspected:
     Attributes:
         components: none where the collector is no program of Go's.
         tags: the build tags that it was compiled with.
+        architecture: what it was compiled for; None where it does not say.
     """
 
     components: tuple[FoundComponent, ...] = ()
     tags: tuple[str, ...] = ()
+    architecture: Architecture | None = None
 
     @property
     def exports_by_grpc(self) -> bool:
@@ -130,7 +132,8 @@ def inspected(layer: Layer) -> Inspected:
     except UsageError:
         return Inspected()
     tags = tuple(found.info.setting("-tags").split(","))
-    return Inspected(components=found.components, tags=tags)
+    own = Architecture(found.architecture) if found.architecture else None
+    return Inspected(components=found.components, tags=tags, architecture=own)
 
 
 def prepared(
@@ -149,9 +152,10 @@ def prepared(
     Raises:
         UsageError: a config is none.
     """
-    architecture = claimed_architecture(layer)
+    claimed = claimed_architecture(layer)
+    architecture = claimed or found.architecture
     try:
-        verdicts = _verdicts(layer, architecture, place)
+        verdicts = _verdicts(layer, claimed, place)
         _check_promise(layer, found, wishes.config)
     except FaultError as fault:
         return Prepared(architecture=architecture, fault=fault)

@@ -90,18 +90,19 @@ def build(
                 request, given.config, chosen, cache=given.cache, progress=given.progress
             )
 
-        done = options.run(work)
-        if bench:
-            done = _benched(done, given)
+        done = _benched(options.run(work), given, wanted=bench)
     report(done, as_json=as_json)
 
 
-def _benched(done: Build, given: Inputs) -> Build:
-    """The build, after its layers ran on the bench.
+def _benched(done: Build, given: Inputs, *, wanted: bool) -> Build:
+    """The build, after its layers ran on the bench if that is wanted.
 
     Raises:
         BenchError: one of them fails; the manifest says so.
     """
+    if not wanted:
+        return done
+
     from dataclasses import replace
 
     from pipeline.bench.parts import check_parts
