@@ -34,7 +34,7 @@ OURS = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "")
 OTHER = "arm64" if OURS == "amd64" else "amd64"
 pytestmark = pytest.mark.skipif(not OURS, reason=f"no layer runs on {platform.machine()}")
 
-QUICK = Limits(init=2.0, shutdown=1.0, invoke=2.0)
+QUICK = Limits(init=4.0, shutdown=1.0, invoke=2.0)
 
 
 def tried(*zips: Path, limits: Limits | None = None, **more: Any) -> tuple[Result, ...]:  # noqa: ANN401
@@ -301,7 +301,8 @@ def edited(tmp_path_factory: pytest.TempPathFactory, built: Built) -> Any:  # no
 def test_a_collector_that_does_not_flush_loses_the_last_batch(edited: Any) -> None:  # noqa: ANN401
     ends = "\tlisteners.EnvironmentShutdown()\n"
     zipped = edited("hasty", "main.go", {ends: f"\tif err == nil {{\n\t\tos.Exit(0)\n\t}}\n{ends}"})
-    found = fault_of(zipped, invocations=10)
+    # longer than the batch processor waits, so that something arrives before the end
+    found = fault_of(zipped, invocations=10, limits=Limits(freeze=0.05))
     assert found.fault is Fault.LOSES_LAST_BATCH, found.text()
     assert "of traces by grpc" in found.text()
 
