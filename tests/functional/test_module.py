@@ -394,7 +394,7 @@ def test_every_function_and_argument_is_registered_with_its_words(engine: Engine
     }
     assert set(functions) == {
         *("build", "layer", "binary", "toolchain", "config_check", "components"),
-        *("lock", "bundle", "verify", "inspect"),
+        *("lock", "bundle", "verify", "inspect", "bench"),
         *("lint", "types", "unit_tests"),
     }
     for name, made in functions.items():
