@@ -14,18 +14,21 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pipeline import model
 from pipeline.errors import ConfigError, Problem, UsageError, quoted
 from pipeline.located_yaml import Document, Place, read_document
-from pipeline.model import Budget, Component, Distribution, Images, Regions
+from pipeline.model import Budget, Component, Distribution, Images, Regions, Tuning
 
 DISTRIBUTIONS = "distributions.yaml"
 COMPONENTS = "components.yaml"
 IMAGES = "images.yaml"
 BUDGETS = "budgets.yaml"
 REGIONS = "regions.yaml"
+TUNINGS = "tuning.yaml"
 OVERLAY = "overlay"
+TUNING_FILES = "tuning"
 
 Distributions = TypeAdapter(dict[str, Distribution])
 Components = TypeAdapter(dict[str, Component])
 Budgets = TypeAdapter(dict[str, Budget])
+Tunings = TypeAdapter(dict[str, Tuning])
 
 Entry = TypeVar("Entry", bound=BaseModel)
 
@@ -42,6 +45,7 @@ class Config:
         document: distributions.yaml with its lines, for problems found later.
         budgets: by distribution; empty where the folder has none.
         regions: sets of regions; None where the folder names none.
+        tunings: by name; empty where the folder has none.
     """
 
     folder: Path
@@ -51,6 +55,12 @@ class Config:
     images: Images | None = None
     budgets: Mapping[str, Budget] = field(default_factory=dict[str, Budget])
     regions: Regions | None = None
+    tunings: Mapping[str, Tuning] = field(default_factory=dict[str, Tuning])
+
+    @property
+    def tuning_files(self) -> Path:
+        """The folder of the Go files that tunings bring."""
+        return self.folder / TUNING_FILES
 
     @property
     def overlay(self) -> Path:
@@ -83,6 +93,12 @@ class Config:
         tags = {tag for each in self.lineage(name) for tag in self.distribution(each).buildtags}
         return tuple(sorted(tags | {model.CUSTOM_TAG})) if tags else ()
 
+    def tunings_of(self, name: str) -> dict[str, Tuning]:
+        """The tunings of a distribution, those of its bases first."""
+        lineage = reversed(self.lineage(name))
+        names = [each for one in lineage for each in self.distribution(one).tunings]
+        return {each: self.tunings[each] for each in names}
+
     def config_file(self, name: str) -> Path | None:
         """The collector config of the distribution or of its nearest base that names one."""
         for each in self.lineage(name):
@@ -110,6 +126,7 @@ def load_config(folder: Path) -> Config:
     )
     images, regions = _read_whole(folder, IMAGES, Images), _read_whole(folder, REGIONS, Regions)
     budgets = _read_budgets(folder, document)
+    tunings = _read_tunings(folder)
     problems = [
         *document.problems,
         *components_document.problems,
@@ -117,10 +134,12 @@ def load_config(folder: Path) -> Config:
         *components.problems,
         *_inheritance_problems(distributions.entries, document),
         *_config_file_problems(folder, distributions.entries, document),
+        *_tuning_problems(distributions.entries, tunings.entries, document),
         *_module_problems(components.entries, components_document),
         *images.problems,
         *budgets.problems,
         *regions.problems,
+        *tunings.problems,
     ]
     if problems:
         raise ConfigError(tuple(sorted(set(problems), key=lambda each: (each.file, each.line))))
@@ -132,6 +151,7 @@ def load_config(folder: Path) -> Config:
         images=images.entries.get(IMAGES),
         budgets=budgets.entries,
         regions=regions.entries.get(REGIONS),
+        tunings=tunings.entries,
     )
 
 
@@ -181,6 +201,7 @@ def schemas() -> dict[str, dict[str, Any]]:
             Distributions, "Ocelot distributions", model.DISTRIBUTION_NAME
         ),
         "components.schema.json": schema_of(Components, "Ocelot components", model.COMPONENT_TAG),
+        "tuning.schema.json": schema_of(Tunings, "Ocelot tunings", model.TUNING_NAME),
         "budgets.schema.json": schema_of(Budgets, "Ocelot budgets", model.DISTRIBUTION_NAME),
         **{
             f"{kind.__name__.lower()}.schema.json": {
@@ -248,6 +269,32 @@ def _read_budgets(folder: Path, distributions: Document) -> _Entries[Budget]:
     )
     problems = (*document.problems, *budgets.problems, *unknown)
     return _Entries(entries=budgets.entries, problems=problems)
+
+
+def _read_tunings(folder: Path) -> _Entries[Tuning]:
+    """tuning.yaml, which a folder need not have; the files it names must be there."""
+    if not (folder / TUNINGS).exists():
+        return _Entries(entries={}, problems=())
+    document = _read(folder, TUNINGS)
+    tunings = _entries(document, Tuning, model.TUNING_NAME, "a tuning's name")
+    absent = (
+        document.problem((name, "files", path), f"{name}.files: there is no {TUNING_FILES}/{own}")
+        for name, tuning in tunings.entries.items()
+        for path, own in tuning.files.items()
+        if not (folder / TUNING_FILES / own).is_file()
+    )
+    problems = (*document.problems, *tunings.problems, *absent)
+    return _Entries(entries=tunings.entries, problems=problems)
+
+
+def _tuning_problems(
+    distributions: Mapping[str, Distribution], tunings: Mapping[str, Tuning], document: Document
+) -> Iterator[Problem]:
+    for name, distribution in distributions.items():
+        for at, tuning in enumerate(distribution.tunings):
+            if tuning not in tunings:
+                message = f"{name}.tunings: no {tuning!r} in {TUNINGS}{perhaps(tuning, tunings)}"
+                yield document.problem((name, "tunings", at), message)
 
 
 def _explained(

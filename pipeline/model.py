@@ -68,9 +68,18 @@ ALL_REGIONS = {"all": "aws", "all-cn": "aws-cn", "all-us-gov": "aws-us-gov"}
 _NO_SET = "|".join((*ALL_REGIONS, _REGION))
 REGION_SET = rf"^(?!({_NO_SET})$)(?!.{{41}})[a-z0-9]+(-[a-z0-9]+)*{_END}"
 
+TUNING_NAME = rf"^(?!.{{41}})[a-z0-9]+(-[a-z0-9]+)*{_END}"
+_FILE = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
+GO_FILE = rf"^({_FILE}/)*{_FILE}\.go{_END}"
+# A package's path as Go's sources name it; {module} stands for upstream's own module.
+GO_IMPORT = rf"^(\{{module\}}|[a-z0-9][a-z0-9.-]*)(/{_PATH})*{_END}"
+
 DistributionName = Annotated[str, StringConstraints(pattern=DISTRIBUTION_NAME, max_length=64)]
 # Python's `$` and `(?!…)` are needed, so these patterns are matched by Python's own engine.
 BuildTag = Annotated[str, Field(pattern=BUILD_TAG)]
+TuningName = Annotated[str, Field(pattern=TUNING_NAME)]
+GoFile = Annotated[str, Field(pattern=GO_FILE, max_length=200)]
+GoImport = Annotated[str, Field(pattern=GO_IMPORT, max_length=200)]
 
 
 class Architecture(StrEnum):
@@ -108,10 +117,48 @@ class Distribution(_Entry):
         description="The collector config inside the layer, relative to the config folder.",
     )
 
+    tunings: tuple[TuningName, ...] = Field(
+        default=(),
+        strict=False,
+        description="Tunings of tuning.yaml; those of the base come first.",
+    )
+
     @field_validator("description")
     @classmethod
     def _one_line(cls, value: str) -> str:
         return " ".join(value.split())
+
+
+class Edit(_Entry):
+    """A change of one of upstream's Go files: a short string, and what is to stand in its place."""
+
+    file: GoFile = Field(description="Path below collector/.")
+    find: str = Field(min_length=1, max_length=200, description="What is there, exactly.")
+    times: int = Field(default=1, ge=1, le=20, description="How often it has to be there.")
+    put: str = Field(max_length=2000, description="What is to stand in its place.")
+    imports: tuple[GoImport, ...] = Field(
+        default=(), strict=False, description="Packages that the file has to import then."
+    )
+
+
+class Tuning(_Entry):
+    """One entry of `config/tuning.yaml`: changes of upstream's collector that pay."""
+
+    reason: str = Field(min_length=1, max_length=600, description="Why it is good, for people.")
+    gain: str = Field(default="", max_length=300, description="What was measured, and on what.")
+    edits: tuple[Edit, ...] = Field(
+        default=(), strict=False, description="Changes; all of them or none."
+    )
+    files: dict[GoFile, GoFile] = Field(
+        default_factory=dict[str, str],
+        description="Go files of our own: path below collector/, path below config/tuning/.",
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> Tuning:
+        if not self.edits and not self.files:
+            raise ValueError("must have edits or files")
+        return self
 
 
 class Images(_Entry):

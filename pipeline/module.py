@@ -41,6 +41,7 @@ from pipeline.module_options import (
     GoProxy,
     LayerZip,
     Locked,
+    NoTune,
     OneArchitecture,
     Options,
     Upgrade,
@@ -90,6 +91,7 @@ class Ocelot(BenchFunctions, PublishFunctions):
         go_proxy: GoProxy = "",
         source_date_epoch: Epoch = "",
         locked: Locked = False,
+        no_tune: NoTune = False,
         bundle: BundleFile = None,
     ) -> dagger.Directory:
         """Build a distribution's layers: a zip for each architecture, and manifest.json."""
@@ -102,6 +104,7 @@ class Ocelot(BenchFunctions, PublishFunctions):
             go_proxy=go_proxy,
             source_date_epoch=source_date_epoch,
             locked=locked,
+            no_tune=no_tune,
             bundle=bundle,
         )
         asked = await options.asked(distribution, architectures_of(architecture), self.config)
@@ -121,6 +124,7 @@ class Ocelot(BenchFunctions, PublishFunctions):
         go_proxy: GoProxy = "",
         source_date_epoch: Epoch = "",
         locked: Locked = False,
+        no_tune: NoTune = False,
         bundle: BundleFile = None,
     ) -> dagger.File:
         """Build the zip for one architecture."""
@@ -133,6 +137,7 @@ class Ocelot(BenchFunctions, PublishFunctions):
             go_proxy=go_proxy,
             source_date_epoch=source_date_epoch,
             locked=locked,
+            no_tune=no_tune,
             bundle=bundle,
         )
         one = architectures_of(architecture, one=True)
@@ -152,6 +157,7 @@ class Ocelot(BenchFunctions, PublishFunctions):
         go_image: GoImage = "",
         go_proxy: GoProxy = "",
         locked: Locked = False,
+        no_tune: NoTune = False,
         bundle: BundleFile = None,
     ) -> dagger.File:
         """Compile the collector for one architecture, without packing it."""
@@ -163,6 +169,7 @@ class Ocelot(BenchFunctions, PublishFunctions):
             go_image=go_image,
             go_proxy=go_proxy,
             locked=locked,
+            no_tune=no_tune,
             bundle=bundle,
         )
         asked = await options.asked(

@@ -56,6 +56,7 @@ GoImage = Annotated[str, Doc("Another golang image, of a mirror; default: config
 GoProxy = Annotated[str, Doc("Go module proxy, as GOPROXY; default: Go's own.")]
 Epoch = Annotated[str, Doc("SOURCE_DATE_EPOCH of the zips; default: the commit's date.")]
 Locked = Annotated[bool, Doc("Refuse to build anything but what ocelot.lock says.")]
+NoTune = Annotated[bool, Doc("Leave upstream's files as they are: no tunings.")]
 Upgrade = Annotated[bool, Doc("Follow the ref to its newest commit, modules anew.")]
 BundleFile = Annotated[
     dagger.File | None, Doc("Build from a bundle alone: its config, its upstream, its modules.")
@@ -97,6 +98,7 @@ class Options:
     go_proxy: str = ""
     source_date_epoch: str = ""
     locked: bool = False
+    no_tune: bool = False
     bundle: dagger.File | None = None
 
     async def opened(self, directory: dagger.Directory, workspace: Path) -> Opened:
@@ -145,6 +147,7 @@ class Options:
             output=workspace / "dist",
             epoch=plan.source_date_epoch(self.source_date_epoch),
             locked=self.locked or self.bundle is not None,
+            tune=not self.no_tune,
         )
         return Asked(request, opened.config, opened.engine)
 

@@ -30,6 +30,7 @@ from pipeline.module_options import (
     GoImage,
     GoProxy,
     Locked,
+    NoTune,
     Options,
     UpstreamFolder,
     UpstreamRef,
@@ -40,6 +41,7 @@ from pipeline.module_options import (
 )
 from pipeline.publish.asked import PublishAsked, naming
 from pipeline.publish.aws.session import Aws, keys_aws, role_aws
+from pipeline.publish.fetch import built_manifest, fetch, published_versions
 from pipeline.publish.run import Publishing, check_outcomes, preflight
 from pipeline.report.progress import plain_progress
 from pipeline.report.publish import outcome_lines, write_reports
@@ -62,6 +64,7 @@ OidcToken = Annotated[dagger.Secret | None, Doc("The token by which the role is 
 AccessKeyId = Annotated[dagger.Secret | None, Doc("An access key's id, instead of a role.")]
 SecretAccessKey = Annotated[dagger.Secret | None, Doc("The access key.")]
 SessionToken = Annotated[dagger.Secret | None, Doc("The access key's session token, if any.")]
+PublishReport = Annotated[dagger.File, Doc("publish.json, as `publish` hands it out.")]
 EndpointUrl = Annotated[str, Doc("Where AWS is, for emulators.")]
 
 
@@ -187,6 +190,7 @@ class PublishFunctions:
         go_image: GoImage = "",
         go_proxy: GoProxy = "",
         locked: Locked = False,
+        no_tune: NoTune = False,
         skip_publish: SkipPublish = False,
         regions: Regions = "",
         table: Table = defaults.TABLE,
@@ -216,6 +220,7 @@ class PublishFunctions:
             go_image=go_image,
             go_proxy=go_proxy,
             locked=locked,
+            no_tune=no_tune,
         )
         asked = PublishAsked(
             naming=naming(layer_name, release_group, runtimes),
@@ -245,6 +250,42 @@ class PublishFunctions:
         zips = [built.folder / each.layer.file for each in built.layers]
         reports = await _published(publishing, zips, asked)
         return folder.with_directory(".", engines.from_module(reports))
+
+    @function(cache="never")
+    @told
+    async def fetch(
+        self,
+        published: PublishReport,
+        layers: BuiltFolder,
+        role_arn: RoleArn = "",
+        oidc_token: OidcToken = None,
+        access_key_id: AccessKeyId = None,
+        secret_access_key: SecretAccessKey = None,
+        session_token: SessionToken = None,
+        endpoint_url: EndpointUrl = "",
+    ) -> dagger.Directory:
+        """Fetch what AWS serves of layers that were published, from every region.
+
+        It hands out the zips and their manifest.json, as `verify` takes them, and fails where a
+        region serves something else than was published.
+        """
+        who = Credentials(
+            role_arn=role_arn,
+            oidc_token=oidc_token,
+            access_key_id=access_key_id,
+            secret_access_key=secret_access_key,
+            session_token=session_token,
+            endpoint_url=endpoint_url,
+        )
+        folder, report = own_workspace() / "layers", own_workspace() / "publish.json"
+        await layers.export(str(folder))
+        await published.export(str(report))
+        versions = published_versions(report)
+        built_manifest(versions, folder)
+        aws = await who.aws(versions[0].arn.region)
+        output = own_workspace() / "served"
+        await fetch(versions, folder, aws, output, plain_progress())
+        return engines.from_module(output)
 
     async def _publishing(self, asked: PublishAsked, who: Credentials) -> Publishing:
         """What publishes, once there are zips."""

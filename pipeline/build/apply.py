@@ -213,6 +213,7 @@ def layer_record(plan: BuildPlan, layer: LayerPlan, stored: StoredLayer) -> Laye
         description=plan.description,
         build_tags=plan.tags,
         custom_modules=tuple(str(each) for each in plan.requirements),
+        tunings=plan.tuned.applied,
         collector_version=plan.collector_version,
         upstream=manifest.Upstream(repository=plan.repository, ref=plan.ref, commit=plan.commit),
         go=manifest.Go(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pipeline.build.recipe import Step
 from pipeline.errors import CompileError, LockError, OcelotError, OutputError, ToolchainError
@@ -47,6 +47,29 @@ _HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
         "the same command again; modules fetched so far are kept",
     ),
 )
+
+
+def blaming(error: CompileError, touched: Mapping[str, Sequence[str]]) -> CompileError:
+    """A compiler's error, with the tunings that changed a file which it names.
+
+    Args:
+        error: with the compiler's own lines.
+        touched: the files of each tuning.
+    """
+    blamed = [
+        f"{name} ({path})"
+        for name, paths in touched.items()
+        for path in paths
+        if any(re.search(rf"(^|[\s/]){re.escape(path)}:\d", line) for line in error.details)
+    ]
+    if not blamed:
+        return error
+    return CompileError(
+        str(error),
+        hint=f"the file was changed by the tuning {', '.join(blamed)}: build with --no-tune, "
+        "then mend or remove it in config/tuning.yaml",
+        details=error.details,
+    )
 
 
 def step_error(step: Step, lines: Sequence[str]) -> OcelotError:

@@ -65,6 +65,7 @@ class Inputs(_Record):
         overlay: SHA-256 over the files that are laid over upstream's; empty for none.
         config_file: SHA-256 of the distribution's own collector config; empty for upstream's.
         image: the Dagger engine's golang image by digest; empty where config names none.
+        tunings: names of those applied, each with the SHA-256 over what it makes of its files.
     """
 
     build_tags: tuple[str, ...]
@@ -74,6 +75,7 @@ class Inputs(_Record):
     go: str
     image: str
     packer: str
+    tunings: tuple[str, ...]
 
 
 class Locked(Inputs):
@@ -271,6 +273,7 @@ _NAMES = {
     "go": "Go",
     "image": "golang image",
     "packer": "packer",
+    "tunings": "tunings",
 }
 
 

@@ -51,7 +51,7 @@ class Locking:
 async def lock_distributions(
     requests: Sequence[Request],
     config: Config,
-    engine: Engine,
+    engine: Engine | None,
     progress: Progress,
     *,
     upgrade: bool = False,
@@ -61,7 +61,7 @@ async def lock_distributions(
     Args:
         requests: what to lock, each for both architectures.
         config: the checked configuration.
-        engine: what runs Go.
+        engine: what runs Go; None only tells what would change, without asking for modules.
         progress: told of everything.
         upgrade: follow the refs to where they are now, and forget the modules' sums.
     """
@@ -69,19 +69,6 @@ async def lock_distributions(
     return tuple(
         [
             await _outcome(request, config, engine, progress, old, upgrade=upgrade)
-            for request in requests
-        ]
-    )
-
-
-async def check_distributions(
-    requests: Sequence[Request], config: Config, progress: Progress
-) -> tuple[Locking, ...]:
-    """Tell what `lock_distributions` would change, without asking Go for modules."""
-    old = lock.read_lock(config.folder)
-    return tuple(
-        [
-            await _outcome(request, config, None, progress, old, upgrade=False)
             for request in requests
         ]
     )

@@ -60,6 +60,9 @@ class Layer(_Record):
     description: str
     build_tags: tuple[str, ...]
     custom_modules: tuple[str, ...] = Field(description="Go modules added, as module@version.")
+    tunings: tuple[str, ...] = Field(
+        description="Named changes of upstream's own files, by tuning.yaml."
+    )
     collector_version: str
     upstream: Upstream
     go: Go

@@ -16,6 +16,7 @@ from pipeline.build.commits import not_upstream
 from pipeline.build.lock import Inputs, Locked, differences
 from pipeline.build.overlay import overlaid
 from pipeline.build.recipe import GO_VERSION, Recipe, Step, build_recipe
+from pipeline.build.tuning import Tuned, tuned, tuning_tag
 from pipeline.build.upstream import Source
 from pipeline.config import Config, tag_problems
 from pipeline.errors import ConfigError, ToolchainError, UsageError
@@ -63,6 +64,7 @@ class BuildPlan:
         upstream: `collector/` as it came.
         budget: how large a layer may be.
         inputs: what configuration and ocelot put into it, for the lock.
+        tuned: what is changed in upstream's own files.
         locked: the lock's entry that the build keeps to, if it does.
         strays: why it does not keep to the lock; empty if it does.
         notes: what the user should know of the decisions.
@@ -82,11 +84,17 @@ class BuildPlan:
     tree: Tree = field(repr=False)
     upstream: Tree = field(repr=False)
     inputs: Inputs
+    tuned: Tuned
     budget: Budget | None = None
     locked: Locked | None = None
     strays: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     go_version: str = GO_VERSION
+
+    @property
+    def misfits(self) -> tuple[str, ...]:
+        """The tunings that do not fit this upstream, for people."""
+        return tuple(f"the tuning {name} is left out: {why}" for name, why in self.tuned.left_out)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +105,8 @@ class Materials:
         source: upstream's files.
         overlay: the hand-written files of `config/overlay/`.
         config_file: content of the distribution's own collector config, None for upstream's.
+        tuning_files: the Go files that tunings bring, of `config/tuning/`.
+        tune: whether tunings are wanted.
         epoch: SOURCE_DATE_EPOCH if given; else the commit's time counts.
         entry: the lock's entry; a plan keeps to it if nothing differs from it.
     """
@@ -104,6 +114,8 @@ class Materials:
     source: Source
     overlay: Tree = field(repr=False)
     config_file: bytes | None = None
+    tuning_files: Tree = field(default_factory=dict[str, bytes], repr=False)
+    tune: bool = True
     epoch: int | None = None
     entry: Locked | None = None
 
@@ -128,13 +140,20 @@ def build_plan(
     custom, notes = _custom_components(config, tags, own)
     requirements = tuple(sorted({_requirement(each, version) for each in custom.values()}))
     laid_over = overlaid({}, materials.overlay, custom)
-    inputs = _inputs(config, tags, requirements, laid_over, materials.config_file)
+    base = {**source.files, **laid_over}
+    changed = tuned(
+        base,
+        config.tunings_of(distribution) if materials.tune else {},
+        materials.tuning_files,
+    )
+    inputs = _inputs(config, tags, requirements, laid_over, materials.config_file, changed)
     epoch = source.committed if materials.epoch is None else materials.epoch
     epoch = max(epoch, packer.EARLIEST)
     strays = _strays(entry, inputs, source.commit, epoch)
     locked = None if strays else entry
-    recipe = _recipe(architectures, tags, requirements, version, source.commit, locked)
-    tree = _with_sums({**source.files, **laid_over}, entry)
+    go_tags = _go_tags(tags, changed)
+    recipe = _recipe(architectures, go_tags, requirements, version, source.commit, locked)
+    tree = _with_sums({**base, **changed.files}, entry)
     configs = layer_configs(tree, materials.config_file)
     return BuildPlan(
         distribution=distribution,
@@ -151,11 +170,17 @@ def build_plan(
         tree=tree,
         upstream=source.files,
         inputs=inputs,
+        tuned=changed,
         budget=config.budget(distribution),
         locked=locked,
         strays=strays,
         notes=notes,
     )
+
+
+def _go_tags(tags: Sequence[str], changed: Tuned) -> tuple[str, ...]:
+    """What `go build` is told: the components' tags, and those that tell of the tunings."""
+    return (*tags, *map(tuning_tag, changed.applied))
 
 
 def _recipe(
@@ -186,6 +211,7 @@ def _inputs(
     requirements: Sequence[Requirement],
     laid_over: Tree,
     config_file: bytes | None,
+    changed: Tuned,
 ) -> Inputs:
     return Inputs(
         build_tags=tags,
@@ -195,6 +221,10 @@ def _inputs(
         go=GO_VERSION,
         image=config.images.go if config.images else "",
         packer=packer.PACKER,
+        tunings=tuple(
+            f"{name} {files.tree_digest({path: changed.files[path] for path in paths})}"
+            for name, paths in changed.touched.items()
+        ),
     )
 
 
@@ -238,7 +268,7 @@ def narrowed(plan: BuildPlan, layers: Sequence[LayerPlan]) -> Recipe:
     """The plan's recipe for some of its layers alone."""
     return _recipe(
         [layer.architecture for layer in layers],
-        plan.tags,
+        _go_tags(plan.tags, plan.tuned),
         plan.requirements,
         plan.collector_version,
         plan.commit,

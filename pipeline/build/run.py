@@ -8,11 +8,12 @@ from pathlib import Path
 from pipeline import files
 from pipeline.build import apply, lock
 from pipeline.build.engines import Engine
+from pipeline.build.failure import blaming
 from pipeline.build.lock import Locked
 from pipeline.build.plan import BuildPlan, Materials, build_plan
 from pipeline.build.upstream import Resolved, Upstream
 from pipeline.config import Config
-from pipeline.errors import LockError, OutputError, ToolchainError, UpstreamError
+from pipeline.errors import CompileError, LockError, OutputError, ToolchainError, UpstreamError
 from pipeline.model import Architecture
 from pipeline.progress import Progress
 from pipeline.supply.provenance import Builder
@@ -26,6 +27,7 @@ class Request:
         epoch: SOURCE_DATE_EPOCH, None for the commit's date.
         rebuild: compile even what the store has.
         locked: refuse to go beyond the lock.
+        tune: whether upstream's files are changed as the distribution's tunings say.
         builder: who runs ocelot, for the provenance.
     """
 
@@ -36,6 +38,7 @@ class Request:
     epoch: int | None = None
     rebuild: bool = False
     locked: bool = False
+    tune: bool = True
     builder: Builder | None = None
 
 
@@ -49,15 +52,18 @@ async def build(
     """
     files.check_writable(request.output)
     plan = await plan_build(request, config, progress)
-    done = await apply.apply_plan(
-        plan,
-        engine,
-        output=request.output,
-        cache=cache,
-        progress=progress,
-        rebuild=request.rebuild,
-        builder=request.builder,
-    )
+    try:
+        done = await apply.apply_plan(
+            plan,
+            engine,
+            output=request.output,
+            cache=cache,
+            progress=progress,
+            rebuild=request.rebuild,
+            builder=request.builder,
+        )
+    except CompileError as error:
+        raise blaming(error, plan.tuned.touched) from error
     if plan.locked and not request.locked:
         _record(config, plan.locked, done, progress)
     return done
@@ -74,15 +80,15 @@ async def plan_build(request: Request, config: Config, progress: Progress) -> Bu
     entry = lock.read_lock(config.folder).find(request.distribution, upstream.given, upstream.ref)
     commit, note = lock.settled(entry, await _resolved(request, entry, progress))
     plan = await plan_commit(request, config, commit, entry, progress)
-    if request.locked and plan.strays:
+    if request.locked and (plan.strays or plan.misfits):
         raise LockError(
             f"{request.distribution} is not as {lock.FILE_NAME} has it",
             hint="ocelot lock brings the lock up to date; commit it with the configuration",
-            details=plan.strays,
+            details=(*plan.strays, *plan.misfits),
         )
     strays = plan.strays if entry else ()
     notes = [*([note] if note else []), *(f"not locked: {each}" for each in strays)]
-    return replace(plan, notes=(*notes, *plan.notes))
+    return replace(plan, notes=(*notes, *plan.misfits, *plan.notes))
 
 
 async def plan_commit(
@@ -95,6 +101,8 @@ async def plan_commit(
         source=source,
         overlay=files.read_tree(config.overlay),
         config_file=own.read_bytes() if own else None,
+        tuning_files=files.read_tree(config.tuning_files),
+        tune=request.tune,
         epoch=request.epoch,
         entry=entry,
     )

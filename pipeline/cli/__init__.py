@@ -18,6 +18,7 @@ from pipeline.cli import (
     components,
     config,
     doctor,
+    fetch,
     inspect,
     layers,
     lock,
@@ -47,6 +48,7 @@ app.command("doctor")(doctor.doctor)
 app.command("lock")(lock.lock)
 app.command("publish")(publish.publish)
 app.command("release")(release.release)
+app.command("fetch")(fetch.fetch)
 app.command("bundle")(bundle.bundle)
 app.command("verify")(verify.verify)
 app.command("bench")(bench.bench)

@@ -38,6 +38,9 @@ Locked = Annotated[
     bool, typer.Option("--locked", help="Refuse to build anything but what ocelot.lock says.")
 ]
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Compile even if nothing changed.")]
+NoTune = Annotated[
+    bool, typer.Option("--no-tune", help="Leave upstream's files as they are: no tunings.")
+]
 KeepTemp = Annotated[
     bool, typer.Option("--keep-temp", help="Keep the sources as they were compiled.")
 ]
@@ -53,6 +56,7 @@ def build(
     engine: options.AskedEngine = options.EngineChoice.AUTO,
     go_image: options.GoImage = "",
     locked: Locked = False,
+    no_tune: NoTune = False,
     bundle: BundleFile = None,
     rebuild: Rebuild = False,
     keep_temp: KeepTemp = False,
@@ -81,7 +85,7 @@ def build(
         name, upstream = given.distribution(context, distribution), given.upstream()
         strict = locked or bundle is not None
         request = build_request(
-            name, architecture, upstream, output, rebuild=rebuild, locked=strict
+            name, architecture, upstream, output, rebuild=rebuild, locked=strict, tune=not no_tune
         )
 
         async def work() -> Build:
@@ -122,6 +126,7 @@ def build_request(
     *,
     rebuild: bool = False,
     locked: bool,
+    tune: bool,
 ) -> Request:
     """What the options of a build ask for."""
     from importlib.metadata import version
@@ -139,6 +144,7 @@ def build_request(
         epoch=source_date_epoch(os.environ.get("SOURCE_DATE_EPOCH")),
         rebuild=rebuild,
         locked=locked,
+        tune=tune,
         builder=builder_of(os.environ, version=version("ocelot")),
     )
 
@@ -149,7 +155,7 @@ def report(done: Build, *, as_json: bool) -> None:
 
     from pipeline.build.manifest import FILE_NAME
     from pipeline.github.annotations import append_summary
-    from pipeline.report.build import build_markdown, build_table
+    from pipeline.report.build import build_markdown, build_table, tuned_line
 
     append_summary(build_markdown(done), os.environ)
     if as_json:
@@ -159,6 +165,8 @@ def report(done: Build, *, as_json: bool) -> None:
     console.print(build_table(done))
     names = ", ".join(built.layer.file for built in done.layers)
     console.print(f"in {done.folder}/: {names}, {FILE_NAME}", markup=False, soft_wrap=True)
+    if tuned := tuned_line(done):
+        console.print(tuned, markup=False, soft_wrap=True)
     console.print(
         "beside each zip: its bill of materials (.cdx.json) and its provenance (.intoto.json)",
         soft_wrap=True,

@@ -69,14 +69,9 @@ def lock(
         requests = _requests(names, given.upstream(), given.cache)
 
         async def work() -> tuple[Locking, ...]:
-            if check:
-                return await locking.check_distributions(requests, given.config, given.progress)
+            engine = None if check else await given.engine()
             return await locking.lock_distributions(
-                requests,
-                given.config,
-                await given.engine(),
-                given.progress,
-                upgrade=upgrade,
+                requests, given.config, engine, given.progress, upgrade=upgrade
             )
 
         done = options.run(work)

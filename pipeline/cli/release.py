@@ -51,6 +51,7 @@ def release(
     engine: options.AskedEngine = options.EngineChoice.AUTO,
     go_image: options.GoImage = "",
     locked: building.Locked = False,
+    no_tune: building.NoTune = False,
     keep_temp: building.KeepTemp = False,
     as_json: options.AsJson = False,
     verbose: options.Verbose = False,
@@ -81,7 +82,9 @@ def release(
     )
     with opened_inputs(asked, verbose=verbose) as given:
         name, upstream = given.distribution(context, distribution), given.upstream()
-        request = building.build_request(name, architecture, upstream, output, locked=locked)
+        request = building.build_request(
+            name, architecture, upstream, output, locked=locked, tune=not no_tune
+        )
         later = None if skip_publish else _publishing(wanted, given, role_arn, oidc_token)
         done = options.run(partial(_built, request, given, later))
     if later is None:

@@ -32,6 +32,12 @@ def title(build: Build) -> str:
     return f"{layer.distribution}: collector {layer.collector_version} of {came_from}, {locked}"
 
 
+def tuned_line(build: Build) -> str:
+    """What was changed in upstream's files; empty for nothing."""
+    names = ", ".join(build.layers[0].layer.tunings)
+    return f"tuned: {names} (--no-tune leaves upstream as it is)" if names else ""
+
+
 def build_table(build: Build) -> Table:
     """The table for the screen."""
     table = Table(title=Text(title(build)), title_justify="left")

@@ -14,9 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.publish.sync.apply import Outcome
-from pipeline.publish.sync.plan import Repair
+from pipeline.publish.sync.plan import Action, Repair
 from pipeline.publish.sync.run import Synced
 
+DONE = {Action.RECORD: "recorded", Action.UPDATE: "updated", Action.DELETE: "deleted"}
 HEADINGS = ("region", "action", "layer version", "why")
 
 
@@ -62,9 +63,14 @@ def synced_summary(synced: Synced) -> str:
     regions = synced.plan.regions
     seen = [each for each in regions if not each.unseen]
     versions = sum(each.versions for each in seen)
-    words = Counter(each.action.value for each in synced.plan.repairs)
     failed = sum(not each.well for each in synced.outcomes)
-    told = [f"{count} to {word}" for word, count in sorted(words.items())] or ["nothing to do"]
+    if synced.outcomes:
+        words = Counter(DONE[each.repair.action] for each in synced.outcomes if each.well)
+    else:
+        words = Counter(f"to {each.action}" for each in synced.plan.repairs)
+    told = [f"{count} {word}" for word, count in sorted(words.items())]
+    if not synced.plan.repairs:
+        told.append("nothing to do")
     if failed:
         told.append(f"{failed} failed")
     return f"{versions} layer versions in {len(seen)} of {len(regions)} regions: {', '.join(told)}"

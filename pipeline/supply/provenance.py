@@ -119,6 +119,7 @@ def _external(layer: Layer) -> statement.ExternalParameters:
         ),
         build_tags=layer.build_tags,
         custom_modules=layer.custom_modules,
+        tunings=layer.tunings,
     )
 
 

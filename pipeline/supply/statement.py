@@ -73,6 +73,9 @@ class ExternalParameters(_Part):
     upstream: UpstreamParameter
     build_tags: tuple[str, ...]
     custom_modules: tuple[str, ...] = Field(description="Go modules added, as module@version.")
+    tunings: tuple[str, ...] = Field(
+        description="Named changes of upstream's own files, by tuning.yaml."
+    )
 
 
 class Go(_Part):

@@ -28,8 +28,8 @@ from pipeline.supply.compare import layer_differences, plain
 
 # What a manifest says that a rebuild can tell.
 _STATED = (
-    *("architecture", "distribution", "build_tags", "custom_modules", "collector_version"),
-    *("go", "packer", "source_date_epoch"),
+    *("architecture", "distribution", "build_tags", "custom_modules", "tunings"),
+    *("collector_version", "go", "packer", "source_date_epoch"),
 )
 
 # Gives the content of a claim, where the digest alone does not do.
@@ -121,7 +121,7 @@ def zip_claim(path: Path, manifest: Manifest | None) -> Claim:
         repository=layer.upstream.repository if layer else "",
         ref=layer.upstream.ref if layer else "",
         stated=layer,
-        already=tuple(_against_zip(layer, content, named)) if layer else (),
+        already=tuple(_against_zip(layer, content, digest, named)) if layer else (),
     )
 
 
@@ -141,12 +141,11 @@ def manifest_claims(path: Path) -> list[Claim]:
 
 
 def _against_zip(
-    layer: Layer, content: bytes, named: tuple[Architecture, str] | None
+    layer: Layer, content: bytes, digest: str, named: tuple[Architecture, str] | None
 ) -> Iterator[str]:
     """What the manifest says otherwise than the zip."""
     if named not in (None, (layer.architecture, layer.distribution)):
         yield f"its manifest says that it is {layer.distribution} for {layer.architecture}"
-    digest = hashlib.sha256(content).hexdigest()
     if layer.sha256 != digest:
         yield f"its manifest says sha256 {layer.sha256}, the zip has {digest}"
     elif (layer.code_sha256, layer.size) != (code_sha256(content), len(content)):

@@ -20,6 +20,7 @@ from runs import CONFIG, OCELOT, Built, Ocelot, environment, fresh_cache, run_oc
 
 from pipeline import project
 from pipeline.build.engines.host import go_program
+from pipeline.build.tuning import tuning_tag
 
 AMD64, ARM64 = "collector-amd64-minimal.zip", "collector-arm64-minimal.zip"
 X86_64_MACHINE, AARCH64_MACHINE = 62, 183
@@ -120,7 +121,8 @@ def test_a_binary_is_compiled_as_the_manifest_says(built: Built, name: str, tmp_
     layer = next(each for each in built.ran.manifest["layers"] if each["file"] == name)
     info = module_info(unpack(built.folder / name, tmp_path) / "extensions" / "collector")
     assert f"go{layer['go']['version']}" in info
-    assert f"-tags={','.join(layer['build_tags'])}" in info
+    tags = (*layer["build_tags"], *map(tuning_tag, layer["tunings"]))
+    assert f"-tags={','.join(tags)}" in info
     for setting in ("-trimpath=true", "CGO_ENABLED=0", f"GOARCH={layer['architecture']}"):
         assert setting in info
     assert "debugexporter" not in info  # minimal does not name it

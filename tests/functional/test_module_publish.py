@@ -229,6 +229,28 @@ def test_a_release_wants_its_regions_named(engine: Engine, publishing: Publishin
     assert "no region is configured" in told
 
 
+def test_what_aws_serves_is_handed_out_as_verify_takes_it(
+    engine: Engine, publishing: Publishing, tmp_path: Path
+) -> None:
+    with_client(called("publish", layers=layers, **by_key(publishing)))
+    report = tmp_path / "publish.json"
+    shutil.copy(Path.cwd() / ".ocelot" / "published" / "publish.json", report)
+    shutil.rmtree(".ocelot")
+    engine.answer("File.export", lambda _, given: str(shutil.copy(report, given["path"])))
+
+    async def published() -> str:
+        return await dag.container().file("/publish.json").id()
+
+    who = {name: value for name, value in by_key(publishing).items() if name not in PLACE}
+    with_client(called("fetch", published=published, layers=layers, **who))
+    assert engine.invalid == []
+    served = Path.cwd() / ".ocelot" / "served"
+    built = dist(tmp_path / "built")
+    for path in built.iterdir():
+        assert (served / path.name).read_bytes() == path.read_bytes()
+
+
 def test_publishing_is_never_cached() -> None:
     functions: Any = vars(ocelot_module())["_main"].functions
-    assert {functions[name].meta.cache for name in ("publish", "release")} == {"never"}
+    names = ("publish", "release", "fetch")
+    assert {functions[name].meta.cache for name in names} == {"never"}

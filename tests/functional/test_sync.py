@@ -177,7 +177,7 @@ def test_the_command_line_repairs_and_a_second_run_writes_nothing(published: Pub
     assert ran.code == 0, ran.err
     assert "there is no such layer version" in ran.out
     assert "there is no row of it" in ran.out
-    last = "5 layer versions in 3 of 3 regions: 1 to delete, 1 to record"
+    last = "5 layer versions in 3 of 3 regions: 1 deleted, 1 recorded"
     assert ran.out.splitlines()[-1] == last
     published.aws.forget()
     again = ocelot_sync(published)

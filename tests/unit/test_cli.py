@@ -207,6 +207,7 @@ def test_config_schema_writes_what_is_shipped(ocelot: Ocelot) -> None:
     assert ended.out.splitlines() == [
         "config/distributions.schema.json",
         "config/components.schema.json",
+        "config/tuning.schema.json",
         "config/budgets.schema.json",
         "config/images.schema.json",
         "config/regions.schema.json",

@@ -52,6 +52,7 @@ def entry(
         "go": "1.26.6",
         "image": "golang@sha256:1",
         "packer": "a packer",
+        "tunings": (),
         "go_mod": ("example.com/mine@v1.0.0", "go@1.26.0", "toolchain@go1.26.6"),
         "go_sum": (SUM, SUM.replace(" h1", "/go.mod h1")),
         "zips": {AMD64: ONE},
@@ -82,6 +83,7 @@ ENTRIES = st.builds(
     go=WORDS,
     image=WORDS,
     packer=WORDS,
+    tunings=st.lists(WORDS, max_size=3),
     go_mod=st.lists(MODULES, max_size=3),
     go_sum=st.lists(SUMS, max_size=3),
     zips=st.dictionaries(st.sampled_from(Architecture), HEX),
@@ -360,6 +362,7 @@ CHANGED = {
     "go": ("1.26.7", "Go: locked 1.26.6, here 1.26.7"),
     "image": ("", "golang image: locked golang@sha256:1, here none"),
     "packer": ("another", "packer: locked a packer, here another"),
+    "tunings": (("no-busy-wait 1",), "tunings: here but not locked: no-busy-wait 1"),
 }
 
 

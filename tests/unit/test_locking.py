@@ -26,7 +26,6 @@ from unit_examples import (
 from pipeline.build.lock import Locked, read_lock, write_entries
 from pipeline.build.locking import (
     Locking,
-    check_distributions,
     check_outcomes,
     entries,
     lock_distributions,
@@ -131,7 +130,7 @@ class Desk:
         return done
 
     def check(self) -> tuple[Locking, ...]:
-        return anyio.run(check_distributions, [self.request()], self.config, self.notes)
+        return anyio.run(lock_distributions, [self.request()], self.config, None, self.notes)
 
     def plan(self) -> BuildPlan:
         return anyio.run(plan_build, self.request(), self.config, self.notes)

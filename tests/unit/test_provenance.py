@@ -88,6 +88,7 @@ def test_a_statement_is_whole() -> None:
                 "upstream": {"uri": "git+https://github.com/owner/name", "ref": "main"},
                 "buildTags": ["lambdacomponents.custom", "lambdacomponents.exporter.otlp"],
                 "customModules": ["example.com/mine@v0.155.0"],
+                "tunings": ["no-busy-wait"],
             },
             "internalParameters": {
                 "collectorVersion": "v0.155.0",

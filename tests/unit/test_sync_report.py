@@ -72,7 +72,7 @@ def test_the_table_shows_strangers_texts_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("synced", "line"),
     [
-        (DONE, "3 layer versions in 1 of 2 regions: 1 to delete, 1 to record, 1 failed"),
+        (DONE, "3 layer versions in 1 of 2 regions: 1 deleted, 1 failed"),
         (Synced(plan=PLAN), "3 layer versions in 1 of 2 regions: 1 to delete, 1 to record"),
         (IN_STEP, "3 layer versions in 1 of 1 regions: nothing to do"),
     ],

@@ -198,6 +198,10 @@ LIES = {
         {"custom_modules": ("a.b/c@v1.0.0\nx",)},
         "its manifest says custom modules a.b/c@v1.0.0\\nx, not none",
     ),
+    "tunings": (
+        {"tunings": ("no-busy-wait",)},
+        "its manifest says tunings no-busy-wait, not none",
+    ),
     "packer": ({"packer": "zip"}, "its manifest says packer zip, not ocelot-zip-1"),
     "version": (
         {"collector_version": "v9.9.9"},

@@ -162,6 +162,7 @@ def layer(
         description="an example",
         build_tags=("lambdacomponents.custom", OTLP),
         custom_modules=("example.com/mine@v0.155.0",),
+        tunings=("no-busy-wait",),
         collector_version="v0.155.0",
         upstream=Upstream(repository=repository, ref="main", commit=COMMIT),
         go=Go(version="1.26.6", command=("go", "build", "."), environment={"GOOS": "linux"}),

@@ -15,8 +15,8 @@ import (
 
 	"go.opentelemetry.io/collector/otelcol"
 
+	"github.com/open-telemetry/opentelemetry-lambda/collector/internal/collector"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/internal/extensionapi"
-	"github.com/open-telemetry/opentelemetry-lambda/collector/internal/service"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/lambdacomponents"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/lambdalifecycle"
 )
@@ -67,7 +67,7 @@ func run(ctx context.Context, logger *slog.Logger) error {
 
 	listeners := &lambdalifecycle.Listeners{}
 	lambdalifecycle.SetNotifier(listeners)
-	collector, err := startCollector(ctx, api.ID())
+	running, err := startCollector(ctx, api.ID())
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil // a signal came before the collector was running
@@ -78,7 +78,7 @@ func run(ctx context.Context, logger *slog.Logger) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
-		<-collector.Done()
+		<-running.Done()
 		cancel(errCollectorEnded)
 	}()
 
@@ -87,7 +87,7 @@ func run(ctx context.Context, logger *slog.Logger) error {
 		err = nil // a signal is an orderly end too
 	}
 	listeners.EnvironmentShutdown()
-	if err = errors.Join(err, collector.Stop()); err != nil {
+	if err = errors.Join(err, running.Stop()); err != nil {
 		// ctx may have ended, but the report has to get out.
 		reportErr := api.ExitError(context.WithoutCancel(ctx), "Collector.Failed", err)
 		return errors.Join(err, reportErr)
@@ -95,17 +95,17 @@ func run(ctx context.Context, logger *slog.Logger) error {
 	return nil
 }
 
-func startCollector(ctx context.Context, extensionID string) (*service.Service, error) {
+func startCollector(ctx context.Context, extensionID string) (*collector.Collector, error) {
 	configURI := os.Getenv(configURIVariable)
 	if configURI == "" {
 		configURI = defaultConfigURI
 	}
 	factories := func() (otelcol.Factories, error) { return lambdacomponents.Components(extensionID) }
-	collector, err := service.New(factories, configURI, Version)
+	made, err := collector.New(factories, configURI, Version)
 	if err != nil {
 		return nil, err
 	}
-	return collector, collector.Start(ctx)
+	return made, made.Start(ctx)
 }
 
 // follow passes events on to the listeners until the environment is shut down

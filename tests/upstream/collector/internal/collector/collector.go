@@ -1,10 +1,9 @@
-// Package service runs the collector in the background.
-package service
+// Package collector runs the collector in the background.
+package collector
 
 import (
 	"context"
 	"errors"
-	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
@@ -14,18 +13,15 @@ import (
 	"go.opentelemetry.io/collector/otelcol"
 )
 
-// The collector doesn't tell when it has started, so it is asked this often.
-const pollInterval = 5 * time.Millisecond
-
-// Service is one collector. It is started and stopped once.
-type Service struct {
+// Collector is started and stopped once.
+type Collector struct {
 	collector *otelcol.Collector
 	done      chan struct{}
 	err       error // why the collector ended; set before done is closed
 }
 
 // New makes a collector of the factories, to be configured from the URI.
-func New(factories func() (otelcol.Factories, error), configURI, version string) (*Service, error) {
+func New(factories func() (otelcol.Factories, error), configURI, version string) (*Collector, error) {
 	collector, err := otelcol.NewCollector(otelcol.CollectorSettings{
 		BuildInfo: component.BuildInfo{
 			Command:     "otelcol-lambda",
@@ -50,40 +46,44 @@ func New(factories func() (otelcol.Factories, error), configURI, version string)
 	if err != nil {
 		return nil, err
 	}
-	return &Service{collector: collector, done: make(chan struct{})}, nil
+	return &Collector{collector: collector, done: make(chan struct{})}, nil
 }
 
 // Start returns when the collector is running, or could not be started.
-func (s *Service) Start(ctx context.Context) error {
+func (c *Collector) Start(ctx context.Context) error {
 	go func() {
-		defer close(s.done)
+		defer close(c.done)
 		// Not ctx: the collector ends by Stop, which lets it flush.
-		s.err = s.collector.Run(context.WithoutCancel(ctx))
+		c.err = c.collector.Run(context.WithoutCancel(ctx))
 	}()
 
-	ticker := time.NewTicker(pollInterval)
-	defer ticker.Stop()
-	for s.collector.GetState() != otelcol.StateRunning {
+	// The collector doesn't tell when it has started, so it is asked all the time,
+	// as the genuine extension does; `config/tuning.yaml` mends that.
+	for {
 		select {
-		case <-s.done:
-			if s.err == nil {
+		case <-c.done:
+			if c.err == nil {
 				return errors.New("the collector stopped before it was running")
 			}
-			return s.err
+			return c.err
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), s.Stop())
-		case <-ticker.C:
+			return errors.Join(ctx.Err(), c.Stop())
+		default:
+		}
+		switch c.collector.GetState() {
+		case otelcol.StateStarting:
+		case otelcol.StateRunning:
+			return nil
 		}
 	}
-	return nil
 }
 
 // Done is closed when the collector has ended, by Stop or by itself.
-func (s *Service) Done() <-chan struct{} { return s.done }
+func (c *Collector) Done() <-chan struct{} { return c.done }
 
 // Stop flushes and ends a collector that was started.
-func (s *Service) Stop() error {
-	s.collector.Shutdown()
-	<-s.done
-	return s.err
+func (c *Collector) Stop() error {
+	c.collector.Shutdown()
+	<-c.done
+	return c.err
 }

@@ -1,0 +1,173 @@
+"""What is changed in upstream's own files: named tunings, each applied whole or not at all.
+
+An edit names a short string of a file and what is to stand in its place. Upstream moves on: a
+string that is no longer there, or there more often than it was, is told, and its tuning left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pipeline.files import Tree
+from pipeline.model import Edit, Tuning
+
+# Stands for the path of upstream's module, whatever a fork calls it.
+MODULE_WORD = "{module}"
+_TAG_PREFIX = "ocelot.tuning"
+
+_MODULE = re.compile(rb"^module\s+(\S+)", re.MULTILINE)
+_PACKAGE = re.compile(r"^package\s+\w+[^\n]*\n", re.MULTILINE)
+_IMPORTS = re.compile(r"^import \(\n", re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuned:
+    """What became of the tunings.
+
+    Attributes:
+        files: the files that are changed or new, by path below `collector/`.
+        applied: names of the tunings that are in them.
+        left_out: those that do not fit, each with the reason.
+        touched: the files of each applied tuning.
+    """
+
+    files: Tree = field(repr=False)
+    applied: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
+    touched: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+
+@dataclass(frozen=True, order=True)
+class _Splice:
+    """What is to stand in place of a part of a file; nothing is replaced where the part is empty.
+
+    Attributes:
+        start, end: of the part, in characters of the file as it came.
+    """
+
+    start: int
+    end: int
+    text: str
+
+    def overlaps(self, other: _Splice) -> bool:
+        """Whether both would change the same part."""
+        return self.start < other.end and other.start < self.end
+
+
+class _MisfitError(Exception):
+    """Why a tuning does not fit."""
+
+
+def tuned(tree: Tree, tunings: Mapping[str, Tuning], own: Tree) -> Tuned:
+    """Apply tunings to upstream's files.
+
+    Args:
+        tree: upstream's `collector/`, with whatever is laid over it.
+        tunings: by name, in the order in which they are applied.
+        own: Go files that tunings bring, by path below `config/tuning/`.
+    """
+    splices: dict[str, list[_Splice]] = {}
+    brought: dict[str, bytes] = {}
+    left_out: list[tuple[str, str]] = []
+    touched: dict[str, tuple[str, ...]] = {}
+    for name, tuning in tunings.items():
+        try:
+            more = _splices(tree, tuning, splices)
+            new = _brought({**tree, **brought}, tuning, own)
+        except _MisfitError as misfit:
+            left_out.append((name, str(misfit)))
+            continue
+        for path, each in more.items():
+            splices.setdefault(path, []).extend(each)
+        brought.update(new)
+        touched[name] = tuple(sorted({*more, *new}))
+    edited = {path: _spliced(tree[path].decode(), each) for path, each in splices.items()}
+    return Tuned(
+        files={**edited, **brought},
+        applied=tuple(touched),
+        left_out=tuple(left_out),
+        touched=touched,
+    )
+
+
+def tuning_tag(name: str) -> str:
+    """The Go build tag by which a binary tells that it was tuned; no file depends on it."""
+    return f"{_TAG_PREFIX}.{name.replace('-', '_')}"
+
+
+def _splices(
+    tree: Tree, tuning: Tuning, taken: Mapping[str, list[_Splice]]
+) -> dict[str, list[_Splice]]:
+    """What a tuning changes in each file; nothing that another one changes."""
+    found: dict[str, list[_Splice]] = {}
+    for edit in tuning.edits:
+        text = _text(tree, edit.file)
+        own = found.setdefault(edit.file, [])
+        others = [*taken.get(edit.file, ()), *own]
+        for splice in _places(text, edit):
+            if any(splice.overlaps(other) for other in others):
+                raise _MisfitError(f"{edit.file}: {edit.find!r} is changed by another edit, too")
+            own.append(splice)
+        own += [
+            splice
+            for splice in _import_splices(text, edit, _module(tree))
+            if splice not in (*taken.get(edit.file, ()), *own)
+        ]
+    return found
+
+
+def _text(tree: Tree, path: str) -> str:
+    if path not in tree:
+        raise _MisfitError(f"upstream has no file {path}")
+    try:
+        return tree[path].decode()
+    except UnicodeDecodeError:
+        raise _MisfitError(f"{path} is no text") from None
+
+
+def _places(text: str, edit: Edit) -> list[_Splice]:
+    starts = [each.start() for each in re.finditer(re.escape(edit.find), text)]
+    if len(starts) != edit.times:
+        there = f"{len(starts)} times" if starts else "not there"
+        raise _MisfitError(f"{edit.file}: {edit.find!r} is {there}, instead of {edit.times}")
+    return [_Splice(start, start + len(edit.find), edit.put) for start in starts]
+
+
+def _import_splices(text: str, edit: Edit, module: str) -> Iterator[_Splice]:
+    """The imports that a file has not yet, each on a line of its own."""
+    for each in edit.imports:
+        path = each.replace(MODULE_WORD, module)
+        quoted = re.escape(f'"{path}"')
+        if re.search(rf"^(import\s+|\s+){quoted}", text, re.MULTILINE):
+            continue
+        if block := _IMPORTS.search(text):
+            yield _Splice(block.end(), block.end(), f'\t"{path}"\n')
+        elif clause := _PACKAGE.search(text):
+            yield _Splice(clause.end(), clause.end(), f'\nimport "{path}"\n')
+        else:
+            raise _MisfitError(f"{edit.file} is no Go file")
+
+
+def _module(tree: Tree) -> str:
+    found = _MODULE.search(tree.get("go.mod", b""))
+    return found[1].decode() if found else ""
+
+
+def _brought(tree: Tree, tuning: Tuning, own: Tree) -> dict[str, bytes]:
+    """The Go files that a tuning brings."""
+    for path, source in tuning.files.items():
+        if path in tree:
+            raise _MisfitError(f"upstream has a file {path} of its own")
+        if source not in own:
+            raise _MisfitError(f"there is no file {source} in config/tuning")
+    return {path: own[source] for path, source in tuning.files.items()}
+
+
+def _spliced(text: str, splices: list[_Splice]) -> bytes:
+    done, at = "", 0
+    for splice in sorted(splices):
+        done += text[at : splice.start] + splice.text
+        at = splice.end
+    return (done + text[at:]).encode()

@@ -1,0 +1,242 @@
+"""Tunings in real builds: of the sample, and of a tiny collector that is linked in a second."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from extensions_api import extensions_api
+from runs import CONFIG as SHIPPED
+from runs import Built, run_ocelot
+from test_build import go_program, module_info, runs_until_shutdown, start_collector, unpack
+from tiny import COLLECTOR, Place, new_place
+
+from pipeline import project
+from pipeline.build.lock import read_lock
+from pipeline.build.tuning import tuning_tag
+from pipeline.build.upstream import folder_source
+from pipeline.config import load_config
+
+AMD64 = "collector-amd64-minimal.zip"
+LOUD = """\
+loud:
+  reason: it tells more
+  edits:
+    - file: main.go
+      find: println(otelcol.Name
+      put: println("tuned", strings.ToUpper("loud"), otelcol.Name
+      imports: [strings]
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    made = new_place(tmp_path)
+    tune(made, LOUD)
+    return made
+
+
+def tune(place: Place, text: str, names: str = "loud") -> None:
+    (place.config / "tuning.yaml").write_text(text)
+    (place.config / "distributions.yaml").write_text(
+        f"one:\n  buildtags: [lambdacomponents.exporter.one]\n  tunings: [{names}]\n"
+    )
+
+
+def says(place: Place, opt: Path) -> str:
+    """What the built collector prints."""
+    binary = unpack(place.dist / "collector-amd64-one.zip", opt) / "extensions" / "collector"
+    return subprocess.run([binary], capture_output=True, text=True, check=True).stderr
+
+
+def recorded(folder: Path) -> list[str]:
+    layers = json.loads((folder / "manifest.json").read_text())["layers"]
+    return [name for layer in layers for name in layer["tunings"]]
+
+
+def test_the_presets_are_tuned_and_everything_says_so(built: Built, tmp_path: Path) -> None:
+    names = list(load_config(SHIPPED).tunings)
+    for layer in built.ran.manifest["layers"]:
+        assert layer["tunings"] == names
+    binary = unpack(built.folder / AMD64, tmp_path) / "extensions" / "collector"
+    info = module_info(binary)
+    assert all(tuning_tag(name) in info for name in names)
+    bill = json.loads((built.folder / AMD64.replace(".zip", ".cdx.json")).read_text())
+    assert all(tuning_tag(name) in json.dumps(bill) for name in names)
+    statement = json.loads((built.folder / AMD64.replace(".zip", ".intoto.json")).read_text())
+    asked = statement["predicate"]["buildDefinition"]["externalParameters"]
+    assert asked["tunings"] == names
+    assert b"heldgc" in binary.read_bytes()
+
+
+def test_without_tunings_it_is_what_go_alone_makes_of_upstream(
+    built: Built, tmp_path: Path
+) -> None:
+    ran = run_ocelot(
+        *("build", "-d", "minimal", "-r", "sample", "-a", "amd64", "--no-tune", "-o", "plain"),
+        *("--engine", "host", "--config", SHIPPED),
+        cache=built.cache,
+        cwd=tmp_path,
+    )
+    assert ran.code == 0, ran.err
+    assert recorded(tmp_path / "plain") == []
+    opt = unpack(tmp_path / "plain" / AMD64, tmp_path / "opt")
+    assert (opt / "extensions" / "collector").read_bytes() == go_alone(tmp_path / "go")
+    runs_until_shutdown(opt)
+
+
+def go_alone(folder: Path) -> bytes:
+    """The binary that Go makes of the sample by upstream's own command."""
+    sample = project.sample_upstream()
+    commit = folder_source("sample", "main", sample).commit
+    tree = Path(shutil.copytree(sample / "collector", folder / "collector"))
+    config = load_config(SHIPPED)
+    tags = ",".join(config.tags("minimal"))
+    xray = "github.com/open-telemetry/opentelemetry-collector-contrib/exporter/awsxrayexporter"
+    flags = (
+        f"-s -w -X main.GitHash={commit} -X main.Version=v0.155.0 "
+        f"-X {xray}.collectorDistribution=opentelemetry-collector-lambda"
+    )
+    go, caches = go_program(), project.cache_folder() / "go"
+    env = {
+        **os.environ,
+        "CGO_ENABLED": "0",
+        "GOOS": "linux",
+        "GOARCH": "amd64",
+        "GOTOOLCHAIN": "local",
+        "GOMODCACHE": str(caches / "modules"),
+        "GOCACHE": str(caches / "build"),
+        "GOFLAGS": "-mod=mod -modcacherw",
+        "GOPROXY": "off",
+        "GOSUMDB": "off",
+    }
+    command = [go, "build", "-trimpath", "-buildvcs=false", "-tags", tags, "-ldflags", flags]
+    subprocess.run([*command, "-o", "made", "."], cwd=tree, env=env, check=True)
+    return (tree / "made").read_bytes()
+
+
+def test_an_edit_is_in_the_binary_and_not_without_tunings(place: Place, tmp_path: Path) -> None:
+    ran = place.build("-d", "one")
+    assert ran.code == 0, ran.err
+    assert says(place, tmp_path / "tuned").startswith("tuned LOUD collector")
+    assert recorded(place.dist) == ["loud"]
+    ran = place.build("-d", "one", "--no-tune")
+    assert ran.code == 0, ran.err
+    assert says(place, tmp_path / "plain").startswith("collector")
+    assert recorded(place.dist) == []
+
+
+def test_a_tuning_that_no_longer_fits_is_told_and_left_out(place: Place, tmp_path: Path) -> None:
+    tune(place, LOUD.replace("println(otelcol.Name", "println(gone"))
+    ran = place.build("-d", "one")
+    assert ran.code == 0, ran.err
+    assert "the tuning loud is left out: main.go: 'println(gone' is not there" in ran.err
+    assert says(place, tmp_path / "opt").startswith("collector")
+    assert recorded(place.dist) == []
+
+
+def test_a_tuning_that_no_longer_fits_fails_under_locked(place: Place) -> None:
+    assert place.on("lock").code == 0
+    assert place.build("-d", "one", "--locked").code == 0
+    tune(place, LOUD.replace("println(otelcol.Name", "println(gone"))
+    assert place.on("lock").code == 0
+    ran = place.build("-d", "one", "--locked")
+    assert ran.code == 9
+    assert "the tuning loud is left out" in ran.err
+
+
+def test_the_lock_has_what_a_tuning_makes_of_its_files(place: Place) -> None:
+    assert place.on("lock").code == 0
+    (entry,) = read_lock(place.config).of("one")
+    assert [each.split()[0] for each in entry.tunings] == ["loud"]
+    tune(place, LOUD.replace("it tells more", "another reason"))
+    assert place.on("lock", "--check").code == 0
+    tune(place, LOUD.replace('"tuned"', '"other"'))
+    ran = place.on("lock", "--check")
+    assert ran.code == 9
+    assert "tunings: locked but not here: loud" in ran.err
+
+
+def test_an_edit_that_does_not_compile_is_named(place: Place) -> None:
+    tune(place, LOUD.replace("strings.ToUpper", "strings.ToUproar"))
+    ran = place.build("-d", "one")
+    assert ran.code == 6
+    assert "undefined: strings.ToUproar" in ran.err
+    told = " ".join(ran.err.split())
+    assert "the file was changed by the tuning loud (main.go): build with --no-tune" in told
+
+
+def test_an_error_that_no_tuning_made_names_none(place: Place) -> None:
+    source = b"package otelcol\n\nvar Name = nothing\n"
+    place.grow({**COLLECTOR, "stubs/otelcol/otelcol.go": source}, start="main", time=1_760_000_000)
+    ran = place.build("-d", "one")
+    assert ran.code == 6
+    assert "--no-tune" not in ran.err
+
+
+def test_go_files_of_ours_come_with_a_tuning(place: Place, tmp_path: Path) -> None:
+    folder = place.config / "tuning"
+    folder.mkdir()
+    (folder / "own.go").write_text('package own\n\nfunc Word() string { return "ours" }\n')
+    files = "  files:\n    internal/own/own.go: own.go\n"
+    text = LOUD.replace('strings.ToUpper("loud")', "own.Word()")
+    tune(place, text.replace("[strings]", '["{module}/internal/own"]') + files)
+    ran = place.build("-d", "one")
+    assert ran.code == 0, ran.err
+    assert says(place, tmp_path / "opt").startswith("tuned ours collector")
+
+
+def test_a_tuned_build_is_built_again_from_its_bundle(place: Place) -> None:
+    assert place.on("lock").code == 0
+    assert place.build("-d", "one").code == 0
+    first = (place.dist / "collector-amd64-one.zip").read_bytes()
+    assert place.on("bundle", "-d", "one", "-o", "one.tar.zst").code == 0
+    ran = place.run("build", "--bundle", "one.tar.zst", "-a", "amd64", "-o", "again")
+    assert ran.code == 0, ran.err
+    assert (place.root / "again" / "collector-amd64-one.zip").read_bytes() == first
+    ran = place.run("verify", "dist/collector-amd64-one.zip", "--engine", "host")
+    assert ran.code == 0, ran.err
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "told"),
+    [
+        (LOUD, "lout", "one.tunings: no 'lout' in tuning.yaml; perhaps you meant loud?"),
+        (LOUD + "  files: {a.go: b.go}\n", "loud", "loud.files: there is no tuning/b.go"),
+        (LOUD.replace("main.go", "../main.go"), "loud", "tuning.yaml:4"),
+        ("loud:\n  reason: none\n", "loud", "must have edits or files"),
+        (LOUD.replace("imports: [strings]", "import: [strings]"), "loud", "unknown key"),
+    ],
+    ids=["unknown", "no file", "leads out", "nothing", "unknown key"],
+)
+def test_a_tuning_that_cannot_be_one_is_told_with_its_place(
+    place: Place, text: str, names: str, told: str
+) -> None:
+    tune(place, text, names)
+    ran = place.run("config", "check")
+    assert ran.code == 3
+    assert told in " ".join(ran.err.split())
+
+
+def test_the_collector_config_that_is_bad_fails_as_upstreams_does(
+    built: Built, tmp_path: Path
+) -> None:
+    """It is the tuned loop that finds the error, and tells Lambda of it."""
+    opt = unpack(built.folder / AMD64, tmp_path / "opt")
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("receivers: {nothing: }\nservice: {pipelines: {}}\n")
+    with extensions_api() as api:
+        collector = start_collector(opt, api.address, bad)
+        try:
+            api.hear("register")
+            _, body = api.hear("init/error")
+            output, _ = collector.communicate(timeout=20)
+        finally:
+            collector.kill()
+            collector.wait()
+    assert "nothing" in json.dumps(body)
+    assert collector.returncode == 1, output

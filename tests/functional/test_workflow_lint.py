@@ -1,0 +1,84 @@
+"""actionlint, zizmor and shellcheck find nothing in the workflows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import project
+from pipeline.build.recipe import GO_VERSION
+
+CHECKOUT = Path(__file__).parents[2]
+PROGRAMS = Path(sys.executable).parent
+WORKFLOWS = sorted((CHECKOUT / ".github" / "workflows").glob("*.yml"))
+# Of the wheels on offer, none brings its program along: it is compiled by the pinned Go.
+ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
+
+
+@pytest.fixture(scope="module")
+def actionlint() -> Path:
+    """The pinned actionlint, compiled once; Go's checksum database vouches for it."""
+    version = ACTIONLINT.rpartition("@")[2]
+    folder = project.cache_folder() / "tools" / f"actionlint-{version}-go{GO_VERSION}"
+    program = folder / "actionlint"
+    if not program.exists():
+        caches = project.cache_folder() / "go"
+        settings = {
+            "CGO_ENABLED": "0",
+            "GOBIN": str(folder),
+            "GOCACHE": str(caches / "build"),
+            "GOFLAGS": "-modcacherw",
+            "GOMODCACHE": str(caches / "modules"),
+            "GOTOOLCHAIN": "local",
+        }
+        command = [str(PROGRAMS / "go"), "install", ACTIONLINT]
+        subprocess.run(command, env={**os.environ, **settings}, check=True, timeout=600)
+    return program
+
+
+def found(*command: str | Path) -> str:
+    """What a program finds, as it tells it; nothing where it ends well."""
+    environment = {**os.environ, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [*map(str, command)],
+        cwd=CHECKOUT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+def zizmor(*targets: Path) -> str:
+    options = ("--offline", "--no-config", "--no-progress", "--persona", "pedantic")
+    return found(PROGRAMS / "zizmor", *options, *targets)
+
+
+def test_actionlint_finds_nothing_with_shellcheck_at_hand(actionlint: Path) -> None:
+    assert found(actionlint, "-shellcheck", PROGRAMS / "shellcheck", *WORKFLOWS) == ""
+
+
+def test_zizmor_finds_nothing_however_pedantic() -> None:
+    assert zizmor(*WORKFLOWS) == ""
+
+
+def test_shellcheck_finds_nothing_in_the_scripts() -> None:
+    scripts = [CHECKOUT / ".github" / "install-dagger", CHECKOUT / ".ci" / "run"]
+    assert found(PROGRAMS / "shellcheck", *scripts) == ""
+
+
+def test_they_do_find_what_is_wrong(actionlint: Path, tmp_path: Path) -> None:
+    copy = tmp_path / ".github" / "workflows" / "release-layers.yml"
+    copy.parent.mkdir(parents=True)
+    shutil.copy(CHECKOUT / ".github" / "workflows" / copy.name, copy)
+    text = copy.read_text().replace('"$DISTRIBUTION"', "${{ inputs.distribution }}")
+    copy.write_text(text.replace("sha256sum -- *", "sha256sum $A"))
+    assert "template-injection" in zizmor(copy)
+    assert "SC2086" in found(actionlint, "-shellcheck", PROGRAMS / "shellcheck", copy)

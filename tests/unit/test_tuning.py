@@ -1,0 +1,183 @@
+"""Tunings: applied whole or not at all."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from unit_examples import CHECKOUT
+
+from pipeline import project
+from pipeline.build.tuning import Tuned, tuned, tuning_tag
+from pipeline.config import load_config
+from pipeline.files import read_tree
+from pipeline.model import Edit, Tuning
+
+START = "internal/collector/collector.go"
+SOURCE = """\
+// Package collector runs it.
+package collector
+
+import (
+	"context"
+)
+
+func wait() {
+	for {
+		switch state() {
+		case starting:
+		case running:
+			return
+		}
+	}
+}
+"""
+TREE = {"go.mod": b"module example.com/fork/collector\n\ngo 1.26\n", START: SOURCE.encode()}
+
+
+def edit(find: str, put: str, **more: object) -> Edit:
+    return Edit.model_validate({"file": START, "find": find, "put": put, **more})
+
+
+def tuning(*edits: Edit, **files: str) -> Tuning:
+    named = {path.replace("__", "/") + ".go": own + ".go" for path, own in files.items()}
+    return Tuning(reason="it pays", edits=edits, files=named)
+
+
+PAUSE = edit("case starting:", "case starting:\n\t\t\ttime.Sleep(1)", imports=["time"])
+
+
+def after(done: Tuned) -> str:
+    return done.files[START].decode()
+
+
+def left_out(done: Tuned) -> str:
+    ((_, why),) = done.left_out
+    return why
+
+
+def test_an_edit_that_fits_is_made_with_its_import() -> None:
+    done = tuned(TREE, {"pause": tuning(PAUSE)}, {})
+    assert done.applied == ("pause",)
+    assert done.touched == {"pause": (START,)}
+    assert after(done) == SOURCE.replace(
+        "case starting:", "case starting:\n\t\t\ttime.Sleep(1)"
+    ).replace("import (\n", 'import (\n\t"time"\n')
+
+
+def test_an_import_that_is_there_is_not_made_twice() -> None:
+    there = {**TREE, START: SOURCE.replace('"context"', '"context"\n\t"time"').encode()}
+    assert after(tuned(there, {"pause": tuning(PAUSE)}, {})).count('"time"') == 1
+    twice = {
+        "pause": tuning(PAUSE),
+        "more": tuning(edit("for {", "for range 9 {", imports=["time"])),
+    }
+    assert after(tuned(TREE, twice, {})).count('"time"') == 1
+
+
+def test_a_file_without_an_import_block_gets_an_import_of_its_own() -> None:
+    plain = {**TREE, START: b"package collector\n\nfunc wait() {}\n"}
+    done = tuned(plain, {"pause": tuning(edit("{}", "{ time.Sleep(1) }", imports=["time"]))}, {})
+    assert after(done) == 'package collector\n\nimport "time"\n\nfunc wait() { time.Sleep(1) }\n'
+
+
+def test_a_go_file_of_ours_is_brought_and_imported_by_upstreams_own_module() -> None:
+    release = edit("case running:", "case running:\n\t\t\theld.Release()")
+    release = release.model_copy(update={"imports": ("{module}/internal/held",)})
+    held = tuning(release, internal__held__held="held")
+    done = tuned(TREE, {"held": held}, {"held.go": b"package held\n"})
+    assert done.files["internal/held/held.go"] == b"package held\n"
+    assert '\t"example.com/fork/collector/internal/held"\n' in after(done)
+    assert done.touched == {"held": (START, "internal/held/held.go")}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (edit("case gone:", ""), "'case gone:' is not there, instead of 1"),
+        (edit("case", "x"), "'case' is 2 times, instead of 1"),
+        (edit("for {", "x", times=2), "'for {' is 1 times, instead of 2"),
+        (PAUSE.model_copy(update={"file": "main.go"}), "upstream has no file main.go"),
+    ],
+    ids=["no longer there", "there twice", "there once", "file gone"],
+)
+def test_a_tuning_that_does_not_fit_is_left_out_whole(change: Edit, why: str) -> None:
+    done = tuned(TREE, {"bad": tuning(PAUSE, change), "good": tuning(edit("for {", "for 1 {"))}, {})
+    assert why in left_out(done)
+    assert done.applied == ("good",)
+    assert after(done) == SOURCE.replace("for {", "for 1 {")
+
+
+def test_edits_of_one_place_overlap() -> None:
+    other = edit("starting:\n\t\tcase running:", "both:")
+    done = tuned(TREE, {"pause": tuning(PAUSE), "both": tuning(other)}, {})
+    assert done.applied == ("pause",)
+    assert "is changed by another edit, too" in left_out(done)
+    alone = tuned(TREE, {"both": tuning(PAUSE, other)}, {})
+    assert (alone.applied, alone.files) == ((), {})
+
+
+def test_edits_are_of_upstreams_words_not_of_each_others() -> None:
+    first, second = edit("starting:", "running:"), edit("running:", "starting:")
+    done = tuned(TREE, {"first": tuning(first), "second": tuning(second)}, {})
+    assert after(done) == SOURCE.replace("starting:", "%").replace("running:", "starting:").replace(
+        "%", "running:"
+    )
+
+
+def test_a_string_that_is_there_as_often_as_is_said_is_changed_everywhere() -> None:
+    done = tuned(TREE, {"all": tuning(edit("case ", "case  ", times=2))}, {})
+    assert after(done) == SOURCE.replace("case ", "case  ")
+
+
+@pytest.mark.parametrize(
+    ("own", "why"),
+    [
+        ({}, "there is no file held.go in config/tuning"),
+        ({"held.go": b""}, "upstream has a file internal/held.go of its own"),
+    ],
+)
+def test_a_file_that_cannot_be_brought_leaves_the_tuning_out(
+    own: dict[str, bytes], why: str
+) -> None:
+    tree = {**TREE, **({"internal/held.go": b""} if own else {})}
+    done = tuned(tree, {"held": tuning(PAUSE, internal__held="held")}, own)
+    assert left_out(done) == why
+    assert done.files == {}
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 9)), max_size=6))
+def test_what_is_applied_is_what_was_asked_whatever_overlaps(parts: list[tuple[int, int]]) -> None:
+    text = "".join(chr(0x4E00 + at) for at in range(70))
+    tree = {"a.go": text.encode()}
+    edits = {
+        f"t{n}": Tuning(
+            reason="x", edits=(Edit(file="a.go", find=text[at : at + size], put=f"<{n}>"),)
+        )
+        for n, (at, size) in enumerate(parts)
+    }
+    done = tuned(tree, edits, {})
+    assert {*done.applied, *(name for name, _ in done.left_out)} == set(edits)
+    result = done.files.get("a.go", text.encode()).decode()
+    for name in done.applied:
+        assert result.count(f"<{name[1:]}>") == 1
+        result = result.replace(f"<{name[1:]}>", edits[name].edits[0].find)
+    assert result == text
+
+
+def test_a_tunings_tag_is_one_that_go_takes() -> None:
+    assert tuning_tag("no-busy-wait") == "ocelot.tuning.no_busy_wait"
+
+
+def test_the_shipped_tunings_fit_the_sample() -> None:
+    config = load_config(CHECKOUT / "config")
+    tree = read_tree(project.sample_upstream() / "collector")
+    done = tuned(tree, config.tunings, read_tree(config.tuning_files))
+    assert done.left_out == ()
+    assert done.applied == tuple(config.tunings)
+
+
+def test_the_presets_have_them_all() -> None:
+    config = load_config(CHECKOUT / "config")
+    for name in config.distributions:
+        assert set(config.tunings_of(name)) == set(config.tunings), name

@@ -1,0 +1,225 @@
+"""What the workflows say, read as data: choices, pins, permissions, and the words of README."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from unit_examples import CHECKOUT
+
+from pipeline import defaults
+from pipeline.config import load_config
+from pipeline.publish.aws.session import lambda_regions
+
+FOLDER = CHECKOUT / ".github" / "workflows"
+WORKFLOWS = sorted(path.name for path in FOLDER.glob("*.yml"))
+PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+# The jobs that may do more than read, and what; everything else reads.
+WRITES = {
+    ("release-layers.yml", "publish"): {"id-token"},
+    ("release-layers.yml", "attest"): {"attestations", "id-token"},
+    ("upstream-watch.yml", "propose"): {"contents", "pull-requests"},
+}
+
+
+def workflow(name: str) -> dict[str, Any]:
+    """A workflow; the key `on` is read as YAML's true."""
+    told = yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))
+    return {**told, "on": told[True]}
+
+
+def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for name in WORKFLOWS:
+        for job, told in workflow(name)["jobs"].items():
+            yield name, job, told
+
+
+def steps() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for name, job, told in jobs():
+        yield from ((name, job, step) for step in told["steps"])
+
+
+def inputs() -> dict[str, Any]:
+    return workflow("release-layers.yml")["on"]["workflow_dispatch"]["inputs"]
+
+
+def runs(job: str, workflow_name: str = "release-layers.yml") -> list[str]:
+    told = workflow(workflow_name)["jobs"][job]
+    return [step["run"] for step in told["steps"] if "run" in step]
+
+
+def listed(wanted: list[str]) -> str:
+    """What a list in a workflow is to be, to be pasted."""
+    return "\n".join(["write:", *(f"          - {each}" for each in wanted)])
+
+
+def test_there_are_these_three() -> None:
+    assert WORKFLOWS == ["ci.yml", "release-layers.yml", "upstream-watch.yml"]
+
+
+def test_a_distribution_can_be_chosen_where_it_is_configured() -> None:
+    wanted = [*load_config(CHECKOUT / "config").distributions]
+    assert inputs()["distribution"]["options"] == wanted, listed(wanted)
+    matrix = workflow("upstream-watch.yml")["jobs"]["build"]["strategy"]["matrix"]
+    assert matrix["distribution"] == wanted, listed(wanted)
+
+
+def test_a_set_of_regions_can_be_chosen_or_all_or_any_one() -> None:
+    regions = load_config(CHECKOUT / "config").regions
+    assert regions
+    wanted = [*regions.sets, "all", *lambda_regions()]
+    assert inputs()["aws-region"]["options"] == wanted, listed(wanted)
+    assert inputs()["aws-region"]["default"] == wanted[0] == "default"
+
+
+def test_the_inputs_are_those_of_the_commands_with_their_defaults() -> None:
+    assert {name: each["default"] for name, each in inputs().items()} == {
+        "distribution": "default",
+        "architecture": "all",
+        "aws-region": "default",
+        "release-group": defaults.RELEASE_GROUP,
+        "upstream-repo": defaults.UPSTREAM_REPO,
+        "upstream-ref": defaults.UPSTREAM_REF,
+        "set-to-public": False,
+        "dry-run": False,
+    }
+    assert inputs()["architecture"]["options"] == ["all", "amd64", "arm64"]
+    told = workflow("release-layers.yml")["jobs"]["publish"]["env"]["LAYER_NAME"]
+    assert told == f"${{{{ vars.LAYER_NAME || '{defaults.LAYER_NAME}' }}}}"
+    assert workflow("upstream-watch.yml")["env"]["UPSTREAM_REPO"] == defaults.UPSTREAM_REPO
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_every_action_is_pinned_by_its_commit_and_one_commit_each(name: str) -> None:
+    text = (FOLDER / name).read_text(encoding="utf-8")
+    used = re.findall(r"uses:(.*)", text)
+    assert len(used) == sum("uses" in step for at, _, step in steps() if at == name)
+    for each in used:
+        assert PINNED.fullmatch(each.strip()), each
+
+
+def test_an_action_is_of_one_version_everywhere() -> None:
+    texts = [(FOLDER / name).read_text(encoding="utf-8") for name in WORKFLOWS]
+    pins = {pin.strip() for text in texts for pin in re.findall(r"uses:(.*)", text)}
+    assert len({pin.split("@")[0] for pin in pins}) == len(pins)
+
+
+def test_only_those_jobs_write_that_must() -> None:
+    found = {
+        (name, job): {scope for scope, may in told["permissions"].items() if may != "read"}
+        for name, job, told in jobs()
+    }
+    assert {where: scopes for where, scopes in found.items() if scopes} == WRITES
+    assert all(workflow(name)["permissions"] == {} for name in WORKFLOWS)
+
+
+def test_the_job_that_publishes_is_in_the_environment_that_aws_trusts() -> None:
+    within = {
+        (name, job): told["environment"] for name, job, told in jobs() if "environment" in told
+    }
+    assert within == {("release-layers.yml", "publish"): "publish"}
+
+
+def test_secrets_are_seen_by_the_steps_that_need_them_alone() -> None:
+    seen = [
+        (name, job, secret)
+        for name, job, step in steps()
+        for secret in re.findall(r"secrets\.(\w+)", json.dumps(step))
+    ]
+    where = ("release-layers.yml", "publish")
+    assert seen == [
+        (*where, "AWS_ROLE_TO_ASSUME"),
+        (*where, "DYNAMODB_TABLE_NAME"),
+        (*where, "AWS_ROLE_TO_ASSUME"),
+    ]
+    texts = [(FOLDER / name).read_text(encoding="utf-8") for name in WORKFLOWS]
+    assert sum(text.count("secrets.") for text in texts) == len(seen)
+
+
+def test_every_job_ends_some_time_and_every_workflow_takes_turns() -> None:
+    assert all(5 <= told["timeout-minutes"] <= 90 for _, _, told in jobs())
+    assert all(workflow(name)["concurrency"]["group"] for name in WORKFLOWS)
+    publishing = workflow("release-layers.yml")["concurrency"]
+    assert publishing["cancel-in-progress"] is False
+
+
+def test_no_shell_has_an_expression_in_it() -> None:
+    lines = [step["run"] for _, _, step in steps() if "run" in step]
+    assert len(lines) > 15
+    assert [line for line in lines if "${{" in line] == []
+
+
+def test_a_checkout_keeps_no_credentials() -> None:
+    checkouts = [step for _, _, step in steps() if "actions/checkout@" in step.get("uses", "")]
+    assert len(checkouts) == 8
+    assert all(step["with"] == {"persist-credentials": False} for step in checkouts)
+
+
+def test_artifacts_are_taken_by_their_number_and_digest() -> None:
+    taken = [s["with"] for _, _, s in steps() if "/download-artifact@" in s.get("uses", "")]
+    assert len(taken) == 7
+    for each in taken:
+        assert each["digest-mismatch"] == "error"
+        assert "artifact-ids" in each
+        assert "name" not in each
+    kept = [s["with"] for _, _, s in steps() if "/upload-artifact@" in s.get("uses", "")]
+    assert all(each["if-no-files-found"] == "error" for each in kept)
+
+
+def test_dagger_is_of_the_engines_version() -> None:
+    engine = json.loads((CHECKOUT / "dagger.json").read_text())["engineVersion"]
+    script = (CHECKOUT / ".github" / "install-dagger").read_text()
+    assert f"\nversion={engine.removeprefix('v')}\n" in script
+    assert re.search(r"\nsha256=[0-9a-f]{64} ", script)
+
+
+def test_a_job_that_calls_dagger_installs_it_first() -> None:
+    for name, job, told in jobs():
+        lines = [step["run"] for step in told["steps"] if "run" in step]
+        calls = [at for at, line in enumerate(lines) if "dagger call" in line]
+        if calls:
+            assert lines.index(".github/install-dagger") < calls[0], (name, job)
+
+
+SAID = {
+    "$DISTRIBUTION": "minimal",
+    "$ARCHITECTURE": "all",
+    "$UPSTREAM_REPO": defaults.UPSTREAM_REPO,
+    "$UPSTREAM_REF": defaults.UPSTREAM_REF,
+    "$LAYERS": "served",
+}
+
+
+def commands_in(text: str) -> list[str]:
+    """The dagger calls of a text, one line each; those that go on in the next are joined."""
+    joined = re.sub(r"\\\n\s*", "", text)
+    return [line.strip() for line in joined.splitlines() if line.startswith("dagger call")]
+
+
+def test_the_jobs_make_the_calls_that_readme_tells_a_person_to_make() -> None:
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    section = readme.split("## In GitHub Actions")[1].split("\n## ")[0]
+    told = commands_in(section)
+    made = [*runs("build"), *runs("verify")]
+    said = [" ".join(line.split()) for run in made for line in commands_in(run)]
+    for variable, value in SAID.items():
+        said = [line.replace(f'"{variable}"', value) for line in said]
+    assert said == told
+
+
+def test_readme_names_every_workflow_variable_and_secret() -> None:
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    section = readme.split("## In GitHub Actions")[1].split("\n## ")[0]
+    text = "".join((FOLDER / name).read_text(encoding="utf-8") for name in WORKFLOWS)
+    names = {*WORKFLOWS, *re.findall(r"(?:vars|secrets)\.(\w+)", text)}
+    assert len(names) >= 9
+    assert [name for name in names if f"`{name}`" not in section] == []
+
+
+def test_workflows_are_of_this_folder_alone() -> None:
+    assert [path.name for path in Path(FOLDER).iterdir() if path.suffix != ".yml"] == []
