@@ -162,6 +162,13 @@ class TrustError(OcelotError):
     meaning = "oidc: a role or its table is not as it should be"
 
 
+class BenchError(OcelotError):
+    """A layer does not run as it should, or cannot be tried."""
+
+    exit_code = 15
+    meaning = "bench: a layer does not run as it should, or cannot be tried"
+
+
 class InterruptedBuildError(OcelotError):
     """Ctrl-C or SIGTERM ended the work."""
 
@@ -188,6 +195,7 @@ EXIT_CODES: dict[int, str] = {
             PublishError,
             PartlyPublishedError,
             TrustError,
+            BenchError,
             InterruptedBuildError,
         )
     },

@@ -27,6 +27,7 @@ from pipeline.build.lock import FILE_NAME, write_entries
 from pipeline.build.upstream import read_upstream
 from pipeline.config import load_config
 from pipeline.model import Architecture
+from pipeline.module_bench import BenchFunctions
 from pipeline.module_options import (
     Architectures,
     BuiltFolder,
@@ -59,7 +60,7 @@ from pipeline.report.verify import write_reports
 
 
 @object_type
-class Ocelot(PublishFunctions):
+class Ocelot(BenchFunctions, PublishFunctions):
     """Custom OpenTelemetry Collector layers for AWS Lambda."""
 
     config: dagger.Directory

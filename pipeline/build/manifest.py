@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,15 @@ from pipeline.model import SCHEMA_DIALECT, Architecture
 
 FILE_NAME = "manifest.json"
 VERSION = 1
+# What is noted of a layer that ran as it should.
+PASSED = "passed"
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # what is written has every key, also those that an older manifest may lack
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_serialization_defaults_required=True
+    )
 
 
 class Upstream(_Record):
@@ -69,6 +75,11 @@ class Layer(_Record):
         "(.cdx.json), provenance (.intoto.json).",
     )
     locked: bool = Field(description="Whether the build kept to ocelot.lock in everything.")
+    benched: str = Field(
+        default="",
+        description="What the bench found: passed, `skipped: ` and why, `failed: ` and how; empty "
+        "where it has not been asked.",
+    )
 
 
 class Manifest(_Record):
@@ -95,11 +106,20 @@ def schema() -> dict[str, Any]:
 def merged(old: Manifest | None, new: tuple[Layer, ...], present: dict[str, str]) -> Manifest:
     """The new layers and those old ones whose zip is still there.
 
+    What the bench found of a zip holds for the same bytes built again.
+
     Args:
         old: the folder's manifest so far.
         new: the layers just built.
         present: SHA-256 in hex of the folder's zips by file name.
     """
+    found = {layer.sha256: layer.benched for layer in (old.layers if old else ())}
+    new = tuple(
+        layer
+        if layer.benched
+        else layer.model_copy(update={"benched": found.get(layer.sha256, "")})
+        for layer in new
+    )
     built = {layer.file for layer in new}
     kept = [
         layer
@@ -119,6 +139,26 @@ def update_manifest(folder: Path, new: tuple[Layer, ...]) -> Manifest:
         zips = [folder / name for name in names if (folder / name).is_file()]
         present = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in zips}
         manifest = merged(old, new, present)
+        write_atomic(path, manifest.text().encode())
+    return manifest
+
+
+def note_benched(folder: Path, verdicts: Mapping[str, str]) -> Manifest | None:
+    """Note what the bench found, by the zips' sha256; the manifest, None where there is none.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with taking_turns(folder):
+        path = folder / FILE_NAME
+        old = read_manifest(path)
+        if old is None:
+            return None
+        layers = tuple(
+            layer.model_copy(update={"benched": verdicts.get(layer.sha256, layer.benched)})
+            for layer in old.layers
+        )
+        manifest = old.model_copy(update={"layers": layers})
         write_atomic(path, manifest.text().encode())
     return manifest
 

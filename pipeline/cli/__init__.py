@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli import (
+    bench,
     build,
     bundle,
     components,
@@ -50,6 +51,7 @@ app.command("release")(release.release)
 app.command("fetch")(fetch.fetch)
 app.command("bundle")(bundle.bundle)
 app.command("verify")(verify.verify)
+app.command("bench")(bench.bench)
 app.command("inspect")(inspect.inspect)
 app.command("components")(components.components)
 app.add_typer(config.app, name="config")

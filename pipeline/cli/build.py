@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline import defaults
-from pipeline.cli import options
+from pipeline.cli import gate, options
 from pipeline.cli.inputs import Asked, BundleFile, check_bundle_options, opened_inputs
 
 if TYPE_CHECKING:
     from pipeline.build.apply import Build
     from pipeline.build.run import Request
     from pipeline.build.upstream import Upstream
+    from pipeline.cli.inputs import Inputs
 
 
 class ArchitectureChoice(StrEnum):
@@ -59,6 +60,7 @@ def build(
     bundle: BundleFile = None,
     rebuild: Rebuild = False,
     keep_temp: KeepTemp = False,
+    bench: gate.Bench = False,
     as_json: options.AsJson = False,
     verbose: options.Verbose = False,
     config: options.ConfigFolder = None,
@@ -92,8 +94,28 @@ def build(
                 request, given.config, chosen, cache=given.cache, progress=given.progress
             )
 
-        done = options.run(work)
+        done = _benched(options.run(work), given, wanted=bench)
     report(done, as_json=as_json)
+
+
+def _benched(done: Build, given: Inputs, *, wanted: bool) -> Build:
+    """The build, after its layers ran on the bench if that is wanted.
+
+    Raises:
+        BenchError: one of them fails; the manifest says so.
+    """
+    if not wanted:
+        return done
+
+    from dataclasses import replace
+
+    from pipeline.bench.parts import check_parts
+    from pipeline.build.manifest import FILE_NAME, read_manifest
+
+    check_parts()
+    layers = {done.folder / each.layer.file: each.layer for each in done.layers}
+    gate.passed(layers, given.config, given.progress, wanted=True)
+    return replace(done, manifest=read_manifest(done.folder / FILE_NAME) or done.manifest)
 
 
 def build_request(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline import defaults
-from pipeline.cli import aws_options, options
+from pipeline.cli import aws_options, gate, options
 
 if TYPE_CHECKING:
     from pipeline.publish.run import Published, Publishing
@@ -46,6 +46,7 @@ def publish(
     role_arn: aws_options.RoleArn = "",
     oidc_token: aws_options.OidcToken = "actions",
     bucket: aws_options.Bucket = "",
+    bench: gate.Bench = True,
     output: Output = None,
     as_json: options.AsJson = False,
     verbose: options.Verbose = False,
@@ -53,7 +54,8 @@ def publish(
 ) -> None:
     """Publish layers to every region at once, each exactly once.
 
-    What is there already is not published again; run the same command again to go on.
+    What is there already is not published again; run the same command again to go on. A layer
+    that does not run on the bench is not published.
     """
     from pipeline import project
     from pipeline.cache import publish_journal
@@ -80,6 +82,8 @@ def publish(
         journal=publish_journal(),
         dry_run=dry_run,
     )
+    if not dry_run:
+        gate.check_publishing(publishing, loaded, wanted=bench, verbose=verbose)
     carry_out(publishing, partial(report, output=output, as_json=as_json), verbose=verbose)
 
 

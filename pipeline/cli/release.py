@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline import defaults
-from pipeline.cli import aws_options, options
+from pipeline.cli import aws_options, gate, options
 from pipeline.cli import build as building
 from pipeline.cli import publish as publishing
 from pipeline.cli.inputs import Asked, Inputs, opened_inputs
@@ -46,6 +46,7 @@ def release(
     role_arn: aws_options.RoleArn = "",
     oidc_token: aws_options.OidcToken = "actions",
     bucket: aws_options.Bucket = "",
+    bench: gate.Bench = True,
     output: building.Output = Path("dist"),
     engine: options.AskedEngine = options.EngineChoice.AUTO,
     go_image: options.GoImage = "",
@@ -89,7 +90,12 @@ def release(
     if later is None:
         building.report(done, as_json=as_json)
     else:
-        _publish(done, later, wanted, verbose=verbose, as_json=as_json)
+        if not as_json:
+            building.report(done, as_json=False)
+        zips = [done.folder / each.layer.file for each in done.layers]
+        later.request = replace(later.request, packages=wanted.packages(zips))
+        gate.check_publishing(later, given.config, wanted=bench, verbose=verbose)
+        _publish(done, later, verbose=verbose, as_json=as_json)
 
 
 def _publishing(wanted: PublishAsked, given: Inputs, role_arn: str, oidc_token: str) -> Publishing:
@@ -115,22 +121,16 @@ async def _built(request: Request, given: Inputs, later: Publishing | None) -> B
     )
 
 
-def _publish(
-    done: Build, later: Publishing, wanted: PublishAsked, *, verbose: bool, as_json: bool
-) -> None:
-    if not as_json:
-        building.report(done, as_json=False)
-    zips = [done.folder / each.layer.file for each in done.layers]
-    later.request = replace(later.request, packages=wanted.packages(zips))
-
+def _publish(done: Build, later: Publishing, *, verbose: bool, as_json: bool) -> None:
     def tell(published: Published) -> None:
+        from pipeline.build.manifest import FILE_NAME
         from pipeline.report.publish import published_json
 
         if not as_json:
             publishing.report(published, output=None, as_json=False)
             return
         both = {
-            "manifest": json.loads(done.manifest.text()),
+            "manifest": json.loads((done.folder / FILE_NAME).read_bytes()),
             "published": json.loads(published_json(published)),
         }
         typer.echo(json.dumps(both, indent=2))

@@ -99,6 +99,7 @@ class Records:
             upstream_ref=layer.upstream.ref,
             upstream_commit=layer.upstream.commit,
             ocelot=layer.ocelot,
+            benched=layer.benched,
         )
 
     def _write(self, row: Row) -> None:

@@ -27,7 +27,10 @@ _TEXTS = (
     *("layer_version_str", "collector_version_input", "md5_hash"),
 )
 # Attributes that older tools do not know; they are written where they say something.
-_OURS = ("code_sha256", "upstream_repository", "upstream_ref", "upstream_commit", "ocelot")
+_OURS = (
+    *("code_sha256", "upstream_repository", "upstream_ref", "upstream_commit", "ocelot"),
+    "benched",
+)
 # Keys of indexes may not be empty.
 _INDEXED = ("distribution", "base_layer_arn")
 # Every attribute, in the order in which it is shown.
@@ -60,6 +63,7 @@ class Row:
         upstream_ref: the branch or tag that was asked for.
         upstream_commit: full SHA.
         ocelot: version of ocelot.
+        benched: what the bench found before it was published, as in the manifest.
     """
 
     arn: LayerArn
@@ -79,6 +83,7 @@ class Row:
     upstream_ref: str = ""
     upstream_commit: str = ""
     ocelot: str = ""
+    benched: str = ""
 
     @property
     def region(self) -> str:

@@ -396,6 +396,7 @@ def test_every_function_and_argument_is_registered_with_its_words(engine: Engine
     assert set(functions) == {
         *("build", "layer", "binary", "toolchain", "config_check", "components"),
         *("lock", "bundle", "verify", "inspect"),
+        *("publish", "release", "bench"),
         *("lint", "types", "unit_tests"),
     }
     for name, made in functions.items():
@@ -410,7 +411,8 @@ def test_every_function_and_argument_is_registered_with_its_words(engine: Engine
         if made.calls("withCachePolicy")
     }
     resolving = ("build", "layer", "binary", "toolchain", "components", "lock", "bundle", "verify")
-    assert policies == dict.fromkeys(resolving, "PerSession")
+    doing = ("publish", "release", "bench")
+    assert policies == {**dict.fromkeys(resolving, "PerSession"), **dict.fromkeys(doing, "Never")}
     (constructor,) = typed.calls("withConstructor")
     (config,) = constructor.arguments["function"].calls("withArg")
     assert config.arguments["defaultPath"] == "/config"

@@ -17,7 +17,7 @@ from pipeline.naming import LayerArn, layer_words
 from pipeline.publish.row import ForeignRow, Row, Rows, base_layer_arn
 
 # What a row of the same layer and content in another region knows, and AWS does not.
-_TOLD = ("upstream_repository", "upstream_ref", "upstream_commit", "ocelot")
+_TOLD = ("upstream_repository", "upstream_ref", "upstream_commit", "ocelot", "benched")
 NAMELESS = "its name tells of no distribution that is known"
 _SHOWN = 12
 

@@ -1,0 +1,148 @@
+"""What Lambda says to an extension, as AWS documents it. Pure.
+
+Extensions API: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
+Telemetry API: https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+# A JSON object.
+Document = dict[str, Any]
+
+INVOKE, SHUTDOWN = "INVOKE", "SHUTDOWN"
+EVENTS = (INVOKE, SHUTDOWN)
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+FUNCTION = "bench"
+VERSION = "$LATEST"
+HANDLER = "function.handler"
+MEMORY_MB = 1769
+
+_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{FUNCTION}"
+_TRACE = "X-Amzn-Trace-Id"
+_ON_DEMAND = {"initializationType": "on-demand", "phase": "init"}
+
+
+def registered(*, with_account: bool) -> Document:
+    """The answer to `register`.
+
+    Args:
+        with_account: whether the extension asked for it by `Lambda-Extension-Accept-Feature`.
+    """
+    answer = {"functionName": FUNCTION, "functionVersion": VERSION, "handler": HANDLER}
+    return {**answer, "accountId": ACCOUNT} if with_account else answer
+
+
+def refusal(kind: str, message: str) -> Document:
+    """What comes with a status of 400 or 403."""
+    return {"errorType": kind, "errorMessage": message}
+
+
+def invoke_event(request: str, *, deadline: int) -> Document:
+    """The answer to `event/next` at an invocation.
+
+    Args:
+        request: its id, a UUID.
+        deadline: when the function times out, in milliseconds since 1970.
+    """
+    return {
+        "eventType": INVOKE,
+        "deadlineMs": deadline,
+        "requestId": request,
+        "invokedFunctionArn": _ARN,
+        "tracing": {"type": _TRACE, "value": _trace(request)},
+    }
+
+
+def shutdown_event(*, deadline: int) -> Document:
+    """The answer to `event/next` at the end; in practice the reason is in small letters."""
+    return {"eventType": SHUTDOWN, "shutdownReason": "spindown", "deadlineMs": deadline}
+
+
+def telemetry(kind: str, record: Document | str, *, now: float) -> Document:
+    """An event of the Telemetry API; time in UTC with milliseconds.
+
+    Args:
+        kind: such as `platform.start`, `function`, `extension`.
+        record: a log line for `function` and `extension`.
+        now: seconds since 1970.
+    """
+    moment = datetime.fromtimestamp(now, tz=UTC).isoformat(timespec="milliseconds")
+    return {"time": moment.replace("+00:00", "Z"), "type": kind, "record": record}
+
+
+def init_start() -> Document:
+    """The record of `platform.initStart`."""
+    return {
+        **_ON_DEMAND,
+        "runtimeVersion": "provided:al2023.v1",
+        "runtimeVersionArn": f"arn:aws:lambda:{REGION}::runtime:bench",
+        "functionName": FUNCTION,
+        "functionVersion": VERSION,
+        "instanceMaxMemory": MEMORY_MB * 1024 * 1024,
+    }
+
+
+def init_runtime_done() -> Document:
+    """The record of `platform.initRuntimeDone`."""
+    return {**_ON_DEMAND, "status": "success"}
+
+
+def init_report(milliseconds: float) -> Document:
+    """The record of `platform.initReport`."""
+    return {**_ON_DEMAND, "status": "success", "metrics": {"durationMs": round(milliseconds, 3)}}
+
+
+def subscribed(name: str, types: list[str]) -> Document:
+    """The record of `platform.telemetrySubscription`."""
+    return {"name": name, "state": "Subscribed", "types": types}
+
+
+def start(request: str) -> Document:
+    """The record of `platform.start`."""
+    return {"requestId": request, "version": VERSION, "tracing": _context(request)}
+
+
+def runtime_done(request: str, milliseconds: float) -> Document:
+    """The record of `platform.runtimeDone`."""
+    return {
+        "requestId": request,
+        "status": "success",
+        "tracing": _context(request),
+        "metrics": {"durationMs": round(milliseconds, 3), "producedBytes": 2},
+    }
+
+
+def report(request: str, milliseconds: float, *, memory: int) -> Document:
+    """The record of `platform.report`.
+
+    Args:
+        request: the invocation's id.
+        milliseconds: until the last extension was done.
+        memory: the most that was in use, in bytes.
+    """
+    return {
+        "requestId": request,
+        "status": "success",
+        "tracing": _context(request),
+        "metrics": {
+            "durationMs": round(milliseconds, 3),
+            "billedDurationMs": int(-(-milliseconds // 1)),
+            "memorySizeMB": MEMORY_MB,
+            "maxMemoryUsedMB": memory // (1024 * 1024),
+        },
+    }
+
+
+def _trace(request: str) -> str:
+    digits = request.replace("-", "")
+    return f"Root=1-{digits[:8]}-{digits[8:]};Parent={digits[16:]};Sampled=1"
+
+
+def _context(request: str) -> Document:
+    span = request.replace("-", "")[16:]
+    return {"spanId": span, "type": _TRACE, "value": _trace(request)}

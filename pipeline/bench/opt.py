@@ -1,0 +1,121 @@
+"""A layer on disk, as a function finds it under /opt: unpacked, and read-only."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import tempfile
+import zipfile
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pipeline.build.zip import Entry
+from pipeline.errors import UsageError, quoted
+from pipeline.files import told_write_errors
+from pipeline.supply.layerfile import CONFIGS, LayerFile, open_layer
+
+EXTENSIONS = "extensions/"
+CONFIG = f"{CONFIGS}config.yaml"
+_WRITE = 0o222
+_HINT = "give a zip that `ocelot build` made"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A layer that is to be tried.
+
+    Attributes:
+        path: of the zip.
+        opened: what is in it.
+    """
+
+    path: Path
+    opened: LayerFile
+
+    @property
+    def extensions(self) -> tuple[Entry, ...]:
+        """The files that Lambda starts: those in `extensions/`, not deeper."""
+        return tuple(
+            entry
+            for entry in self.opened.entries
+            if entry.name.startswith(EXTENSIONS) and "/" not in entry.name[len(EXTENSIONS) :]
+        )
+
+    @property
+    def config(self) -> bytes | None:
+        """Its own collector config; None where it has none."""
+        found = (entry.content for entry in self.opened.entries if entry.name == CONFIG)
+        return next(found, None)
+
+
+def read_layer(path: Path) -> Layer:
+    """Open a layer's zip and check that it can be unpacked.
+
+    Raises:
+        UsageError: it cannot be read, is no layer, or has paths or links that lead out of it.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=_HINT) from error
+    opened = open_layer(content, file=path.name)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for info in archive.infolist():
+            _check(info, path.name)
+    return Layer(path=path, opened=opened)
+
+
+def _check(info: zipfile.ZipInfo, file: str) -> None:
+    named = f"{file}: {quoted(info.filename)}"
+    parts = PurePosixPath(info.filename).parts
+    if info.filename.startswith("/") or ".." in parts or "\\" in info.filename or not parts:
+        raise UsageError(f"{named} leads out of the layer", hint=_HINT)
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise UsageError(f"{named} is a link", hint=_HINT)
+
+
+@contextmanager
+def unpacked(layer: Layer) -> Generator[Path]:
+    """The layer's folder, until the context ends; nobody but root can write in it.
+
+    Raises:
+        OutputError: there is no room for it.
+    """
+    with tempfile.TemporaryDirectory(prefix="ocelot-bench-") as temporary:
+        root = Path(temporary) / "opt"
+        with told_write_errors(Path(temporary)):
+            for entry in layer.opened.entries:
+                path = root / entry.name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(entry.content)
+                path.chmod(entry.mode & ~_WRITE | stat.S_IRUSR)
+        _set_folders(root, 0o555)
+        try:
+            yield root
+        finally:
+            _set_folders(root, 0o755)  # or it cannot be removed
+
+
+def _set_folders(root: Path, mode: int) -> None:
+    for folder, _names, _files in os.walk(root):
+        Path(folder).chmod(mode)
+
+
+def marks(root: Path) -> Mapping[str, tuple[int, int, int]]:
+    """Size, time and mode of everything in a folder, by path: they tell whether it was changed."""
+    return {
+        path.relative_to(root).as_posix(): (found.st_size, found.st_mtime_ns, found.st_mode)
+        for path in sorted(root.rglob("*"))
+        for found in (path.lstat(),)
+    }
+
+
+def changed(before: Mapping[str, tuple[int, int, int]], root: Path) -> tuple[str, ...]:
+    """The paths that are not as they were."""
+    now = marks(root)
+    return tuple(
+        sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    )

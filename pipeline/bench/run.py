@@ -1,0 +1,292 @@
+"""The bench from end to end: what `ocelot bench`, the gate and their Dagger twin call."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import socket
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from pipeline.bench.collector_config import needs_credentials
+from pipeline.bench.components import holders, missing_components
+from pipeline.bench.faults import Fault, FaultError
+from pipeline.bench.figures import Figures, figures
+from pipeline.bench.lambda_api import HOST
+from pipeline.bench.machine import EMULATORS
+from pipeline.bench.opt import Layer, read_layer, unpacked
+from pipeline.bench.otlp import Endpoint, endpoint
+from pipeline.bench.sandbox import Function, function
+from pipeline.bench.start import Limits, Measured, Subject, cold_start
+from pipeline.bench.subject import Place, Prepared, Wishes, inspected, prepared
+from pipeline.config import Config
+from pipeline.errors import BenchError, UsageError
+from pipeline.model import Architecture
+from pipeline.progress import Progress, Silence
+
+_SANDBOX_NAME = "sandbox.localdomain"
+
+
+class Status(StrEnum):
+    """What came of a layer."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a user asks for.
+
+    Attributes:
+        zips: the layers; with several, their starts alternate.
+        config: tells what distributions and custom components there are.
+        starts: cold starts of each.
+        invocations: in each start.
+        collector_config: a collector's config of the user's, which must be accepted.
+        environment: variables of the function's own.
+        limits: how long things may take.
+    """
+
+    zips: tuple[Path, ...]
+    config: Config
+    starts: int = 5
+    invocations: int = 10
+    collector_config: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What came of a layer.
+
+    Attributes:
+        path: of the zip.
+        emulated: whether it ran under qemu, so that its figures say little.
+        reason: why it was skipped.
+        fault: why it failed.
+        figures: of its starts; None where there are none.
+        notes: what the user should know.
+    """
+
+    path: Path
+    sha256: str
+    size: int
+    unzipped_size: int
+    architecture: Architecture | None
+    status: Status
+    emulated: bool = False
+    reason: str = ""
+    fault: FaultError | None = None
+    figures: Figures | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(kw_only=True)
+class _Trial:
+    """A layer while it is tried."""
+
+    layer: Layer
+    prepared: Prepared
+    measured: list[Measured] = field(default_factory=list[Measured])
+    fault: FaultError | None = None
+    notes: list[str] = field(default_factory=list[str])
+
+    @property
+    def goes_on(self) -> bool:
+        return self.fault is None and not self.prepared.skipped
+
+    @property
+    def subject(self) -> Subject:
+        assert self.prepared.subject is not None  # noqa: S101  or it would not go on
+        return self.prepared.subject
+
+    def result(self) -> Result:
+        opened = self.layer.opened
+        skipped = self.prepared.skipped
+        status = Status.SKIPPED if skipped else Status.PASSED
+        return Result(
+            path=self.layer.path,
+            sha256=opened.sha256,
+            size=opened.size,
+            unzipped_size=opened.unzipped_size,
+            architecture=self.prepared.architecture,
+            status=Status.FAILED if self.fault else status,
+            emulated=self.prepared.emulated,
+            reason=skipped,
+            fault=self.fault,
+            figures=figures(self.measured),
+            notes=(*self.prepared.notes, *self.notes),
+        )
+
+
+async def bench(request: Request, progress: Progress | None = None) -> tuple[Result, ...]:
+    """Try layers and measure them, one start of each after the other.
+
+    Raises:
+        UsageError: a zip or config cannot be read.
+        BenchError: the bench itself cannot run.
+    """
+    progress = progress or Silence()
+    layers = [read_layer(path) for path in request.zips]
+    found = [inspected(layer) for layer in layers]
+    wishes = Wishes(
+        config=request.config,
+        collector_config=_read_user(request.collector_config),
+        environment=request.environment,
+    )
+    by_grpc = any(each.exports_by_grpc for each in found)
+    with ExitStack() as folders:
+        scratch = Path(folders.enter_context(tempfile.TemporaryDirectory(prefix="ocelot-bench-")))
+        async with endpoint(with_grpc=by_grpc) as target:
+            place = _here(target)
+            trials: list[_Trial] = []
+            for number, (layer, inside) in enumerate(zip(layers, found, strict=True)):
+                progress.begin(layer.path.name, "unpack")
+                root, own = folders.enter_context(unpacked(layer)), scratch / str(number)
+                ready = prepared(layer, inside, root, own, place=place, wishes=wishes)
+                trials.append(_Trial(layer=layer, prepared=ready, fault=ready.fault))
+            if any(each.goes_on for each in trials):
+                async with function() as sender:
+                    await _Bench(request, sender, target, progress).run(trials)
+    results = tuple(each.result() for each in trials)
+    for each in results:
+        progress.end(each.path.name, each.status)
+    return results
+
+
+def _read_user(path: Path | None) -> bytes | None:
+    try:
+        return path.read_bytes() if path else None
+    except OSError as error:
+        hint = "name a collector's config"
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
+
+
+def _here(target: Endpoint) -> Place:
+    return Place(
+        machine=platform.machine() if _is_linux() else platform.system(),
+        emulators=_emulators(),
+        has_sandbox_name=_has_sandbox_name(),
+        http=target.http,
+        grpc=target.grpc,
+    )
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """What all starts share."""
+
+    request: Request
+    sender: Function
+    target: Endpoint
+    progress: Progress
+
+    async def run(self, trials: Sequence[_Trial]) -> None:
+        """First what each config comes to, then the starts, in turns."""
+        for each in trials:
+            if each.goes_on:
+                self.progress.begin(each.layer.path.name, "its own config")
+                await self._try_own_config(each)
+                await self._try_user_config(each)
+        for number in range(self.request.starts):
+            for each in trials:
+                if each.goes_on:
+                    start = f"start {number + 1} of {self.request.starts}"
+                    self.progress.begin(each.layer.path.name, start)
+                    await self._start(each)
+
+    async def _start(self, trial: _Trial) -> None:
+        outcome = await cold_start(
+            trial.subject,
+            self.request.invocations,
+            function=self.sender,
+            received=self.target.received,
+            limits=self.request.limits,
+        )
+        if isinstance(outcome, Measured):
+            trial.measured.append(outcome)
+        else:
+            trial.fault = outcome
+
+    async def _try_own_config(self, trial: _Trial) -> None:
+        """A function may bring a config of its own, so that this ends in a note."""
+        own = trial.prepared.own
+        if own is None:
+            return
+        if missing := missing_components(own.content, trial.prepared.components):
+            names = ", ".join(str(each) for each in missing)
+            trial.notes.append(f"its own config.yaml does not start: the layer has no {names}")
+        elif fetched := needs_credentials(own.content):
+            told = f"its own config.yaml was not started: {fetched} takes credentials"
+            trial.notes.append(told)
+        else:
+            outcome = await cold_start(own.subject, 0, limits=self.request.limits)
+            if isinstance(outcome, FaultError):
+                last = outcome.details[-1] if outcome.details else str(outcome)
+                trial.notes.append(f"its own config.yaml does not start here: {last}")
+
+    async def _try_user_config(self, trial: _Trial) -> None:
+        user = trial.prepared.user
+        if user is None:
+            return
+        outcome = await cold_start(user.subject, 0, limits=self.request.limits)
+        if isinstance(outcome, Measured):
+            trial.notes.append("the config given is accepted")
+            return
+        missing = missing_components(user.content, trial.prepared.components)
+        if not missing:
+            trial.fault = outcome
+            return
+        told: list[str] = []
+        for each in missing:
+            where = ", ".join(holders(each, self.request.config))
+            told.append(f"{each}: {f'in {where}' if where else 'in no distribution'}")
+        trial.fault = FaultError(Fault.MISSING_COMPONENTS, trial.layer.path.name, told)
+
+
+def _is_linux() -> bool:
+    """Whether this machine runs what Lambda runs; there is no emulator for other systems."""
+    return platform.system() == "Linux"
+
+
+def _emulators() -> dict[Architecture, str]:
+    """Programs that run another machine's executables, where they are installed."""
+    if not _is_linux():
+        return {}
+    found = {
+        each: next(filter(None, map(shutil.which, names)), None)
+        for each, names in EMULATORS.items()
+    }
+    return {each: path for each, path in found.items() if path}
+
+
+def _has_sandbox_name() -> bool:
+    """Whether the name under which extensions listen in Lambda is this machine's."""
+    try:
+        return socket.gethostbyname(_SANDBOX_NAME) == HOST
+    except OSError:
+        return False
+
+
+def check_results(results: Sequence[Result]) -> None:
+    """Fail where a layer does.
+
+    Raises:
+        BenchError: with the fault; of several, all of them.
+    """
+    faults = [each.fault for each in results if each.fault]
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        raise BenchError(
+            f"{len(faults)} of {len(results)} layers fail",
+            hint="; ".join(dict.fromkeys(each.hint for each in faults)),
+            details=tuple(line for each in faults for line in (str(each), *each.details)),
+        )

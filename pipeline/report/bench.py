@@ -1,0 +1,179 @@
+"""What came of the bench: a table, bars, Markdown, JSON.
+
+Figures are a median, with the least and the most in brackets.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.bench.figures import MEMORY_SIZES, Figures, Spread
+from pipeline.bench.run import Result, Status
+from pipeline.build.limits import megabytes
+
+_BAR = 40
+ESTIMATE = "estimated from the CPU time: share of one vCPU = MB / 1,769"
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A figure by its name in `Figures`, how it is shown, and whether it is worth a bar."""
+
+    title: str
+    name: str
+    shown: Callable[[float], str]
+    bar: bool = False
+
+    def of(self, found: Figures | None) -> Spread | None:
+        """The figure; None where there is none."""
+        return getattr(found, self.name) if found else None
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"
+
+
+def _memory(size: float) -> str:
+    return f"{size / 2**20:.1f} MiB"
+
+
+_ROWS = (
+    _Row("CPU to ready", "cpu", _milliseconds, bar=True),
+    _Row("time to ready", "wall", _milliseconds),
+    _Row("time to first export", "first_export", _milliseconds),
+    _Row("memory when ready", "rss", _memory, bar=True),
+    _Row("most memory", "peak", _memory, bar=True),
+    _Row("CPU of an invocation", "invocation_cpu", _milliseconds, bar=True),
+    _Row("time added to one", "invocation_wall", _milliseconds),
+    _Row("SHUTDOWN to end", "shutdown", _milliseconds),
+)
+_SYMBOLS = {Status.PASSED: "passed", Status.FAILED: "FAILED", Status.SKIPPED: "skipped"}
+
+
+def bench_table(results: Sequence[Result]) -> Table:
+    """A column for each layer, a row for each figure."""
+    table = Table(title="median (least to most)", title_justify="left")
+    table.add_column("", no_wrap=True)
+    names = labels(results)
+    for name in names:
+        table.add_column(Text(name), justify="right", overflow="fold")
+    for cells in _cells(results):
+        table.add_row(*cells)
+    return table
+
+
+def labels(results: Sequence[Result]) -> list[str]:
+    """What the layers are called: by their files, with as many folders as tell them apart."""
+    paths = [each.path.absolute().parts for each in results]
+    for count in range(1, max(map(len, paths), default=1)):
+        names = ["/".join(each[-count:]) for each in paths]
+        if len(set(names)) == len(names):
+            return names
+    return [str(each.path) for each in results]
+
+
+def _cells(results: Sequence[Result]) -> Iterator[list[str]]:
+    """The table's rows; the first cell tells what it is."""
+    shown = [each.figures for each in results]
+    yield ["result", *(_SYMBOLS[each.status] for each in results)]
+    yield ["zip", *(megabytes(each.size) for each in results)]
+    yield ["cold starts", *(str(each.starts) if each else "" for each in shown)]
+    for row in _ROWS:
+        yield [row.title, *(_cell(row, each) for each in shown)]
+    for at, size in enumerate(MEMORY_SIZES):
+        told = [f"≈ {_milliseconds(each.init[at][1])}" if each else "" for each in shown]
+        yield [f"init at {size:,} MB *", *told]
+    yield ["items sent and received", *(f"{each.items:,}" if each else "" for each in shown)]
+
+
+def _cell(row: _Row, found: Figures | None) -> str:
+    spread = row.of(found)
+    if spread is None:
+        return ""
+    figures = row.shown(spread.least).rsplit(" ", 1)[0], row.shown(spread.most).rsplit(" ", 1)[0]
+    return f"{row.shown(spread.median)} ({figures[0]} to {figures[1]})"
+
+
+def bench_lines(results: Sequence[Result]) -> Iterator[Text]:
+    """What the table does not say."""
+    if any(each.figures for each in results):
+        yield Text(f"* {ESTIMATE}")
+    for name, each in zip(labels(results), results, strict=True):
+        if each.status is Status.SKIPPED:
+            yield Text(f"{name} was skipped: {each.reason}")
+        if each.emulated:
+            yield Text(f"{name} ran under qemu: its figures say little")
+        for note in each.notes:
+            yield Text(f"{name}: {note}")
+
+
+def bench_bars(results: Sequence[Result]) -> Iterator[Text]:
+    """Each figure of the last layer as a bar below those of the others, with their ratios."""
+    *others, last = results
+    names = labels(results)
+    width = max(map(len, names))
+    for row in _ROWS:
+        base = row.of(last.figures)
+        if not row.bar or base is None:
+            continue
+        spreads = [row.of(each.figures) for each in (*others, last)]
+        most = max(each.median for each in spreads if each)
+        yield Text(row.title, style="bold")
+        for at, (name, each) in enumerate(zip(names, spreads, strict=True)):
+            if each:
+                bar = "█" * max(1, round(_BAR * each.median / most)) if most else ""
+                is_other = at < len(others)
+                ratio = (
+                    f", {each.median / base.median:.2f} times" if is_other and base.median else ""
+                )
+                yield Text(f"  {name:<{width}} {bar} {row.shown(each.median)}{ratio}")
+
+
+def bench_markdown(results: Sequence[Result]) -> str:
+    """The table for a GitHub job summary."""
+    lines = ["### Does it run?", "", f"| | {' | '.join(labels(results))} |"]
+    lines.append(f"|{'---|' * (len(results) + 1)}")
+    lines += [f"| {' | '.join(cells)} |" for cells in _cells(results)]
+    lines += ["", *(f"- {line.plain}" for line in bench_lines(results))]
+    lines += [f"- **{each.fault}**" for each in results if each.fault]
+    return "\n".join(lines) + "\n"
+
+
+def bench_json(results: Sequence[Result], *, against: bool) -> str:
+    """All of it, in seconds and bytes; with `against`, the last layer is what the others face."""
+    layers = [_data(each) for each in results]
+    other = layers.pop() if against else None
+    document = {"layers": layers, "against": other, "init": ESTIMATE}
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _data(result: Result) -> dict[str, Any]:
+    fault = result.fault
+    figures = asdict(result.figures) if result.figures else None
+    if figures:
+        figures["init"] = [{"memory_mb": mb, "seconds": took} for mb, took in figures["init"]]
+    return {
+        "file": result.path.name,
+        "sha256": result.sha256,
+        "size": result.size,
+        "unzipped_size": result.unzipped_size,
+        "architecture": str(result.architecture) if result.architecture else None,
+        "status": str(result.status),
+        "reason": result.reason,
+        "emulated": result.emulated,
+        "fault": fault
+        and {
+            "kind": str(fault.fault),
+            "message": str(fault),
+            "details": list(fault.details),
+            "next": fault.hint,
+        },
+        "figures": figures,
+        "notes": list(result.notes),
+    }

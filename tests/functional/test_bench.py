@@ -1,0 +1,419 @@
+"""`ocelot bench`: the sample's layer passes; layers broken on purpose fail, each for its reason."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import signal
+import stat
+import subprocess
+import time
+import zipfile
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import broken_layers as made
+import pytest
+from runs import CONFIG, OCELOT, Built, Ocelot, Ran, environment
+
+from pipeline import project
+from pipeline.bench.faults import Fault, FaultError
+from pipeline.bench.machine import EMULATORS
+from pipeline.bench.run import Request, Result, Status, bench, check_results
+from pipeline.bench.start import Limits
+from pipeline.build.zip import Entry
+from pipeline.config import load_config
+from pipeline.errors import BenchError, UsageError
+
+OURS = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "")
+OTHER = "arm64" if OURS == "amd64" else "amd64"
+pytestmark = pytest.mark.skipif(not OURS, reason=f"no layer runs on {platform.machine()}")
+
+QUICK = Limits(init=4.0, shutdown=1.0, invoke=2.0)
+
+
+def tried(*zips: Path, limits: Limits | None = None, **more: Any) -> tuple[Result, ...]:  # noqa: ANN401
+    """What came of layers; one start and two invocations unless more is asked for."""
+    asked = Request(zips=zips, config=load_config(CONFIG), starts=1, invocations=2)
+    request = replace(asked, limits=limits or Limits(), **more)
+    return anyio.run(partial(bench, request))
+
+
+def fault_of(zipped: Path, *, limits: Limits | None = None, **more: Any) -> FaultError:  # noqa: ANN401
+    (result,) = tried(zipped, limits=limits, **more)
+    assert result.status is Status.FAILED, result
+    assert result.fault is not None
+    return result.fault
+
+
+def own_zip(built: Built) -> Path:
+    return built.folder / f"collector-{OURS}-minimal.zip"
+
+
+def data(ran: Ran) -> Any:  # noqa: ANN401
+    return json.loads(ran.out)
+
+
+def test_the_sample_passes_and_is_measured(built: Built, ocelot: Ocelot) -> None:
+    ran = ocelot("bench", own_zip(built), "--starts", "2", "--invocations", "3", "--json")
+    assert ran.code == 0, ran.err
+    (layer,) = data(ran)["layers"]
+    assert (layer["status"], layer["fault"], layer["notes"]) == ("passed", None, [])
+    assert (layer["architecture"], layer["emulated"]) == (OURS, False)
+    assert layer["size"] == own_zip(built).stat().st_size
+    figures = layer["figures"]
+    assert (figures["starts"], figures["items"]) == (2, 2 * 3 * 10)
+    for name in ("cpu", "wall", "first_export", "rss", "peak", "invocation_cpu", "shutdown"):
+        spread = figures[name]
+        assert 0 < spread["least"] <= spread["median"] <= spread["most"], name
+    assert figures["peak"]["median"] >= figures["rss"]["median"]
+    by_size = {each["memory_mb"]: each["seconds"] for each in figures["init"]}
+    assert by_size[1769] == figures["cpu"]["median"]
+    assert by_size[128] == pytest.approx(by_size[1769] * 1769 / 128)
+
+
+def test_nothing_is_lost_in_200_invocations(built: Built) -> None:
+    (result,) = tried(own_zip(built), invocations=200, limits=Limits(freeze=0.002))
+    assert result.status is Status.PASSED, result.fault and result.fault.text()
+    assert result.figures is not None
+    assert result.figures.items == 200 * 10
+
+
+def test_the_table_and_the_bars_tell_of_both_layers(built: Built, ocelot: Ocelot) -> None:
+    copy = shutil.copy(own_zip(built), built.folder.parent / f"other-{OURS}-copy.zip")
+    command = ("bench", own_zip(built), "--against", copy, "--starts", "1", "--invocations", "2")
+    ran = ocelot(*command)
+    assert ran.code == 0, ran.err
+    for word in ("CPU to ready", "SHUTDOWN to end", "init at 128 MB", "estimated", "times"):
+        assert word in ran.out
+    assert ran.out.count("█") >= 8
+    ran = ocelot(*command, "--json")
+    assert data(ran)["against"]["file"] == Path(copy).name
+    assert len(data(ran)["layers"]) == 1
+
+
+@pytest.mark.skipif(
+    any(map(shutil.which, EMULATORS["arm64" if OURS == "amd64" else "amd64"])),  # pyright: ignore[reportArgumentType]
+    reason="qemu-user runs it",
+)
+def test_a_layer_for_another_machine_is_skipped_with_the_reason(
+    built: Built, ocelot: Ocelot
+) -> None:
+    ran = ocelot("bench", built.folder / f"collector-{OTHER}-minimal.zip")
+    assert ran.code == 0, ran.err
+    assert "qemu" in ran.out
+    assert "was skipped" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("content", "fault", "words"),
+    [
+        (made.NEVER_REGISTERS, Fault.NEVER_REGISTERS, ""),
+        (made.EXITS_AT_ONCE, Fault.EXITS_AT_ONCE, "exit code 3\ncannot go on"),
+        (made.HANGS_IN_INIT, Fault.HANGS_IN_INIT, ""),
+        (made.PANICS, Fault.PANICS, "panic: runtime error"),
+        (made.REPORTS_AN_ERROR, Fault.REFUSES_CONFIG, "it reported Collector.BadConfig"),
+        (made.IGNORES_SHUTDOWN, Fault.IGNORES_SHUTDOWN, "after SHUTDOWN"),
+        (made.HANGS_IN_INVOKE, Fault.HANGS_IN_INVOKE, "in invocation 1"),
+        (made.EXITS_IN_INVOKE, Fault.EXITS_IN_INVOKE, "exit code 4 in invocation 1"),
+        (made.WRITES_TO_LAYER, Fault.WRITES_TO_LAYER, "state"),
+        (made.NO_INTERPRETER, Fault.NO_ELF, "No such file"),
+        (b"no program at all", Fault.NO_ELF, "no progr"),
+    ],
+)
+def test_a_broken_layer_fails_for_its_reason(
+    content: bytes, fault: Fault, words: str, tmp_path: Path
+) -> None:
+    found = fault_of(made.layer(tmp_path / "broken.zip", content), limits=QUICK)
+    assert found.fault is fault, found.text()
+    assert words in "\n".join(found.details)
+    assert "broken.zip" in str(found)
+    assert found.hint
+
+
+def test_a_script_that_behaves_passes(tmp_path: Path) -> None:
+    (result,) = tried(made.layer(tmp_path / "well.zip", made.WELL))
+    assert result.status is Status.PASSED, result.fault
+
+
+def test_a_file_that_is_not_executable_is_not_started(tmp_path: Path) -> None:
+    found = fault_of(made.layer(tmp_path / "a.zip", made.WELL, mode=0o644))
+    assert (found.fault, found.details) == (Fault.NOT_EXECUTABLE, ("its mode in the zip is 0644",))
+
+
+def test_a_binary_for_another_machine_than_the_layer_says(built: Built, tmp_path: Path) -> None:
+    wrong = tmp_path / f"collector-{OURS}-minimal.zip"
+    shutil.copy(built.folder / f"collector-{OTHER}-minimal.zip", wrong)
+    found = fault_of(wrong)
+    assert found.fault is Fault.WRONG_ARCHITECTURE
+    assert found.details == (f"its machine is {OTHER}; the layer is for {OURS}",)
+
+
+def test_a_failing_layer_is_told_with_its_own_exit_code(tmp_path: Path, ocelot: Ocelot) -> None:
+    zipped = made.layer(tmp_path / "broken.zip", made.EXITS_AT_ONCE)
+    ran = ocelot("bench", zipped, "--json")
+    assert ran.code == 15
+    (layer,) = data(ran)["layers"]
+    assert layer["status"] == "failed"
+    assert layer["fault"]["kind"] == "exits at once"
+    assert "cannot go on" in layer["fault"]["details"]
+    assert "broken.zip: extensions/collector exits at once" in ran.err
+    assert "next:" in ran.err
+
+
+def test_one_bad_layer_does_not_keep_the_others_from_being_tried(tmp_path: Path) -> None:
+    bad = made.layer(tmp_path / "bad.zip", made.EXITS_AT_ONCE)
+    worse = made.layer(tmp_path / "worse.zip", b"nothing")
+    good = made.layer(tmp_path / "good.zip", made.WELL)
+    results = tried(bad, worse, good)
+    assert [each.status for each in results] == [Status.FAILED, Status.FAILED, Status.PASSED]
+    with pytest.raises(BenchError, match="2 of 3 layers fail"):
+        check_results(results)
+
+
+def test_an_extension_finds_lambdas_environment_and_nothing_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "ours")
+    monkeypatch.setenv("OCELOT_SECRET", "ours")
+    content = made.script("print(json.dumps(dict(os.environ))); sys.exit(1)")
+    found = fault_of(
+        made.layer(tmp_path / "a.zip", content), environment={"LEVEL": "debug", "TZ": "Europe/Rome"}
+    )
+    env = json.loads(found.details[-1])
+    assert "ours" not in env.values()
+    assert (env["AWS_LAMBDA_FUNCTION_NAME"], env["LEVEL"]) == ("bench", "debug")
+    assert env["AWS_LAMBDA_INITIALIZATION_TYPE"] == "on-demand"
+    assert not set(env) & {"HOME", "USER", "_HANDLER", "LAMBDA_TASK_ROOT", "OCELOT_SECRET"}
+
+
+def test_cpu_time_is_what_was_spent_and_not_what_was_waited(tmp_path: Path) -> None:
+    busy = made.script("while time.process_time() < 0.4: pass\nregister(); live()")
+    idle = made.script("time.sleep(0.4); register(); live()")
+    spent, waited = tried(
+        made.layer(tmp_path / "busy.zip", busy), made.layer(tmp_path / "idle.zip", idle)
+    )
+    assert spent.figures is not None
+    assert waited.figures is not None
+    assert spent.figures.cpu.median >= 0.4
+    assert waited.figures.wall.median >= 0.4
+    assert waited.figures.cpu.median < spent.figures.cpu.median
+
+
+def test_every_extension_of_a_layer_is_started(tmp_path: Path) -> None:
+    second = Entry(name="extensions/second", content=made.EXITS_AT_ONCE, mode=0o755)
+    found = fault_of(made.layer(tmp_path / "two.zip", made.WELL, more=(second,)))
+    assert str(found) == "two.zip: extensions/second exits at once"
+
+
+def test_children_of_an_extension_end_with_it(tmp_path: Path) -> None:
+    content = made.script("""
+        import subprocess
+        child = subprocess.Popen(["/bin/sleep", "600"], stdout=subprocess.DEVNULL)
+        print(child.pid, flush=True)
+        time.sleep(60)
+    """)
+    found = fault_of(made.layer(tmp_path / "a.zip", content), limits=QUICK)
+    assert not runs(int(found.details[-1]))
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there and is more than an entry that nobody has read."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return text.rpartition(")")[2].split()[0] != "Z"
+
+
+def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    content = made.script(f"""
+        register()
+        next_event()
+        with open({str(note)!r}, "w") as file:
+            file.write(str(os.getpid()))
+        os.rename({str(note)!r}, {str(note) + ".whole"!r})
+        time.sleep(60)
+    """)
+    zipped = made.layer(tmp_path / "a.zip", content)
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    env = {**environment(tmp_path / "cache"), "TMPDIR": str(temporary)}
+    process = subprocess.Popen(
+        [str(OCELOT), "bench", str(zipped), "--config", str(CONFIG)],
+        env=env,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        whole = note.with_suffix(".whole")
+        for _ in range(600):
+            if whole.exists() or process.poll() is not None:
+                break
+            time.sleep(0.05)
+        assert whole.exists()
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130, told
+    assert not runs(int(whole.read_text()))
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.fixture(scope="session")
+def edited(tmp_path_factory: pytest.TempPathFactory, built: Built) -> Any:  # noqa: ANN401
+    """Builds the sample with an edit of one of its files; its layer for this machine."""
+
+    def build(name: str, file: str, edits: dict[str, str]) -> Path:
+        root = tmp_path_factory.mktemp(name)
+        source = root / "upstream"
+        shutil.copytree(project.sample_upstream(), source)
+        path = source / "collector" / file
+        text = path.read_text(encoding="utf-8")
+        for old, new in edits.items():
+            assert text.count(old) == 1
+            text = text.replace(old, new)
+        path.write_text(text, encoding="utf-8")
+        command = [OCELOT, "build", "-d", "minimal", "-a", OURS, "-r", source, "-o", root / "dist"]
+        done = subprocess.run(
+            [*map(str, command), "--config", str(CONFIG), "--engine", "host"],
+            env=environment(built.cache),
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return root / "dist" / f"collector-{OURS}-minimal.zip"
+
+    return build
+
+
+def test_a_collector_that_does_not_flush_loses_the_last_batch(edited: Any) -> None:  # noqa: ANN401
+    ends = "\tlisteners.EnvironmentShutdown()\n"
+    zipped = edited("hasty", "main.go", {ends: f"\tif err == nil {{\n\t\tos.Exit(0)\n\t}}\n{ends}"})
+    # longer than the batch processor waits, so that something arrives before the end
+    found = fault_of(zipped, invocations=10, limits=Limits(freeze=0.05))
+    assert found.fault is Fault.LOSES_LAST_BATCH, found.text()
+    assert "of traces by grpc" in found.text()
+
+
+def test_a_collector_that_drops_something_in_between_loses_data(edited: Any) -> None:  # noqa: ANN401
+    detached, deliver = "\tdetached := context.WithoutCancel(ctx)\n", "// deliver queues one"
+    skip = "\tif skipped.CompareAndSwap(false, true) {\n\t\treturn nil\n\t}\n"
+    zipped = edited(
+        "careless",
+        "processor/decoupleprocessor/processor.go",
+        {
+            detached: f"{detached}{skip}",
+            deliver: f"var skipped atomic.Bool\n\n{deliver}",
+            '\t"time"\n': '\t"sync/atomic"\n\t"time"\n',
+        },
+    )
+    found = fault_of(zipped, invocations=10)
+    assert found.fault is Fault.LOSES_DATA, found.text()
+
+
+COLLECTOR = """\
+receivers: {otlp: {protocols: {http: {endpoint: "localhost:4318"}}}}
+exporters: {EXPORTER: {}}
+service: {pipelines: {traces: {receivers: [otlp], exporters: [EXPORTER]}}}
+"""
+
+
+def test_a_users_config_is_accepted_by_starting_with_it(
+    built: Built, ocelot: Ocelot, tmp_path: Path
+) -> None:
+    config = tmp_path / "collector.yaml"
+    text = COLLECTOR.replace("EXPORTER: {}", 'otlphttp: {endpoint: "${env:WHERE}"}')
+    config.write_text(text.replace("EXPORTER", "otlphttp"))
+    ran = ocelot(
+        *("bench", own_zip(built), "--starts", "1", "--collector-config", config),
+        *("--env", "WHERE=http://127.0.0.1:9"),
+    )
+    assert ran.code == 0, ran.err
+    assert "the config given is accepted" in ran.out
+
+
+def test_what_a_users_config_lacks_is_named_with_who_has_it(
+    built: Built, ocelot: Ocelot, tmp_path: Path
+) -> None:
+    config = tmp_path / "collector.yaml"
+    config.write_text(COLLECTOR.replace("EXPORTER", "awss3"))
+    ran = ocelot("bench", own_zip(built), "--starts", "1", "--collector-config", config)
+    assert ran.code == 15
+    assert "exporter awss3: in full, minimal-s3export" in ran.err
+    config.write_text(COLLECTOR.replace("EXPORTER", "unheardof"))
+    ran = ocelot("bench", own_zip(built), "--starts", "1", "--collector-config", config)
+    assert "exporter unheardof: in full" in ran.err
+
+
+def test_a_users_config_that_is_wrong_otherwise_is_refused_with_the_collectors_words(
+    built: Built, tmp_path: Path
+) -> None:
+    config = tmp_path / "collector.yaml"
+    config.write_text(
+        COLLECTOR.replace("EXPORTER: {}", "otlphttp: {speed: 3}").replace("EXPORTER", "otlphttp")
+    )
+    found = fault_of(own_zip(built), collector_config=config)
+    assert found.fault is Fault.REFUSES_CONFIG
+    assert "speed" in found.text()
+
+
+def test_a_layer_whose_own_config_lacks_something_is_told(built: Built, tmp_path: Path) -> None:
+    """It is no failure: a function may bring a config of its own."""
+    with zipfile.ZipFile(own_zip(built)) as whole:
+        binary = whole.read("extensions/collector")
+    config = COLLECTOR.replace("EXPORTER", "debug").encode()
+    more = (Entry(name="collector-config/config.yaml", content=config),)
+    (result,) = tried(made.layer(tmp_path / "a.zip", binary, more=more))
+    assert result.status is Status.PASSED
+    assert result.notes == ("its own config.yaml does not start: the layer has no exporter debug",)
+
+
+@pytest.mark.parametrize("name", ["../evil", "/evil", "a/../../evil"])
+def test_a_zip_that_leads_out_of_its_folder_is_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as zipped:
+        zipped.writestr("extensions/collector", made.WELL)
+        zipped.writestr(name, b"evil")
+    with pytest.raises(UsageError, match="leads out of the layer"):
+        tried(path)
+
+
+def test_a_zip_with_a_link_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as zipped:
+        zipped.writestr("extensions/collector", made.WELL)
+        link = zipfile.ZipInfo("extensions/link")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        zipped.writestr(link, "/etc/passwd")
+    with pytest.raises(UsageError, match="is a link"):
+        tried(path)
+
+
+def test_a_folder_without_zips_is_told(tmp_path: Path, ocelot: Ocelot) -> None:
+    (tmp_path / "empty").mkdir()
+    ran = ocelot("bench", tmp_path / "empty")
+    assert ran.code == 2
+    assert "there is no zip" in ran.err
+
+
+def test_our_own_settings_of_opentelemetry_have_no_say(built: Built, ocelot: Ocelot) -> None:
+    env = {
+        "OTEL_SDK_DISABLED": "true",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "http_proxy": "http://127.0.0.1:9",
+    }
+    ran = ocelot("bench", own_zip(built), "--starts", "1", "--json", env={**os.environ, **env})
+    assert ran.code == 0, ran.err
+    assert data(ran)["layers"][0]["figures"]["items"] == 100

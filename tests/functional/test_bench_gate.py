@@ -1,0 +1,121 @@
+"""The bench as a gate: nothing is published that does not run, and what was found is recorded."""
+
+from __future__ import annotations
+
+import json
+import platform
+import struct
+from pathlib import Path
+from typing import Any
+
+import broken_layers as made
+import pytest
+from aws_server import ACCOUNT
+from publish_examples import write_manifest
+from publishing import IRELAND, Publishing
+from runs import CONFIG, Built, Ran, run_ocelot
+from unit_examples import layer
+
+from pipeline.build.manifest import FILE_NAME, read_manifest
+from pipeline.naming import layer_arn
+from pipeline.publish.row import Row
+
+OURS = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "")
+pytestmark = pytest.mark.skipif(not OURS, reason=f"no layer runs on {platform.machine()}")
+FILE = f"collector-{OURS}-minimal.zip"
+
+
+def offered(publishing: Publishing, content: bytes) -> Path:
+    """One layer with that extension, and its manifest."""
+    folder = publishing.folder / "own"
+    path = made.layer(folder / FILE, content)
+    write_manifest(folder, [layer(FILE, path.read_bytes())])
+    return folder
+
+
+def publish(publishing: Publishing, zips: Path, *more: str) -> Ran:
+    command = ["publish", zips, "--regions", IRELAND, "--config", CONFIG, *more]
+    return run_ocelot(
+        *command,
+        cache=publishing.folder / "cache",
+        env=publishing.aws.environment(),
+        cwd=publishing.folder,
+    )
+
+
+def noted(folder: Path) -> list[str]:
+    manifest = read_manifest(folder / FILE_NAME)
+    assert manifest is not None
+    return [each.benched for each in manifest.layers]
+
+
+def row_of(publishing: Publishing) -> Row:
+    listed: Any = publishing.client().list_layers()["Layers"]
+    (name,) = [each["LayerName"] for each in listed]
+    row = publishing.registry().row(layer_arn(f"arn:aws:lambda:{IRELAND}:{ACCOUNT}:layer:{name}:1"))
+    assert isinstance(row, Row)
+    return row
+
+
+def test_a_layer_that_does_not_run_is_not_published(publishing: Publishing) -> None:
+    folder = offered(publishing, made.EXITS_AT_ONCE)
+    ran = publish(publishing, folder)
+    assert ran.code == 15
+    assert "extensions/collector exits at once" in ran.err
+    assert publishing.writes() == []
+    assert noted(folder) == ["failed: exits at once"]
+
+
+def test_a_layer_that_runs_is_published_and_that_is_recorded(publishing: Publishing) -> None:
+    folder = offered(publishing, made.WELL)
+    ran = publish(publishing, folder)
+    assert ran.code == 0, ran.err
+    assert "start 1 of 1" in ran.err
+    assert row_of(publishing).benched == "passed"
+    assert noted(folder) == ["passed"]
+    again = publish(publishing, folder)
+    assert again.code == 0, again.err
+    assert "start 1 of 1" not in again.err
+
+
+def test_without_the_bench_it_is_published_and_that_is_recorded(publishing: Publishing) -> None:
+    folder = offered(publishing, made.EXITS_AT_ONCE)
+    ran = publish(publishing, folder, "--no-bench")
+    assert ran.code == 0, ran.err
+    assert "no layer was run on the bench: --no-bench" in ran.err
+    assert row_of(publishing).benched == "skipped: --no-bench"
+    assert noted(folder) == ["skipped: --no-bench"]
+
+
+def test_a_dry_run_runs_nothing(publishing: Publishing) -> None:
+    folder = offered(publishing, made.EXITS_AT_ONCE)
+    ran = publish(publishing, folder, "--dry-run")
+    assert ran.code == 0, ran.err
+    assert noted(folder) == [""]
+
+
+def test_a_layer_that_cannot_be_tried_here_is_published_with_the_reason(
+    publishing: Publishing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # no qemu there
+    other, machine = ("arm64", 0xB7) if OURS == "amd64" else ("amd64", 0x3E)
+    file = f"collector-{other}-minimal.zip"
+    header = b"\x7fELF\x02\x01".ljust(18, b"\0") + struct.pack("<H", machine)
+    folder = publishing.folder / "own"
+    path = made.layer(folder / file, header)
+    write_manifest(folder, [layer(file, path.read_bytes())])
+    ran = publish(publishing, folder)
+    assert ran.code == 0, ran.err
+    assert row_of(publishing).benched.startswith(f"skipped: {other} does not run on ")
+    assert "qemu-user" in ran.err
+
+
+def test_a_build_with_the_bench_notes_that_it_passed(built: Built, tmp_path: Path) -> None:
+    command = ["build", "-d", "minimal", "-a", OURS, "-r", "sample", "-o", tmp_path / "dist"]
+    command += ["--config", CONFIG, "--engine", "host", "--json"]
+    ran = run_ocelot(*command, "--bench", cache=built.cache, cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    assert [each["benched"] for each in json.loads(ran.out)["layers"]] == ["passed"]
+    again = run_ocelot(*command, cache=built.cache, cwd=tmp_path)
+    assert "start 1 of 1" not in again.err
+    assert [each["benched"] for each in again.manifest["layers"]] == ["passed"]

@@ -1,0 +1,251 @@
+"""What arrives, what is lost, and what many starts come to."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.bench import events
+from pipeline.bench.faults import Fault, FaultError
+from pipeline.bench.figures import MEMORY_SIZES, estimated_init, figures, spread
+from pipeline.bench.items import PER_SIGNAL, item_names, loss
+from pipeline.bench.parts import PARTS, check_parts
+from pipeline.bench.run import Result, Status, check_results
+from pipeline.bench.start import Measured
+from pipeline.bench.subscription import BUFFERING, Buffer, subscription
+from pipeline.bench.surroundings import extension_environment
+from pipeline.bench.usage import cpu_seconds, memory_bytes
+from pipeline.errors import BenchError
+from pipeline.model import Architecture
+from pipeline.report.bench import bench_bars, bench_json, bench_lines, bench_markdown, labels
+
+PROTOCOLS, SIGNALS = ("grpc", "http"), ("traces", "metrics", "logs")
+
+
+def sent(invocations: int) -> list[str]:
+    return [name for at in range(invocations) for name in item_names(at, PROTOCOLS, SIGNALS)]
+
+
+def test_the_names_of_items_are_all_different() -> None:
+    names = sent(20)
+    assert len(set(names)) == len(names) == 20 * 2 * sum(PER_SIGNAL.values())
+
+
+def test_nothing_is_lost_where_all_arrived_even_twice_or_more() -> None:
+    assert loss(sent(3), {*sent(3), "from another layer"}) is None
+    assert loss([], set()) is None
+
+
+@given(st.sets(st.sampled_from(sent(4)), min_size=1))
+def test_whatever_does_not_arrive_is_missing(lost: set[str]) -> None:
+    missing = loss(sent(4), set(sent(4)) - lost)
+    assert missing is not None
+    assert missing.lost == tuple(sorted(lost))
+    assert sum(int(words.split(" ")[0]) for words in missing.words()) == len(lost)
+
+
+# What of five invocations is lost, by signal.
+TAILS = (
+    {"traces": {4}, "metrics": {4}, "logs": {4}},
+    {"logs": {2, 3, 4}},
+    {"traces": {2, 3, 4}, "logs": {3, 4}},
+)
+OTHERS = (
+    {"traces": {2}},
+    {"traces": {2, 4}},
+    {"logs": {4}, "traces": {3}},
+    {"metrics": {0, 1, 2, 3, 4}},  # nothing of it ever arrived
+)
+
+
+@pytest.mark.parametrize("lost", [*TAILS, *OTHERS])
+def test_only_a_tail_is_the_last_batch(lost: dict[str, set[int]]) -> None:
+    names = sent(5)
+    arrived = {
+        name for name in names if int(name.split("/")[0]) not in lost.get(name.split("/")[1], set())
+    }
+    missing = loss(names, arrived)
+    assert missing is not None
+    assert missing.only_last is (lost in TAILS)
+
+
+MEASURED = Measured(
+    cpu=0.03,
+    wall=0.05,
+    first_export=0.2,
+    rss=30 * 2**20,
+    peak=40 * 2**20,
+    invocation_cpu=(0.001, 0.003),
+    invocation_wall=(0.0, 0.002),
+    shutdown=0.01,
+    items=20,
+)
+
+
+def test_figures_are_medians_with_the_least_and_the_most() -> None:
+    made = figures([MEASURED, replace(MEASURED, cpu=0.02, first_export=None), MEASURED])
+    assert made is not None
+    assert (made.cpu.median, made.cpu.least, made.cpu.most) == (0.03, 0.02, 0.03)
+    assert made.first_export == spread([0.2, 0.2])
+    assert made.invocation_cpu == spread([0.001, 0.003])
+    assert (made.starts, made.items) == (3, 60)
+    assert figures([]) is None
+
+
+def test_without_exports_there_is_no_time_to_the_first() -> None:
+    made = figures([replace(MEASURED, first_export=None, invocation_cpu=())])
+    assert made is not None
+    assert (made.first_export, made.invocation_cpu) == (None, None)
+
+
+def test_init_is_estimated_by_the_share_of_a_vcpu() -> None:
+    assert estimated_init(0.1, 1769) == 0.1
+    assert estimated_init(0.1, 10_240) == 0.1  # one thread has no use for more than one
+    assert estimated_init(0.1, 128) == pytest.approx(0.1 * 1769 / 128)
+    made = figures([MEASURED])
+    assert made is not None
+    assert [size for size, _ in made.init] == list(MEMORY_SIZES)
+
+
+def result(file: str, **more: object) -> Result:
+    made = Result(
+        path=Path(file),
+        sha256="a" * 64,
+        size=1_000_000,
+        unzipped_size=3_000_000,
+        architecture=Architecture.AMD64,
+        status=Status.PASSED,
+        figures=figures([MEASURED]),
+    )
+    return replace(made, **more)  # pyright: ignore[reportArgumentType]
+
+
+FAULT = FaultError(Fault.IGNORES_SHUTDOWN, "b.zip: extensions/collector", ("why",))
+FAILED = result("b.zip", status=Status.FAILED, fault=FAULT, figures=None)
+SKIPPED = result("c.zip", status=Status.SKIPPED, reason="no qemu", figures=None)
+
+
+def test_a_fault_is_raised_as_it_is_and_several_together() -> None:
+    check_results([result("a.zip"), SKIPPED])
+    with pytest.raises(FaultError, match="ignores SHUTDOWN"):
+        check_results([result("a.zip"), FAILED])
+    with pytest.raises(BenchError, match="2 of 3 layers fail") as caught:
+        check_results([FAILED, FAILED, SKIPPED])
+    assert caught.value.details.count("why") == 2
+
+
+def test_layers_of_one_name_are_told_apart_by_their_folders() -> None:
+    assert labels([result("x/a.zip"), result("x/b.zip")]) == ["a.zip", "b.zip"]
+    assert labels([result("x/a.zip"), result("y/a.zip")]) == ["x/a.zip", "y/a.zip"]
+
+
+def test_json_has_every_layer_and_what_is_wrong_with_it() -> None:
+    told = json.loads(bench_json([result("a.zip"), FAILED, SKIPPED], against=False))
+    passed, failed, skipped = told["layers"]
+    assert told["against"] is None
+    assert passed["figures"]["init"][0]["memory_mb"] == 128
+    assert failed["fault"] == {
+        "kind": "ignores SHUTDOWN",
+        "message": "b.zip: extensions/collector ignores SHUTDOWN",
+        "details": ["why"],
+        "next": FAULT.hint,
+    }
+    assert (skipped["status"], skipped["reason"]) == ("skipped", "no qemu")
+
+
+def test_bars_are_as_long_as_the_figures_and_tell_the_ratio() -> None:
+    quick = replace(MEASURED, cpu=0.015)
+    lines = [
+        each.plain
+        for each in bench_bars([result("a.zip", figures=figures([quick])), result("b.zip")])
+    ]
+    at = lines.index("CPU to ready")
+    assert lines[at + 1].count("█") * 2 == lines[at + 2].count("█")
+    assert "0.50 times" in lines[at + 1]
+    assert "times" not in lines[at + 2]
+
+
+def test_bars_need_figures_of_the_other_layer() -> None:
+    assert list(bench_bars([result("a.zip"), FAILED])) == []
+
+
+def test_an_estimate_is_called_one_and_a_skip_gives_its_reason() -> None:
+    told = "\n".join(
+        each.plain for each in bench_lines([result("a.zip", notes=("a note",)), SKIPPED])
+    )
+    assert "estimated from the CPU time" in told
+    assert "a.zip: a note" in told
+    assert "c.zip was skipped: no qemu" in told
+    assert "ignores SHUTDOWN" in bench_markdown([FAILED])
+
+
+def test_a_process_has_used_what_it_says_itself() -> None:
+    before = time.process_time()
+    used = cpu_seconds(os.getpid())
+    assert before <= used <= time.process_time()
+    rss, peak = memory_bytes(os.getpid())
+    assert 0 < rss <= peak
+
+
+def test_a_process_that_is_gone_has_used_nothing() -> None:
+    gone = 2**22 + 1  # above the most that Linux gives
+    assert (cpu_seconds(gone), memory_bytes(gone)) == (0, (0, 0))
+
+
+def test_sam_is_spoken_of_only_where_lambdas_own_name_is_unknown() -> None:
+    def made(*, has_name: bool) -> dict[str, str]:
+        return extension_environment("127.0.0.1:9", "/c", has_sandbox_name=has_name, more={})
+
+    assert made(has_name=False)["AWS_SAM_LOCAL"] == "true"
+    assert "AWS_SAM_LOCAL" not in made(has_name=True)
+    assert made(has_name=True)["OPENTELEMETRY_COLLECTOR_CONFIG_URI"] == "/c"
+
+
+def asked(**more: object) -> object:
+    destination = {"protocol": "HTTP", "URI": "http://sandbox.localdomain:80"}
+    plain = {"schemaVersion": "2022-12-13", "types": ["platform"], "destination": destination}
+    return {**plain, **more}
+
+
+def test_without_buffering_a_subscription_has_lambdas_own() -> None:
+    made = subscription(asked())
+    assert (made.items, made.size) == (BUFFERING["maxItems"].default, 262_144)
+    assert (made.port, made.path, made.seconds) == (80, "/", 1.0)
+
+
+def event(kind: str) -> events.Document:
+    return events.telemetry(kind, {}, now=0)
+
+
+def test_a_buffer_is_due_after_its_time_or_when_it_is_full() -> None:
+    buffering = {"maxItems": 1000, "timeoutMs": 100}
+    buffer = Buffer(subscription=subscription(asked(buffering=buffering)))
+    assert buffer.wait(5.0) is None
+    buffer.add(event("platform.start"), 5.0)
+    buffer.add(event("function"), 5.0)
+    assert len(buffer.events) == 1
+    assert buffer.wait(5.04) == pytest.approx(0.06)
+    assert buffer.wait(6.0) == 0
+    for _ in range(1000):
+        buffer.add(event("platform.report"), 5.01)
+    assert buffer.wait(5.02) == 0
+    assert len(buffer.take()) == 1000
+    assert len(buffer.events) == 1
+    assert buffer.wait(5.2) == 0
+    buffer.take()
+    assert buffer.wait(9.0) is None
+
+
+def test_whoever_lacks_the_parts_is_told_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_parts()
+    monkeypatch.setitem(PARTS, "no.such.module", "no-such-package")
+    with pytest.raises(BenchError, match="no-such-package") as caught:
+        check_parts()
+    assert "uv sync --group bench" in caught.value.hint
