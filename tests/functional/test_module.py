@@ -396,7 +396,7 @@ def test_every_function_and_argument_is_registered_with_its_words(engine: Engine
     assert set(functions) == {
         *("build", "layer", "binary", "toolchain", "config_check", "components"),
         *("lock", "bundle", "verify", "inspect"),
-        *("publish", "release", "bench"),
+        *("publish", "release", "fetch", "bench"),
         *("lint", "types", "unit_tests"),
     }
     for name, made in functions.items():
@@ -411,7 +411,7 @@ def test_every_function_and_argument_is_registered_with_its_words(engine: Engine
         if made.calls("withCachePolicy")
     }
     resolving = ("build", "layer", "binary", "toolchain", "components", "lock", "bundle", "verify")
-    doing = ("publish", "release", "bench")
+    doing = ("publish", "release", "fetch", "bench")
     assert policies == {**dict.fromkeys(resolving, "PerSession"), **dict.fromkeys(doing, "Never")}
     (constructor,) = typed.calls("withConstructor")
     (config,) = constructor.arguments["function"].calls("withArg")
