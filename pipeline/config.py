@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pipeline import model
 from pipeline.errors import ConfigError, Problem, UsageError, quoted
@@ -24,11 +24,6 @@ REGIONS = "regions.yaml"
 TUNINGS = "tuning.yaml"
 OVERLAY = "overlay"
 TUNING_FILES = "tuning"
-
-Distributions = TypeAdapter(dict[str, Distribution])
-Components = TypeAdapter(dict[str, Component])
-Budgets = TypeAdapter(dict[str, Budget])
-Tunings = TypeAdapter(dict[str, Tuning])
 
 Entry = TypeVar("Entry", bound=BaseModel)
 
@@ -179,38 +174,6 @@ def perhaps(word: str, known: Iterable[str]) -> str:
     """`; perhaps you meant x?` for the nearest known word, or nothing."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f"; perhaps you meant {near[0]}?" if near else ""
-
-
-def schema_of(entries: TypeAdapter[Any], title: str, key_pattern: str) -> dict[str, Any]:
-    """The JSON Schema by which editors check one of the config files."""
-    schema = entries.json_schema(by_alias=True)
-    schema["patternProperties"] = {key_pattern: schema.pop("additionalProperties")}
-    schema["additionalProperties"] = False
-    if "Component" in schema["$defs"]:
-        alone = schema["$defs"]["Component"]["properties"]["module"]
-        schema["patternProperties"] = {
-            key_pattern: {"anyOf": [{"$ref": "#/$defs/Component"}, alone]}
-        }
-    return {"$schema": model.SCHEMA_DIALECT, "title": title, **schema}
-
-
-def schemas() -> dict[str, dict[str, Any]]:
-    """The generated schemas of the config folder by file name."""
-    return {
-        "distributions.schema.json": schema_of(
-            Distributions, "Ocelot distributions", model.DISTRIBUTION_NAME
-        ),
-        "components.schema.json": schema_of(Components, "Ocelot components", model.COMPONENT_TAG),
-        "tuning.schema.json": schema_of(Tunings, "Ocelot tunings", model.TUNING_NAME),
-        "budgets.schema.json": schema_of(Budgets, "Ocelot budgets", model.DISTRIBUTION_NAME),
-        **{
-            f"{kind.__name__.lower()}.schema.json": {
-                "$schema": model.SCHEMA_DIALECT,
-                **kind.model_json_schema(by_alias=True),
-            }
-            for kind in (Images, Regions)
-        },
-    }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -141,18 +141,15 @@ def build_plan(
     requirements = tuple(sorted({_requirement(each, version) for each in custom.values()}))
     laid_over = overlaid({}, materials.overlay, custom)
     base = {**source.files, **laid_over}
-    changed = tuned(
-        base,
-        config.tunings_of(distribution) if materials.tune else {},
-        materials.tuning_files,
-    )
+    tunings = config.tunings_of(distribution) if materials.tune else {}
+    changed = tuned(base, tunings, materials.tuning_files)
     inputs = _inputs(config, tags, requirements, laid_over, materials.config_file, changed)
-    epoch = source.committed if materials.epoch is None else materials.epoch
-    epoch = max(epoch, packer.EARLIEST)
+    epoch = max(source.committed if materials.epoch is None else materials.epoch, packer.EARLIEST)
     strays = _strays(entry, inputs, source.commit, epoch)
     locked = None if strays else entry
-    go_tags = _go_tags(tags, changed)
-    recipe = _recipe(architectures, go_tags, requirements, version, source.commit, locked)
+    recipe = _recipe(
+        architectures, _go_tags(tags, changed), requirements, version, source.commit, locked
+    )
     tree = _with_sums({**base, **changed.files}, entry)
     configs = layer_configs(tree, materials.config_file)
     return BuildPlan(

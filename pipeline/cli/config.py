@@ -56,8 +56,8 @@ def schema(config: options.ConfigFolder = None) -> None:
     """Write the JSON Schemas by which editors check the files, manifests and provenances."""
     from pipeline import project
     from pipeline.build import manifest
-    from pipeline.config import schemas
     from pipeline.files import write_atomic
+    from pipeline.schemas import schemas
     from pipeline.supply import statement
 
     folder = project.config_folder(config)

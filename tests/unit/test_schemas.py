@@ -9,12 +9,12 @@ import yaml
 from jsonschema import Draft202012Validator
 from unit_examples import MINE, OTLP, SHIPPED, layer, told, write_config
 
-from pipeline import config
+from pipeline import config, schemas
 from pipeline.build import manifest
 from pipeline.supply import statement
 
 GENERATED: dict[str, dict[str, Any]] = {
-    **config.schemas(),
+    **schemas.schemas(),
     "manifest.schema.json": manifest.schema(),
     "provenance.schema.json": statement.schema(),
 }

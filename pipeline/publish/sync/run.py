@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -99,12 +99,23 @@ async def sync(
     async with anyio.create_task_group() as tasks:
         for region in request.regions:
             tasks.start_soon(reconcile, region)
+    done = _synced(request, scope, plans, outcomes)
+    progress.end(LANE, f"{len(request.regions)} regions, {len(done.plan.repairs)} things to do")
+    return done
+
+
+def _synced(
+    request: SyncRequested,
+    scope: Scope,
+    plans: Mapping[str, RegionPlan],
+    outcomes: Mapping[str, tuple[Outcome, ...]],
+) -> Synced:
+    """All of it, in the order of the regions."""
     plan = SyncPlan(
         regions=tuple(plans[region] for region in request.regions),
         foreign=tuple(told_foreign(scope, request.regions)),
         skipped=request.skipped,
     )
-    progress.end(LANE, f"{len(request.regions)} regions, {len(plan.repairs)} things to do")
     return Synced(
         plan=plan,
         outcomes=tuple(each for region in request.regions for each in outcomes.get(region, ())),
