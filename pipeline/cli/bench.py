@@ -80,13 +80,9 @@ def carry_out(request: Request, *, verbose: bool) -> tuple[Result, ...]:
     """Try layers; how it goes is shown on standard error."""
     from functools import partial
 
-    from rich.console import Console
-
     from pipeline.bench.run import bench as run_bench
-    from pipeline.report.progress import shown_progress
 
-    console = Console(stderr=True, highlight=False)
-    with shown_progress(console, os.environ, verbose=verbose) as progress:
+    with options.shown_progress(verbose=verbose) as progress:
         return options.run(
             partial(run_bench, request, progress),
             left="every process was ended",

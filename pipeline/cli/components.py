@@ -39,15 +39,9 @@ def components(
 
 def upstream_tree(upstream_repo: str, upstream_ref: str) -> Tree:
     """Upstream's `collector/` at a ref."""
-    import os
-
-    from rich.console import Console
-
     from pipeline import project
     from pipeline.build.upstream import read_upstream
-    from pipeline.report.progress import shown_progress
 
     upstream = options.upstream_from(upstream_repo, upstream_ref, project.cache_folder())
-    console = Console(stderr=True, highlight=False)
-    with shown_progress(console, os.environ, verbose=False) as progress:
+    with options.shown_progress() as progress:
         return options.run(lambda: read_upstream(upstream, progress)).files

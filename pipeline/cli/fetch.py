@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -37,16 +36,12 @@ def fetch(
     """
     from functools import partial
 
-    from rich.console import Console
-
     from pipeline.publish import fetch as fetching
-    from pipeline.report.progress import shown_progress
 
     versions = fetching.published_versions(published)
     fetching.built_manifest(versions, layers)
     aws = aws_options.opened_aws(role_arn, oidc_token, (versions[0].arn.region,))
-    console = Console(stderr=True, highlight=False)
-    with shown_progress(console, os.environ, verbose=verbose) as progress:
+    with options.shown_progress(verbose=verbose) as progress:
         options.run(
             partial(fetching.fetch, versions, layers, aws, output, progress),
             left="no file was left half-written",

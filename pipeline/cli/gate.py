@@ -94,17 +94,11 @@ def check_publishing(
     Raises:
         BenchError: a layer fails.
     """
-    import os
     from dataclasses import replace
-
-    from rich.console import Console
-
-    from pipeline.report.progress import shown_progress
 
     packages = publishing.request.packages
     layers = {each.path: each.record for each in packages}
-    console = Console(stderr=True, highlight=False)
-    with shown_progress(console, os.environ, verbose=verbose) as progress:
+    with options.shown_progress(verbose=verbose) as progress:
         verdicts = passed(layers, config, progress, wanted=wanted)
 
     def told(record: Layer) -> Layer:

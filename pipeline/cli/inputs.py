@@ -127,13 +127,8 @@ def opened_inputs(asked: Asked, *, verbose: bool) -> Generator[Inputs]:
     Raises:
         OcelotError: the configuration has problems; the bundle is damaged.
     """
-    from rich.console import Console
-
-    from pipeline.report.progress import shown_progress
-
-    console = Console(stderr=True, highlight=False)
     with (
-        shown_progress(console, os.environ, verbose=verbose) as progress,
+        options.shown_progress(verbose=verbose) as progress,
         _inputs(asked, progress) as given,
     ):
         yield given

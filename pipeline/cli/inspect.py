@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -142,14 +141,10 @@ def _inspected(opening: Future[LayerFile]) -> Inspection:
 
 def _scanned(layer: LayerFile, database: str) -> Scan:
     """What is known against a layer's collector."""
-    from rich.console import Console
-
     from pipeline.cache import cache_folder
-    from pipeline.report.progress import shown_progress
     from pipeline.supply.vulnerabilities import DATABASE, scan
 
-    console = Console(stderr=True, highlight=False)
-    with shown_progress(console, os.environ, verbose=False) as progress:
+    with options.shown_progress() as progress:
         return options.run(
             lambda: scan(
                 layer.collector,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -12,6 +14,7 @@ import typer
 
 if TYPE_CHECKING:
     from pipeline.build.upstream import HostUpstream
+    from pipeline.progress import Progress
 
 Result = TypeVar("Result")
 
@@ -73,6 +76,18 @@ AskedEngine = Annotated[
 GoImage = Annotated[
     str, typer.Option("--go-image", help="Dagger's golang image; default: config/images.yaml.")
 ]
+
+
+@contextmanager
+def shown_progress(*, verbose: bool = False) -> Generator[Progress]:
+    """Shows on standard error how the work goes, until the context ends."""
+    from rich.console import Console
+
+    from pipeline.report import progress
+
+    console = Console(stderr=True, highlight=False)
+    with progress.shown_progress(console, os.environ, verbose=verbose) as shown:
+        yield shown
 
 
 def upstream_from(upstream_repo: str, upstream_ref: str, cache: Path) -> HostUpstream:

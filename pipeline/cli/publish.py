@@ -94,15 +94,11 @@ def carry_out(publishing: Publishing, tell: Callable[[Published], None], *, verb
         PublishError: a target is not as it should be.
         InterruptedBuildError: a signal ended it.
     """
-    from rich.console import Console
-
     from pipeline.errors import InterruptedBuildError
     from pipeline.publish.run import check_outcomes
-    from pipeline.report.progress import shown_progress
 
-    console = Console(stderr=True, highlight=False)
     try:
-        with shown_progress(console, os.environ, verbose=verbose) as publishing.progress:
+        with options.shown_progress(verbose=verbose) as publishing.progress:
             done = options.run(publishing.publish, left=LEFT, kept=KEPT)
     except InterruptedBuildError:
         if publishing.ledger.outcomes:

@@ -31,15 +31,12 @@ def sync(
 
     The layers themselves are never changed. What is in doubt is told and left alone.
     """
-    from rich.console import Console
-
     from pipeline import project
     from pipeline.config import load_config
     from pipeline.publish.asked import region_choice
     from pipeline.publish.aws.registry import registry
     from pipeline.publish.recording import Records
     from pipeline.publish.sync import run
-    from pipeline.report.progress import shown_progress
 
     loaded = load_config(project.config_folder(config))
     choice = region_choice(loaded, regions)
@@ -52,8 +49,7 @@ def sync(
     )
     aws = aws_options.opened_aws(role_arn, oidc_token, choice.regions)
     records = Records(registry(aws, table, table_region), loaded)
-    console = Console(stderr=True, highlight=False)
-    with shown_progress(console, os.environ, verbose=verbose) as progress:
+    with options.shown_progress(verbose=verbose) as progress:
 
         async def work() -> Synced:
             return await run.sync(request, aws, records, progress=progress, dry_run=dry_run)
