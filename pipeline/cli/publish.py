@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +14,9 @@ from pipeline import defaults
 from pipeline.cli import aws_options, gate, options
 
 if TYPE_CHECKING:
+    from pipeline.config import Config
+    from pipeline.publish.asked import PublishAsked
+    from pipeline.publish.aws.session import Aws
     from pipeline.publish.run import Published, Publishing
 
 LEFT = "nothing that was done is lost"
@@ -58,10 +61,8 @@ def publish(
     that does not run on the bench is not published.
     """
     from pipeline import project
-    from pipeline.cache import publish_journal
     from pipeline.config import load_config
     from pipeline.publish.asked import PublishAsked, naming
-    from pipeline.publish.run import Publishing
 
     asked = PublishAsked(
         naming=naming(layer_name, release_group, runtimes),
@@ -73,18 +74,39 @@ def publish(
         table_region=table_region,
     )
     loaded = load_config(project.config_folder(config))
-    request = asked.requested(zips or [Path("dist")], loaded)
-    aws = aws_options.opened_aws(role_arn, oidc_token, request.regions)
-    publishing = Publishing(
-        request=request,
-        aws=aws,
-        records=asked.records(aws, loaded),
-        journal=publish_journal(),
-        dry_run=dry_run,
-    )
+    who = partial(aws_options.opened_aws, role_arn, oidc_token)
+    publishing = opened(asked, zips or [Path("dist")], loaded, who)
+    publishing.dry_run = dry_run
     if not dry_run:
         gate.check_publishing(publishing, loaded, wanted=bench, verbose=verbose)
     carry_out(publishing, partial(report, output=output, as_json=as_json), verbose=verbose)
+
+
+def opened(
+    asked: PublishAsked,
+    zips: Sequence[Path],
+    config: Config,
+    who: Callable[[tuple[str, ...]], Aws],
+) -> Publishing:
+    """What publishes zips.
+
+    Args:
+        asked: the options.
+        zips: none, where they are still to be built.
+        config: tells of regions and distributions.
+        who: opens AWS for regions.
+
+    Raises:
+        UsageError: an option or a zip cannot be used.
+        AwsError: there is no such identity.
+    """
+    from pipeline.cache import publish_journal
+    from pipeline.publish.run import Publishing
+
+    request = asked.requested(zips, config)
+    aws = who(request.regions)
+    records = asked.records(aws, config)
+    return Publishing(request=request, aws=aws, records=records, journal=publish_journal())
 
 
 def carry_out(publishing: Publishing, tell: Callable[[Published], None], *, verbose: bool) -> None:

@@ -19,7 +19,6 @@ from pipeline.cli.inputs import Asked, Inputs, opened_inputs
 if TYPE_CHECKING:
     from pipeline.build.apply import Build
     from pipeline.build.run import Request
-    from pipeline.publish.asked import PublishAsked
     from pipeline.publish.run import Published, Publishing
 
 Regions = Annotated[
@@ -85,28 +84,16 @@ def release(
         request = building.build_request(
             name, architecture, upstream, output, locked=locked, tune=not no_tune
         )
-        later = None if skip_publish else _publishing(wanted, given, role_arn, oidc_token)
+        who = partial(aws_options.opened_aws, role_arn, oidc_token)
+        later = None if skip_publish else publishing.opened(wanted, (), given.config, who)
         done = options.run(partial(_built, request, given, later))
-    if later is None:
+    if skip_publish or not as_json:
         building.report(done, as_json=as_json)
-    else:
-        if not as_json:
-            building.report(done, as_json=False)
+    if later:
         zips = [done.folder / each.layer.file for each in done.layers]
         later.request = replace(later.request, packages=wanted.packages(zips))
         gate.check_publishing(later, given.config, wanted=bench, verbose=verbose)
         _publish(done, later, verbose=verbose, as_json=as_json)
-
-
-def _publishing(wanted: PublishAsked, given: Inputs, role_arn: str, oidc_token: str) -> Publishing:
-    """What will publish, once there are zips."""
-    from pipeline.cache import publish_journal
-    from pipeline.publish.run import Publishing
-
-    request = wanted.requested((), given.config)
-    aws = aws_options.opened_aws(role_arn, oidc_token, request.regions)
-    records = wanted.records(aws, given.config)
-    return Publishing(request=request, aws=aws, records=records, journal=publish_journal())
 
 
 async def _built(request: Request, given: Inputs, later: Publishing | None) -> Build:
