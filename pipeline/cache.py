@@ -19,6 +19,11 @@ def publish_journal() -> Path:
     return cache_folder() / "publish.jsonl"
 
 
+def go_caches() -> Path:
+    """Go's caches, as builds on this machine fill them."""
+    return cache_folder() / "go"
+
+
 def module_cache() -> Path:
-    """Go's module cache, as builds on this machine fill it."""
-    return cache_folder() / "go" / "modules"
+    """Of those, the one of modules."""
+    return go_caches() / "modules"

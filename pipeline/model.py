@@ -191,8 +191,11 @@ Size = Annotated[
 ]
 
 
+Multiple = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
 class Budget(_Entry):
-    """One entry of `config/budgets.yaml`: how large each layer of a distribution may be."""
+    """One entry of `config/budgets.yaml`: how large and slow a distribution's layers may be."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
@@ -203,12 +206,28 @@ class Budget(_Entry):
     modules: int | None = Field(
         default=None, ge=0, description="Most Go modules in the binary, the collector's own aside."
     )
+    cpu_to_ready: Multiple | None = Field(
+        default=None,
+        alias="cpu-to-ready",
+        description="Most CPU time from exec to ready, in times that of the reference extension.",
+    )
+    memory_when_ready: Multiple | None = Field(
+        default=None,
+        alias="memory-when-ready",
+        description="Most memory in use when ready, in times that of the reference extension.",
+    )
 
     @model_validator(mode="after")
     def _something(self) -> Budget:
         if not self.model_fields_set:
-            raise ValueError("must limit zip, unzipped or modules")
+            names = [each.alias or name for name, each in Budget.model_fields.items()]
+            raise ValueError(f"must limit {', '.join(names[:-1])} or {names[-1]}")
         return self
+
+    @property
+    def limits_starts(self) -> bool:
+        """Whether it says anything of how a layer starts."""
+        return (self.cpu_to_ready, self.memory_when_ready) != (None, None)
 
 
 def _region(value: Any) -> Any:  # noqa: ANN401  it may be anything

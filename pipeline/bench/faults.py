@@ -29,6 +29,7 @@ class Fault(StrEnum):
     NOT_EXECUTABLE = "is not executable"
     NO_ELF = "is no executable file"
     BREAKS_PROMISE = "lacks components of its build tags"
+    OVER_BUDGET = "takes more than its budget to start"
 
 
 _NEXT = {
@@ -52,6 +53,8 @@ _NEXT = {
     Fault.NO_ELF: "put a Linux binary, or a script that begins with #!, into extensions/",
     Fault.BREAKS_PROMISE: "the overlay or components.yaml does not register them: build it anew "
     "and see `ocelot inspect`",
+    Fault.OVER_BUDGET: "`ocelot bench --against` an earlier zip tells what grew; leave components "
+    "out, or raise the budget in config/budgets.yaml",
 }
 
 

@@ -46,6 +46,11 @@ class Skip:
     reason: str
 
 
+def own_architecture(machine: str) -> Architecture | None:
+    """What a machine itself runs, by what `uname -m` tells; None for what Lambda has not."""
+    return _OURS.get(machine.lower())
+
+
 def verdict(
     name: str,
     content: bytes,
@@ -80,7 +85,7 @@ def verdict(
         said = f"the layer is for {claimed}" if claimed else "Lambda has amd64 and arm64"
         told = f"its machine is {own or _MACHINE.unpack_from(content)[0]}; {said}"
         raise FaultError(Fault.WRONG_ARCHITECTURE, name, (told,))
-    if _OURS.get(machine.lower()) == own:
+    if own_architecture(machine) == own:
         return Runnable()
     if own in emulators:
         return Runnable(emulator=emulators[own])

@@ -7,7 +7,7 @@ import os
 import stat
 import tempfile
 import zipfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -66,6 +66,16 @@ def read_layer(path: Path) -> Layer:
         for info in archive.infolist():
             _check(info, path.name)
     return Layer(path=path, opened=opened)
+
+
+def labels(paths: Sequence[Path]) -> list[str]:
+    """What zips are called: by their files, with as many folders as tell them apart."""
+    parts = [each.absolute().parts for each in paths]
+    for count in range(1, max(map(len, parts), default=1)):
+        names = ["/".join(each[-count:]) for each in parts]
+        if len(set(names)) == len(names):
+            return names
+    return [str(each) for each in paths]
 
 
 def _check(info: zipfile.ZipInfo, file: str) -> None:

@@ -12,23 +12,28 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from pipeline.bench.budget import Multiples, multiples, over_start_budget
 from pipeline.bench.collector_config import needs_credentials
 from pipeline.bench.components import holders, missing_components
 from pipeline.bench.faults import Fault, FaultError
 from pipeline.bench.figures import Figures, figures
 from pipeline.bench.lambda_api import HOST
-from pipeline.bench.machine import EMULATORS
-from pipeline.bench.opt import Layer, read_layer, unpacked
+from pipeline.bench.machine import EMULATORS, own_architecture
+from pipeline.bench.opt import Layer, labels, read_layer, unpacked
 from pipeline.bench.otlp import Endpoint, endpoint
+from pipeline.bench.reference import NAME, Reference, compiled_reference, reference_subject
 from pipeline.bench.sandbox import Function, function
 from pipeline.bench.start import Limits, Measured, Subject, cold_start
 from pipeline.bench.subject import Place, Prepared, Wishes, inspected, prepared
+from pipeline.build.engines import Engine
 from pipeline.config import Config
-from pipeline.errors import BenchError, UsageError
+from pipeline.errors import BenchError, ToolchainError, UsageError
 from pipeline.model import Architecture
 from pipeline.progress import Progress, Silence
 
 _SANDBOX_NAME = "sandbox.localdomain"
+# A layer that is over its budget is started up to this often: a few starts may be bad luck.
+_SURE = 15
 
 
 class Status(StrEnum):
@@ -51,6 +56,8 @@ class Request:
         collector_config: a collector's config of the user's, which must be accepted.
         environment: variables of the function's own.
         limits: how long things may take.
+        reference: a compiled reference extension.
+        engine: what compiles the reference where none is given; None to do without.
     """
 
     zips: tuple[Path, ...]
@@ -60,6 +67,8 @@ class Request:
     collector_config: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     limits: Limits = field(default_factory=Limits)
+    reference: Path | None = None
+    engine: Engine | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +81,7 @@ class Result:
         reason: why it was skipped.
         fault: why it failed.
         figures: of its starts; None where there are none.
+        reference: the figures of the reference in the same run; None where it was not measured.
         notes: what the user should know.
     """
 
@@ -85,15 +95,27 @@ class Result:
     reason: str = ""
     fault: FaultError | None = None
     figures: Figures | None = None
+    reference: Figures | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def multiples(self) -> Multiples | None:
+        """What it takes in times of the reference."""
+        return multiples(self.figures, self.reference)
 
 
 @dataclass(kw_only=True)
 class _Trial:
-    """A layer while it is tried."""
+    """A layer while it is tried.
 
+    Attributes:
+        label: what it is called in this run.
+    """
+
+    label: str
     layer: Layer
     prepared: Prepared
+    reference: Reference | None = None
     measured: list[Measured] = field(default_factory=list[Measured])
     fault: FaultError | None = None
     notes: list[str] = field(default_factory=list[str])
@@ -106,6 +128,11 @@ class _Trial:
     def subject(self) -> Subject:
         assert self.prepared.subject is not None  # noqa: S101  or it would not go on
         return self.prepared.subject
+
+    @property
+    def over_budget(self) -> tuple[str, ...]:
+        """What it takes above its distribution's budget; nothing where that cannot be told."""
+        return over_start_budget(self.prepared.budget, self.result().multiples)
 
     def result(self) -> Result:
         opened = self.layer.opened
@@ -122,6 +149,7 @@ class _Trial:
             reason=skipped,
             fault=self.fault,
             figures=figures(self.measured),
+            reference=figures(self.reference.measured) if self.reference else None,
             notes=(*self.prepared.notes, *self.notes),
         )
 
@@ -147,25 +175,51 @@ async def bench(request: Request, progress: Progress | None = None) -> tuple[Res
         async with endpoint(with_grpc=by_grpc) as target:
             place = _here(target)
             trials: list[_Trial] = []
+            names = labels(request.zips)
             for number, (layer, inside) in enumerate(zip(layers, found, strict=True)):
-                progress.begin(layer.path.name, "unpack")
+                progress.begin(names[number], "unpack")
                 root, own = folders.enter_context(unpacked(layer)), scratch / str(number)
                 ready = prepared(layer, inside, root, own, place=place, wishes=wishes)
-                trials.append(_Trial(layer=layer, prepared=ready, fault=ready.fault))
+                trials.append(
+                    _Trial(label=names[number], layer=layer, prepared=ready, fault=ready.fault)
+                )
             if any(each.goes_on for each in trials):
+                reference = await _reference(request, scratch / NAME, progress)
                 async with function() as sender:
-                    await _Bench(request, sender, target, progress).run(trials)
+                    await _Bench(request, sender, target, progress, reference).run(trials)
     results = tuple(each.result() for each in trials)
-    for each in results:
-        progress.end(each.path.name, each.status)
+    for name, each in zip(names, results, strict=True):
+        progress.end(name, each.status)
     return results
 
 
+async def _reference(request: Request, folder: Path, progress: Progress) -> Reference | None:
+    """The reference for this machine; None where there is none, which is told."""
+    own = own_architecture(platform.machine()) if _is_linux() else None
+    if request.reference:
+        binary = _read(request.reference, "name a compiled reference extension")
+    elif request.engine and own:
+        progress.begin(NAME, "compile")
+        try:
+            binary = await compiled_reference(own, request.engine, progress)
+        except ToolchainError as error:
+            progress.end(NAME, "left out")
+            progress.note(f"nothing is compared with the reference: {error}")
+            return None
+        progress.end(NAME, "compiled")
+    else:
+        return None
+    return Reference(subject=reference_subject(binary, folder))
+
+
 def _read_user(path: Path | None) -> bytes | None:
+    return _read(path, "name a collector's config") if path else None
+
+
+def _read(path: Path, hint: str) -> bytes:
     try:
-        return path.read_bytes() if path else None
+        return path.read_bytes()
     except OSError as error:
-        hint = "name a collector's config"
         raise UsageError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
 
 
@@ -187,20 +241,45 @@ class _Bench:
     sender: Function
     target: Endpoint
     progress: Progress
+    reference: Reference | None
 
     async def run(self, trials: Sequence[_Trial]) -> None:
         """First what each config comes to, then the starts, in turns."""
         for each in trials:
             if each.goes_on:
-                self.progress.begin(each.layer.path.name, "its own config")
+                self.progress.begin(each.label, "its own config")
                 await self._try_own_config(each)
                 await self._try_user_config(each)
-        for number in range(self.request.starts):
-            for each in trials:
-                if each.goes_on:
-                    start = f"start {number + 1} of {self.request.starts}"
-                    self.progress.begin(each.layer.path.name, start)
-                    await self._start(each)
+        for each in trials:
+            each.reference = None if each.prepared.emulated else self.reference
+        starts = self.request.starts
+        for number in range(starts):
+            await self._take_turns(trials, f"start {number + 1} of {starts}")
+        for number in range(starts, _SURE):
+            if doubtful := [each for each in trials if each.goes_on and each.over_budget]:
+                told = f"start {number + 1} of {_SURE}: it is over its budget so far"
+                await self._take_turns(doubtful, told)
+        for each in trials:
+            self._check_budget(each)
+
+    async def _take_turns(self, trials: Sequence[_Trial], told: str) -> None:
+        """One start of the reference, then one of each layer."""
+        if self.reference:
+            await self.reference.start(self.request.limits)
+        for each in trials:
+            if each.goes_on:
+                self.progress.begin(each.label, told)
+                await self._start(each)
+
+    def _check_budget(self, trial: _Trial) -> None:
+        budget = trial.prepared.budget
+        if not trial.goes_on or not budget or not budget.limits_starts:
+            return
+        if over := trial.over_budget:
+            trial.fault = FaultError(Fault.OVER_BUDGET, trial.layer.path.name, over)
+        elif trial.reference is None:
+            why = "it ran under qemu" if trial.prepared.emulated else "there is no reference"
+            trial.notes.append(f"its budget for the start was not checked: {why}")
 
     async def _start(self, trial: _Trial) -> None:
         outcome = await cold_start(

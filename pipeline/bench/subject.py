@@ -27,13 +27,14 @@ from pipeline.build.manifest import FILE_NAME, read_manifest
 from pipeline.config import Config
 from pipeline.errors import UsageError
 from pipeline.files import told_write_errors
-from pipeline.model import Architecture
+from pipeline.model import Architecture, Budget
 from pipeline.supply.components import FoundComponent
 from pipeline.supply.inspection import inspect_layer
 
 # The configs: for measuring, the layer's own, the user's.
 _MEASURED, _OWN, _USER = "bench.yaml", "own.yaml", "user.yaml"
-_IN_NAME = re.compile(r"-(amd64|arm64)[-.]")
+_ARCHITECTURE_IN_NAME = re.compile(r"-(amd64|arm64)[-.]")
+_DISTRIBUTION_IN_NAME = re.compile(r"^collector-(?:amd64|arm64)-(.+)\.zip$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,19 @@ class Inspected:
         return exporter_of(self.components) == "otlp"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claims:
+    """What a layer is said to be.
+
+    Attributes:
+        architecture: what it is for; None where nothing says so.
+        distribution: empty where nothing names it.
+    """
+
+    architecture: Architecture | None
+    distribution: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Configured:
     """A subject with the config that it is started with."""
@@ -90,6 +104,7 @@ class Prepared:
     Attributes:
         subject: what is started to measure it; None where nothing can be.
         architecture: what it is for; None where nothing says so.
+        budget: its distribution's; None where it has none.
         emulated: whether it runs under qemu.
         skipped: why it is not tried; empty where it is.
         fault: what is wrong with it already.
@@ -101,6 +116,7 @@ class Prepared:
 
     subject: Subject | None = None
     architecture: Architecture | None = None
+    budget: Budget | None = None
     emulated: bool = False
     skipped: str = ""
     fault: FaultError | None = None
@@ -152,10 +168,10 @@ def prepared(
     Raises:
         UsageError: a config is none.
     """
-    claimed = claimed_architecture(layer)
-    architecture = claimed or found.architecture
+    claims = claims_of(layer)
+    architecture = claims.architecture or found.architecture
     try:
-        verdicts = _verdicts(layer, claimed, place)
+        verdicts = _verdicts(layer, claims.architecture, place)
         _check_promise(layer, found, wishes.config)
     except FaultError as fault:
         return Prepared(architecture=architecture, fault=fault)
@@ -179,6 +195,7 @@ def prepared(
     return Prepared(
         subject=subject,
         architecture=architecture,
+        budget=wishes.config.budget(claims.distribution),
         emulated=any(each.emulator for each in started.values()),
         components=found.components,
         own=_configured(subject, scratch / _OWN, own),
@@ -187,14 +204,18 @@ def prepared(
     )
 
 
-def claimed_architecture(layer: Layer) -> Architecture | None:
-    """What a layer is said to be for: by the manifest beside it, else by its name."""
+def claims_of(layer: Layer) -> Claims:
+    """What a layer is said to be: by the manifest beside it, else by its name."""
     manifest = read_manifest(layer.path.parent / FILE_NAME)
     for each in manifest.layers if manifest else ():
         if each.sha256 == layer.opened.sha256:
-            return each.architecture
-    named = _IN_NAME.search(layer.path.name)
-    return Architecture(named[1]) if named else None
+            return Claims(architecture=each.architecture, distribution=each.distribution)
+    architecture = _ARCHITECTURE_IN_NAME.search(layer.path.name)
+    distribution = _DISTRIBUTION_IN_NAME.search(layer.path.name)
+    return Claims(
+        architecture=Architecture(architecture[1]) if architecture else None,
+        distribution=distribution[1] if distribution else "",
+    )
 
 
 def _verdicts(

@@ -97,7 +97,9 @@ def build_recipe(
     # One after the other: each may complete go.mod and go.sum.
     mode = "-mod=mod" if locked is None else "-mod=readonly"
     prepare += [_modules_step(each, tags, mode) for each in architectures]
-    compiles = tuple(_compile_step(each, tags, collector_version, commit) for each in architectures)
+    variables = (f"main.GitHash={commit}", f"main.Version={collector_version}")
+    linked = (*variables, _DISTRIBUTION_VARIABLE)
+    compiles = tuple(compile_step(each, tags, linked) for each in architectures)
     return Recipe(stages=(*((step,) for step in prepare), compiles))
 
 
@@ -126,18 +128,24 @@ def _modules_step(architecture: Architecture, tags: Sequence[str], mode: str) ->
     )
 
 
-def _compile_step(
-    architecture: Architecture, tags: Sequence[str], collector_version: str, commit: str
+def compile_step(
+    architecture: Architecture, tags: Sequence[str] = (), variables: Sequence[str] = ()
 ) -> Step:
+    """The step that compiles the program in the tree's root.
+
+    Args:
+        architecture: what to compile for.
+        tags: Go build tags.
+        variables: what the linker sets, as package.name=value.
+    """
     output = f".ocelot/{architecture}/collector"
-    variables = (f"main.GitHash={commit}", f"main.Version={collector_version}")
-    flags = " ".join(f"-X {each}" for each in (*variables, _DISTRIBUTION_VARIABLE))
+    flags = " ".join(("-s -w", *(f"-X {each}" for each in variables)))
     return Step(
         name="compile",
         lane=str(architecture),
         argv=(
             *("go", "build", "-v", "-trimpath", "-buildvcs=false"),
-            *(*_tags(tags), "-ldflags", f"-s -w {flags}", "-o", output, "."),
+            *(*_tags(tags), "-ldflags", flags, "-o", output, "."),
         ),
         env=_environment("-mod=readonly -modcacherw", architecture, ("GOPROXY", "off")),
         output=output,

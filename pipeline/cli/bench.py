@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.bench.run import Request, Result
+    from pipeline.build.engines import Engine
 
 Zips = Annotated[
     list[Path] | None,
@@ -33,6 +34,14 @@ CollectorConfig = Annotated[
         "--collector-config", metavar="FILE", help="A collector's config that must be accepted."
     ),
 ]
+Reference = Annotated[
+    Path | None,
+    typer.Option(
+        "--reference",
+        metavar="FILE",
+        help="The compiled reference extension; default: it is compiled here, where Go is.",
+    ),
+]
 Env = Annotated[
     list[str] | None,
     typer.Option("--env", metavar="NAME[=VALUE]", help="A variable of the function's environment."),
@@ -46,6 +55,7 @@ def bench(
     invocations: Invocations = 10,
     collector_config: CollectorConfig = None,
     env: Env = None,
+    reference: Reference = None,
     as_json: options.AsJson = False,
     verbose: options.Verbose = False,
     config: options.ConfigFolder = None,
@@ -70,6 +80,8 @@ def bench(
         invocations=invocations,
         collector_config=collector_config,
         environment=_variables(env or []),
+        reference=reference,
+        engine=host_engine(),
     )
     results = carry_out(request, verbose=verbose)
     _report(results, against=against is not None, as_json=as_json)
@@ -88,6 +100,14 @@ def carry_out(request: Request, *, verbose: bool) -> tuple[Result, ...]:
             left="every process was ended",
             kept="nothing is kept",
         )
+
+
+def host_engine() -> Engine:
+    """What compiles the reference on this machine."""
+    from pipeline.build.engines.host import HostEngine
+    from pipeline.cache import go_caches
+
+    return HostEngine(caches=go_caches())
 
 
 def layer_paths(given: Sequence[Path]) -> tuple[Path, ...]:

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.bench.figures import MEMORY_SIZES, Figures, Spread
+from pipeline.bench.opt import labels
 from pipeline.bench.run import Result, Status
 from pipeline.build.limits import megabytes
 
@@ -60,22 +61,12 @@ def bench_table(results: Sequence[Result]) -> Table:
     """A column for each layer, a row for each figure."""
     table = Table(title="median (least to most)", title_justify="left")
     table.add_column("", no_wrap=True)
-    names = labels(results)
+    names = labels([each.path for each in results])
     for name in names:
         table.add_column(Text(name), justify="right", overflow="fold")
     for cells in _cells(results):
         table.add_row(*cells)
     return table
-
-
-def labels(results: Sequence[Result]) -> list[str]:
-    """What the layers are called: by their files, with as many folders as tell them apart."""
-    paths = [each.path.absolute().parts for each in results]
-    for count in range(1, max(map(len, paths), default=1)):
-        names = ["/".join(each[-count:]) for each in paths]
-        if len(set(names)) == len(names):
-            return names
-    return [str(each.path) for each in results]
 
 
 def _cells(results: Sequence[Result]) -> Iterator[list[str]]:
@@ -89,6 +80,10 @@ def _cells(results: Sequence[Result]) -> Iterator[list[str]]:
     for at, size in enumerate(MEMORY_SIZES):
         told = [f"≈ {_milliseconds(each.init[at][1])}" if each else "" for each in shown]
         yield [f"init at {size:,} MB *", *told]
+    times = [each.multiples for each in results]
+    if any(times):
+        yield ["CPU to ready, times **", *(f"{each.cpu:.1f}" if each else "" for each in times)]
+        yield ["memory, times **", *(f"{each.rss:.1f}" if each else "" for each in times)]
     yield ["items sent and received", *(f"{each.items:,}" if each else "" for each in shown)]
 
 
@@ -104,7 +99,10 @@ def bench_lines(results: Sequence[Result]) -> Iterator[Text]:
     """What the table does not say."""
     if any(each.figures for each in results):
         yield Text(f"* {ESTIMATE}")
-    for name, each in zip(labels(results), results, strict=True):
+    if reference := next((each.reference for each in results if each.reference), None):
+        cpu, rss = _milliseconds(reference.cpu.median), _memory(reference.rss.median)
+        yield Text(f"** of what an extension takes that only registers, here {cpu} and {rss}")
+    for name, each in zip(labels([each.path for each in results]), results, strict=True):
         if each.status is Status.SKIPPED:
             yield Text(f"{name} was skipped: {each.reason}")
         if each.emulated:
@@ -116,7 +114,7 @@ def bench_lines(results: Sequence[Result]) -> Iterator[Text]:
 def bench_bars(results: Sequence[Result]) -> Iterator[Text]:
     """Each figure of the last layer as a bar below those of the others, with their ratios."""
     *others, last = results
-    names = labels(results)
+    names = labels([each.path for each in results])
     width = max(map(len, names))
     for row in _ROWS:
         base = row.of(last.figures)
@@ -137,7 +135,7 @@ def bench_bars(results: Sequence[Result]) -> Iterator[Text]:
 
 def bench_markdown(results: Sequence[Result]) -> str:
     """The table for a GitHub job summary."""
-    lines = ["### Does it run?", "", f"| | {' | '.join(labels(results))} |"]
+    lines = ["### Does it run?", "", f"| | {' | '.join(labels([each.path for each in results]))} |"]
     lines.append(f"|{'---|' * (len(results) + 1)}")
     lines += [f"| {' | '.join(cells)} |" for cells in _cells(results)]
     lines += ["", *(f"- {line.plain}" for line in bench_lines(results))]
@@ -155,9 +153,6 @@ def bench_json(results: Sequence[Result], *, against: bool) -> str:
 
 def _data(result: Result) -> dict[str, Any]:
     fault = result.fault
-    figures = asdict(result.figures) if result.figures else None
-    if figures:
-        figures["init"] = [{"memory_mb": mb, "seconds": took} for mb, took in figures["init"]]
     return {
         "file": result.path.name,
         "sha256": result.sha256,
@@ -174,6 +169,15 @@ def _data(result: Result) -> dict[str, Any]:
             "details": list(fault.details),
             "next": fault.hint,
         },
-        "figures": figures,
+        "figures": _figures(result.figures),
+        "reference": _figures(result.reference),
+        "times_reference": asdict(result.multiples) if result.multiples else None,
         "notes": list(result.notes),
     }
+
+
+def _figures(found: Figures | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    init = [{"memory_mb": mb, "seconds": took} for mb, took in found.init]
+    return {**asdict(found), "init": init}

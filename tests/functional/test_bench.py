@@ -19,16 +19,22 @@ from typing import Any
 import anyio
 import broken_layers as made
 import pytest
-from runs import CONFIG, OCELOT, Built, Ocelot, Ran, environment
+from runs import CONFIG, OCELOT, Built, Ocelot, Ran, environment, fresh_cache
+from unit_examples import write_config
 
 from pipeline import project
 from pipeline.bench.faults import Fault, FaultError
 from pipeline.bench.machine import EMULATORS
+from pipeline.bench.reference import compiled_reference
 from pipeline.bench.run import Request, Result, Status, bench, check_results
 from pipeline.bench.start import Limits
+from pipeline.build.engines import host
+from pipeline.build.engines.host import HostEngine
 from pipeline.build.zip import Entry
-from pipeline.config import load_config
+from pipeline.config import Config, load_config
 from pipeline.errors import BenchError, UsageError
+from pipeline.model import Architecture
+from pipeline.progress import Silence
 
 OURS = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "")
 OTHER = "arm64" if OURS == "amd64" else "amd64"
@@ -75,6 +81,86 @@ def test_the_sample_passes_and_is_measured(built: Built, ocelot: Ocelot) -> None
     by_size = {each["memory_mb"]: each["seconds"] for each in figures["init"]}
     assert by_size[1769] == figures["cpu"]["median"]
     assert by_size[128] == pytest.approx(by_size[1769] * 1769 / 128)
+
+
+def test_what_a_layer_takes_is_told_in_times_of_the_reference(built: Built, ocelot: Ocelot) -> None:
+    ran = ocelot("bench", own_zip(built), "--starts", "3", "--invocations", "1")
+    assert ran.code == 0, ran.err
+    for told in ("CPU to ready, times **", "memory, times **", "** of what an extension takes"):
+        assert told in ran.out
+    ran = ocelot("bench", own_zip(built), "--starts", "3", "--invocations", "1", "--json")
+    (layer,) = data(ran)["layers"]
+    own, reference, times = (layer[name] for name in ("figures", "reference", "times_reference"))
+    assert reference["starts"] == 3
+    assert 0 < reference["cpu"]["median"] < own["cpu"]["median"]
+    assert times["cpu"] == own["cpu"]["median"] / reference["cpu"]["median"]
+    assert times["rss"] == own["rss"]["median"] / reference["rss"]["median"]
+
+
+def limiting(folder: Path, budget: str) -> Config:
+    """A config in which `minimal` has a budget."""
+    write_config(folder, "minimal: {buildtags: [lambdacomponents.receiver.otlp]}\n")
+    (folder / "budgets.yaml").write_text(f"minimal: {{{budget}}}\n", encoding="utf-8")
+    return load_config(folder)
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory: pytest.TempPathFactory, built: Built) -> Path:
+    """The compiled reference."""
+    engine = HostEngine(caches=built.cache / "go")
+    compiled = partial(compiled_reference, Architecture(OURS), engine, Silence())
+    path = tmp_path_factory.mktemp("reference") / "reference"
+    path.write_bytes(anyio.run(compiled))
+    return path
+
+
+def test_a_layer_over_its_budget_fails_after_more_starts(
+    built: Built, tmp_path: Path, reference: Path
+) -> None:
+    config = limiting(tmp_path, "cpu-to-ready: 1.5, memory-when-ready: 1.2")
+    (result,) = tried(own_zip(built), config=config, reference=reference)
+    assert result.fault is not None
+    assert result.fault.fault is Fault.OVER_BUDGET
+    assert "CPU to ready: " in result.fault.details[0]
+    assert "over the budget of 1.5" in result.fault.details[0]
+    assert "memory when ready: " in result.fault.details[1]
+    assert "raise the budget" in result.fault.hint
+    assert result.figures is not None
+    assert result.figures.starts == 15
+
+
+def test_a_layer_within_its_budget_passes_at_once(
+    built: Built, tmp_path: Path, reference: Path
+) -> None:
+    config = limiting(tmp_path, "cpu-to-ready: 100, memory-when-ready: 100")
+    (result,) = tried(own_zip(built), config=config, reference=reference)
+    assert (result.status, result.notes) == (Status.PASSED, ())
+    assert result.figures is not None
+    assert result.figures.starts == 1
+
+
+def test_a_budget_is_not_checked_without_a_reference(
+    built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(name: str) -> None:
+        assert name == "go"
+
+    config = limiting(tmp_path, "cpu-to-ready: 0.1")
+    lacking = HostEngine(caches=tmp_path / "caches")
+    monkeypatch.setattr(host.importlib.util, "find_spec", absent)
+    for engine in (None, lacking):
+        (result,) = tried(own_zip(built), config=config, engine=engine)
+        told = "its budget for the start was not checked: there is no reference"
+        assert (result.status, result.notes) == (Status.PASSED, (told,))
+
+
+def test_a_reference_that_does_not_run_is_told_as_such(built: Built, tmp_path: Path) -> None:
+    broken = tmp_path / "reference"
+    broken.write_bytes(made.EXITS_AT_ONCE)
+    with pytest.raises(BenchError, match="reference: extensions/reference exits at once"):
+        tried(own_zip(built), reference=broken)
+    with pytest.raises(UsageError, match="cannot be read"):
+        tried(own_zip(built), reference=tmp_path / "none")
 
 
 def test_nothing_is_lost_in_200_invocations(built: Built) -> None:
@@ -244,7 +330,7 @@ def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     zipped = made.layer(tmp_path / "a.zip", content)
     temporary = tmp_path / "tmp"
     temporary.mkdir()
-    env = {**environment(tmp_path / "cache"), "TMPDIR": str(temporary)}
+    env = {**environment(fresh_cache(tmp_path / "cache")), "TMPDIR": str(temporary)}
     process = subprocess.Popen(
         [str(OCELOT), "bench", str(zipped), "--config", str(CONFIG)],
         env=env,

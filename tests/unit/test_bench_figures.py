@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from bench_examples import MEASURED
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,15 +17,15 @@ from pipeline.bench import events
 from pipeline.bench.faults import Fault, FaultError
 from pipeline.bench.figures import MEMORY_SIZES, estimated_init, figures, spread
 from pipeline.bench.items import PER_SIGNAL, item_names, loss
+from pipeline.bench.opt import labels
 from pipeline.bench.parts import PARTS, check_parts
 from pipeline.bench.run import Result, Status, check_results
-from pipeline.bench.start import Measured
 from pipeline.bench.subscription import BUFFERING, Buffer, subscription
 from pipeline.bench.surroundings import extension_environment
 from pipeline.bench.usage import cpu_seconds, memory_bytes
 from pipeline.errors import BenchError
 from pipeline.model import Architecture
-from pipeline.report.bench import bench_bars, bench_json, bench_lines, bench_markdown, labels
+from pipeline.report.bench import bench_bars, bench_json, bench_lines, bench_markdown
 
 PROTOCOLS, SIGNALS = ("grpc", "http"), ("traces", "metrics", "logs")
 
@@ -74,19 +75,6 @@ def test_only_a_tail_is_the_last_batch(lost: dict[str, set[int]]) -> None:
     missing = loss(names, arrived)
     assert missing is not None
     assert missing.only_last is (lost in TAILS)
-
-
-MEASURED = Measured(
-    cpu=0.03,
-    wall=0.05,
-    first_export=0.2,
-    rss=30 * 2**20,
-    peak=40 * 2**20,
-    invocation_cpu=(0.001, 0.003),
-    invocation_wall=(0.0, 0.002),
-    shutdown=0.01,
-    items=20,
-)
 
 
 def test_figures_are_medians_with_the_least_and_the_most() -> None:
@@ -142,8 +130,8 @@ def test_a_fault_is_raised_as_it_is_and_several_together() -> None:
 
 
 def test_layers_of_one_name_are_told_apart_by_their_folders() -> None:
-    assert labels([result("x/a.zip"), result("x/b.zip")]) == ["a.zip", "b.zip"]
-    assert labels([result("x/a.zip"), result("y/a.zip")]) == ["x/a.zip", "y/a.zip"]
+    assert labels([Path("x/a.zip"), Path("x/b.zip")]) == ["a.zip", "b.zip"]
+    assert labels([Path("x/a.zip"), Path("y/a.zip")]) == ["x/a.zip", "y/a.zip"]
 
 
 def test_json_has_every_layer_and_what_is_wrong_with_it() -> None:

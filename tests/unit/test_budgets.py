@@ -63,7 +63,19 @@ def test_default_is_a_distribution_like_any_other(tmp_path: Path) -> None:
             "minimal:\n  modules: 1\n  zip: 14 MiBs\n",
             "budgets.yaml:3: minimal.zip: must be a size such as 14 MiB, or a number of bytes",
         ),
-        ("minimal:\n", "budgets.yaml:1: minimal: must limit zip, unzipped or modules"),
+        (
+            "minimal:\n",
+            "budgets.yaml:1: minimal: must limit zip, unzipped, modules, cpu-to-ready or "
+            "memory-when-ready",
+        ),
+        (
+            "minimal:\n  cpu-to-ready: 0\n",
+            "budgets.yaml:2: minimal.cpu-to-ready: Input should be greater than 0",
+        ),
+        (
+            "minimal:\n  memory-when-ready: .inf\n",
+            "budgets.yaml:2: minimal.memory-when-ready: Input should be a finite number",
+        ),
         (
             "minimal:\n  modules: -1\n",
             "budgets.yaml:2: minimal.modules: Input should be greater than or equal to 0",
