@@ -70,7 +70,7 @@ REGION_SET = rf"^(?!({_NO_SET})$)(?!.{{41}})[a-z0-9]+(-[a-z0-9]+)*{_END}"
 
 TUNING_NAME = rf"^(?!.{{41}})[a-z0-9]+(-[a-z0-9]+)*{_END}"
 _FILE = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
-GO_FILE = rf"^({_FILE}/)*{_FILE}\.go{_END}"
+GO_FILE = rf"^({_FILE}/)*({_FILE}\.go|go\.mod){_END}"
 # A package's path as Go's sources name it; {module} stands for upstream's own module.
 GO_IMPORT = rf"^(\{{module\}}|[a-z0-9][a-z0-9.-]*)(/{_PATH})*{_END}"
 
@@ -151,7 +151,7 @@ class Tuning(_Entry):
     )
     files: dict[GoFile, GoFile] = Field(
         default_factory=dict[str, str],
-        description="Go files of our own: path below collector/, path below config/tuning/.",
+        description="Files of our own, .go and go.mod: path below collector/, path below tuning/.",
     )
 
     @model_validator(mode="after")

@@ -59,7 +59,7 @@ def recorded(folder: Path) -> list[str]:
 
 
 def test_the_presets_are_tuned_and_everything_says_so(built: Built, tmp_path: Path) -> None:
-    names = list(load_config(SHIPPED).tunings)
+    names = list(load_config(SHIPPED).tunings_of("minimal"))
     for layer in built.ran.manifest["layers"]:
         assert layer["tunings"] == names
     binary = unpack(built.folder / AMD64, tmp_path) / "extensions" / "collector"
@@ -71,6 +71,7 @@ def test_the_presets_are_tuned_and_everything_says_so(built: Built, tmp_path: Pa
     asked = statement["predicate"]["buildDefinition"]["externalParameters"]
     assert asked["tunings"] == names
     assert b"heldgc" in binary.read_bytes()
+    assert "copystructure\tv1.2.0\n\t=>\t./internal/copystructure" in info
 
 
 def test_without_tunings_it_is_what_go_alone_makes_of_upstream(

@@ -169,15 +169,57 @@ def test_a_tunings_tag_is_one_that_go_takes() -> None:
     assert tuning_tag("no-busy-wait") == "ocelot.tuning.no_busy_wait"
 
 
-def test_the_shipped_tunings_fit_the_sample() -> None:
+# It takes something away, and from the sample there is nothing to take.
+IN_NO_PRESET = "no-aws-config"
+
+
+def test_the_presets_tunings_fit_the_sample() -> None:
     config = load_config(CHECKOUT / "config")
     tree = read_tree(project.sample_upstream() / "collector")
     done = tuned(tree, config.tunings, read_tree(config.tuning_files))
-    assert done.left_out == ()
-    assert done.applied == tuple(config.tunings)
+    assert [name for name, _why in done.left_out] == [IN_NO_PRESET]
 
 
-def test_the_presets_have_them_all() -> None:
+def test_the_presets_have_all_that_take_nothing_away() -> None:
     config = load_config(CHECKOUT / "config")
     for name in config.distributions:
-        assert set(config.tunings_of(name)) == set(config.tunings), name
+        assert {*config.tunings_of(name), IN_NO_PRESET} == set(config.tunings), name
+
+
+PROVIDERS = """\
+package collector
+
+import (
+	"github.com/open-telemetry/opentelemetry-collector-contrib/confmap/provider/s3provider"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/confmap/provider/secretsmanagerprovider"
+	"go.opentelemetry.io/collector/confmap"
+)
+
+var all = []any{confmap.NewFactory(), s3provider.NewFactory(), secretsmanagerprovider.NewFactory()}
+"""
+
+
+def test_a_config_from_aws_is_taken_out_with_its_imports() -> None:
+    shipped = load_config(CHECKOUT / "config").tunings[IN_NO_PRESET]
+    file = "internal/collector/collector.go"
+    done = tuned({file: PROVIDERS.encode()}, {IN_NO_PRESET: shipped}, {})
+    assert done.left_out == ()
+    left = done.files[file].decode()
+    assert "s3provider" not in left
+    assert "secretsmanager" not in left
+    assert 'import (\n\t"go.opentelemetry.io/collector/confmap"\n)' in left
+    assert "[]any{confmap.NewFactory()}" in left
+
+
+def test_a_module_that_is_replaced_is_the_one_that_ours_comes_to_the_same_as() -> None:
+    config = load_config(CHECKOUT / "config")
+    tree = read_tree(project.sample_upstream() / "collector")
+    name, own = "quick-config-copies", read_tree(config.tuning_files)
+    one = {name: config.tunings[name]}
+    assert (
+        b"\nreplace github.com/mitchellh/copystructure => ./"
+        in tuned(tree, one, own).files["go.mod"]
+    )
+    newer = tree["go.mod"].replace(b"copystructure v1.2.0", b"copystructure v1.3.0")
+    ((left_out, why),) = tuned({**tree, "go.mod": newer}, one, own).left_out
+    assert (left_out, "not there" in why) == (name, True)
