@@ -169,12 +169,6 @@ async def listed_versions(layer: str, place: Place) -> list[LayerVersion]:
     Raises:
         AwsError: the region does not answer.
     """
-    listed: list[LayerVersion] = []
-    marker = ""
-    while True:
-        call = partial(place.layers.page, layer, marker)
-        page = await place.asker.ask(call, "list the layer's versions")
-        listed += page.versions
-        if not page.marker or page.marker == marker:
-            return sorted(listed, key=lambda each: each.number, reverse=True)
-        marker = page.marker
+    page = partial(place.layers.page, layer)
+    listed = await place.asker.ask_all(page, "list the layer's versions")
+    return sorted(listed, key=lambda each: each.number, reverse=True)

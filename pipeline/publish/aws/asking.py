@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import anyio
 import stamina
@@ -55,6 +55,14 @@ _LOST = (ConnectionClosedError, NoConnectionError, HTTPClientError, ReadTimeoutE
 
 class AmbiguousError(AwsError):
     """The request may have been done, or not: the answer is missing or says nothing of it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page(Generic[Result]):
+    """Some of what AWS lists, and the mark of the next page; empty for the last."""
+
+    items: tuple[Result, ...]
+    marker: str
 
 
 @dataclass(kw_only=True)
@@ -119,6 +127,25 @@ class Asker:
         except (BotoCoreError, ClientError) as error:
             raise _told(error, what, self.region) from error
         raise AssertionError("unreachable")
+
+    async def ask_all(self, page: Callable[[str], Page[Result]], what: str) -> list[Result]:
+        """Have all that AWS lists, page by page; it ends, too, where a page marks itself.
+
+        Args:
+            page: makes the request for a page by its mark, which is empty for the first.
+            what: what it is for.
+
+        Raises:
+            AwsError: AWS refuses, or does not answer however often it is asked.
+        """
+        listed: list[Result] = []
+        marker = ""
+        while True:
+            found = await self.ask(partial(page, marker), what)
+            listed += found.items
+            if found.marker in ("", marker):
+                return listed
+            marker = found.marker
 
     async def ask_once(
         self, call: Callable[[], Result], what: str, transfers: anyio.CapacityLimiter

@@ -19,6 +19,7 @@ from pipeline.build.limits import UNZIPPED_BYTES
 from pipeline.errors import AwsError
 from pipeline.naming import LayerArn, described_sha256
 from pipeline.publish.aws import session
+from pipeline.publish.aws.asking import Page
 from pipeline.publish.aws.session import Aws
 
 if TYPE_CHECKING:
@@ -143,22 +144,6 @@ class LayerVersion:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Page:
-    """Some layer versions, newest first, and the mark of the next page; empty for the last."""
-
-    versions: tuple[LayerVersion, ...]
-    marker: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NamePage:
-    """Some names of layers, and the mark of the next page; empty for the last."""
-
-    names: tuple[str, ...]
-    marker: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Storage:
     """How much code a region stores for an account, and how much it may, in bytes."""
 
@@ -201,15 +186,15 @@ class RegionLayers:
         hook.register("before-call.lambda.PublishLayerVersion", self._with_shared_body)
         return client
 
-    def names(self, marker: str = "") -> NamePage:
+    def names(self, marker: str = "") -> Page[str]:
         """A page of the names of the account's layers; one without a version is none of them."""
         more: dict[str, Any] = {"Marker": marker} if marker else {}
         answer = self._client.list_layers(**more)
         names = tuple(each.get("LayerName", "") for each in answer["Layers"])
-        return NamePage(names=names, marker=answer.get("NextMarker", ""))
+        return Page(items=names, marker=answer.get("NextMarker", ""))
 
-    def page(self, layer: str, marker: str = "") -> Page:
-        """A page of a layer's versions; none for a layer that is not there."""
+    def page(self, layer: str, marker: str = "") -> Page[LayerVersion]:
+        """A page of a layer's versions, newest first; none for a layer that is not there."""
         more: dict[str, Any] = {"Marker": marker} if marker else {}
         answer = self._client.list_layer_versions(LayerName=layer, **more)
         versions = tuple(
@@ -222,7 +207,7 @@ class RegionLayers:
             )
             for each in answer["LayerVersions"]
         )
-        return Page(versions=versions, marker=answer.get("NextMarker", ""))
+        return Page(items=versions, marker=answer.get("NextMarker", ""))
 
     def code_sha256(self, layer: str, number: int) -> str:
         """SHA-256 of a version's zip in hex, as AWS has it; empty for one that is gone."""

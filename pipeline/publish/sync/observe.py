@@ -72,15 +72,8 @@ class _Looking:
 
     async def _names(self) -> list[str]:
         """The names of all layers that begin as they should."""
-        names: list[str] = []
-        marker = ""
-        while True:
-            call = partial(self.place.layers.names, marker)
-            page = await self.place.asker.ask(call, "list the layers")
-            names += [each for each in page.names if each.startswith(f"{self.scope.base}-")]
-            if not page.marker or page.marker == marker:
-                return sorted(set(names))
-            marker = page.marker
+        names = await self.place.asker.ask_all(self.place.layers.names, "list the layers")
+        return sorted({each for each in names if each.startswith(f"{self.scope.base}-")})
 
     def _known(self, names: Iterable[str], recorded: set[str]) -> list[str]:
         """The names that say what the layer is, or that have rows."""
