@@ -10,6 +10,7 @@ import anyio
 
 from pipeline.build.limits import megabytes
 from pipeline.errors import AwsError, OcelotError
+from pipeline.naming import layer_arn
 from pipeline.publish.aws.asking import Asker
 from pipeline.publish.aws.bucket import RegionBucket
 from pipeline.publish.aws.layers import LayerVersion, RegionLayers
@@ -151,15 +152,17 @@ async def find_version(
         same = [each for each in reversed(listed) if each.described == target.package.sha256]
         for each in same:
             number = each.number
-            call = partial(place.layers.code_sha256, target.package.layer, number)
+            call = partial(place.layers.stored, layer_arn(each.arn))
             stored = await place.asker.ask(call, f"look at version {number}")
-            if stored == target.package.sha256:
+            if stored and stored.sha256 == target.package.sha256:
                 more = [str(other.number) for other in same if other.number > number]
                 if more:
                     notes.append(f"the same content is in version {', '.join(more)} as well")
                 return each, tuple(notes)
             if stored:
-                notes.append(f"version {number} is described as this zip, but is sha256 {stored}")
+                notes.append(
+                    f"version {number} is described as this zip, but is sha256 {stored.sha256}"
+                )
     return None, tuple(notes)
 
 

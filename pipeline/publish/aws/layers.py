@@ -120,10 +120,15 @@ def _downloading(layer: PublishedLayer, hint: str) -> Generator[_Readable]:
 def _published(arn: LayerArn, content: Mapping[str, Any]) -> PublishedLayer:
     return PublishedLayer(
         arn=arn,
-        sha256=base64.b64decode(content.get("CodeSha256", "")).hex(),
+        sha256=_sha256(content),
         size=content.get("CodeSize", 0),
         location=content.get("Location", ""),
     )
+
+
+def _sha256(content: Mapping[str, Any]) -> str:
+    """AWS' CodeSha256 in hex."""
+    return base64.b64decode(content.get("CodeSha256", "")).hex()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -209,16 +214,8 @@ class RegionLayers:
         )
         return Page(items=versions, marker=answer.get("NextMarker", ""))
 
-    def code_sha256(self, layer: str, number: int) -> str:
-        """SHA-256 of a version's zip in hex, as AWS has it; empty for one that is gone."""
-        try:
-            answer = self._client.get_layer_version(LayerName=layer, VersionNumber=number)
-        except self._client.exceptions.ResourceNotFoundException:
-            return ""
-        return base64.b64decode(answer["Content"].get("CodeSha256", "")).hex()
-
     def stored(self, arn: LayerArn) -> PublishedLayer | None:
-        """A version of this region with the address of its zip; None where there is none."""
+        """A version of this region as AWS has it; None where there is none."""
         try:
             answer = self._client.get_layer_version(LayerName=arn.name, VersionNumber=arn.version)
         except self._client.exceptions.ResourceNotFoundException:
@@ -234,7 +231,7 @@ class RegionLayers:
         version = LayerVersion(
             arn=answer["LayerVersionArn"], number=answer["Version"], described=request.sha256
         )
-        return version, base64.b64decode(answer["Content"].get("CodeSha256", "")).hex()
+        return version, _sha256(answer["Content"])
 
     def _with_shared_body(self, params: dict[str, Any], **_: object) -> None:
         """Put the body that all regions share in place of the one that boto3 has made."""
