@@ -14,6 +14,7 @@ from rich.text import Text
 from pipeline.publish.apply import Outcome
 from pipeline.publish.plan import PublishPlan, TargetPlan
 from pipeline.publish.run import Published
+from pipeline.report import markdown
 
 HEADINGS = ("region", "architecture", "action", "ARN", "time", "retries")
 PLAN_HEADINGS = ("region", "architecture", "action", "version")
@@ -42,6 +43,12 @@ def plan_row(plan: TargetPlan) -> tuple[str, ...]:
         f"blocked: {plan.blocked}" if plan.blocked else plan.action,
         str(plan.version.number) if plan.version else "",
     )
+
+
+def plan_rows(plan: PublishPlan) -> list[tuple[str, ...]]:
+    """The cells of all targets and of the regions that are left out."""
+    skipped = [(region, "", f"skip: {reason}", "") for region, reason in plan.skipped]
+    return [*map(plan_row, plan.targets), *skipped]
 
 
 def outcome_table(outcomes: Sequence[Outcome]) -> Table:
@@ -77,8 +84,7 @@ def write_reports(done: Published, folder: Path) -> Path:
 
 def plan_table(plan: PublishPlan) -> Table:
     """What would be done, for the screen."""
-    skipped = [(region, "", f"skip: {reason}", "") for region, reason in plan.skipped]
-    return _table(PLAN_HEADINGS, [*(plan_row(each) for each in plan.targets), *skipped])
+    return _table(PLAN_HEADINGS, plan_rows(plan))
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
@@ -99,30 +105,16 @@ def outcome_summary(outcomes: Sequence[Outcome]) -> str:
 
 def outcome_markdown(outcomes: Sequence[Outcome]) -> str:
     """The same for a GitHub job summary."""
-    rows = [
-        _markdown_row(HEADINGS),
-        f"|{'---|' * len(HEADINGS)}",
-        *(_markdown_row(outcome_row(each)) for each in outcomes),
-    ]
-    return "\n".join([f"### Published: {outcome_summary(outcomes)}", "", *rows]) + "\n"
+    rows = markdown.table(HEADINGS, map(outcome_row, outcomes))
+    return markdown.section(f"Published: {outcome_summary(outcomes)}", rows)
 
 
 def published_markdown(done: Published) -> str:
     """What was done or, of a plan alone, what would be, for a GitHub job summary."""
     if done.outcomes:
         return outcome_markdown(done.outcomes)
-    rows = [_markdown_row(plan_row(each)) for each in done.plan.targets]
-    skipped = [_markdown_row((region, "", f"skip: {why}", "")) for region, why in done.plan.skipped]
-    head = [_markdown_row(PLAN_HEADINGS), f"|{'---|' * len(PLAN_HEADINGS)}"]
-    return "\n".join(["### Would be published", "", *head, *rows, *skipped]) + "\n"
-
-
-def _markdown_row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(_cell(cell) for cell in cells)} |"
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
+    table = markdown.table(PLAN_HEADINGS, plan_rows(done.plan))
+    return markdown.section("Would be published", table)
 
 
 def published_json(done: Published) -> str:
