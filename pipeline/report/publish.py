@@ -11,6 +11,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.files import write_atomic
 from pipeline.publish.apply import Outcome
 from pipeline.publish.plan import PublishPlan, TargetPlan
 from pipeline.publish.run import Published
@@ -75,10 +76,13 @@ def outcome_lines(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def write_reports(done: Published, folder: Path) -> Path:
-    """Write publish.json and publish.md into a folder, which is the answer."""
-    folder.mkdir(exist_ok=True)
-    (folder / "publish.json").write_text(published_json(done), encoding="utf-8")
-    (folder / "publish.md").write_text(published_markdown(done), encoding="utf-8")
+    """Write publish.json and publish.md into a folder, which is the answer.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    write_atomic(folder / "publish.json", published_json(done).encode())
+    write_atomic(folder / "publish.md", published_markdown(done).encode())
     return folder
 
 
