@@ -15,10 +15,9 @@ from pipeline.progress import Progress
 from pipeline.publish.aws.asking import AmbiguousError, in_thread
 from pipeline.publish.aws.layers import STATEMENT, LayerVersion, PublishRequest
 from pipeline.publish.journal import BEGUN, ENDED, Journal
-from pipeline.publish.observe import PATIENT_LOOKS, Place, find_version, told
+from pipeline.publish.observe import PATIENT_LOOKS, Place, find_version, statements_for_all, told
 from pipeline.publish.package import Package, bucket_request
 from pipeline.publish.plan import Step, Target, TargetKey, TargetPlan
-from pipeline.publish.policy import public_statements
 
 INTERRUPTED = "interrupted; the next run looks what came of it"
 PUBLISH_ATTEMPTS = 4
@@ -306,8 +305,7 @@ async def _unshare(work: _Work) -> None:
 
 
 async def _statements(work: _Work) -> tuple[str, ...]:
-    call = partial(work.place.layers.policy, work.target.package.layer, work.number)
-    return public_statements(await work.place.asker.ask(call, "read the policy"))
+    return await statements_for_all(work.target.package.layer, work.number, work.place)
 
 
 async def _record(work: _Work) -> None:

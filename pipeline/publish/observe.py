@@ -97,10 +97,7 @@ async def _observed(
     found, notes = await find_version(target, place, looks=PATIENT_LOOKS if patient else 1)
     if found is None:
         return Observed(notes=notes, blocked=await _hindrance(target.package, place))
-    policy = await place.asker.ask(
-        partial(place.layers.policy, target.package.layer, found.number), "read the policy"
-    )
-    statements = public_statements(policy)
+    statements = await statements_for_all(target.package.layer, found.number, place)
     version = Version(
         arn=found.arn,
         number=found.number,
@@ -109,6 +106,16 @@ async def _observed(
         row=await find_row(found.arn) if find_row else None,
     )
     return Observed(version=version, notes=notes)
+
+
+async def statements_for_all(layer: str, number: int, place: Place) -> tuple[str, ...]:
+    """The identifiers of the statements that let everybody use a layer version.
+
+    Raises:
+        AwsError: the region does not answer.
+    """
+    call = partial(place.layers.policy, layer, number)
+    return public_statements(await place.asker.ask(call, "read the policy"))
 
 
 async def _hindrance(package: Package, place: Place) -> str:

@@ -9,11 +9,10 @@ from typing import TypeVar
 
 import anyio
 
-from pipeline.naming import LayerArn, layer_arn, layer_words
+from pipeline.naming import layer_arn, layer_words
 from pipeline.progress import Progress
 from pipeline.publish.aws.layers import LayerVersion
-from pipeline.publish.observe import Place, listed_versions, told
-from pipeline.publish.policy import public_statements
+from pipeline.publish.observe import Place, listed_versions, statements_for_all, told
 from pipeline.publish.row import Row, utc_time
 from pipeline.publish.sync.plan import NAMELESS, Left, Look, Scope, Seen
 
@@ -96,7 +95,7 @@ class _Looking:
                 return None
             sha256 = stored.sha256
         if version.arn in rows or (sha256 and sha256 == version.described):
-            public = await self._public(arn)
+            public = bool(await statements_for_all(arn.name, arn.version, self.place))
         self.done += 1
         self.progress.line(arn.region, f"{self.done} of {count} layer versions")
         return Seen(
@@ -107,10 +106,6 @@ class _Looking:
             runtimes=version.runtimes,
             public=public,
         )
-
-    async def _public(self, arn: LayerArn) -> bool:
-        call = partial(self.place.layers.policy, arn.name, arn.version)
-        return bool(public_statements(await self.place.asker.ask(call, "read the policy")))
 
     async def _gone(self, row: Row) -> str:
         """The ARN of a row whose layer version, which is not listed, is not there; else nothing."""
