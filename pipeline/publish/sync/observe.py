@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
 
 import anyio
 
 from pipeline.naming import layer_arn, layer_words
 from pipeline.progress import Progress
 from pipeline.publish.aws.layers import LayerVersion
+from pipeline.publish.concurrency import all_of
 from pipeline.publish.observe import Place, listed_versions, statements_for_all, told
 from pipeline.publish.row import Row, utc_time
 from pipeline.publish.sync.plan import NAMELESS, Left, Look, Scope, Seen
-
-Thing = TypeVar("Thing")
-Result = TypeVar("Result")
 
 
 async def observe_region(place: Place, scope: Scope, progress: Progress, deadline: float) -> Look:
@@ -56,12 +53,12 @@ class _Looking:
         region = self.place.layers.region
         rows = {str(row.arn): row for row in self.scope.rows(region)}
         names = self._known(await self._names(), {row.arn.name for row in rows.values()})
-        listed = await _all_of(names, partial(listed_versions, place=self.place))
+        listed = await all_of(names, partial(listed_versions, place=self.place))
         found = [each for versions in listed for each in versions]
-        seen = await _all_of(found, lambda each: self._seen(each, rows, len(found)))
+        seen = await all_of(found, lambda each: self._seen(each, rows, len(found)))
         present = {each.arn for each in found}
         missing = [row for arn, row in rows.items() if arn not in present]
-        gone = await _all_of(missing, self._gone)
+        gone = await all_of(missing, self._gone)
         return Look(
             region=region,
             versions=tuple(each for each in seen if each),
@@ -115,26 +112,3 @@ class _Looking:
         reason = "AWS does not list it, but has it: it may be very new"
         self.left.append(Left(what=str(row.arn), reason=reason))
         return ""
-
-
-async def _all_of(
-    things: Sequence[Thing], work: Callable[[Thing], Awaitable[Result]]
-) -> list[Result]:
-    """The results of work on all things at once, in order; the first failure ends all of it."""
-    results: dict[int, Result] = {}
-    failures: list[Exception] = []
-
-    async with anyio.create_task_group() as tasks:
-
-        async def do(at: int, thing: Thing) -> None:
-            try:
-                results[at] = await work(thing)
-            except Exception as error:  # noqa: BLE001  raised below, outside of any group
-                failures.append(error)
-                tasks.cancel_scope.cancel()
-
-        for at, thing in enumerate(things):
-            tasks.start_soon(do, at, thing)
-    if failures:
-        raise failures[0]
-    return [results[at] for at in range(len(things))]
