@@ -42,6 +42,8 @@ ATTEMPTS = 6
 FIRST_PAUSE_SECONDS = 0.3
 LONGEST_PAUSE_SECONDS = 10.0
 
+GIVE_CREDENTIALS = "give credentials: aws sso login, AWS_PROFILE, or --role-arn with --oidc-token"
+
 # Retries are counted and reported; a line in the log for each would only be in the way.
 set_on_retry_hooks([])
 
@@ -175,7 +177,7 @@ class Asker:
             return await in_thread(call)
 
     def _worth_another_try(self, error: Exception) -> bool:
-        code = _code(error)
+        code = error_code(error)
         if code in _EXPIRED:
             return self.renew()
         return bool(_THROTTLED.search(code)) or _is_ambiguous(error)
@@ -208,27 +210,27 @@ async def in_thread(call: Callable[[], Result]) -> Result:
 
 def is_expired(error: AwsError) -> bool:
     """Whether AWS refused because the credentials have expired."""
-    cause = error.__cause__
-    return isinstance(cause, ClientError) and _code(cause) in _EXPIRED
+    return error_code(error.__cause__) in _EXPIRED
+
+
+def error_code(error: BaseException | None) -> str:
+    """What AWS calls an error; empty for one that is not AWS'."""
+    return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
 
 
 def _is_ambiguous(error: Exception) -> bool:
     """Whether AWS may have done what it was asked to, without having said so."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= _SERVER_ERROR or bool(_TRANSIENT.search(_code(error)))
+        return status >= _SERVER_ERROR or bool(_TRANSIENT.search(error_code(error)))
     return isinstance(error, _LOST)
-
-
-def _code(error: Exception) -> str:
-    return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
 
 
 def _told(error: BotoCoreError | ClientError, what: str, region: str) -> AwsError:
     """The error for people. boto3's messages name operations and codes, and hold no secrets."""
-    code = _code(error)
+    code = error_code(error)
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
-        hint = "give credentials: aws sso login, AWS_PROFILE, or --role-arn with --oidc-token"
+        hint = GIVE_CREDENTIALS
     elif code in _NOT_ENABLED:
         hint = f"{region} may not be enabled for this account: enable it, or leave it out"
     elif code in _EXPIRED:

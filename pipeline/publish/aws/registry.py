@@ -16,6 +16,7 @@ from pipeline.errors import AwsError, UsageError, quoted
 from pipeline.model import REGION
 from pipeline.naming import LayerArn
 from pipeline.publish import table as shape
+from pipeline.publish.aws.asking import error_code
 from pipeline.publish.aws.session import Aws, aws_error
 from pipeline.publish.condition import ABSENT, Condition, unchanged
 from pipeline.publish.row import KEY, TIMESTAMP, ForeignRow, Item, Row, Rows, read_row, read_rows
@@ -237,11 +238,9 @@ class Registry:
         """
         try:
             described = self._client.describe_table(TableName=self.table)
-        except ClientError as error:
-            if _code(error) == _ABSENT:
+        except (BotoCoreError, ClientError) as error:
+            if error_code(error) == _ABSENT:
                 return (shape.missing(self.table, self.region),)
-            raise self._error(error, "dynamodb:DescribeTable") from error
-        except BotoCoreError as error:
             raise self._error(error, "dynamodb:DescribeTable") from error
         return tuple(shape.table_faults(described, self.region))
 
@@ -289,13 +288,11 @@ class Registry:
         """Turn boto's errors into ours."""
         try:
             yield
-        except ClientError as error:
-            if _code(error) == _REFUSED:
-                raise _RefusedError(cast("Any", error.response).get("Item") or {}) from error
-            if _code(error) in _AMISS:
+        except (BotoCoreError, ClientError) as error:
+            if error_code(error) == _REFUSED:
+                raise _RefusedError(cast("Any", error).response.get("Item") or {}) from error
+            if error_code(error) in _AMISS:
                 self.check()
-            raise self._error(error, permission) from error
-        except BotoCoreError as error:
             raise self._error(error, permission) from error
 
     def _error(self, error: BotoCoreError | ClientError, permission: str) -> AwsError:
@@ -346,7 +343,3 @@ def _assignments(item: Item) -> Iterator[str]:
 
 def _rows(pages: Iterable[Mapping[str, Any]]) -> Rows:
     return read_rows(item for page in pages for item in page.get("Items", ()))
-
-
-def _code(error: ClientError) -> str:
-    return error.response.get("Error", {}).get("Code", "")
