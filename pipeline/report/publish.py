@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.table import Table
-from rich.text import Text
 
 from pipeline.files import write_atomic
 from pipeline.publish.apply import Outcome
 from pipeline.publish.plan import PublishPlan, TargetPlan
 from pipeline.publish.run import Published
-from pipeline.report import markdown
+from pipeline.report import markdown, screen
 
 HEADINGS = ("region", "architecture", "action", "ARN", "time", "retries")
 PLAN_HEADINGS = ("region", "architecture", "action", "version")
@@ -92,13 +91,7 @@ def plan_table(plan: PublishPlan) -> Table:
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table()
-    for heading in headings:
-        right = heading in ("time", "retries", "version")
-        table.add_column(heading, justify="right" if right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    return table
+    return screen.table(headings, rows, right=("time", "retries", "version"))
 
 
 def outcome_summary(outcomes: Sequence[Outcome]) -> str:
