@@ -154,7 +154,7 @@ class _Work:
 async def apply_plan(plan: TargetPlan, means: Means) -> None:
     """Do a target's steps; the ledger has an outcome of it afterwards, whatever happens."""
     work = _Work(plan=plan, means=means, notes=list(plan.notes))
-    lane = f"{plan.target.region} {plan.target.package.architecture}"
+    lane = str(plan.target)
     asker = work.place.asker
     started, retries, error = time.monotonic(), asker.retries, INTERRUPTED
     if plan.steps:

@@ -66,12 +66,7 @@ def outcome_arns(outcomes: Sequence[Outcome]) -> list[str]:
 
 def outcome_lines(outcomes: Sequence[Outcome]) -> list[str]:
     """A line for each target that is as it should be."""
-    return [
-        f"{each.plan.target.region} {each.plan.target.package.architecture}: "
-        f"{each.plan.action}: {each.arn}"
-        for each in outcomes
-        if each.well
-    ]
+    return [f"{each.plan.target}: {each.plan.action}: {each.arn}" for each in outcomes if each.well]
 
 
 def write_reports(done: Published, folder: Path) -> Path:
