@@ -281,10 +281,10 @@ class PublishFunctions:
         await layers.export(str(folder))
         await published.export(str(report))
         versions = published_versions(report)
-        built_manifest(versions, folder)
+        manifest = built_manifest(versions, folder)
         aws = await who.aws(versions[0].arn.region)
         output = own_workspace() / "served"
-        await fetch(versions, folder, aws, output, plain_progress())
+        await fetch(versions, manifest, aws, output, plain_progress())
         return engines.from_module(output)
 
     async def _publishing(self, asked: PublishAsked, who: Credentials) -> Publishing:

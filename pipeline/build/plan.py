@@ -136,10 +136,7 @@ def build_plan(
     """
     source, entry = materials.source, materials.entry
     tags, version = config.tags(distribution), collector_version(source)
-    own = _checked_tags(config, distribution, source, materials.overlay)
-    custom, notes = _custom_components(config, tags, own)
-    requirements = tuple(sorted({_requirement(each, version) for each in custom.values()}))
-    laid_over = overlaid({}, materials.overlay, custom)
+    laid_over, requirements, notes = _additions(config, distribution, materials, version)
     base = {**source.files, **laid_over}
     tunings = config.tunings_of(distribution) if materials.tune else {}
     changed = tuned(base, tunings, materials.tuning_files)
@@ -313,6 +310,16 @@ def source_date_epoch(text: str | None) -> int | None:
         f"SOURCE_DATE_EPOCH={text!r} is no number of seconds before the year 2108",
         hint="unset it to take the commit's own date",
     )
+
+
+def _additions(
+    config: Config, distribution: str, materials: Materials, version: str
+) -> tuple[Tree, tuple[Requirement, ...], tuple[str, ...]]:
+    """What is laid over upstream, the modules that it takes, and what is to be told of it."""
+    own = _checked_tags(config, distribution, materials.source, materials.overlay)
+    custom, notes = _custom_components(config, config.tags(distribution), own)
+    requirements = {_requirement(each, version) for each in custom.values()}
+    return overlaid({}, materials.overlay, custom), tuple(sorted(requirements)), notes
 
 
 def _custom_components(

@@ -39,11 +39,11 @@ def fetch(
     from pipeline.publish import fetch as fetching
 
     versions = fetching.published_versions(published)
-    fetching.built_manifest(versions, layers)
+    manifest = fetching.built_manifest(versions, layers)
     aws = aws_options.opened_aws(role_arn, oidc_token, (versions[0].arn.region,))
     with options.shown_progress(verbose=verbose) as progress:
         options.run(
-            partial(fetching.fetch, versions, layers, aws, output, progress),
+            partial(fetching.fetch, versions, manifest, aws, output, progress),
             left="no file was left half-written",
             kept="nothing is kept",
         )

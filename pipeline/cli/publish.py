@@ -37,7 +37,7 @@ Output = Annotated[
 
 def publish(
     zips: Zips = None,
-    regions: aws_options.Regions = "default",
+    regions: aws_options.Regions = defaults.REGIONS,
     table: aws_options.Table = defaults.TABLE,
     table_region: aws_options.TableRegion = "",
     layer_name: aws_options.LayerName = defaults.LAYER_NAME,

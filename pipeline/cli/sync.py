@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def sync(
-    regions: aws_options.Regions = "default",
+    regions: aws_options.Regions = defaults.REGIONS,
     layer_name: aws_options.LayerName = defaults.LAYER_NAME,
     table: aws_options.TableName = defaults.TABLE,
     table_region: aws_options.TableRegion = "",

@@ -15,10 +15,9 @@ from pipeline.progress import Progress
 from pipeline.publish.aws.asking import AmbiguousError, in_thread
 from pipeline.publish.aws.layers import STATEMENT, LayerVersion, PublishRequest
 from pipeline.publish.journal import BEGUN, ENDED, Journal
-from pipeline.publish.observe import PATIENT_LOOKS, Place, find_version, told
+from pipeline.publish.observe import PATIENT_LOOKS, Place, find_version, statements_for_all, told
 from pipeline.publish.package import Package, bucket_request
 from pipeline.publish.plan import Step, Target, TargetKey, TargetPlan
-from pipeline.publish.policy import public_statements
 
 INTERRUPTED = "interrupted; the next run looks what came of it"
 PUBLISH_ATTEMPTS = 4
@@ -155,7 +154,7 @@ class _Work:
 async def apply_plan(plan: TargetPlan, means: Means) -> None:
     """Do a target's steps; the ledger has an outcome of it afterwards, whatever happens."""
     work = _Work(plan=plan, means=means, notes=list(plan.notes))
-    lane = f"{plan.target.region} {plan.target.package.architecture}"
+    lane = str(plan.target)
     asker = work.place.asker
     started, retries, error = time.monotonic(), asker.retries, INTERRUPTED
     if plan.steps:
@@ -306,8 +305,7 @@ async def _unshare(work: _Work) -> None:
 
 
 async def _statements(work: _Work) -> tuple[str, ...]:
-    call = partial(work.place.layers.policy, work.target.package.layer, work.number)
-    return public_statements(await work.place.asker.ask(call, "read the policy"))
+    return await statements_for_all(work.target.package.layer, work.number, work.place)
 
 
 async def _record(work: _Work) -> None:

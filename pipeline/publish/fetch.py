@@ -86,24 +86,26 @@ def built_manifest(versions: Sequence[PublishedVersion], layers: Path) -> Manife
 
 
 async def fetch(
-    versions: Sequence[PublishedVersion], layers: Path, aws: Aws, output: Path, progress: Progress
+    versions: Sequence[PublishedVersion],
+    manifest: Manifest,
+    aws: Aws,
+    output: Path,
+    progress: Progress,
 ) -> None:
     """Have every layer version's zip, and write each zip once, with its manifest beside it.
 
     Args:
         versions: what was published.
-        layers: the folder from which it was; its manifest.json is taken over.
+        manifest: that of the zips from which it was.
         aws: who asks.
         output: a folder.
         progress: told of each zip.
 
     Raises:
-        UsageError: the folder is not what was published.
         VerifyError: AWS serves something else than was published.
         AwsError: a zip cannot be had.
         OutputError: the folder cannot be written.
     """
-    manifest = built_manifest(versions, layers)
     failed: dict[str, OcelotError] = {}
     limit = anyio.CapacityLimiter(AT_ONCE)
 

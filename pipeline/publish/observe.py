@@ -10,6 +10,7 @@ import anyio
 
 from pipeline.build.limits import megabytes
 from pipeline.errors import AwsError, OcelotError
+from pipeline.naming import layer_arn
 from pipeline.publish.aws.asking import Asker
 from pipeline.publish.aws.bucket import RegionBucket
 from pipeline.publish.aws.layers import LayerVersion, RegionLayers
@@ -96,10 +97,7 @@ async def _observed(
     found, notes = await find_version(target, place, looks=PATIENT_LOOKS if patient else 1)
     if found is None:
         return Observed(notes=notes, blocked=await _hindrance(target.package, place))
-    policy = await place.asker.ask(
-        partial(place.layers.policy, target.package.layer, found.number), "read the policy"
-    )
-    statements = public_statements(policy)
+    statements = await statements_for_all(target.package.layer, found.number, place)
     version = Version(
         arn=found.arn,
         number=found.number,
@@ -108,6 +106,16 @@ async def _observed(
         row=await find_row(found.arn) if find_row else None,
     )
     return Observed(version=version, notes=notes)
+
+
+async def statements_for_all(layer: str, number: int, place: Place) -> tuple[str, ...]:
+    """The identifiers of the statements that let everybody use a layer version.
+
+    Raises:
+        AwsError: the region does not answer.
+    """
+    call = partial(place.layers.policy, layer, number)
+    return public_statements(await place.asker.ask(call, "read the policy"))
 
 
 async def _hindrance(package: Package, place: Place) -> str:
@@ -151,15 +159,17 @@ async def find_version(
         same = [each for each in reversed(listed) if each.described == target.package.sha256]
         for each in same:
             number = each.number
-            call = partial(place.layers.code_sha256, target.package.layer, number)
+            call = partial(place.layers.stored, layer_arn(each.arn))
             stored = await place.asker.ask(call, f"look at version {number}")
-            if stored == target.package.sha256:
+            if stored and stored.sha256 == target.package.sha256:
                 more = [str(other.number) for other in same if other.number > number]
                 if more:
                     notes.append(f"the same content is in version {', '.join(more)} as well")
                 return each, tuple(notes)
             if stored:
-                notes.append(f"version {number} is described as this zip, but is sha256 {stored}")
+                notes.append(
+                    f"version {number} is described as this zip, but is sha256 {stored.sha256}"
+                )
     return None, tuple(notes)
 
 
@@ -169,12 +179,6 @@ async def listed_versions(layer: str, place: Place) -> list[LayerVersion]:
     Raises:
         AwsError: the region does not answer.
     """
-    listed: list[LayerVersion] = []
-    marker = ""
-    while True:
-        call = partial(place.layers.page, layer, marker)
-        page = await place.asker.ask(call, "list the layer's versions")
-        listed += page.versions
-        if not page.marker or page.marker == marker:
-            return sorted(listed, key=lambda each: each.number, reverse=True)
-        marker = page.marker
+    page = partial(place.layers.page, layer)
+    listed = await place.asker.ask_all(page, "list the layer's versions")
+    return sorted(listed, key=lambda each: each.number, reverse=True)

@@ -12,6 +12,7 @@ from pipeline.publish.aws.asking import Asker, in_thread
 from pipeline.publish.aws.bucket import RegionBucket
 from pipeline.publish.aws.layers import RegionLayers
 from pipeline.publish.aws.session import Aws, Identity, first_identity
+from pipeline.publish.concurrency import all_of
 from pipeline.publish.observe import Place
 
 # Requests under way at once in a region; each has a thread.
@@ -55,17 +56,13 @@ async def opened_places(
         aws: who asks.
         bucket: makes a region's, where one is wanted.
     """
-    made: dict[str, Place] = {}
 
-    async def make(region: str) -> None:
+    async def made(region: str) -> Place:
         threads = anyio.CapacityLimiter(REGION_REQUESTS)
-        made[region] = Place(
+        return Place(
             layers=await in_thread(partial(RegionLayers, aws, region)),
             asker=Asker(region=region, threads=threads, renew=aws.renew),
             bucket=await in_thread(partial(bucket, region)) if bucket else None,
         )
 
-    async with anyio.create_task_group() as tasks:
-        for region in regions:
-            tasks.start_soon(make, region)
-    return made
+    return dict(zip(regions, await all_of(regions, made), strict=True))

@@ -38,6 +38,9 @@ class Target:
         """What tells it from others."""
         return (self.region, self.package.layer)
 
+    def __str__(self) -> str:
+        return f"{self.region} {self.package.architecture}"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Version:

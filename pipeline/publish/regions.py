@@ -10,9 +10,6 @@ from pipeline.config import REGIONS, perhaps
 from pipeline.errors import UsageError, quoted
 from pipeline.model import ALL_REGIONS, Quarantine, Regions
 
-# The set that is meant where none is named.
-DEFAULT_SET = "default"
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegionChoice:

@@ -183,10 +183,7 @@ def check_outcomes(outcomes: Sequence[Outcome]) -> None:
         raise kind(
             f"{len(failed)} of {len(outcomes)} targets are not as they should be",
             hint="run the same command again: what is done is not done twice",
-            details=tuple(
-                f"{each.plan.target.region} {each.plan.target.package.architecture}: {each.error}"
-                for each in failed
-            ),
+            details=tuple(f"{each.plan.target}: {each.error}" for each in failed),
         )
 
 

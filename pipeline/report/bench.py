@@ -17,6 +17,7 @@ from pipeline.bench.figures import MEMORY_SIZES, Figures, Spread
 from pipeline.bench.opt import labels
 from pipeline.bench.run import Result, Status
 from pipeline.build.limits import megabytes
+from pipeline.report import markdown
 
 _BAR = 40
 ESTIMATE = "estimated from the CPU time: share of one vCPU = MB / 1,769"
@@ -135,12 +136,10 @@ def bench_bars(results: Sequence[Result]) -> Iterator[Text]:
 
 def bench_markdown(results: Sequence[Result]) -> str:
     """The table for a GitHub job summary."""
-    lines = ["### Does it run?", "", f"| | {' | '.join(labels([each.path for each in results]))} |"]
-    lines.append(f"|{'---|' * (len(results) + 1)}")
-    lines += [f"| {' | '.join(cells)} |" for cells in _cells(results)]
-    lines += ["", *(f"- {line.plain}" for line in bench_lines(results))]
-    lines += [f"- **{each.fault}**" for each in results if each.fault]
-    return "\n".join(lines) + "\n"
+    table = markdown.table(["", *labels([each.path for each in results])], _cells(results))
+    told = [f"- {line.plain}" for line in bench_lines(results)]
+    faults = [f"- **{each.fault}**" for each in results if each.fault]
+    return markdown.section("Does it run?", [*table, "", *told, *faults])
 
 
 def bench_json(results: Sequence[Result], *, against: bool) -> str:

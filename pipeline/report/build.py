@@ -7,6 +7,7 @@ from rich.text import Text
 
 from pipeline.build.apply import Build, BuiltLayer
 from pipeline.build.limits import megabytes
+from pipeline.report import markdown
 
 HEADINGS = ("architecture", "zip", "unzipped", "sha256", "time", "cache")
 
@@ -51,10 +52,5 @@ def build_table(build: Build) -> Table:
 
 def build_markdown(build: Build) -> str:
     """The same for a GitHub job summary, with whole digests."""
-    rows = [
-        f"| {' | '.join(HEADINGS)} |",
-        f"|{'---|' * len(HEADINGS)}",
-        *(f"| {' | '.join(layer_row(built, digest=64))} |" for built in build.layers),
-    ]
-    notes = [f"- {note}" for note in build.notes]
-    return "\n".join([f"### {title(build)}", "", *rows, "", *notes]) + "\n"
+    rows = markdown.table(HEADINGS, (layer_row(each, digest=64) for each in build.layers))
+    return markdown.section(title(build), [*rows, "", *(f"- {note}" for note in build.notes)])

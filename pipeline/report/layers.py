@@ -14,10 +14,10 @@ from datetime import datetime
 from typing import Any, cast
 
 from rich.table import Table
-from rich.text import Text
 
 from pipeline.publish.history import Release
 from pipeline.publish.row import Row
+from pipeline.report import screen
 
 HEADINGS = ("published", "distribution", "architecture", "collector", "public", "layer version")
 HISTORY = ("published", "layer", "architecture", "sha256", "regions", "public", "changed")
@@ -128,16 +128,8 @@ def _cell(value: object) -> str:
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    table = Table()
-    for heading in headings:
-        table.add_column(heading, overflow="fold", no_wrap=heading in ("published", "attribute"))
-    for row in rows:
-        table.add_row(*(Text(_printable(cell)) for cell in row))
-    return table
-
-
-def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+    printable = ([*map(screen.printable, row)] for row in rows)
+    return screen.table(headings, printable, whole=("published", "attribute"))
 
 
 def _minute(when: datetime | None) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from pipeline.build.locking import Locking
+from pipeline.report import screen
 
 HEADINGS = ("distribution", "commit", "modules added", "zips", "status")
 
@@ -24,12 +25,7 @@ def lock_row(outcome: Locking) -> tuple[str, ...]:
 
 def lock_table(outcomes: Sequence[Locking]) -> Table:
     """The table for the screen."""
-    table = Table()
-    for heading in HEADINGS:
-        table.add_column(heading, overflow="fold", no_wrap=heading == "distribution")
-    for each in outcomes:
-        table.add_row(*lock_row(each))
-    return table
+    return screen.table(HEADINGS, map(lock_row, outcomes), whole=("distribution",))
 
 
 def lock_json(outcomes: Sequence[Locking]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.report import screen
 from pipeline.trust.check import Entry, Finding, well
 from pipeline.trust.job import Job
 
@@ -17,7 +18,10 @@ _STYLES = {"ok": "green", "note": "yellow", "problem": "red"}
 
 
 def findings_table(findings: Sequence[Finding]) -> Table:
-    """A row a finding, with what to do next below what was found."""
+    """A row a finding, with what to do next below what was found.
+
+    Who may write a policy may write anything into it, which is shown without what does not print.
+    """
     table = Table()
     for heading in ("", "where", "what"):
         table.add_column(heading, overflow="fold", no_wrap=not heading)
@@ -25,8 +29,8 @@ def findings_table(findings: Sequence[Finding]) -> Table:
         what = [each.found, *([f"next: {each.remedy}"] if each.remedy else [])]
         table.add_row(
             Text(each.state, _STYLES[each.state]),
-            Text(_printable(each.place)),
-            Text("\n".join(map(_printable, what))),
+            Text(screen.printable(each.place)),
+            Text("\n".join(map(screen.printable, what))),
         )
     return table
 
@@ -43,8 +47,3 @@ def check_json(role: str, job: Job, entries: Sequence[Entry], findings: Sequence
         "findings": [asdict(each) for each in findings],
     }
     return json.dumps(told, indent=2) + "\n"
-
-
-def _printable(text: str) -> str:
-    """Without what a terminal would obey: who may write a policy may write anything into it."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.table import Table
-from rich.text import Text
 
+from pipeline.files import write_atomic
 from pipeline.publish.apply import Outcome
 from pipeline.publish.plan import PublishPlan, TargetPlan
 from pipeline.publish.run import Published
+from pipeline.report import markdown, screen
 
 HEADINGS = ("region", "architecture", "action", "ARN", "time", "retries")
 PLAN_HEADINGS = ("region", "architecture", "action", "version")
@@ -44,6 +45,12 @@ def plan_row(plan: TargetPlan) -> tuple[str, ...]:
     )
 
 
+def plan_rows(plan: PublishPlan) -> list[tuple[str, ...]]:
+    """The cells of all targets and of the regions that are left out."""
+    skipped = [(region, "", f"skip: {reason}", "") for region, reason in plan.skipped]
+    return [*map(plan_row, plan.targets), *skipped]
+
+
 def outcome_table(outcomes: Sequence[Outcome]) -> Table:
     """What was done, for the screen; the ARNs stand in `outcome_arns`, whole lines to copy."""
     at = HEADINGS.index("ARN")
@@ -59,36 +66,27 @@ def outcome_arns(outcomes: Sequence[Outcome]) -> list[str]:
 
 def outcome_lines(outcomes: Sequence[Outcome]) -> list[str]:
     """A line for each target that is as it should be."""
-    return [
-        f"{each.plan.target.region} {each.plan.target.package.architecture}: "
-        f"{each.plan.action}: {each.arn}"
-        for each in outcomes
-        if each.well
-    ]
+    return [f"{each.plan.target}: {each.plan.action}: {each.arn}" for each in outcomes if each.well]
 
 
 def write_reports(done: Published, folder: Path) -> Path:
-    """Write publish.json and publish.md into a folder, which is the answer."""
-    folder.mkdir(exist_ok=True)
-    (folder / "publish.json").write_text(published_json(done), encoding="utf-8")
-    (folder / "publish.md").write_text(published_markdown(done), encoding="utf-8")
+    """Write publish.json and publish.md into a folder, which is the answer.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    write_atomic(folder / "publish.json", published_json(done).encode())
+    write_atomic(folder / "publish.md", published_markdown(done).encode())
     return folder
 
 
 def plan_table(plan: PublishPlan) -> Table:
     """What would be done, for the screen."""
-    skipped = [(region, "", f"skip: {reason}", "") for region, reason in plan.skipped]
-    return _table(PLAN_HEADINGS, [*(plan_row(each) for each in plan.targets), *skipped])
+    return _table(PLAN_HEADINGS, plan_rows(plan))
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table()
-    for heading in headings:
-        right = heading in ("time", "retries", "version")
-        table.add_column(heading, justify="right" if right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    return table
+    return screen.table(headings, rows, right=("time", "retries", "version"))
 
 
 def outcome_summary(outcomes: Sequence[Outcome]) -> str:
@@ -99,30 +97,16 @@ def outcome_summary(outcomes: Sequence[Outcome]) -> str:
 
 def outcome_markdown(outcomes: Sequence[Outcome]) -> str:
     """The same for a GitHub job summary."""
-    rows = [
-        _markdown_row(HEADINGS),
-        f"|{'---|' * len(HEADINGS)}",
-        *(_markdown_row(outcome_row(each)) for each in outcomes),
-    ]
-    return "\n".join([f"### Published: {outcome_summary(outcomes)}", "", *rows]) + "\n"
+    rows = markdown.table(HEADINGS, map(outcome_row, outcomes))
+    return markdown.section(f"Published: {outcome_summary(outcomes)}", rows)
 
 
 def published_markdown(done: Published) -> str:
     """What was done or, of a plan alone, what would be, for a GitHub job summary."""
     if done.outcomes:
         return outcome_markdown(done.outcomes)
-    rows = [_markdown_row(plan_row(each)) for each in done.plan.targets]
-    skipped = [_markdown_row((region, "", f"skip: {why}", "")) for region, why in done.plan.skipped]
-    head = [_markdown_row(PLAN_HEADINGS), f"|{'---|' * len(PLAN_HEADINGS)}"]
-    return "\n".join(["### Would be published", "", *head, *rows, *skipped]) + "\n"
-
-
-def _markdown_row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(_cell(cell) for cell in cells)} |"
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
+    table = markdown.table(PLAN_HEADINGS, plan_rows(done.plan))
+    return markdown.section("Would be published", table)
 
 
 def published_json(done: Published) -> str:

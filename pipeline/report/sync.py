@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.table import Table
-from rich.text import Text
 
 from pipeline.publish.sync.apply import Outcome
 from pipeline.publish.sync.plan import Action, Repair
 from pipeline.publish.sync.run import Synced
+from pipeline.report import markdown, screen
 
 DONE = {Action.RECORD: "recorded", Action.UPDATE: "updated", Action.DELETE: "deleted"}
 HEADINGS = ("region", "action", "layer version", "why")
@@ -23,7 +23,7 @@ HEADINGS = ("region", "action", "layer version", "why")
 
 def synced_rows(synced: Synced) -> list[tuple[str, ...]]:
     """The cells of all that is worth telling, in the order of `HEADINGS`."""
-    return [*_rows(synced)]
+    return [tuple(map(screen.printable, row)) for row in _rows(synced)]
 
 
 def _rows(synced: Synced) -> Iterator[tuple[str, ...]]:
@@ -37,7 +37,7 @@ def _rows(synced: Synced) -> Iterator[tuple[str, ...]]:
         for left in region.left:
             yield region.region, "left alone", _layer(left.what), left.reason
     for row in synced.plan.foreign:
-        yield "", "left alone", _printable(row.key), f"the row cannot be understood: {row.reason}"
+        yield "", "left alone", row.key, f"the row cannot be understood: {row.reason}"
     for name, reason in synced.plan.skipped:
         yield name, "skipped", "all", reason
 
@@ -50,12 +50,7 @@ def _why(repair: Repair, outcome: Outcome | None) -> str:
 
 def synced_table(synced: Synced) -> Table:
     """What is amiss, for the screen."""
-    table = Table()
-    for heading in HEADINGS:
-        table.add_column(heading, overflow="fold", no_wrap=heading in HEADINGS[:2])
-    for row in synced_rows(synced):
-        table.add_row(*(Text(_printable(cell)) for cell in row))
-    return table
+    return screen.table(HEADINGS, synced_rows(synced), whole=HEADINGS[:2])
 
 
 def synced_summary(synced: Synced) -> str:
@@ -78,11 +73,9 @@ def synced_summary(synced: Synced) -> str:
 
 def synced_markdown(synced: Synced) -> str:
     """The same for a GitHub job summary."""
-    lines = [f"### Registry: {synced_summary(synced)}", ""]
-    if rows := synced_rows(synced):
-        lines += [f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}"]
-        lines += [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]
-    return "\n".join(lines) + "\n"
+    rows = synced_rows(synced)
+    table = markdown.table(HEADINGS, rows) if rows else ()
+    return markdown.section(f"Registry: {synced_summary(synced)}", table)
 
 
 def synced_json(synced: Synced) -> str:
@@ -122,11 +115,3 @@ def _repair(repair: Repair, outcome: Outcome | None) -> dict[str, Any]:
 def _layer(arn: str) -> str:
     """A layer version's name and number, without what the region's column says."""
     return arn.rpartition(":layer:")[2]
-
-
-def _cell(text: str) -> str:
-    return " ".join(_printable(text).replace("|", "\\|").split())
-
-
-def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

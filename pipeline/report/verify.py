@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.files import write_atomic
+from pipeline.report import markdown
 from pipeline.supply.verify import Verified
 
 
 def verify_markdown(verified: Sequence[Verified]) -> str:
     """The report, for people: as it stands on a screen or in a job summary."""
-    lines = ["### Verified by rebuilding", ""]
+    lines: list[str] = []
     for each in verified:
         entry = each.entry
         lines += [
@@ -23,7 +24,7 @@ def verify_markdown(verified: Sequence[Verified]) -> str:
             f"{entry.commit}, Go {entry.go}",
             *(f"  - {said}" for said in each.differences),
         ]
-    return "\n".join(lines) + "\n"
+    return markdown.section("Verified by rebuilding", lines)
 
 
 def verify_json(verified: Sequence[Verified]) -> str:

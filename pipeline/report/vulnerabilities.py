@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from rich.table import Table
-from rich.text import Text
 
+from pipeline.report import screen
 from pipeline.supply.findings import Scan, Vulnerability
 
 HEADINGS = ("vulnerability", "module", "found", "fixed in", "level", "summary")
@@ -35,12 +35,7 @@ def vulnerability_table(scan: Scan, title: str) -> Table:
         scan: what was found.
         title: what was looked at, such as the zip's name.
     """
-    table = Table(title=Text(title), title_justify="left")
-    for heading in HEADINGS:
-        table.add_column(heading, overflow="fold")
-    for each in scan.vulnerabilities:
-        table.add_row(*(Text(cell) for cell in vulnerability_row(each)))
-    return table
+    return screen.table(HEADINGS, map(vulnerability_row, scan.vulnerabilities), title=title)
 
 
 def scan_notes(scan: Scan) -> Iterator[str]:

@@ -41,7 +41,8 @@ from syncing import (
 
 from pipeline.errors import PartlyPublishedError
 from pipeline.naming import layer_arn
-from pipeline.publish.aws.layers import Page, RegionLayers
+from pipeline.publish.aws.asking import Page
+from pipeline.publish.aws.layers import LayerVersion, RegionLayers
 from pipeline.publish.sync.run import check_synced
 
 DERIVED = "ocel-amd64-minimal-s3export-0_155_0-beta"
@@ -228,8 +229,8 @@ def test_a_row_of_other_content_is_told(published: Publishing) -> None:
 def test_a_version_that_a_list_leaves_out_but_aws_has_keeps_its_row(
     published: Publishing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nothing(_layers: RegionLayers, _layer: str, _marker: str) -> Page:
-        return Page(versions=(), marker="")
+    def nothing(_layers: RegionLayers, _layer: str, _marker: str) -> Page[LayerVersion]:
+        return Page(items=(), marker="")
 
     monkeypatch.setattr(RegionLayers, "page", nothing)
     assert in_step(published)

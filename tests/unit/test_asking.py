@@ -19,7 +19,14 @@ from botocore.exceptions import (
 )
 
 from pipeline.errors import AwsError
-from pipeline.publish.aws.asking import ATTEMPTS, SPACING_SECONDS, AmbiguousError, Asker, Pace
+from pipeline.publish.aws.asking import (
+    ATTEMPTS,
+    SPACING_SECONDS,
+    AmbiguousError,
+    Asker,
+    Pace,
+    Page,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +77,14 @@ def asked(call: Callable[[], str], renew: Callable[[], bool] | None = None) -> t
     return anyio.run(run)
 
 
+def asked_all(pages: dict[str, Page[int]]) -> list[int]:
+    async def run() -> list[int]:
+        asker = Asker(region="eu-west-1", threads=anyio.CapacityLimiter(2), pace=Pace(spacing=0))
+        return await asker.ask_all(lambda marker: pages[marker], "list")
+
+    return anyio.run(run)
+
+
 def asked_once(call: Callable[[], str]) -> str:
     async def run() -> str:
         limiter = anyio.CapacityLimiter(2)
@@ -109,6 +124,12 @@ def test_expired_credentials_that_cannot_be_renewed_are_told() -> None:
     with pytest.raises(AwsError) as caught:
         asked(Calls(EXPIRED))
     assert "have expired" in caught.value.hint
+
+
+@pytest.mark.parametrize("end", ["", "last"])
+def test_a_list_is_read_to_its_last_page_even_where_that_marks_itself(end: str) -> None:
+    pages = {"": Page(items=(1, 2), marker="last"), "last": Page(items=(3,), marker=end)}
+    assert asked_all(pages) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("error", [THROTTLED, DOWN, BUSY, CLOSED, SILENT, ABSENT])

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import anyio
 import stamina
@@ -42,6 +42,8 @@ ATTEMPTS = 6
 FIRST_PAUSE_SECONDS = 0.3
 LONGEST_PAUSE_SECONDS = 10.0
 
+GIVE_CREDENTIALS = "give credentials: aws sso login, AWS_PROFILE, or --role-arn with --oidc-token"
+
 # Retries are counted and reported; a line in the log for each would only be in the way.
 set_on_retry_hooks([])
 
@@ -55,6 +57,14 @@ _LOST = (ConnectionClosedError, NoConnectionError, HTTPClientError, ReadTimeoutE
 
 class AmbiguousError(AwsError):
     """The request may have been done, or not: the answer is missing or says nothing of it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page(Generic[Result]):
+    """Some of what AWS lists, and the mark of the next page; empty for the last."""
+
+    items: tuple[Result, ...]
+    marker: str
 
 
 @dataclass(kw_only=True)
@@ -120,6 +130,25 @@ class Asker:
             raise _told(error, what, self.region) from error
         raise AssertionError("unreachable")
 
+    async def ask_all(self, page: Callable[[str], Page[Result]], what: str) -> list[Result]:
+        """Have all that AWS lists, page by page; it ends, too, where a page marks itself.
+
+        Args:
+            page: makes the request for a page by its mark, which is empty for the first.
+            what: what it is for.
+
+        Raises:
+            AwsError: AWS refuses, or does not answer however often it is asked.
+        """
+        listed: list[Result] = []
+        marker = ""
+        while True:
+            found = await self.ask(partial(page, marker), what)
+            listed += found.items
+            if found.marker in ("", marker):
+                return listed
+            marker = found.marker
+
     async def ask_once(
         self, call: Callable[[], Result], what: str, transfers: anyio.CapacityLimiter
     ) -> Result:
@@ -148,7 +177,7 @@ class Asker:
             return await in_thread(call)
 
     def _worth_another_try(self, error: Exception) -> bool:
-        code = _code(error)
+        code = error_code(error)
         if code in _EXPIRED:
             return self.renew()
         return bool(_THROTTLED.search(code)) or _is_ambiguous(error)
@@ -181,27 +210,27 @@ async def in_thread(call: Callable[[], Result]) -> Result:
 
 def is_expired(error: AwsError) -> bool:
     """Whether AWS refused because the credentials have expired."""
-    cause = error.__cause__
-    return isinstance(cause, ClientError) and _code(cause) in _EXPIRED
+    return error_code(error.__cause__) in _EXPIRED
+
+
+def error_code(error: BaseException | None) -> str:
+    """What AWS calls an error; empty for one that is not AWS'."""
+    return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
 
 
 def _is_ambiguous(error: Exception) -> bool:
     """Whether AWS may have done what it was asked to, without having said so."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= _SERVER_ERROR or bool(_TRANSIENT.search(_code(error)))
+        return status >= _SERVER_ERROR or bool(_TRANSIENT.search(error_code(error)))
     return isinstance(error, _LOST)
-
-
-def _code(error: Exception) -> str:
-    return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
 
 
 def _told(error: BotoCoreError | ClientError, what: str, region: str) -> AwsError:
     """The error for people. boto3's messages name operations and codes, and hold no secrets."""
-    code = _code(error)
+    code = error_code(error)
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
-        hint = "give credentials: aws sso login, AWS_PROFILE, or --role-arn with --oidc-token"
+        hint = GIVE_CREDENTIALS
     elif code in _NOT_ENABLED:
         hint = f"{region} may not be enabled for this account: enable it, or leave it out"
     elif code in _EXPIRED:

@@ -19,6 +19,7 @@ from pipeline.build.limits import UNZIPPED_BYTES
 from pipeline.errors import AwsError
 from pipeline.naming import LayerArn, described_sha256
 from pipeline.publish.aws import session
+from pipeline.publish.aws.asking import Page
 from pipeline.publish.aws.session import Aws
 
 if TYPE_CHECKING:
@@ -119,10 +120,15 @@ def _downloading(layer: PublishedLayer, hint: str) -> Generator[_Readable]:
 def _published(arn: LayerArn, content: Mapping[str, Any]) -> PublishedLayer:
     return PublishedLayer(
         arn=arn,
-        sha256=base64.b64decode(content.get("CodeSha256", "")).hex(),
+        sha256=_sha256(content),
         size=content.get("CodeSize", 0),
         location=content.get("Location", ""),
     )
+
+
+def _sha256(content: Mapping[str, Any]) -> str:
+    """AWS' CodeSha256 in hex."""
+    return base64.b64decode(content.get("CodeSha256", "")).hex()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,22 +146,6 @@ class LayerVersion:
     described: str
     created: str = ""
     runtimes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Page:
-    """Some layer versions, newest first, and the mark of the next page; empty for the last."""
-
-    versions: tuple[LayerVersion, ...]
-    marker: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NamePage:
-    """Some names of layers, and the mark of the next page; empty for the last."""
-
-    names: tuple[str, ...]
-    marker: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -201,15 +191,15 @@ class RegionLayers:
         hook.register("before-call.lambda.PublishLayerVersion", self._with_shared_body)
         return client
 
-    def names(self, marker: str = "") -> NamePage:
+    def names(self, marker: str = "") -> Page[str]:
         """A page of the names of the account's layers; one without a version is none of them."""
         more: dict[str, Any] = {"Marker": marker} if marker else {}
         answer = self._client.list_layers(**more)
         names = tuple(each.get("LayerName", "") for each in answer["Layers"])
-        return NamePage(names=names, marker=answer.get("NextMarker", ""))
+        return Page(items=names, marker=answer.get("NextMarker", ""))
 
-    def page(self, layer: str, marker: str = "") -> Page:
-        """A page of a layer's versions; none for a layer that is not there."""
+    def page(self, layer: str, marker: str = "") -> Page[LayerVersion]:
+        """A page of a layer's versions, newest first; none for a layer that is not there."""
         more: dict[str, Any] = {"Marker": marker} if marker else {}
         answer = self._client.list_layer_versions(LayerName=layer, **more)
         versions = tuple(
@@ -222,18 +212,10 @@ class RegionLayers:
             )
             for each in answer["LayerVersions"]
         )
-        return Page(versions=versions, marker=answer.get("NextMarker", ""))
-
-    def code_sha256(self, layer: str, number: int) -> str:
-        """SHA-256 of a version's zip in hex, as AWS has it; empty for one that is gone."""
-        try:
-            answer = self._client.get_layer_version(LayerName=layer, VersionNumber=number)
-        except self._client.exceptions.ResourceNotFoundException:
-            return ""
-        return base64.b64decode(answer["Content"].get("CodeSha256", "")).hex()
+        return Page(items=versions, marker=answer.get("NextMarker", ""))
 
     def stored(self, arn: LayerArn) -> PublishedLayer | None:
-        """A version of this region with the address of its zip; None where there is none."""
+        """A version of this region as AWS has it; None where there is none."""
         try:
             answer = self._client.get_layer_version(LayerName=arn.name, VersionNumber=arn.version)
         except self._client.exceptions.ResourceNotFoundException:
@@ -249,7 +231,7 @@ class RegionLayers:
         version = LayerVersion(
             arn=answer["LayerVersionArn"], number=answer["Version"], described=request.sha256
         )
-        return version, base64.b64decode(answer["Content"].get("CodeSha256", "")).hex()
+        return version, _sha256(answer["Content"])
 
     def _with_shared_body(self, params: dict[str, Any], **_: object) -> None:
         """Put the body that all regions share in place of the one that boto3 has made."""

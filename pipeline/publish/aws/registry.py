@@ -16,6 +16,7 @@ from pipeline.errors import AwsError, UsageError, quoted
 from pipeline.model import REGION
 from pipeline.naming import LayerArn
 from pipeline.publish import table as shape
+from pipeline.publish.aws.asking import error_code
 from pipeline.publish.aws.session import Aws, aws_error
 from pipeline.publish.condition import ABSENT, Condition, unchanged
 from pipeline.publish.row import KEY, TIMESTAMP, ForeignRow, Item, Row, Rows, read_row, read_rows
@@ -86,23 +87,15 @@ class Registry:
             AwsError: AWS does not answer, or refuses.
         """
         item = {name: value for name, value in row.item().items() if name != KEY}
-        names = {f"#{name}": name for name in (*item, KEY, "code_sha256")}
-        values = {f":{name}": value for name, value in item.items()}
         content = "attribute_not_exists(#code_sha256)"
         if row.code_sha256:
             content += " OR #code_sha256 = :code_sha256"
+        only = Condition(
+            text=f"attribute_not_exists(#key) OR (#distribution = :distribution AND ({content}))",
+            names={"#key": KEY, "#code_sha256": "code_sha256"},
+        )
         try:
-            with self._asking("dynamodb:UpdateItem"):
-                self._client.update_item(
-                    TableName=self.table,
-                    Key={KEY: {"S": str(row.arn)}},
-                    UpdateExpression=f"SET {', '.join(_assignments(item))}",
-                    ConditionExpression=f"attribute_not_exists(#{KEY}) OR "
-                    f"(#distribution = :distribution AND ({content}))",
-                    ExpressionAttributeNames=names,
-                    ExpressionAttributeValues=cast("Any", values),
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
+            self._update(row.arn, item, _assignments(item), only)
         except _RefusedError as refused:
             return Written(present=read_row(refused.item))
         return Written()
@@ -116,16 +109,9 @@ class Registry:
         Raises:
             AwsError: AWS does not answer, or refuses.
         """
+        item, there = {"public": {"BOOL": public}}, Condition(text=f"attribute_exists({KEY})")
         try:
-            with self._asking("dynamodb:UpdateItem"):
-                self._client.update_item(
-                    TableName=self.table,
-                    Key={KEY: {"S": str(arn)}},
-                    UpdateExpression="SET #public = :public",
-                    ConditionExpression=f"attribute_exists({KEY})",
-                    ExpressionAttributeNames={"#public": "public"},
-                    ExpressionAttributeValues={":public": {"BOOL": public}},
-                )
+            self._update(arn, item, ("#public = :public",), there)
         except _RefusedError:
             return False
         return True
@@ -237,11 +223,9 @@ class Registry:
         """
         try:
             described = self._client.describe_table(TableName=self.table)
-        except ClientError as error:
-            if _code(error) == _ABSENT:
+        except (BotoCoreError, ClientError) as error:
+            if error_code(error) == _ABSENT:
                 return (shape.missing(self.table, self.region),)
-            raise self._error(error, "dynamodb:DescribeTable") from error
-        except BotoCoreError as error:
             raise self._error(error, "dynamodb:DescribeTable") from error
         return tuple(shape.table_faults(described, self.region))
 
@@ -254,22 +238,32 @@ class Registry:
 
     def _set(self, arn: LayerArn, item: Item, only: Condition, *, wanted: Row) -> bool:
         """Set attributes on a condition; where it is not met, whether all is as wanted anyway."""
-        names = {f"#{name}": name for name in item}
-        values = {f":{name}": value for name, value in item.items()}
         try:
-            with self._asking("dynamodb:UpdateItem"):
-                self._client.update_item(
-                    TableName=self.table,
-                    Key={KEY: {"S": str(arn)}},
-                    UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in item),
-                    ConditionExpression=only.text,
-                    ExpressionAttributeNames={**names, **only.names},
-                    ExpressionAttributeValues=cast("Any", {**values, **only.values}),
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
+            self._update(arn, item, (f"#{name} = :{name}" for name in item), only)
         except _RefusedError as refused:
             return read_row(refused.item) == wanted  # an answer was lost, and it was set then
         return True
+
+    def _update(
+        self, arn: LayerArn, item: Item, assignments: Iterable[str], only: Condition
+    ) -> None:
+        """Set attributes of a row, new or not, on a condition.
+
+        Raises:
+            _RefusedError: it is not met.
+        """
+        names = {f"#{name}": name for name in item}
+        values = {f":{name}": value for name, value in item.items()}
+        with self._asking("dynamodb:UpdateItem"):
+            self._client.update_item(
+                TableName=self.table,
+                Key={KEY: {"S": str(arn)}},
+                UpdateExpression=f"SET {', '.join(assignments)}",
+                ConditionExpression=only.text,
+                ExpressionAttributeNames={**names, **only.names},
+                ExpressionAttributeValues=cast("Any", {**values, **only.values}),
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
 
     def _query(self, index: str, value: str) -> Rows:
         if not value:
@@ -289,13 +283,11 @@ class Registry:
         """Turn boto's errors into ours."""
         try:
             yield
-        except ClientError as error:
-            if _code(error) == _REFUSED:
-                raise _RefusedError(cast("Any", error.response).get("Item") or {}) from error
-            if _code(error) in _AMISS:
+        except (BotoCoreError, ClientError) as error:
+            if error_code(error) == _REFUSED:
+                raise _RefusedError(cast("Any", error).response.get("Item") or {}) from error
+            if error_code(error) in _AMISS:
                 self.check()
-            raise self._error(error, permission) from error
-        except BotoCoreError as error:
             raise self._error(error, permission) from error
 
     def _error(self, error: BotoCoreError | ClientError, permission: str) -> AwsError:
@@ -346,7 +338,3 @@ def _assignments(item: Item) -> Iterator[str]:
 
 def _rows(pages: Iterable[Mapping[str, Any]]) -> Rows:
     return read_rows(item for page in pages for item in page.get("Items", ()))
-
-
-def _code(error: ClientError) -> str:
-    return error.response.get("Error", {}).get("Code", "")

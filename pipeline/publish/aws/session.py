@@ -23,7 +23,7 @@ from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from pipeline.errors import AwsError, OcelotError, UsageError
-from pipeline.publish.aws.asking import in_thread
+from pipeline.publish.aws.asking import GIVE_CREDENTIALS, in_thread
 
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 
@@ -176,7 +176,7 @@ def role_aws(role: str, token: Callable[[], str], region: str, endpoint: str = "
         hint = (
             f"see whom it trusts, with credentials of your own: ocelot oidc check --role-arn {role}"
         )
-        raise AwsError(f"the role {role} cannot be taken on: {error}", hint=hint) from error
+        raise aws_error(error, f"the role {role} cannot be taken on", hint) from error
     session: Any = botocore.session.get_session()
     session._credentials = credentials  # noqa: SLF001  botocore has no other way to give a session its own
     return Aws(boto3.Session(botocore_session=session), credentials, endpoint)
@@ -199,10 +199,7 @@ def identity(aws: Aws, region: str) -> Identity:
     try:
         answer = aws.client("sts", region).get_caller_identity()
     except (BotoCoreError, ClientError) as error:
-        raise AwsError(
-            f"AWS does not know who we are: {error}",
-            hint="give credentials: aws sso login, AWS_PROFILE, or --role-arn with --oidc-token",
-        ) from error
+        raise aws_error(error, "AWS does not know who we are", GIVE_CREDENTIALS) from error
     return Identity(account=answer["Account"], arn=answer["Arn"])
 
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
 
 import anyio
 
-from pipeline.naming import LayerArn, layer_arn, layer_words
+from pipeline.naming import layer_arn, layer_words
 from pipeline.progress import Progress
 from pipeline.publish.aws.layers import LayerVersion
-from pipeline.publish.observe import Place, listed_versions, told
-from pipeline.publish.policy import public_statements
+from pipeline.publish.concurrency import all_of
+from pipeline.publish.observe import Place, listed_versions, statements_for_all, told
 from pipeline.publish.row import Row, utc_time
 from pipeline.publish.sync.plan import NAMELESS, Left, Look, Scope, Seen
-
-Thing = TypeVar("Thing")
-Result = TypeVar("Result")
 
 
 async def observe_region(place: Place, scope: Scope, progress: Progress, deadline: float) -> Look:
@@ -57,12 +53,12 @@ class _Looking:
         region = self.place.layers.region
         rows = {str(row.arn): row for row in self.scope.rows(region)}
         names = self._known(await self._names(), {row.arn.name for row in rows.values()})
-        listed = await _all_of(names, partial(listed_versions, place=self.place))
+        listed = await all_of(names, partial(listed_versions, place=self.place))
         found = [each for versions in listed for each in versions]
-        seen = await _all_of(found, lambda each: self._seen(each, rows, len(found)))
+        seen = await all_of(found, lambda each: self._seen(each, rows, len(found)))
         present = {each.arn for each in found}
         missing = [row for arn, row in rows.items() if arn not in present]
-        gone = await _all_of(missing, self._gone)
+        gone = await all_of(missing, self._gone)
         return Look(
             region=region,
             versions=tuple(each for each in seen if each),
@@ -72,15 +68,8 @@ class _Looking:
 
     async def _names(self) -> list[str]:
         """The names of all layers that begin as they should."""
-        names: list[str] = []
-        marker = ""
-        while True:
-            call = partial(self.place.layers.names, marker)
-            page = await self.place.asker.ask(call, "list the layers")
-            names += [each for each in page.names if each.startswith(f"{self.scope.base}-")]
-            if not page.marker or page.marker == marker:
-                return sorted(set(names))
-            marker = page.marker
+        names = await self.place.asker.ask_all(self.place.layers.names, "list the layers")
+        return sorted({each for each in names if each.startswith(f"{self.scope.base}-")})
 
     def _known(self, names: Iterable[str], recorded: set[str]) -> list[str]:
         """The names that say what the layer is, or that have rows."""
@@ -103,7 +92,7 @@ class _Looking:
                 return None
             sha256 = stored.sha256
         if version.arn in rows or (sha256 and sha256 == version.described):
-            public = await self._public(arn)
+            public = bool(await statements_for_all(arn.name, arn.version, self.place))
         self.done += 1
         self.progress.line(arn.region, f"{self.done} of {count} layer versions")
         return Seen(
@@ -115,10 +104,6 @@ class _Looking:
             public=public,
         )
 
-    async def _public(self, arn: LayerArn) -> bool:
-        call = partial(self.place.layers.policy, arn.name, arn.version)
-        return bool(public_statements(await self.place.asker.ask(call, "read the policy")))
-
     async def _gone(self, row: Row) -> str:
         """The ARN of a row whose layer version, which is not listed, is not there; else nothing."""
         call = partial(self.place.layers.stored, row.arn)
@@ -127,26 +112,3 @@ class _Looking:
         reason = "AWS does not list it, but has it: it may be very new"
         self.left.append(Left(what=str(row.arn), reason=reason))
         return ""
-
-
-async def _all_of(
-    things: Sequence[Thing], work: Callable[[Thing], Awaitable[Result]]
-) -> list[Result]:
-    """The results of work on all things at once, in order; the first failure ends all of it."""
-    results: dict[int, Result] = {}
-    failures: list[Exception] = []
-
-    async with anyio.create_task_group() as tasks:
-
-        async def do(at: int, thing: Thing) -> None:
-            try:
-                results[at] = await work(thing)
-            except Exception as error:  # noqa: BLE001  raised below, outside of any group
-                failures.append(error)
-                tasks.cancel_scope.cancel()
-
-        for at, thing in enumerate(things):
-            tasks.start_soon(do, at, thing)
-    if failures:
-        raise failures[0]
-    return [results[at] for at in range(len(things))]

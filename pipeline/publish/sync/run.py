@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import anyio
 
 from pipeline.errors import PartlyPublishedError, PublishError
 from pipeline.progress import Progress
 from pipeline.publish.aws.session import Aws
+from pipeline.publish.concurrency import all_of
 from pipeline.publish.places import identified, opened_places
 from pipeline.publish.recording import Records
 from pipeline.publish.run import TABLE_REQUESTS
@@ -87,53 +89,21 @@ async def sync(
         table=table,
         transfers=anyio.CapacityLimiter(DOWNLOADS),
     )
-    plans: dict[str, RegionPlan] = {}
-    outcomes: dict[str, tuple[Outcome, ...]] = {}
 
-    async def reconcile(region: str) -> None:
+    async def reconcile(region: str) -> tuple[RegionPlan, list[Outcome]]:
         look = await observe_region(means.places[region], scope, progress, request.deadline)
-        plans[region] = region_plan(look, scope)
-        if not dry_run:
-            outcomes[region] = await _applied(plans[region], means)
+        plan = region_plan(look, scope)
+        repairs = () if dry_run else plan.repairs
+        return plan, await all_of(repairs, partial(apply_repair, means=means))
 
-    async with anyio.create_task_group() as tasks:
-        for region in request.regions:
-            tasks.start_soon(reconcile, region)
-    done = _synced(request, scope, plans, outcomes)
-    progress.end(LANE, f"{len(request.regions)} regions, {len(done.plan.repairs)} things to do")
-    return done
-
-
-def _synced(
-    request: SyncRequested,
-    scope: Scope,
-    plans: Mapping[str, RegionPlan],
-    outcomes: Mapping[str, tuple[Outcome, ...]],
-) -> Synced:
-    """All of it, in the order of the regions."""
+    done = await all_of(request.regions, reconcile)
     plan = SyncPlan(
-        regions=tuple(plans[region] for region in request.regions),
+        regions=tuple(plan for plan, _ in done),
         foreign=tuple(told_foreign(scope, request.regions)),
         skipped=request.skipped,
     )
-    return Synced(
-        plan=plan,
-        outcomes=tuple(each for region in request.regions for each in outcomes.get(region, ())),
-    )
-
-
-async def _applied(plan: RegionPlan, means: Means) -> tuple[Outcome, ...]:
-    """A region's repairs, all at once."""
-    done: dict[int, Outcome] = {}
-
-    async with anyio.create_task_group() as tasks:
-
-        async def apply(at: int) -> None:
-            done[at] = await apply_repair(plan.repairs[at], means)
-
-        for at in range(len(plan.repairs)):
-            tasks.start_soon(apply, at)
-    return tuple(done[at] for at in sorted(done))
+    progress.end(LANE, f"{len(request.regions)} regions, {len(plan.repairs)} things to do")
+    return Synced(plan=plan, outcomes=tuple(each for _, outcomes in done for each in outcomes))
 
 
 def check_synced(synced: Synced) -> None:
