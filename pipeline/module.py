@@ -17,7 +17,7 @@ from typing import Annotated, Self
 
 import dagger
 from anyio import to_thread
-from dagger import DefaultPath, Doc, check, dag, function, object_type
+from dagger import DefaultPath, Doc, check, function, object_type
 
 from pipeline import defaults
 from pipeline.build import bundling, locking, run
@@ -28,6 +28,7 @@ from pipeline.build.upstream import read_upstream
 from pipeline.config import load_config
 from pipeline.model import Architecture
 from pipeline.module_bench import BenchFunctions
+from pipeline.module_container import python_container
 from pipeline.module_options import (
     Architectures,
     BuiltFolder,
@@ -341,32 +342,20 @@ class Ocelot(BenchFunctions, PublishFunctions):
     @check
     async def lint(self, source: Checkout) -> None:
         """Format and lint as CI does."""
-        checked = _checkout(source).with_exec(["uv", "run", "ruff", "format", "--check", "."])
+        checked = python_container(source).with_exec(
+            ["uv", "run", "ruff", "format", "--check", "."]
+        )
         await checked.with_exec(["uv", "run", "ruff", "check", "."]).sync()
 
     @function
     @check
     async def types(self, source: Checkout) -> None:
         """Types as CI checks them."""
-        await _checkout(source).with_exec(["uv", "run", "pyright"]).sync()
+        await python_container(source).with_exec(["uv", "run", "pyright"]).sync()
 
     @function
     @check
     async def unit_tests(self, source: Checkout) -> None:
         """The tests that need nothing but Python."""
         command = ["uv", "run", "pytest", "tests/unit", "--no-cov"]
-        await _checkout(source).with_exec(command).sync()
-
-
-def _checkout(source: dagger.Directory) -> dagger.Container:
-    """A container with the checkout and all that its checks need."""
-    return (
-        dag.container()
-        .from_(engines.PYTHON_IMAGE)
-        .with_exec(["pip", "install", "--quiet", "uv>=0.9,<1"])
-        .with_mounted_cache("/root/.cache/uv", dag.cache_volume("ocelot-uv"))
-        .with_env_variable("UV_LINK_MODE", "copy")
-        .with_directory("/checkout", source)
-        .with_workdir("/checkout")
-        .with_exec(["uv", "sync", "--locked"])
-    )
+        await python_container(source).with_exec(command).sync()

@@ -10,16 +10,19 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import dagger
-from dagger import Doc, ReturnType, dag, function
+from dagger import Doc, ReturnType, function
 
-from pipeline.build.engines import dagger as engines
 from pipeline.errors import BenchError
 from pipeline.model import Architecture
+from pipeline.module_container import python_container
 from pipeline.module_options import BuiltFolder, Checkout, told
 
 Starts = Annotated[int, Doc("Cold starts of each layer.")]
 Invocations = Annotated[int, Doc("Invocations in each cold start.")]
 CollectorConfig = Annotated[dagger.File | None, Doc("A collector's config that must be accepted.")]
+
+# What the bench runs with, and nothing else.
+_BENCH_ALONE = ("--no-dev", "--group", "bench")
 
 
 class BenchFunctions:
@@ -45,7 +48,7 @@ class BenchFunctions:
         documents: list[dict[str, Any]] = []
         for architecture, names in _by_architecture(zips):
             place = (
-                _container(source, architecture)
+                python_container(source, *_BENCH_ALONE, platform=f"linux/{architecture}")
                 .with_directory("/layers", layers)
                 .with_directory("/config", self.config)
             )
@@ -70,17 +73,3 @@ def _by_architecture(zips: Sequence[str]) -> Iterable[tuple[Architecture, list[s
     for architecture in Architecture:
         if names := [name for name in sorted(zips) if f"-{architecture}-" in name]:
             yield architecture, names
-
-
-def _container(source: dagger.Directory, architecture: Architecture) -> dagger.Container:
-    """A container of that architecture with ocelot and all that the bench needs."""
-    return (
-        dag.container(platform=dagger.Platform(f"linux/{architecture}"))
-        .from_(engines.PYTHON_IMAGE)
-        .with_exec(["pip", "install", "--quiet", "uv>=0.9,<1"])
-        .with_mounted_cache("/root/.cache/uv", dag.cache_volume(f"ocelot-uv-{architecture}"))
-        .with_env_variable("UV_LINK_MODE", "copy")
-        .with_directory("/checkout", source)
-        .with_workdir("/checkout")
-        .with_exec(["uv", "sync", "--locked", "--no-dev", "--group", "bench"])
-    )

@@ -24,6 +24,7 @@ DOORS = {
         "module.py",
         "module_options.py",
         "module_bench.py",
+        "module_container.py",
         "module_publish.py",
         "build/engines/dagger.py",
         "build/engines/dagger_git.py",
