@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
 from pipeline.bench.collector_config import needs_credentials
@@ -23,20 +22,13 @@ from pipeline.bench.otlp import Endpoint, endpoint
 from pipeline.bench.sandbox import Function, function
 from pipeline.bench.start import Limits, Measured, Subject, cold_start
 from pipeline.bench.subject import Place, Prepared, Wishes, inspected, prepared
+from pipeline.bench.verdicts import Status, Verdict
 from pipeline.config import Config
-from pipeline.errors import BenchError, UsageError
+from pipeline.errors import UsageError
 from pipeline.model import Architecture
 from pipeline.progress import Progress, Silence
 
 _SANDBOX_NAME = "sandbox.localdomain"
-
-
-class Status(StrEnum):
-    """What came of a layer."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,29 +55,19 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
-    """What came of a layer.
+class Result(Verdict):
+    """What came of a layer, with all that was measured.
 
     Attributes:
-        path: of the zip.
         emulated: whether it ran under qemu, so that its figures say little.
-        reason: why it was skipped.
-        fault: why it failed.
         figures: of its starts; None where there are none.
-        notes: what the user should know.
     """
 
-    path: Path
-    sha256: str
     size: int
     unzipped_size: int
     architecture: Architecture | None
-    status: Status
     emulated: bool = False
-    reason: str = ""
-    fault: FaultError | None = None
     figures: Figures | None = None
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -273,20 +255,3 @@ def _has_sandbox_name() -> bool:
         return socket.gethostbyname(_SANDBOX_NAME) == HOST
     except OSError:
         return False
-
-
-def check_results(results: Sequence[Result]) -> None:
-    """Fail where a layer does.
-
-    Raises:
-        BenchError: with the fault; of several, all of them.
-    """
-    faults = [each.fault for each in results if each.fault]
-    if len(faults) == 1:
-        raise faults[0]
-    if faults:
-        raise BenchError(
-            f"{len(faults)} of {len(results)} layers fail",
-            hint="; ".join(dict.fromkeys(each.hint for each in faults)),
-            details=tuple(line for each in faults for line in (str(each), *each.details)),
-        )

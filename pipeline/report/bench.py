@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.bench.figures import MEMORY_SIZES, Figures, Spread
-from pipeline.bench.run import Result, Status
+from pipeline.bench.run import Result
+from pipeline.bench.verdicts import Status
 from pipeline.build.limits import megabytes
 
 _BAR = 40
