@@ -27,7 +27,7 @@ from pipeline.build.lock import FILE_NAME, write_entries
 from pipeline.build.upstream import read_upstream
 from pipeline.config import load_config
 from pipeline.model import Architecture
-from pipeline.module_bench import BenchFunctions
+from pipeline.module_bench import Bench, BenchFunctions, try_layers
 from pipeline.module_container import python_container
 from pipeline.module_options import (
     Architectures,
@@ -94,6 +94,7 @@ class Ocelot(BenchFunctions, PublishFunctions):
         locked: Locked = False,
         no_tune: NoTune = False,
         bundle: BundleFile = None,
+        bench: Bench = False,
     ) -> dagger.Directory:
         """Build a distribution's layers: a zip for each architecture, and manifest.json."""
         options = Options(
@@ -109,7 +110,10 @@ class Ocelot(BenchFunctions, PublishFunctions):
             bundle=bundle,
         )
         asked = await options.asked(distribution, architectures_of(architecture), self.config)
-        return engines.from_module((await asked.built()).folder)
+        folder = (await asked.built()).folder
+        if bench:
+            await try_layers(folder, engines.from_module(asked.config.folder), wanted=True)
+        return engines.from_module(folder)
 
     @function(cache="session")
     @told
