@@ -95,16 +95,15 @@ class Credentials:
             raise UsageError("a module has no credentials of its own", hint=f"give {_CREDENTIALS}")
         if by_role:
             token = await _plain(self.oidc_token)
-            made = await to_thread.run_sync(
+            return await to_thread.run_sync(
                 role_aws, self.role_arn, lambda: token, region, self.endpoint_url
             )
-        else:
-            made = keys_aws(
-                await _plain(self.access_key_id),
-                await _plain(self.secret_access_key),
-                await _plain(self.session_token),
-            )
-        return replace(made, endpoint=self.endpoint_url)
+        return keys_aws(
+            await _plain(self.access_key_id),
+            await _plain(self.secret_access_key),
+            await _plain(self.session_token),
+            self.endpoint_url,
+        )
 
 
 async def _plain(secret: dagger.Secret | None) -> str:
