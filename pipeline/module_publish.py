@@ -132,7 +132,7 @@ class PublishFunctions:
     async def publish(
         self,
         layers: BuiltFolder,
-        regions: Regions = "default",
+        regions: Regions = defaults.REGIONS,
         table: Table = defaults.TABLE,
         table_region: TableRegion = "",
         layer_name: LayerName = defaults.LAYER_NAME,
