@@ -17,7 +17,7 @@ from typing import Annotated, Self
 
 import dagger
 from anyio import to_thread
-from dagger import DefaultPath, Doc, check, dag, function, object_type
+from dagger import DefaultPath, Doc, check, function, object_type
 
 from pipeline import defaults
 from pipeline.build import bundling, locking, run
@@ -27,7 +27,8 @@ from pipeline.build.lock import FILE_NAME, write_entries
 from pipeline.build.upstream import read_upstream
 from pipeline.config import load_config
 from pipeline.model import Architecture
-from pipeline.module_bench import BenchFunctions
+from pipeline.module_bench import Bench, BenchFunctions, try_layers
+from pipeline.module_container import python_container
 from pipeline.module_options import (
     Architectures,
     BuiltFolder,
@@ -93,6 +94,7 @@ class Ocelot(BenchFunctions, PublishFunctions):
         locked: Locked = False,
         no_tune: NoTune = False,
         bundle: BundleFile = None,
+        bench: Bench = False,
     ) -> dagger.Directory:
         """Build a distribution's layers: a zip for each architecture, and manifest.json."""
         options = Options(
@@ -108,7 +110,10 @@ class Ocelot(BenchFunctions, PublishFunctions):
             bundle=bundle,
         )
         asked = await options.asked(distribution, architectures_of(architecture), self.config)
-        return engines.from_module((await asked.built()).folder)
+        folder = (await asked.built()).folder
+        if bench:
+            await try_layers(folder, engines.from_module(asked.config.folder), wanted=True)
+        return engines.from_module(folder)
 
     @function(cache="session")
     @told
@@ -341,32 +346,20 @@ class Ocelot(BenchFunctions, PublishFunctions):
     @check
     async def lint(self, source: Checkout) -> None:
         """Format and lint as CI does."""
-        checked = _checkout(source).with_exec(["uv", "run", "ruff", "format", "--check", "."])
+        checked = python_container(source).with_exec(
+            ["uv", "run", "ruff", "format", "--check", "."]
+        )
         await checked.with_exec(["uv", "run", "ruff", "check", "."]).sync()
 
     @function
     @check
     async def types(self, source: Checkout) -> None:
         """Types as CI checks them."""
-        await _checkout(source).with_exec(["uv", "run", "pyright"]).sync()
+        await python_container(source).with_exec(["uv", "run", "pyright"]).sync()
 
     @function
     @check
     async def unit_tests(self, source: Checkout) -> None:
         """The tests that need nothing but Python."""
         command = ["uv", "run", "pytest", "tests/unit", "--no-cov"]
-        await _checkout(source).with_exec(command).sync()
-
-
-def _checkout(source: dagger.Directory) -> dagger.Container:
-    """A container with the checkout and all that its checks need."""
-    return (
-        dag.container()
-        .from_(engines.PYTHON_IMAGE)
-        .with_exec(["pip", "install", "--quiet", "uv>=0.9,<1"])
-        .with_mounted_cache("/root/.cache/uv", dag.cache_volume("ocelot-uv"))
-        .with_env_variable("UV_LINK_MODE", "copy")
-        .with_directory("/checkout", source)
-        .with_workdir("/checkout")
-        .with_exec(["uv", "sync", "--locked"])
-    )
+        await python_container(source).with_exec(command).sync()

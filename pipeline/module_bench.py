@@ -1,4 +1,7 @@
-"""The Dagger module's function that runs layers on the bench, each on its own architecture."""
+"""The Dagger module's bench: layers run in containers of their own architecture.
+
+The engine may have to emulate it. A layer that it cannot run at all cannot be tried.
+"""
 
 # The SDK's overloads know no `cache`.
 # pyright: reportCallIssue=false, reportUntypedFunctionDecorator=false
@@ -6,20 +9,122 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any
+from uuid import uuid4
 
 import dagger
 from dagger import Doc, ReturnType, dag, function
 
-from pipeline.build.engines import dagger as engines
-from pipeline.errors import BenchError
+from pipeline.bench.gate import INVOCATIONS, NOT_WANTED, STARTS, skipped, tell, untried
+from pipeline.bench.verdicts import Status, Verdict, check_verdicts, read_verdicts
+from pipeline.build.engines.dagger import engine_error, from_module
+from pipeline.build.manifest import FILE_NAME, Layer, note_benched, read_manifest
+from pipeline.errors import BenchError, UsageError
 from pipeline.model import Architecture
-from pipeline.module_options import BuiltFolder, Checkout, told
+from pipeline.module_container import python_container
+from pipeline.module_options import BuiltFolder, own_workspace, told
+from pipeline.progress import Progress
+from pipeline.report.progress import plain_progress
 
 Starts = Annotated[int, Doc("Cold starts of each layer.")]
 Invocations = Annotated[int, Doc("Invocations in each cold start.")]
 CollectorConfig = Annotated[dagger.File | None, Doc("A collector's config that must be accepted.")]
+Bench = Annotated[bool, Doc("Run each layer before it is handed out, as `bench` does.")]
+NoBench = Annotated[bool, Doc("Run no layer before it is published.")]
+
+# What `uv sync` is to install besides ocelot.
+_PARTS = ("--no-dev", "--group", "bench")
+_COMMAND = ("uv", "run", "--no-sync", "ocelot", "bench", "--json", "--config=/config")
+
+_MISSING = "the engine needs the image of Python, and packages from PyPI"
+_BROKEN = "what the bench, or the engine, said is above"
+_EMULATE = (
+    "have an engine of that architecture, or qemu-user where it runs: "
+    "docker run --privileged --rm tonistiigi/binfmt --install {}"
+)
+_EMULATED = "it was emulated: its figures say little, and it may have been too slow for no fault"
+
+
+class PlatformError(BenchError):
+    """The engine runs no programs of an architecture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """Layers that are tried by a bench of the module's own sources.
+
+    Attributes:
+        layers: their zips.
+        config: the config folder.
+        starts: cold starts of each.
+        invocations: in each start.
+        collector_config: a collector's config that must be accepted.
+    """
+
+    layers: dagger.Directory
+    config: dagger.Directory
+    starts: int
+    invocations: int
+    collector_config: dagger.File | None = None
+
+    async def told(self, architecture: Architecture, names: Sequence[str]) -> str:
+        """What `ocelot bench --json` tells of some of the zips.
+
+        Raises:
+            PlatformError: the engine runs no programs of that architecture.
+            BenchError: the bench cannot run.
+        """
+        command = [*_COMMAND, f"--starts={self.starts}", f"--invocations={self.invocations}"]
+        place = (await _ready(architecture)).with_mounted_directory("/layers", self.layers)
+        place = place.with_mounted_directory("/config", self.config)
+        if self.collector_config:
+            place = place.with_mounted_file("/collector.yaml", self.collector_config)
+            command += ["--collector-config=/collector.yaml"]
+        # of this call alone: else the engine might tell again what came of an earlier one
+        place = place.with_env_variable("OCELOT_AGAIN", uuid4().hex)
+        command += [f"/layers/{name}" for name in names]
+        ran = place.with_exec(command, expect=ReturnType.ANY)
+        broken = f"the bench does not run in a container for {architecture}"
+        try:
+            code, document = await ran.exit_code(), await ran.stdout()
+            said = await ran.stderr()
+        except dagger.DaggerError as error:
+            raise _bench_error(broken, _BROKEN, error) from error
+        if code in {0, BenchError.exit_code} and document.strip():
+            return document
+        raise BenchError(broken, hint=_BROKEN, details=tuple(said.splitlines()))
+
+
+async def _ready(architecture: Architecture) -> dagger.Container:
+    """A container of an architecture that has the bench, of the module's own sources.
+
+    Raises:
+        PlatformError: the engine runs no programs of that architecture.
+        BenchError: there is no such container.
+    """
+    source = dag.current_module().source()
+    try:
+        return await python_container(source, *_PARTS, platform=f"linux/{architecture}").sync()
+    except dagger.DaggerError as error:
+        found = _bench_error(f"the bench has no container for {architecture}", _MISSING, error)
+        if any("exec format error" in line.lower() for line in found.details):
+            told = f"the engine does not run linux/{architecture}"
+            raise PlatformError(told, hint=_EMULATE.format(architecture)) from error
+        raise found from error
+
+
+def _bench_error(message: str, hint: str, error: dagger.DaggerError) -> BenchError:
+    known = engine_error(error)
+    return BenchError(message, hint=hint, details=(str(known), *known.details))
+
+
+async def _emulates(architecture: Architecture) -> bool:
+    """Whether the engine runs programs of that architecture by an emulator, if at all."""
+    return not str(await dag.default_platform()).startswith(f"linux/{architecture}")
 
 
 class BenchFunctions:
@@ -32,7 +137,6 @@ class BenchFunctions:
     async def bench(
         self,
         layers: BuiltFolder,
-        source: Checkout,
         starts: Starts = 5,
         invocations: Invocations = 10,
         collector_config: CollectorConfig = None,
@@ -41,46 +145,115 @@ class BenchFunctions:
 
         Each runs in a container of its architecture, which the engine may have to emulate.
         """
+        trial = Trial(
+            layers=layers,
+            config=self.config,
+            starts=starts,
+            invocations=invocations,
+            collector_config=collector_config,
+        )
         zips = [name for name in await layers.entries() if name.endswith(".zip")]
-        documents: list[dict[str, Any]] = []
+        verdicts: dict[str, Verdict] = {}
+        found: list[dict[str, Any]] = []
         for architecture, names in _by_architecture(zips):
-            place = (
-                _container(source, architecture)
-                .with_directory("/layers", layers)
-                .with_directory("/config", self.config)
-            )
-            command = ["uv", "run", "--no-sync", "ocelot", "bench", "--json"]
-            command += ["--config", "/config"]
-            command += [f"--starts={starts}", f"--invocations={invocations}"]
-            if collector_config:
-                place = place.with_file("/collector.yaml", collector_config)
-                command.append("--collector-config=/collector.yaml")
-            command += [f"/layers/{name}" for name in names]
-            ran = place.with_exec(command, expect=ReturnType.ANY)
-            if await ran.exit_code():
-                lines = (await ran.stderr()).splitlines()
-                raise BenchError(f"{', '.join(names)}: the bench failed", details=tuple(lines))
-            documents.append(json.loads(await ran.stdout()))
-        together = [layer for each in documents for layer in each["layers"]]
-        return json.dumps({"layers": together}, indent=2) + "\n"
+            document = await trial.told(architecture, names)
+            verdicts.update(read_verdicts(document))
+            own = json.loads(document)["layers"]
+            emulated = await _emulates(architecture)
+            found += [{**each, "emulated": each["emulated"] or emulated} for each in own]
+        check_verdicts(verdicts.values())
+        return json.dumps({"layers": found}, indent=2) + "\n"
 
 
 def _by_architecture(zips: Sequence[str]) -> Iterable[tuple[Architecture, list[str]]]:
-    """The zips of each architecture, by their names."""
+    """The zips of each architecture, by their names.
+
+    Raises:
+        UsageError: there are none.
+    """
+    by_name = {
+        architecture: [name for name in sorted(zips) if f"-{architecture}-" in name]
+        for architecture in Architecture
+    }
+    if not any(by_name.values()):
+        raise UsageError("there is no layer in that folder", hint="hand over what `build` makes")
+    return [(architecture, names) for architecture, names in by_name.items() if names]
+
+
+async def try_layers(folder: Path, config: dagger.Directory, *, wanted: bool) -> None:
+    """Try those layers of a folder of which its manifest does not say that they passed.
+
+    What comes of it is noted in the manifest.
+
+    Args:
+        folder: zips with their manifest, in the workspace.
+        config: the config folder.
+        wanted: whether to try any.
+
+    Raises:
+        BenchError: a layer fails, or the bench cannot run.
+    """
+    manifest = read_manifest(folder / FILE_NAME)
+    new = untried({folder / each.file: each for each in (manifest.layers if manifest else ())})
+    if not new:
+        return
+    progress = plain_progress()
+    if not wanted:
+        note_benched(folder, skipped(new.values(), NOT_WANTED, progress))
+        return
+    layers = from_module(_apart(new, folder / FILE_NAME))
+    trial = Trial(layers=layers, config=config, starts=STARTS, invocations=INVOCATIONS)
+    verdicts: dict[str, Verdict] = {}
     for architecture in Architecture:
-        if names := [name for name in sorted(zips) if f"-{architecture}-" in name]:
-            yield architecture, names
+        own = [each for each in new.values() if each.architecture is architecture]
+        verdicts.update(await _tried(trial, architecture, own, progress))
+    tell(verdicts.values(), progress)
+    note_benched(folder, {sha256: each.noted for sha256, each in verdicts.items()})
+    check_verdicts(verdicts.values())
 
 
-def _container(source: dagger.Directory, architecture: Architecture) -> dagger.Container:
-    """A container of that architecture with ocelot and all that the bench needs."""
-    return (
-        dag.container(platform=dagger.Platform(f"linux/{architecture}"))
-        .from_(engines.PYTHON_IMAGE)
-        .with_exec(["pip", "install", "--quiet", "uv>=0.9,<1"])
-        .with_mounted_cache("/root/.cache/uv", dag.cache_volume(f"ocelot-uv-{architecture}"))
-        .with_env_variable("UV_LINK_MODE", "copy")
-        .with_directory("/checkout", source)
-        .with_workdir("/checkout")
-        .with_exec(["uv", "sync", "--locked", "--no-dev", "--group", "bench"])
-    )
+def _apart(zips: Iterable[Path], manifest: Path) -> Path:
+    """A copy of zips and manifest for the engine.
+
+    In a session it reads a folder of ours once, and in theirs the manifest is yet to change.
+    """
+    folder = own_workspace() / "tried"
+    folder.mkdir()
+    for path in (*zips, manifest):
+        shutil.copyfile(path, folder / path.name)
+    return folder
+
+
+async def _tried(
+    trial: Trial, architecture: Architecture, layers: Sequence[Layer], progress: Progress
+) -> Mapping[str, Verdict]:
+    """What came of layers of one architecture, by their sha256."""
+    if not layers:
+        return {}
+    lane, names = f"bench {architecture}", [each.file for each in layers]
+    progress.begin(lane, "in a container")
+    try:
+        verdicts = read_verdicts(await trial.told(architecture, names))
+    except PlatformError as error:
+        progress.end(lane, "skipped")
+        return {
+            each.sha256: Verdict(
+                path=Path(each.file),
+                sha256=each.sha256,
+                status=Status.SKIPPED,
+                reason=str(error),
+                notes=(error.hint,),
+            )
+            for each in layers
+        }
+    progress.end(lane, "done")
+    if untold := [each.file for each in layers if each.sha256 not in verdicts]:
+        raise BenchError(
+            f"the bench told nothing of {', '.join(untold)}",
+            hint="the zip is not the one that the manifest names: build it again",
+        )
+    if await _emulates(architecture):
+        return {
+            key: replace(each, notes=(*each.notes, _EMULATED)) for key, each in verdicts.items()
+        }
+    return verdicts

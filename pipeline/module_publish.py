@@ -9,7 +9,6 @@ without them it refuses to go on, rather than to take those of the machine on wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +21,7 @@ from pipeline import defaults
 from pipeline.build.engines import dagger as engines
 from pipeline.config import load_config
 from pipeline.errors import PublishError, UsageError
+from pipeline.module_bench import NoBench, try_layers
 from pipeline.module_options import (
     Architectures,
     BuiltFolder,
@@ -95,25 +95,24 @@ class Credentials:
             raise UsageError("a module has no credentials of its own", hint=f"give {_CREDENTIALS}")
         if by_role:
             token = await _plain(self.oidc_token)
-            made = await to_thread.run_sync(
+            return await to_thread.run_sync(
                 role_aws, self.role_arn, lambda: token, region, self.endpoint_url
             )
-        else:
-            made = keys_aws(
-                await _plain(self.access_key_id),
-                await _plain(self.secret_access_key),
-                await _plain(self.session_token),
-            )
-        return replace(made, endpoint=self.endpoint_url)
+        return keys_aws(
+            await _plain(self.access_key_id),
+            await _plain(self.secret_access_key),
+            await _plain(self.session_token),
+            self.endpoint_url,
+        )
 
 
 async def _plain(secret: dagger.Secret | None) -> str:
     return (await secret.plaintext()).strip() if secret else ""
 
 
-async def _published(publishing: Publishing, zips: Sequence[Path], asked: PublishAsked) -> Path:
-    """Publish zips; the answer is the folder with what came of it."""
-    publishing.request = replace(publishing.request, packages=asked.packages(zips))
+async def _published(publishing: Publishing, folder: Path, asked: PublishAsked) -> Path:
+    """Publish a folder's zips; the answer is the folder with what came of it."""
+    publishing.request = replace(publishing.request, packages=asked.packages([folder]))
     publishing.progress = plain_progress()
     done = await publishing.publish()
     try:
@@ -133,7 +132,7 @@ class PublishFunctions:
     async def publish(
         self,
         layers: BuiltFolder,
-        regions: Regions = "default",
+        regions: Regions = defaults.REGIONS,
         table: Table = defaults.TABLE,
         table_region: TableRegion = "",
         layer_name: LayerName = defaults.LAYER_NAME,
@@ -143,6 +142,7 @@ class PublishFunctions:
         dry_run: DryRun = False,
         account: Account = "",
         bucket: Bucket = "",
+        no_bench: NoBench = False,
         role_arn: RoleArn = "",
         oidc_token: OidcToken = None,
         access_key_id: AccessKeyId = None,
@@ -175,7 +175,9 @@ class PublishFunctions:
         folder = own_workspace() / "layers"
         await layers.export(str(folder))
         publishing = replace(await self._publishing(asked, who), dry_run=dry_run)
-        return engines.from_module(await _published(publishing, [folder], asked))
+        if not dry_run:
+            await self._try(folder, asked, wanted=not no_bench)
+        return engines.from_module(await _published(publishing, folder, asked))
 
     @function(cache="never")
     @told
@@ -201,6 +203,7 @@ class PublishFunctions:
         public: Public = None,
         account: Account = "",
         bucket: Bucket = "",
+        no_bench: NoBench = False,
         role_arn: RoleArn = "",
         oidc_token: OidcToken = None,
         access_key_id: AccessKeyId = None,
@@ -243,13 +246,12 @@ class PublishFunctions:
         if publishing:  # no minutes of compiling for somebody who may not publish
             await preflight(publishing.request, publishing.aws, publishing.records)
         wanted = await options.asked(distribution, architectures_of(architecture), self.config)
-        built = await wanted.built()
-        folder = engines.from_module(built.folder)
+        folder = (await wanted.built()).folder
         if publishing is None:
-            return folder
-        zips = [built.folder / each.layer.file for each in built.layers]
-        reports = await _published(publishing, zips, asked)
-        return folder.with_directory(".", engines.from_module(reports))
+            return engines.from_module(folder)
+        await self._try(folder, asked, wanted=not no_bench)
+        reports = await _published(publishing, folder, asked)
+        return engines.from_module(folder).with_directory(".", engines.from_module(reports))
 
     @function(cache="never")
     @told
@@ -286,6 +288,11 @@ class PublishFunctions:
         output = own_workspace() / "served"
         await fetch(versions, manifest, aws, output, plain_progress())
         return engines.from_module(output)
+
+    async def _try(self, folder: Path, asked: PublishAsked, *, wanted: bool) -> None:
+        """Try a folder's layers, if they can be published at all."""
+        asked.packages([folder])
+        await try_layers(folder, self.config, wanted=wanted)
 
     async def _publishing(self, asked: PublishAsked, who: Credentials) -> Publishing:
         """What publishes, once there are zips."""

@@ -1,38 +1,36 @@
-"""The gate before publishing: a short bench, and what of it is noted in the manifest."""
+"""The gate before publishing: a short bench of the layers that have not passed one already."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pipeline.bench.run import Request, Result, Status, bench
-from pipeline.build.manifest import PASSED
-from pipeline.config import Config
+from pipeline.bench.verdicts import Verdict
+from pipeline.build.manifest import PASSED, Layer
 from pipeline.progress import Progress
 
 STARTS, INVOCATIONS = 1, 3
+NOT_WANTED = "--no-bench"
 
 
-async def tried(
-    zips: Sequence[Path], config: Config, progress: Progress
-) -> tuple[Mapping[str, str], tuple[Result, ...]]:
-    """Try layers for a moment.
+def untried(layers: Mapping[Path, Layer]) -> Mapping[Path, Layer]:
+    """Those layers that are not known to have passed.
 
     Args:
-        zips: the layers.
-        config: tells what distributions and custom components there are.
-        progress: told of everything.
-
-    Returns:
-        What is to be noted of each, by the zip's sha256, and what came of them.
+        layers: the manifest's entries by the zips' paths.
     """
-    request = Request(zips=tuple(zips), config=config, starts=STARTS, invocations=INVOCATIONS)
-    results = await bench(request, progress)
-    return {each.sha256: verdict(each) for each in results}, results
+    known = {each.sha256 for each in layers.values() if each.benched == PASSED}
+    return {path: each for path, each in layers.items() if each.sha256 not in known}
 
 
-def verdict(result: Result) -> str:
-    """What is noted of a layer."""
-    if result.status is Status.SKIPPED:
-        return f"skipped: {result.reason}"
-    return f"failed: {result.fault.fault}" if result.fault else PASSED
+def skipped(layers: Iterable[Layer], reason: str, progress: Progress) -> Mapping[str, str]:
+    """What is noted of layers that are not tried, by sha256; that they are not is told."""
+    progress.note(f"no layer was run on the bench: {reason}")
+    return {each.sha256: f"skipped: {reason}" for each in layers}
+
+
+def tell(verdicts: Iterable[Verdict], progress: Progress) -> None:
+    """Tell what a user should know of layers that were tried."""
+    for each in verdicts:
+        for line in each.lines():
+            progress.note(f"bench: {each.path.name}: {line}")

@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
 from pipeline.bench.budget import Multiples, multiples, over_start_budget
@@ -25,23 +24,16 @@ from pipeline.bench.reference import NAME, Reference, compiled_reference, refere
 from pipeline.bench.sandbox import Function, function
 from pipeline.bench.start import Limits, Measured, Subject, cold_start
 from pipeline.bench.subject import Place, Prepared, Wishes, inspected, prepared
+from pipeline.bench.verdicts import Status, Verdict
 from pipeline.build.engines import Engine
 from pipeline.config import Config
-from pipeline.errors import BenchError, ToolchainError, UsageError
+from pipeline.errors import ToolchainError, UsageError
 from pipeline.model import Architecture
 from pipeline.progress import Progress, Silence
 
 _SANDBOX_NAME = "sandbox.localdomain"
 # A layer that is over its budget is started up to this often: a few starts may be bad luck.
 _SURE = 15
-
-
-class Status(StrEnum):
-    """What came of a layer."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,31 +64,21 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
-    """What came of a layer.
+class Result(Verdict):
+    """What came of a layer, with all that was measured.
 
     Attributes:
-        path: of the zip.
         emulated: whether it ran under qemu, so that its figures say little.
-        reason: why it was skipped.
-        fault: why it failed.
         figures: of its starts; None where there are none.
         reference: the figures of the reference in the same run; None where it was not measured.
-        notes: what the user should know.
     """
 
-    path: Path
-    sha256: str
     size: int
     unzipped_size: int
     architecture: Architecture | None
-    status: Status
     emulated: bool = False
-    reason: str = ""
-    fault: FaultError | None = None
     figures: Figures | None = None
     reference: Figures | None = None
-    notes: tuple[str, ...] = ()
 
     @property
     def multiples(self) -> Multiples | None:
@@ -352,20 +334,3 @@ def _has_sandbox_name() -> bool:
         return socket.gethostbyname(_SANDBOX_NAME) == HOST
     except OSError:
         return False
-
-
-def check_results(results: Sequence[Result]) -> None:
-    """Fail where a layer does.
-
-    Raises:
-        BenchError: with the fault; of several, all of them.
-    """
-    faults = [each.fault for each in results if each.fault]
-    if len(faults) == 1:
-        raise faults[0]
-    if faults:
-        raise BenchError(
-            f"{len(faults)} of {len(results)} layers fail",
-            hint="; ".join(dict.fromkeys(each.hint for each in faults)),
-            details=tuple(line for each in faults for line in (str(each), *each.details)),
-        )

@@ -71,7 +71,8 @@ def bench(
 
     check_parts()
 
-    from pipeline.bench.run import Request, check_results
+    from pipeline.bench.run import Request
+    from pipeline.bench.verdicts import check_verdicts
 
     request = Request(
         zips=(*layer_paths(zips or [Path("dist")]), *([against] if against else [])),
@@ -85,7 +86,7 @@ def bench(
     )
     results = carry_out(request, verbose=verbose)
     _report(results, against=against is not None, as_json=as_json)
-    check_results(results)
+    check_verdicts(results)
 
 
 def carry_out(request: Request, *, verbose: bool) -> tuple[Result, ...]:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 Bench = Annotated[
     bool, typer.Option("--bench/--no-bench", help="Run each layer before; see `ocelot bench`.")
 ]
-NOT_WANTED = "skipped: --no-bench"
 
 
 def passed(
@@ -39,18 +38,19 @@ def passed(
     Raises:
         BenchError: a layer fails, after that was noted.
     """
+    from pipeline.bench.gate import NOT_WANTED, skipped, untried
     from pipeline.bench.parts import missing_parts
     from pipeline.build.manifest import PASSED
 
-    known = {each.sha256: each.benched for each in layers.values() if each.benched == PASSED}
-    new = {path: each for path, each in layers.items() if each.sha256 not in known}
+    known = dict.fromkeys((each.sha256 for each in layers.values()), PASSED)
+    new = untried(layers)
+    if not new:
+        return known
     missing = missing_parts()
-    if wanted and new and not missing:
+    if wanted and not missing:
         return {**known, **_tried(new, config, progress)}
-    reason = f"skipped: {missing[0]} is not installed" if wanted and missing else NOT_WANTED
-    if new:
-        progress.note(f"no layer was run on the bench: {reason.removeprefix('skipped: ')}")
-    verdicts = {each.sha256: reason for each in new.values()}
+    reason = f"{missing[0]} is not installed" if wanted else NOT_WANTED
+    verdicts = skipped(new.values(), reason, progress)
     _note(list(new), verdicts, progress)
     return {**known, **verdicts}
 
@@ -58,19 +58,17 @@ def passed(
 def _tried(layers: Mapping[Path, Layer], config: Config, progress: Progress) -> Mapping[str, str]:
     from functools import partial
 
-    from pipeline.bench import gate
-    from pipeline.bench.run import Status, check_results
+    from pipeline.bench.gate import INVOCATIONS, STARTS, tell
+    from pipeline.bench.run import Request, bench
+    from pipeline.bench.verdicts import check_verdicts
 
-    work = partial(gate.tried, list(layers), config, progress)
-    verdicts, results = options.run(
-        work, left="every process was ended", kept="nothing was published"
-    )
-    for each in results:
-        told = [f"skipped: {each.reason}"] if each.status is Status.SKIPPED else []
-        for note in (*told, *each.notes):
-            progress.note(f"bench: {each.path.name}: {note}")
+    request = Request(zips=tuple(layers), config=config, starts=STARTS, invocations=INVOCATIONS)
+    work = partial(bench, request, progress)
+    results = options.run(work, left="every process was ended", kept="nothing was published")
+    tell(results, progress)
+    verdicts = {each.sha256: each.noted for each in results}
     _note(list(layers), verdicts, progress)
-    check_results(results)
+    check_verdicts(results)
     return verdicts
 
 

@@ -15,7 +15,8 @@ from rich.text import Text
 
 from pipeline.bench.figures import MEMORY_SIZES, Figures, Spread
 from pipeline.bench.opt import labels
-from pipeline.bench.run import Result, Status
+from pipeline.bench.run import Result
+from pipeline.bench.verdicts import Status
 from pipeline.build.limits import megabytes
 from pipeline.report import markdown
 

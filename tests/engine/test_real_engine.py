@@ -38,6 +38,7 @@ def test_the_functions_are_listed(dagger: Call) -> None:
     for name in (
         *("build", "layer", "binary", "toolchain", "config-check", "components"),
         *("lock", "bundle", "verify", "inspect"),
+        *("bench", "publish", "release", "fetch"),
     ):
         assert name in listed.stdout
 

@@ -34,13 +34,13 @@ class Released:
 
     Attributes:
         layers: the layers that AWS has then, by region.
-        rows: the ARNs in the registry.
+        rows: what the registry says that the bench found, by ARN.
     """
 
     forge: GitHub
     jobs: Jobs
     layers: Mapping[str, list[str]]
-    rows: set[str]
+    rows: Mapping[str, str]
 
 
 @contextmanager
@@ -59,19 +59,23 @@ def release(folder: Path, moto: MotoServer) -> Generator[Released]:
     """Press the button once; what AWS has then is kept, since its next user empties it."""
     moto.reset()
     with FaultyProxy(moto) as aws, fork(folder, aws) as forge:
-        table = aws.client("dynamodb", HOME)
-        table.create_table(**definition(TABLE))
+        aws.client("dynamodb", HOME).create_table(**definition(TABLE))
         jobs = forge.runner.run(NAME, {**INPUTS, "set-to-public": True})
         layers = {
             region: [each["LayerName"] for each in _listed(aws, region)]
             for region in (IRELAND, FRANCE)
         }
-        rows = {row["layer_arn"]["S"] for row in table.scan(TableName=TABLE)["Items"]}
-        yield Released(forge=forge, jobs=jobs, layers=layers, rows=rows)
+        yield Released(forge=forge, jobs=jobs, layers=layers, rows=rows_of(aws))
 
 
 def _listed(aws: FaultyProxy, region: str) -> list[dict[str, Any]]:
     return aws.client("lambda", region).list_layers()["Layers"]
+
+
+def rows_of(aws: FaultyProxy) -> dict[str, str]:
+    """What the registry says that the bench found, by ARN."""
+    found = aws.client("dynamodb", HOME).scan(TableName=TABLE)["Items"]
+    return {row["layer_arn"]["S"]: row["benched"]["S"] for row in found}
 
 
 def results(jobs: Jobs) -> dict[str, str]:

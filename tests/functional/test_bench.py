@@ -26,8 +26,9 @@ from pipeline import project
 from pipeline.bench.faults import Fault, FaultError
 from pipeline.bench.machine import EMULATORS
 from pipeline.bench.reference import compiled_reference
-from pipeline.bench.run import Request, Result, Status, bench, check_results
+from pipeline.bench.run import Request, Result, bench
 from pipeline.bench.start import Limits
+from pipeline.bench.verdicts import Status, check_verdicts
 from pipeline.build.engines import host
 from pipeline.build.engines.host import HostEngine
 from pipeline.build.zip import Entry
@@ -259,7 +260,7 @@ def test_one_bad_layer_does_not_keep_the_others_from_being_tried(tmp_path: Path)
     results = tried(bad, worse, good)
     assert [each.status for each in results] == [Status.FAILED, Status.FAILED, Status.PASSED]
     with pytest.raises(BenchError, match="2 of 3 layers fail"):
-        check_results(results)
+        check_verdicts(results)
 
 
 def test_an_extension_finds_lambdas_environment_and_nothing_of_ours(

@@ -4,93 +4,46 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_mended import Trust, web_token
+from aws_mended import Trust
 from aws_rules import Rule
 from aws_server import ACCOUNT
 from aws_wire import NOT_OPTED_IN
 from dagger import dag
 from dagger_client import needs_schema, with_client
-from dagger_engine import Engine, Node, Value
-from dagger_module import (
-    MINIMAL,
-    Values,
-    all_goes_well,
-    called,
-    executed,
-    exported_folder,
-    fails,
-    ocelot_module,
+from dagger_engine import Engine
+from dagger_module import MINIMAL, called, executed, fails, ocelot_module
+from module_publishing import (
+    KEYS,
+    PLACE,
+    ROLE,
+    TOKEN,
+    answers,
+    by_key,
+    by_role,
+    handed_out,
+    layers,
+    secret,
+    use_aws_here,
 )
 from publish_examples import dist
 from publishing import FRANCE, IRELAND, Publishing
 
 pytestmark = needs_schema
 
-KEYS = {"access_key_id": "AKIAOCELOTOCELOTOCEL", "secret_access_key": "very-s3cret-key"}
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/publisher"
-TOKEN = web_token("repo:acme/layers:environment:publish")
-PLACE = {"regions": f"{IRELAND},{FRANCE}", "table_region": "us-east-1", "public": True}
-
 
 @pytest.fixture(autouse=True)
 def _answers(  # pyright: ignore[reportUnusedFunction]
     engine: Engine, publishing: Publishing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A working folder as a module's function has it, and no AWS but the one that is named."""
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    for name in publishing.aws.environment():
-        if name.startswith("AWS_") and name != "AWS_CA_BUNDLE":
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    publishing.regions = [IRELAND, FRANCE]
-    all_goes_well(engine)
-    engine.answer("Directory.export", exported)
-    engine.answer("Secret.plaintext", lambda node, _: {**KEYS, "token": TOKEN}[secret_of(node)])
-
-
-def exported(node: Node, arguments: Values) -> Value:
-    path = Path(arguments["path"])
-    return str(dist(path)) if path.name == "layers" else exported_folder(node, arguments)
-
-
-def secret_of(node: Node) -> str:
-    return str(node.calls("setSecret")[0].arguments["name"])
-
-
-def secret(name: str, value: str = "x") -> Callable[[], Awaitable[str]]:
-    async def made() -> str:
-        return await dag.set_secret(name, value).id()
-
-    return made
-
-
-async def layers() -> str:
-    return await dag.directory().with_new_directory("layers").id()
-
-
-def by_key(publishing: Publishing) -> dict[str, Any]:
-    secrets = {name: secret(name) for name in KEYS}
-    return {**PLACE, **secrets, "endpoint_url": publishing.aws.url}
-
-
-def by_role(publishing: Publishing) -> dict[str, Any]:
-    token = secret("token")
-    return {**PLACE, "role_arn": ROLE, "oidc_token": token, "endpoint_url": publishing.aws.url}
-
-
-def handed_out() -> dict[str, Any]:
-    return json.loads((Path.cwd() / ".ocelot" / "published" / "publish.json").read_text())
+    answers(engine, publishing, tmp_path, monkeypatch)
 
 
 def check_all_is_there_once(publishing: Publishing, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in publishing.aws.environment().items():
-        monkeypatch.setenv(name, value)
+    use_aws_here(publishing, monkeypatch)
     publishing.check_all_is_there_once()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from actions_runner import JobRan
 from aws_mended import Trust
 from aws_rules import Rule
 from aws_server import MotoServer
@@ -16,7 +17,19 @@ from aws_wire import NOT_OPTED_IN
 from dagger_client import needs_schema
 from github import REPOSITORY, GitHub
 from publishing import FRANCE, IRELAND, Publishing
-from releasing import INPUTS, NAME, ZIPS, Jobs, Released, fork, logs, release, results, targets
+from releasing import (
+    INPUTS,
+    NAME,
+    ZIPS,
+    Jobs,
+    Released,
+    fork,
+    logs,
+    release,
+    results,
+    rows_of,
+    targets,
+)
 
 pytestmark = needs_schema
 
@@ -61,7 +74,7 @@ def test_a_release_is_built_published_attested_verified_and_collected(released: 
         IRELAND: names,
         FRANCE: names,
     }
-    assert released.rows == {each["arn"] for each in done}
+    assert set(released.rows) == {each["arn"] for each in done}
 
 
 def test_the_report_stands_in_the_summaries(released: Released) -> None:
@@ -181,6 +194,32 @@ def test_where_a_region_fails_the_job_tells_and_its_next_attempt_goes_on(
     assert jobs["publish"].result == "success", logs(jobs)
     calls = publishing.aws.calls("PublishLayerVersion")
     assert [call.name.region for call in calls] == [FRANCE, FRANCE]
+
+
+def benched(released_by: JobRan) -> set[str]:
+    """What the manifest says that the bench found."""
+    manifest = json.loads((released_by.workspace / "dist" / "manifest.json").read_text())
+    return {each["benched"] for each in manifest["layers"]}
+
+
+def test_layers_run_where_they_are_built_and_that_is_recorded(released: Released) -> None:
+    (building,) = released.forge.calls_of("dagger", "call", "build")
+    (publishing,) = released.forge.calls_of("dagger", "call", "publish")
+    assert "--bench" in building
+    assert "--no-bench" not in publishing
+    assert benched(released.jobs["build"]) == {"passed"}
+    assert set(released.rows.values()) == {"passed"}
+
+
+def test_layers_that_are_not_to_be_run_are_published_and_that_is_recorded(
+    forge: GitHub, publishing: Publishing
+) -> None:
+    jobs = pressed(forge, "build", "publish", after={}, bench=False)
+    assert set(results(jobs).values()) == {"success"}, logs(jobs)
+    assert benched(jobs["build"]) == {""}
+    rows = rows_of(publishing.aws)
+    assert set(rows.values()) == {"skipped: --no-bench"}
+    assert set(rows) == {each["arn"] for each in targets(jobs["publish"])}
 
 
 def test_a_role_that_does_not_trust_the_environment_publishes_nothing(

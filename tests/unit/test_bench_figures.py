@@ -19,10 +19,11 @@ from pipeline.bench.figures import MEMORY_SIZES, estimated_init, figures, spread
 from pipeline.bench.items import PER_SIGNAL, item_names, loss
 from pipeline.bench.opt import labels
 from pipeline.bench.parts import PARTS, check_parts
-from pipeline.bench.run import Result, Status, check_results
+from pipeline.bench.run import Result
 from pipeline.bench.subscription import BUFFERING, Buffer, subscription
 from pipeline.bench.surroundings import extension_environment
 from pipeline.bench.usage import cpu_seconds, memory_bytes
+from pipeline.bench.verdicts import Status, check_verdicts
 from pipeline.errors import BenchError
 from pipeline.model import Architecture
 from pipeline.report.bench import bench_bars, bench_json, bench_lines, bench_markdown
@@ -121,11 +122,11 @@ SKIPPED = result("c.zip", status=Status.SKIPPED, reason="no qemu", figures=None)
 
 
 def test_a_fault_is_raised_as_it_is_and_several_together() -> None:
-    check_results([result("a.zip"), SKIPPED])
+    check_verdicts([result("a.zip"), SKIPPED])
     with pytest.raises(FaultError, match="ignores SHUTDOWN"):
-        check_results([result("a.zip"), FAILED])
+        check_verdicts([result("a.zip"), FAILED])
     with pytest.raises(BenchError, match="2 of 3 layers fail") as caught:
-        check_results([FAILED, FAILED, SKIPPED])
+        check_verdicts([FAILED, FAILED, SKIPPED])
     assert caught.value.details.count("why") == 2
 
 

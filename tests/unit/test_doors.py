@@ -24,6 +24,7 @@ DOORS = {
         "module.py",
         "module_options.py",
         "module_bench.py",
+        "module_container.py",
         "module_publish.py",
         "build/engines/dagger.py",
         "build/engines/dagger_git.py",
@@ -133,6 +134,7 @@ def test_the_library_does_not_know_its_reports(module: str) -> None:
         *("supply/layerfile.py", "supply/sbom.py", "supply/sizes.py", "supply/compare.py"),
         *("build/gomod.py", "publish/regions.py", "publish/row.py", "publish/table.py"),
         "publish/history.py",
+        *("bench/faults.py", "bench/machine.py", "bench/verdicts.py"),
         *("trust/job.py", "trust/conditions.py", "trust/policy.py", "trust/check.py"),
         *("trust/template.py", "trust/stack.py"),
     ],
@@ -140,6 +142,22 @@ def test_the_library_does_not_know_its_reports(module: str) -> None:
 def test_what_decides_does_nothing(module: str) -> None:
     effects = {"os", "subprocess", "anyio", "shutil", "tempfile", "pipeline.process"}
     assert effects & set(imported(module)) == set()
+
+
+LOAD = """
+import sys
+for name in ("aiohttp", "grpc"):  # the SDK itself brings OpenTelemetry along
+    sys.modules[name] = None
+import pipeline.module
+"""
+
+
+def test_the_dagger_module_loads_without_what_only_the_bench_needs() -> None:
+    command = [sys.executable, "-c", LOAD]
+    loaded = subprocess.run(
+        command, cwd=Path(CHECKOUT), capture_output=True, text=True, check=False
+    )
+    assert loaded.returncode == 0, loaded.stderr
 
 
 def test_the_package_itself_imports_nothing() -> None:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.build.engines.dagger import PYTHON_IMAGE, container_settings, go_image
+from pipeline.build.engines.dagger import container_settings, go_image
 from pipeline.build.recipe import GO_VERSION
 from pipeline.config import Config, load_config
 from pipeline.errors import ConfigError, UsageError
+from pipeline.module_container import PYTHON_IMAGE
 
 CHECKOUT = Path(__file__).parents[2]
 DIGEST = f"sha256:{'0' * 64}"

@@ -39,11 +39,6 @@ BUNDLED = "/ocelot/bundle"
 COLLECTED = "/ocelot/collected"
 LICENCES = "/ocelot/licences"
 
-# The module's own runtime, for its checks; the same as base-image in pyproject.toml.
-PYTHON_IMAGE = (
-    "python:3.14.3-slim@sha256:486b8092bfb12997e10d4920897213a06563449c951c5506c2a2cfaf591c599f"
-)
-
 # A module step's result may be kept while the volume with its modules was pruned.
 _MODULES_GONE = re.compile(r"GOPROXY=off|missing go\.sum entry|cannot find module providing")
 

@@ -129,15 +129,23 @@ def default_aws() -> Aws:
         raise aws_error(error, "AWS' settings cannot be used", hint) from error
 
 
-def keys_aws(access_key_id: str, secret_access_key: str, session_token: str = "") -> Aws:
-    """The identity of an access key."""
-    return Aws(
-        boto3.Session(
-            aws_access_key_id=access_key_id,
-            aws_secret_access_key=secret_access_key,
-            aws_session_token=session_token or None,
-        )
+def keys_aws(
+    access_key_id: str, secret_access_key: str, session_token: str = "", endpoint: str = ""
+) -> Aws:
+    """The identity of an access key.
+
+    Args:
+        access_key_id: its id.
+        secret_access_key: the key.
+        session_token: of temporary credentials; empty for none.
+        endpoint: where AWS is, for emulators; empty for what the environment says.
+    """
+    session = boto3.Session(
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret_access_key,
+        aws_session_token=session_token or None,
     )
+    return Aws(session, endpoint=endpoint)
 
 
 def role_aws(role: str, token: Callable[[], str], region: str, endpoint: str = "") -> Aws:

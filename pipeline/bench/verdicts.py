@@ -1,0 +1,106 @@
+"""What came of layers that were tried, here or by a bench elsewhere that told it as JSON. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pipeline.bench.faults import Fault, FaultError
+from pipeline.build.manifest import PASSED
+from pipeline.errors import BenchError
+
+
+class Status(StrEnum):
+    """What came of a layer."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What came of a layer.
+
+    Attributes:
+        path: of the zip.
+        sha256: of the zip, in hex.
+        reason: why it was skipped.
+        fault: why it failed.
+        notes: what the user should know.
+    """
+
+    path: Path
+    sha256: str
+    status: Status
+    reason: str = ""
+    fault: FaultError | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def noted(self) -> str:
+        """What is noted of the layer in its manifest and its row."""
+        if self.status is Status.SKIPPED:
+            return f"skipped: {self.reason}"
+        return f"failed: {self.fault.fault}" if self.fault else PASSED
+
+    def lines(self) -> Iterator[str]:
+        """What the user is told of it, but for its fault."""
+        if self.status is Status.SKIPPED:
+            yield self.noted
+        yield from self.notes
+
+
+def check_verdicts(verdicts: Collection[Verdict]) -> None:
+    """Fail where a layer does.
+
+    Raises:
+        BenchError: with the fault; of several, all of them.
+    """
+    faults = [each.fault for each in verdicts if each.fault]
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        raise BenchError(
+            f"{len(faults)} of {len(verdicts)} layers fail",
+            hint="; ".join(dict.fromkeys(each.hint for each in faults)),
+            details=tuple(line for each in faults for line in (str(each), *each.details)),
+        )
+
+
+def read_verdicts(document: str) -> Mapping[str, Verdict]:
+    """What `ocelot bench --json` tells, by the zips' sha256.
+
+    Raises:
+        BenchError: it is something else.
+    """
+    try:
+        told = map(_read, json.loads(document)["layers"])
+        return {each.sha256: each for each in told}
+    except (ValueError, KeyError, TypeError) as error:
+        raise BenchError(
+            "what the bench told is not what `ocelot bench --json` tells",
+            hint="it has to be the bench of this very version",
+            details=tuple(document.splitlines()[:12]),
+        ) from error
+
+
+def _read(told: Mapping[str, Any]) -> Verdict:
+    return Verdict(
+        path=Path(told["file"]),
+        sha256=told["sha256"],
+        status=Status(told["status"]),
+        reason=told["reason"],
+        fault=_read_fault(told["fault"]) if told["fault"] else None,
+        notes=tuple(told["notes"]),
+    )
+
+
+def _read_fault(told: Mapping[str, Any]) -> FaultError:
+    """The fault as it was raised: its message is its name and kind, its kind knows what is next."""
+    fault = Fault(told["kind"])
+    return FaultError(fault, told["message"].removesuffix(f" {fault}"), told["details"])

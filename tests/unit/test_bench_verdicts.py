@@ -1,0 +1,102 @@
+"""What came of layers: what is noted, what is told, and what of it a bench elsewhere says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from unit_examples import layer
+
+from pipeline.bench.faults import Fault, FaultError
+from pipeline.bench.gate import NOT_WANTED, skipped, untried
+from pipeline.bench.run import Result
+from pipeline.bench.verdicts import Status, Verdict, check_verdicts, read_verdicts
+from pipeline.errors import BenchError
+from pipeline.progress import Silence
+from pipeline.report.bench import bench_json
+
+
+def result(file: str, digit: str, status: Status = Status.PASSED) -> Result:
+    return Result(
+        path=Path(file),
+        sha256=digit * 64,
+        size=1,
+        unzipped_size=3,
+        architecture=None,
+        status=status,
+        notes=("a note",),
+    )
+
+
+SKIPPED = replace(result("b.zip", "b", Status.SKIPPED), reason="no qemu")
+
+
+def failed(fault: Fault) -> Result:
+    error = FaultError(fault, "c.zip: extensions/collector", ("its last words", "and more"))
+    return replace(result("c.zip", "c", Status.FAILED), fault=error)
+
+
+def raised(verdicts: Collection[Verdict]) -> FaultError:
+    with pytest.raises(FaultError) as caught:
+        check_verdicts(verdicts)
+    return caught.value
+
+
+def test_what_is_noted_tells_how_it_failed_or_why_it_was_skipped() -> None:
+    assert result("a.zip", "a").noted == "passed"
+    assert SKIPPED.noted == "skipped: no qemu"
+    assert failed(Fault.PANICS).noted == "failed: panics"
+    assert list(SKIPPED.lines()) == ["skipped: no qemu", "a note"]
+    assert list(failed(Fault.PANICS).lines()) == ["a note"]
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_nothing_of_a_fault_is_lost_on_the_way_through_json(fault: Fault) -> None:
+    results = [result("a.zip", "a"), SKIPPED, failed(fault)]
+    read = read_verdicts(bench_json(results, against=False))
+    assert list(read) == ["a" * 64, "b" * 64, "c" * 64]
+    for each in results:
+        there = read[each.sha256]
+        assert (there.path, there.noted) == (each.path, each.noted)
+        assert list(there.lines()) == list(each.lines())
+    here, elsewhere = raised(results), raised(read.values())
+    assert (elsewhere.fault, elsewhere.name) == (here.fault, here.name)
+    assert elsewhere.text() == here.text()
+
+
+DOCUMENT = json.loads(bench_json([failed(Fault.PANICS)], against=False))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "",
+        "error: it cannot run\n",
+        "[]",
+        "{}",
+        '{"layers": 1}',
+        '{"layers": [{"file": "a.zip"}]}',
+        json.dumps({"layers": [{**DOCUMENT["layers"][0], "status": "unsure"}]}),
+        json.dumps({"layers": [{**DOCUMENT["layers"][0], "fault": {"kind": "is ugly"}}]}),
+    ],
+)
+def test_what_no_bench_told_is_refused_and_shown(document: str) -> None:
+    with pytest.raises(BenchError) as caught:
+        read_verdicts(document)
+    assert caught.value.details == tuple(document.splitlines()[:12])
+
+
+def test_what_has_passed_is_not_tried_again() -> None:
+    passed = layer("a.zip", b"a").model_copy(update={"benched": "passed"})
+    once_skipped = layer("b.zip", b"b").model_copy(update={"benched": "skipped: --no-bench"})
+    same_as_passed, new = layer("c.zip", b"a"), layer("d.zip", b"d")
+    all_of_them = {Path(each.file): each for each in (passed, once_skipped, same_as_passed, new)}
+    assert list(untried(all_of_them)) == [Path("b.zip"), Path("d.zip")]
+
+
+def test_what_is_not_tried_is_noted_with_the_reason() -> None:
+    one = layer("a.zip", b"a")
+    assert skipped([one], NOT_WANTED, Silence()) == {one.sha256: "skipped: --no-bench"}
