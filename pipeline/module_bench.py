@@ -254,6 +254,7 @@ async def _tried(
         )
     if await _emulates(architecture):
         return {
-            key: replace(each, notes=(*each.notes, _EMULATED)) for key, each in verdicts.items()
+            key: replace(each, start=None, notes=(*each.notes, _EMULATED))
+            for key, each in verdicts.items()
         }
     return verdicts

@@ -1,10 +1,11 @@
-"""What a layer takes above its distribution's budget, as multiples of the reference. Pure."""
+"""What a layer takes in times of the reference, and what of it is above its budget. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from pipeline.bench.figures import Figures
+from pipeline.build.manifest import Start
 from pipeline.model import Budget
 
 
@@ -27,6 +28,19 @@ def multiples(own: Figures | None, reference: Figures | None) -> Multiples | Non
         return None
     cpu = own.cpu.median / reference.cpu.median
     return Multiples(cpu=cpu, rss=own.rss.median / reference.rss.median)
+
+
+def start_of(own: Figures | None, times: Multiples | None) -> Start | None:
+    """What is noted of a layer's starts; None where there were none."""
+    if own is None:
+        return None
+    return Start(
+        starts=own.starts,
+        cpu=own.cpu.median,
+        memory=round(own.rss.median),
+        cpu_times=times.cpu if times else None,
+        memory_times=times.rss if times else None,
+    )
 
 
 def over_start_budget(budget: Budget | None, found: Multiples | None) -> tuple[str, ...]:

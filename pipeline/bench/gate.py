@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pipeline.bench.verdicts import Verdict
-from pipeline.build.manifest import PASSED, Layer
+from pipeline.build.manifest import PASSED, Layer, Noted
 from pipeline.progress import Progress
 
-STARTS, INVOCATIONS = 1, 3
+STARTS, INVOCATIONS = 3, 3
 NOT_WANTED = "--no-bench"
 
 
@@ -23,10 +23,10 @@ def untried(layers: Mapping[Path, Layer]) -> Mapping[Path, Layer]:
     return {path: each for path, each in layers.items() if each.sha256 not in known}
 
 
-def skipped(layers: Iterable[Layer], reason: str, progress: Progress) -> Mapping[str, str]:
+def skipped(layers: Iterable[Layer], reason: str, progress: Progress) -> Mapping[str, Noted]:
     """What is noted of layers that are not tried, by sha256; that they are not is told."""
     progress.note(f"no layer was run on the bench: {reason}")
-    return {each.sha256: f"skipped: {reason}" for each in layers}
+    return {each.sha256: Noted(benched=f"skipped: {reason}") for each in layers}
 
 
 def tell(verdicts: Iterable[Verdict], progress: Progress) -> None:

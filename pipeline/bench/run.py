@@ -8,10 +8,10 @@ import socket
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
-from pipeline.bench.budget import Multiples, multiples, over_start_budget
+from pipeline.bench.budget import Multiples, multiples, over_start_budget, start_of
 from pipeline.bench.collector_config import needs_credentials
 from pipeline.bench.components import holders, missing_components
 from pipeline.bench.faults import Fault, FaultError
@@ -20,15 +20,22 @@ from pipeline.bench.lambda_api import HOST
 from pipeline.bench.machine import EMULATORS, own_architecture
 from pipeline.bench.opt import Layer, labels, read_layer, unpacked
 from pipeline.bench.otlp import Endpoint, endpoint
-from pipeline.bench.reference import NAME, Reference, compiled_reference, reference_subject
+from pipeline.bench.reference import NAME, compiled_reference
 from pipeline.bench.sandbox import Function, function
 from pipeline.bench.start import Limits, Measured, Subject, cold_start
-from pipeline.bench.subject import Place, Prepared, Wishes, inspected, prepared
+from pipeline.bench.subject import (
+    Place,
+    Prepared,
+    Wishes,
+    inspected,
+    prepared,
+    reference_subject,
+)
 from pipeline.bench.verdicts import Status, Verdict
 from pipeline.build.engines import Engine
 from pipeline.config import Config
 from pipeline.errors import ToolchainError, UsageError
-from pipeline.model import Architecture
+from pipeline.model import Architecture, Budget
 from pipeline.progress import Progress, Silence
 
 _SANDBOX_NAME = "sandbox.localdomain"
@@ -42,6 +49,7 @@ class Request:
 
     Attributes:
         zips: the layers; with several, their starts alternate.
+        against: another one, for comparison, whose budget is nobody's business here.
         config: tells what distributions and custom components there are.
         starts: cold starts of each.
         invocations: in each start.
@@ -54,6 +62,7 @@ class Request:
 
     zips: tuple[Path, ...]
     config: Config
+    against: Path | None = None
     starts: int = 5
     invocations: int = 10
     collector_config: Path | None = None
@@ -68,6 +77,7 @@ class Result(Verdict):
     """What came of a layer, with all that was measured.
 
     Attributes:
+        distribution: the one that it is said to be of; empty where nothing names it.
         emulated: whether it ran under qemu, so that its figures say little.
         figures: of its starts; None where there are none.
         reference: the figures of the reference in the same run; None where it was not measured.
@@ -76,6 +86,7 @@ class Result(Verdict):
     size: int
     unzipped_size: int
     architecture: Architecture | None
+    distribution: str = ""
     emulated: bool = False
     figures: Figures | None = None
     reference: Figures | None = None
@@ -86,18 +97,40 @@ class Result(Verdict):
         return multiples(self.figures, self.reference)
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
+class _Reference:
+    """The reference while it is measured."""
+
+    subject: Subject
+    measured: list[Measured] = field(default_factory=list[Measured])
+
+    async def start(self, limits: Limits) -> None:
+        """Start it once.
+
+        Raises:
+            BenchError: it does not run as it should.
+        """
+        outcome = await cold_start(self.subject, 0, limits=limits)
+        if isinstance(outcome, FaultError):
+            raise outcome
+        self.measured.append(outcome)
+
+
+@dataclass
 class _Trial:
     """A layer while it is tried.
 
     Attributes:
         label: what it is called in this run.
+        budget: its distribution's; None where it has none, or that is not to be checked.
     """
 
     label: str
     layer: Layer
     prepared: Prepared
-    reference: Reference | None = None
+    budget: Budget | None
+    _: KW_ONLY
+    reference: _Reference | None = None
     measured: list[Measured] = field(default_factory=list[Measured])
     fault: FaultError | None = None
     notes: list[str] = field(default_factory=list[str])
@@ -114,24 +147,28 @@ class _Trial:
     @property
     def over_budget(self) -> tuple[str, ...]:
         """What it takes above its distribution's budget; nothing where that cannot be told."""
-        return over_start_budget(self.prepared.budget, self.result().multiples)
+        return over_start_budget(self.budget, self.result().multiples)
 
     def result(self) -> Result:
         opened = self.layer.opened
         skipped = self.prepared.skipped
         status = Status.SKIPPED if skipped else Status.PASSED
+        own = figures(self.measured)
+        reference = figures(self.reference.measured) if self.reference else None
         return Result(
             path=self.layer.path,
             sha256=opened.sha256,
             size=opened.size,
             unzipped_size=opened.unzipped_size,
             architecture=self.prepared.architecture,
+            distribution=self.prepared.distribution,
             status=Status.FAILED if self.fault else status,
             emulated=self.prepared.emulated,
             reason=skipped,
             fault=self.fault,
-            figures=figures(self.measured),
-            reference=figures(self.reference.measured) if self.reference else None,
+            figures=own,
+            reference=reference,
+            start=None if self.prepared.emulated else start_of(own, multiples(own, reference)),
             notes=(*self.prepared.notes, *self.notes),
         )
 
@@ -144,7 +181,8 @@ async def bench(request: Request, progress: Progress | None = None) -> tuple[Res
         BenchError: the bench itself cannot run.
     """
     progress = progress or Silence()
-    layers = [read_layer(path) for path in request.zips]
+    zips = (*request.zips, *([request.against] if request.against else []))
+    layers = [read_layer(path) for path in zips]
     found = [inspected(layer) for layer in layers]
     wishes = Wishes(
         config=request.config,
@@ -157,14 +195,14 @@ async def bench(request: Request, progress: Progress | None = None) -> tuple[Res
         async with endpoint(with_grpc=by_grpc) as target:
             place = _here(target)
             trials: list[_Trial] = []
-            names = labels(request.zips)
+            names = labels(zips)
             for number, (layer, inside) in enumerate(zip(layers, found, strict=True)):
                 progress.begin(names[number], "unpack")
                 root, own = folders.enter_context(unpacked(layer)), scratch / str(number)
                 ready = prepared(layer, inside, root, own, place=place, wishes=wishes)
-                trials.append(
-                    _Trial(label=names[number], layer=layer, prepared=ready, fault=ready.fault)
-                )
+                is_own = number < len(request.zips)
+                budget = request.config.budget(ready.distribution) if is_own else None
+                trials.append(_Trial(names[number], layer, ready, budget, fault=ready.fault))
             if any(each.goes_on for each in trials):
                 reference = await _reference(request, scratch / NAME, progress)
                 async with function() as sender:
@@ -175,7 +213,7 @@ async def bench(request: Request, progress: Progress | None = None) -> tuple[Res
     return results
 
 
-async def _reference(request: Request, folder: Path, progress: Progress) -> Reference | None:
+async def _reference(request: Request, folder: Path, progress: Progress) -> _Reference | None:
     """The reference for this machine; None where there is none, which is told."""
     own = own_architecture(platform.machine()) if _is_linux() else None
     if request.reference:
@@ -191,7 +229,7 @@ async def _reference(request: Request, folder: Path, progress: Progress) -> Refe
         progress.end(NAME, "compiled")
     else:
         return None
-    return Reference(subject=reference_subject(binary, folder))
+    return _Reference(subject=reference_subject(binary, folder))
 
 
 def _read_user(path: Path | None) -> bytes | None:
@@ -223,7 +261,7 @@ class _Bench:
     sender: Function
     target: Endpoint
     progress: Progress
-    reference: Reference | None
+    reference: _Reference | None
 
     async def run(self, trials: Sequence[_Trial]) -> None:
         """First what each config comes to, then the starts, in turns."""
@@ -254,7 +292,7 @@ class _Bench:
                 await self._start(each)
 
     def _check_budget(self, trial: _Trial) -> None:
-        budget = trial.prepared.budget
+        budget = trial.budget
         if not trial.goes_on or not budget or not budget.limits_starts:
             return
         if over := trial.over_budget:

@@ -22,12 +22,13 @@ from pipeline.bench.faults import Fault, FaultError
 from pipeline.bench.lambda_api import HOST
 from pipeline.bench.machine import Runnable, Skip, verdict
 from pipeline.bench.opt import CONFIG, EXTENSIONS, Layer
+from pipeline.bench.reference import NAME
 from pipeline.bench.start import Subject
 from pipeline.build.manifest import FILE_NAME, read_manifest
 from pipeline.config import Config
 from pipeline.errors import UsageError
 from pipeline.files import told_write_errors
-from pipeline.model import Architecture, Budget
+from pipeline.model import Architecture
 from pipeline.supply.components import FoundComponent
 from pipeline.supply.inspection import inspect_layer
 
@@ -104,7 +105,7 @@ class Prepared:
     Attributes:
         subject: what is started to measure it; None where nothing can be.
         architecture: what it is for; None where nothing says so.
-        budget: its distribution's; None where it has none.
+        distribution: the one that it is said to be of; empty where nothing names it.
         emulated: whether it runs under qemu.
         skipped: why it is not tried; empty where it is.
         fault: what is wrong with it already.
@@ -116,7 +117,7 @@ class Prepared:
 
     subject: Subject | None = None
     architecture: Architecture | None = None
-    budget: Budget | None = None
+    distribution: str = ""
     emulated: bool = False
     skipped: str = ""
     fault: FaultError | None = None
@@ -174,10 +175,12 @@ def prepared(
         verdicts = _verdicts(layer, claims.architecture, place)
         _check_promise(layer, found, wishes.config)
     except FaultError as fault:
-        return Prepared(architecture=architecture, fault=fault)
+        return Prepared(architecture=architecture, distribution=claims.distribution, fault=fault)
     skips = [each.reason for each in verdicts.values() if isinstance(each, Skip)]
     if skips:
-        return Prepared(architecture=architecture, skipped=skips[0])
+        return Prepared(
+            architecture=architecture, distribution=claims.distribution, skipped=skips[0]
+        )
     started = {name: each for name, each in verdicts.items() if isinstance(each, Runnable)}
     commands = {name: _command(root / EXTENSIONS / name, each) for name, each in started.items()}
     configs = _Configs(layer=layer, found=found, folder=scratch, place=place)
@@ -195,12 +198,37 @@ def prepared(
     return Prepared(
         subject=subject,
         architecture=architecture,
-        budget=wishes.config.budget(claims.distribution),
+        distribution=claims.distribution,
         emulated=any(each.emulator for each in started.values()),
         components=found.components,
         own=_configured(subject, scratch / _OWN, own),
         user=_configured(subject, scratch / _USER, user),
         notes=measured.notes,
+    )
+
+
+def reference_subject(binary: bytes, folder: Path) -> Subject:
+    """What is started of the compiled reference.
+
+    Args:
+        binary: the extension.
+        folder: where to put it; it is made.
+
+    Raises:
+        OutputError: there is no room for it.
+    """
+    path = folder / EXTENSIONS / NAME
+    with told_write_errors(folder):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(binary)
+        path.chmod(0o555)
+    return Subject(
+        name=NAME,
+        root=folder,
+        commands={NAME: (str(path),)},
+        config=folder,
+        ports=Ports(grpc=0, http=0),
+        sends=False,
     )
 
 

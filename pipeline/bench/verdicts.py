@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.bench.faults import Fault, FaultError
-from pipeline.build.manifest import PASSED
+from pipeline.build.manifest import PASSED, Noted, Start
 from pipeline.errors import BenchError
 
 
@@ -31,6 +31,7 @@ class Verdict:
         sha256: of the zip, in hex.
         reason: why it was skipped.
         fault: why it failed.
+        start: what its starts took, for the manifest; None where that says nothing.
         notes: what the user should know.
     """
 
@@ -39,19 +40,21 @@ class Verdict:
     status: Status
     reason: str = ""
     fault: FaultError | None = None
+    start: Start | None = None
     notes: tuple[str, ...] = ()
 
     @property
-    def noted(self) -> str:
+    def noted(self) -> Noted:
         """What is noted of the layer in its manifest and its row."""
         if self.status is Status.SKIPPED:
-            return f"skipped: {self.reason}"
-        return f"failed: {self.fault.fault}" if self.fault else PASSED
+            return Noted(benched=f"skipped: {self.reason}")
+        told = f"failed: {self.fault.fault}" if self.fault else PASSED
+        return Noted(benched=told, start=self.start)
 
     def lines(self) -> Iterator[str]:
         """What the user is told of it, but for its fault."""
         if self.status is Status.SKIPPED:
-            yield self.noted
+            yield self.noted.benched
         yield from self.notes
 
 
@@ -96,6 +99,7 @@ def _read(told: Mapping[str, Any]) -> Verdict:
         status=Status(told["status"]),
         reason=told["reason"],
         fault=_read_fault(told["fault"]) if told["fault"] else None,
+        start=Start.model_validate(told["start"]) if told["start"] else None,
         notes=tuple(told["notes"]),
     )
 

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,32 @@ class Go(_Record):
     environment: dict[str, str] = Field(description="The variables that matter for the result.")
 
 
+class Start(_Record):
+    """What cold starts of a layer took on the bench: medians."""
+
+    starts: int = Field(description="How many.")
+    cpu: float = Field(description="Seconds of CPU time from exec to ready.")
+    memory: int = Field(description="Bytes in use when ready.")
+    cpu_times: float | None = Field(
+        description="The CPU time in times that of an extension that only registers, of the same "
+        "run; null where that was not measured."
+    )
+    memory_times: float | None = Field(description="The same of the memory.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Noted:
+    """What is noted of a layer that the bench was to try.
+
+    Attributes:
+        benched: as in the manifest.
+        start: what its starts took; None where there is nothing to be noted.
+    """
+
+    benched: str = ""
+    start: Start | None = None
+
+
 class Layer(_Record):
     """One zip."""
 
@@ -80,6 +107,18 @@ class Layer(_Record):
         description="What the bench found: passed, `skipped: ` and why, `failed: ` and how; empty "
         "where it has not been asked.",
     )
+    start: Start | None = Field(
+        default=None, description="What its cold starts took on that bench; null for nothing known."
+    )
+
+    @property
+    def noted(self) -> Noted:
+        """What is noted of it."""
+        return Noted(benched=self.benched, start=self.start)
+
+    def with_note(self, noted: Noted) -> Layer:
+        """The same with something else noted."""
+        return self.model_copy(update={"benched": noted.benched, "start": noted.start})
 
 
 class Manifest(_Record):
@@ -113,11 +152,9 @@ def merged(old: Manifest | None, new: tuple[Layer, ...], present: dict[str, str]
         new: the layers just built.
         present: SHA-256 in hex of the folder's zips by file name.
     """
-    found = {layer.sha256: layer.benched for layer in (old.layers if old else ())}
+    found = {layer.sha256: layer.noted for layer in (old.layers if old else ())}
     new = tuple(
-        layer
-        if layer.benched
-        else layer.model_copy(update={"benched": found.get(layer.sha256, "")})
+        layer if layer.benched else layer.with_note(found.get(layer.sha256, layer.noted))
         for layer in new
     )
     built = {layer.file for layer in new}
@@ -143,7 +180,7 @@ def update_manifest(folder: Path, new: tuple[Layer, ...]) -> Manifest:
     return manifest
 
 
-def note_benched(folder: Path, verdicts: Mapping[str, str]) -> Manifest | None:
+def note_benched(folder: Path, notes: Mapping[str, Noted]) -> Manifest | None:
     """Note what the bench found, by the zips' sha256; the manifest, None where there is none.
 
     Raises:
@@ -155,8 +192,7 @@ def note_benched(folder: Path, verdicts: Mapping[str, str]) -> Manifest | None:
         if old is None:
             return None
         layers = tuple(
-            layer.model_copy(update={"benched": verdicts.get(layer.sha256, layer.benched)})
-            for layer in old.layers
+            layer.with_note(notes.get(layer.sha256, layer.noted)) for layer in old.layers
         )
         manifest = old.model_copy(update={"layers": layers})
         write_atomic(path, manifest.text().encode())

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli import options
+from pipeline.cli import gate, options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pipeline.bench.run import Request, Result
-    from pipeline.build.engines import Engine
+    from pipeline.build.manifest import Manifest, Start
 
 Zips = Annotated[
     list[Path] | None,
@@ -22,7 +22,11 @@ Zips = Annotated[
 ]
 Against = Annotated[
     Path | None,
-    typer.Option("--against", metavar="ZIP", help="Another layer, measured in turns with these."),
+    typer.Option(
+        "--against",
+        metavar="ZIP|MANIFEST",
+        help="Another layer, measured in turns with these, or an earlier manifest.json.",
+    ),
 ]
 Starts = Annotated[int, typer.Option("--starts", min=1, help="Cold starts of each layer.")]
 Invocations = Annotated[
@@ -71,21 +75,25 @@ def bench(
 
     check_parts()
 
+    from pipeline.bench.earlier import earlier_starts
     from pipeline.bench.run import Request
     from pipeline.bench.verdicts import check_verdicts
 
+    earlier = _read_earlier(against)
     request = Request(
-        zips=(*layer_paths(zips or [Path("dist")]), *([against] if against else [])),
+        zips=layer_paths(zips or [Path("dist")]),
+        against=None if earlier else against,
         config=load_config(project.config_folder(config)),
         starts=starts,
         invocations=invocations,
         collector_config=collector_config,
         environment=_variables(env or []),
         reference=reference,
-        engine=host_engine(),
+        engine=gate.reference_engine(),
     )
     results = carry_out(request, verbose=verbose)
-    _report(results, against=against is not None, as_json=as_json)
+    noted = earlier_starts(results, earlier) if earlier else None
+    _report(results, measured=bool(request.against), noted=noted, as_json=as_json)
     check_verdicts(results)
 
 
@@ -101,14 +109,6 @@ def carry_out(request: Request, *, verbose: bool) -> tuple[Result, ...]:
             left="every process was ended",
             kept="nothing is kept",
         )
-
-
-def host_engine() -> Engine:
-    """What compiles the reference on this machine."""
-    from pipeline.build.engines.host import HostEngine
-    from pipeline.cache import go_caches
-
-    return HostEngine(caches=go_caches())
 
 
 def layer_paths(given: Sequence[Path]) -> tuple[Path, ...]:
@@ -128,6 +128,22 @@ def layer_paths(given: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def _read_earlier(path: Path | None) -> Manifest | None:
+    """The manifest of that path; None for a zip.
+
+    Raises:
+        UsageError: it is no manifest.
+    """
+    from pipeline.build.manifest import read_manifest
+    from pipeline.errors import UsageError
+
+    if path is None or path.suffix != ".json":
+        return None
+    if manifest := read_manifest(path):
+        return manifest
+    raise UsageError(f"{path} is no manifest", hint="ocelot build writes one beside its zips")
+
+
 def _variables(given: Sequence[str]) -> dict[str, str]:
     """Variables by name; a name alone stands for our own variable of that name."""
     from pipeline.errors import UsageError, quoted
@@ -141,21 +157,28 @@ def _variables(given: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _report(results: Sequence[Result], *, against: bool, as_json: bool) -> None:
+def _report(
+    results: Sequence[Result],
+    *,
+    measured: bool,
+    noted: Mapping[str, Start] | None,
+    as_json: bool,
+) -> None:
     from rich.console import Console
 
     from pipeline.github.annotations import append_summary
     from pipeline.report import bench as reports
 
+    lines = list(reports.earlier_bars(results, noted)) if noted is not None else []
     append_summary(reports.bench_markdown(results), os.environ)
     if as_json:
-        typer.echo(reports.bench_json(results, against=against), nl=False)
+        typer.echo(reports.bench_json(results, against=measured, noted=noted), nl=False)
         return
     console = Console(highlight=False)
     if any(each.figures for each in results):
         console.print(reports.bench_table(results))
-    for line in reports.bench_lines(results):
+    lines = [*reports.bench_lines(results), *lines]
+    if measured:
+        lines += reports.bench_bars(results)
+    for line in lines:
         console.print(line, soft_wrap=True)
-    if against:
-        for line in reports.bench_bars(results):
-            console.print(line, soft_wrap=True)

@@ -11,7 +11,8 @@ import typer
 from pipeline.cli import options
 
 if TYPE_CHECKING:
-    from pipeline.build.manifest import Layer
+    from pipeline.build.engines import Engine
+    from pipeline.build.manifest import Layer, Noted
     from pipeline.config import Config
     from pipeline.progress import Progress
     from pipeline.publish.run import Publishing
@@ -23,7 +24,7 @@ Bench = Annotated[
 
 def passed(
     layers: Mapping[Path, Layer], config: Config, progress: Progress, *, wanted: bool
-) -> Mapping[str, str]:
+) -> Mapping[str, Noted]:
     """Try those layers of which the manifest does not say that they passed.
 
     Args:
@@ -42,7 +43,7 @@ def passed(
     from pipeline.bench.parts import missing_parts
     from pipeline.build.manifest import PASSED
 
-    known = dict.fromkeys((each.sha256 for each in layers.values()), PASSED)
+    known = {each.sha256: each.noted for each in layers.values() if each.benched == PASSED}
     new = untried(layers)
     if not new:
         return known
@@ -50,36 +51,50 @@ def passed(
     if wanted and not missing:
         return {**known, **_tried(new, config, progress)}
     reason = f"{missing[0]} is not installed" if wanted else NOT_WANTED
-    verdicts = skipped(new.values(), reason, progress)
-    _note(list(new), verdicts, progress)
-    return {**known, **verdicts}
+    notes = skipped(new.values(), reason, progress)
+    _note(list(new), notes, progress)
+    return {**known, **notes}
 
 
-def _tried(layers: Mapping[Path, Layer], config: Config, progress: Progress) -> Mapping[str, str]:
+def _tried(layers: Mapping[Path, Layer], config: Config, progress: Progress) -> Mapping[str, Noted]:
     from functools import partial
 
     from pipeline.bench.gate import INVOCATIONS, STARTS, tell
     from pipeline.bench.run import Request, bench
     from pipeline.bench.verdicts import check_verdicts
 
-    request = Request(zips=tuple(layers), config=config, starts=STARTS, invocations=INVOCATIONS)
+    request = Request(
+        zips=tuple(layers),
+        config=config,
+        starts=STARTS,
+        invocations=INVOCATIONS,
+        engine=reference_engine(),
+    )
     work = partial(bench, request, progress)
     results = options.run(work, left="every process was ended", kept="nothing was published")
     tell(results, progress)
-    verdicts = {each.sha256: each.noted for each in results}
-    _note(list(layers), verdicts, progress)
+    notes = {each.sha256: each.noted for each in results}
+    _note(list(layers), notes, progress)
     check_verdicts(results)
-    return verdicts
+    return notes
 
 
-def _note(zips: Sequence[Path], verdicts: Mapping[str, str], progress: Progress) -> None:
-    """Note the verdicts in the manifests beside the zips, where they can be written."""
+def reference_engine() -> Engine:
+    """What compiles the bench's reference on this machine."""
+    from pipeline.build.engines.host import HostEngine
+    from pipeline.cache import go_caches
+
+    return HostEngine(caches=go_caches())
+
+
+def _note(zips: Sequence[Path], notes: Mapping[str, Noted], progress: Progress) -> None:
+    """Note what was found in the manifests beside the zips, where they can be written."""
     from pipeline.build.manifest import note_benched
     from pipeline.errors import OutputError
 
     for folder in dict.fromkeys(each.parent for each in zips):
         try:
-            note_benched(folder, verdicts)
+            note_benched(folder, notes)
         except OutputError as error:
             progress.note(f"what the bench found is not in the manifest: {error}")
 
@@ -97,10 +112,8 @@ def check_publishing(
     packages = publishing.request.packages
     layers = {each.path: each.record for each in packages}
     with options.shown_progress(verbose=verbose) as progress:
-        verdicts = passed(layers, config, progress, wanted=wanted)
-
-    def told(record: Layer) -> Layer:
-        return record.model_copy(update={"benched": verdicts[record.sha256]})
-
-    noted = tuple(replace(each, record=told(each.record)) for each in packages)
+        notes = passed(layers, config, progress, wanted=wanted)
+    noted = tuple(
+        replace(each, record=each.record.with_note(notes[each.record.sha256])) for each in packages
+    )
     publishing.request = replace(publishing.request, packages=noted)

@@ -6,7 +6,7 @@ Figures are a median, with the least and the most in brackets.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from pipeline.bench.opt import labels
 from pipeline.bench.run import Result
 from pipeline.bench.verdicts import Status
 from pipeline.build.limits import megabytes
+from pipeline.build.manifest import Start
 from pipeline.report import markdown
 
 _BAR = 40
@@ -115,24 +116,42 @@ def bench_lines(results: Sequence[Result]) -> Iterator[Text]:
 
 def bench_bars(results: Sequence[Result]) -> Iterator[Text]:
     """Each figure of the last layer as a bar below those of the others, with their ratios."""
-    *others, last = results
     names = labels([each.path for each in results])
-    width = max(map(len, names))
     for row in _ROWS:
-        base = row.of(last.figures)
-        if not row.bar or base is None:
-            continue
-        spreads = [row.of(each.figures) for each in (*others, last)]
-        most = max(each.median for each in spreads if each)
-        yield Text(row.title, style="bold")
-        for at, (name, each) in enumerate(zip(names, spreads, strict=True)):
-            if each:
-                bar = "█" * max(1, round(_BAR * each.median / most)) if most else ""
-                is_other = at < len(others)
-                ratio = (
-                    f", {each.median / base.median:.2f} times" if is_other and base.median else ""
-                )
-                yield Text(f"  {name:<{width}} {bar} {row.shown(each.median)}{ratio}")
+        spreads = [row.of(each.figures) for each in results]
+        if row.bar and spreads[-1]:
+            found = [(name, each.median) for name, each in zip(names, spreads, strict=True) if each]
+            yield Text(row.title, style="bold")
+            yield from _bars(found, row.shown)
+
+
+def _bars(found: Sequence[tuple[str, float]], shown: Callable[[float], str]) -> Iterator[Text]:
+    """Named values as bars, each with its ratio to the last."""
+    width, most = max(len(name) for name, _ in found), max(value for _, value in found)
+    *_, (_, base) = found
+    for at, (name, value) in enumerate(found, start=1):
+        bar = "█" * max(1, round(_BAR * value / most)) if most else ""
+        ratio = f", {value / base:.2f} times" if at < len(found) and base else ""
+        yield Text(f"  {name:<{width}} {bar} {shown(value)}{ratio}")
+
+
+def earlier_bars(results: Sequence[Result], noted: Mapping[str, Start]) -> Iterator[Text]:
+    """What each layer takes in times of the reference, above what an earlier manifest notes."""
+    names = labels([each.path for each in results])
+    for name, each in zip(names, results, strict=True):
+        before, now = noted.get(each.sha256), each.start
+        if before is None:
+            yield Text(f"{name}: the manifest tells nothing of an earlier one's starts")
+        elif now:
+            for title, then, value in (
+                ("CPU to ready", before.cpu_times, now.cpu_times),
+                ("memory when ready", before.memory_times, now.memory_times),
+            ):
+                if then and value:
+                    yield Text(f"{title}, times **", style="bold")
+                    yield from _bars(
+                        [(name, value), ("as noted", then)], lambda times: f"{times:.1f}"
+                    )
 
 
 def bench_markdown(results: Sequence[Result]) -> str:
@@ -143,9 +162,19 @@ def bench_markdown(results: Sequence[Result]) -> str:
     return markdown.section("Does it run?", [*table, "", *told, *faults])
 
 
-def bench_json(results: Sequence[Result], *, against: bool) -> str:
-    """All of it, in seconds and bytes; with `against`, the last layer is what the others face."""
-    layers = [_data(each) for each in results]
+def bench_json(
+    results: Sequence[Result], *, against: bool, noted: Mapping[str, Start] | None = None
+) -> str:
+    """All of it, in seconds and bytes.
+
+    Args:
+        results: what came of the layers.
+        against: whether the last is what the others face.
+        noted: what an earlier manifest notes, by the zips' sha256.
+    """
+    layers = [
+        {**_data(each), "earlier": _start((noted or {}).get(each.sha256))} for each in results
+    ]
     other = layers.pop() if against else None
     document = {"layers": layers, "against": other, "init": ESTIMATE}
     return json.dumps(document, indent=2) + "\n"
@@ -159,6 +188,7 @@ def _data(result: Result) -> dict[str, Any]:
         "size": result.size,
         "unzipped_size": result.unzipped_size,
         "architecture": str(result.architecture) if result.architecture else None,
+        "distribution": result.distribution,
         "status": str(result.status),
         "reason": result.reason,
         "emulated": result.emulated,
@@ -171,9 +201,13 @@ def _data(result: Result) -> dict[str, Any]:
         },
         "figures": _figures(result.figures),
         "reference": _figures(result.reference),
-        "times_reference": asdict(result.multiples) if result.multiples else None,
+        "start": _start(result.start),
         "notes": list(result.notes),
     }
+
+
+def _start(found: Start | None) -> dict[str, Any] | None:
+    return found.model_dump() if found else None
 
 
 def _figures(found: Figures | None) -> dict[str, Any] | None:

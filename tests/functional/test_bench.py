@@ -91,11 +91,12 @@ def test_what_a_layer_takes_is_told_in_times_of_the_reference(built: Built, ocel
         assert told in ran.out
     ran = ocelot("bench", own_zip(built), "--starts", "3", "--invocations", "1", "--json")
     (layer,) = data(ran)["layers"]
-    own, reference, times = (layer[name] for name in ("figures", "reference", "times_reference"))
+    own, reference, start = (layer[name] for name in ("figures", "reference", "start"))
     assert reference["starts"] == 3
     assert 0 < reference["cpu"]["median"] < own["cpu"]["median"]
-    assert times["cpu"] == own["cpu"]["median"] / reference["cpu"]["median"]
-    assert times["rss"] == own["rss"]["median"] / reference["rss"]["median"]
+    assert (start["starts"], start["cpu"]) == (3, own["cpu"]["median"])
+    assert start["cpu_times"] == own["cpu"]["median"] / reference["cpu"]["median"]
+    assert start["memory_times"] == own["rss"]["median"] / reference["rss"]["median"]
 
 
 def limiting(folder: Path, budget: str) -> Config:

@@ -13,10 +13,10 @@ import pytest
 from aws_server import ACCOUNT
 from publish_examples import write_manifest
 from publishing import IRELAND, Publishing
-from runs import CONFIG, Built, Ran, run_ocelot
+from runs import CONFIG, Built, Ocelot, Ran, fresh_cache, run_ocelot
 from unit_examples import layer
 
-from pipeline.build.manifest import FILE_NAME, read_manifest
+from pipeline.build.manifest import FILE_NAME, Start, read_manifest
 from pipeline.naming import layer_arn
 from pipeline.publish.row import Row
 
@@ -25,19 +25,25 @@ pytestmark = pytest.mark.skipif(not OURS, reason=f"no layer runs on {platform.ma
 FILE = f"collector-{OURS}-minimal.zip"
 
 
-def offered(publishing: Publishing, content: bytes) -> Path:
+def offered(publishing: Publishing, content: bytes, distribution: str = "default") -> Path:
     """One layer with that extension, and its manifest."""
     folder = publishing.folder / "own"
     path = made.layer(folder / FILE, content)
-    write_manifest(folder, [layer(FILE, path.read_bytes())])
+    one = layer(FILE, path.read_bytes()).model_copy(update={"distribution": distribution})
+    write_manifest(folder, [one])
     return folder
+
+
+def with_go(cache: Path) -> Path:
+    """The cache, with Go's own in it: to compile the reference anew takes most of a minute."""
+    return cache if (cache / "go").exists() else fresh_cache(cache)
 
 
 def publish(publishing: Publishing, zips: Path, *more: str) -> Ran:
     command = ["publish", zips, "--regions", IRELAND, "--config", CONFIG, *more]
     return run_ocelot(
         *command,
-        cache=publishing.folder / "cache",
+        cache=with_go(publishing.folder / "cache"),
         env=publishing.aws.environment(),
         cwd=publishing.folder,
     )
@@ -70,12 +76,22 @@ def test_a_layer_that_runs_is_published_and_that_is_recorded(publishing: Publish
     folder = offered(publishing, made.WELL)
     ran = publish(publishing, folder)
     assert ran.code == 0, ran.err
-    assert "start 1 of 1" in ran.err
+    assert "start 1 of 3" in ran.err
     assert row_of(publishing).benched == "passed"
     assert noted(folder) == ["passed"]
     again = publish(publishing, folder)
     assert again.code == 0, again.err
-    assert "start 1 of 1" not in again.err
+    assert "start 1 of 3" not in again.err
+
+
+def test_a_layer_over_its_budget_is_not_published(publishing: Publishing) -> None:
+    folder = offered(publishing, made.WELL, "minimal")  # to start Python takes more than that
+    ran = publish(publishing, folder)
+    assert ran.code == 15
+    assert "takes more than its budget to start" in ran.err
+    assert "CPU to ready: " in ran.err
+    assert publishing.writes() == []
+    assert noted(folder) == ["failed: takes more than its budget to start"]
 
 
 def test_without_the_bench_it_is_published_and_that_is_recorded(publishing: Publishing) -> None:
@@ -117,5 +133,44 @@ def test_a_build_with_the_bench_notes_that_it_passed(built: Built, tmp_path: Pat
     assert ran.code == 0, ran.err
     assert [each["benched"] for each in json.loads(ran.out)["layers"]] == ["passed"]
     again = run_ocelot(*command, cache=built.cache, cwd=tmp_path)
-    assert "start 1 of 1" not in again.err
+    assert "start 1 of 3" not in again.err
     assert [each["benched"] for each in again.manifest["layers"]] == ["passed"]
+    starts = [each["start"] for each in again.manifest["layers"]]
+    assert starts == [each["start"] for each in json.loads(ran.out)["layers"]]
+    assert starts[0]["starts"] == 3
+    assert starts[0]["cpu_times"] > 1
+    assert starts[0]["memory_times"] > 1
+
+
+def test_a_later_layer_is_compared_with_what_the_manifest_notes(
+    built: Built, ocelot: Ocelot, tmp_path: Path
+) -> None:
+    content = (built.folder / FILE).read_bytes()
+    start = Start(starts=3, cpu=0.1, memory=9, cpu_times=1000.0, memory_times=0.5)
+    noted = layer(FILE, b"another").model_copy(update={"start": start})
+    write_manifest(tmp_path / "earlier", [noted])
+    (tmp_path / FILE).write_bytes(content)
+    command = (
+        "bench",
+        tmp_path / FILE,
+        "--against",
+        tmp_path / "earlier" / FILE_NAME,
+        "--starts",
+        "1",
+    )
+    ran = ocelot(*command)
+    assert ran.code == 0, ran.err
+    assert "CPU to ready, times **" in ran.out
+    assert "as noted" in ran.out
+    assert " 1000.0" in ran.out
+    assert ", 0.0" in ran.out  # times
+    (told,) = json.loads(ocelot(*command, "--json").out)["layers"]
+    assert told["earlier"] == start.model_dump()
+    assert told["start"]["cpu_times"] < 1000
+
+
+def test_a_manifest_that_is_none_is_told(built: Built, ocelot: Ocelot, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("{}")
+    ran = ocelot("bench", built.folder / FILE, "--against", tmp_path / "a.json")
+    assert ran.code == 2
+    assert "a.json is no manifest" in ran.err

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from bench_examples import MEASURED
+from unit_examples import layer
 
-from pipeline.bench.budget import Multiples, multiples, over_start_budget
+from pipeline.bench.budget import Multiples, multiples, over_start_budget, start_of
+from pipeline.bench.earlier import earlier_starts
 from pipeline.bench.figures import figures
-from pipeline.model import Budget
+from pipeline.bench.run import Result
+from pipeline.bench.verdicts import Status
+from pipeline.build.manifest import Manifest, Start
+from pipeline.model import Architecture, Budget
+from pipeline.report.bench import earlier_bars
 
 
 def budget(**given: float) -> Budget:
@@ -52,3 +59,56 @@ def test_a_budget_of_sizes_says_nothing_of_starts() -> None:
     assert not budget(zip=1, modules=2).limits_starts
     assert budget(cpu_to_ready=1).limits_starts
     assert budget(memory_when_ready=1).limits_starts
+
+
+NOTED = Start(starts=3, cpu=0.03, memory=30_000_000, cpu_times=8.0, memory_times=5.0)
+
+
+def tried(file: str, start: Start | None) -> Result:
+    return Result(
+        path=Path(file),
+        sha256=file[0] * 64,
+        size=1,
+        unzipped_size=3,
+        architecture=Architecture.AMD64,
+        distribution="minimal",
+        status=Status.PASSED,
+        start=start,
+    )
+
+
+def test_what_is_noted_of_starts_are_the_medians_and_the_multiples() -> None:
+    own = figures([MEASURED])
+    assert start_of(None, None) is None
+    assert start_of(own, Multiples(cpu=8, rss=5)) == Start(
+        starts=1, cpu=MEASURED.cpu, memory=MEASURED.rss, cpu_times=8, memory_times=5
+    )
+    found = start_of(own, None)
+    assert found is not None
+    assert (found.cpu_times, found.memory_times) == (None, None)
+
+
+def test_only_the_same_distribution_and_architecture_is_compared() -> None:
+    same = layer().model_copy(update={"start": NOTED})
+    other = same.model_copy(update={"distribution": "full"})
+    arm64 = same.model_copy(update={"architecture": Architecture.ARM64})
+    without = same.model_copy(update={"start": NOTED.model_copy(update={"cpu_times": None})})
+    results = [tried("a.zip", NOTED)]
+    assert earlier_starts(results, Manifest(layers=(other, same, arm64))) == {"a" * 64: NOTED}
+    for each in (other, arm64, without, layer()):
+        assert earlier_starts(results, Manifest(layers=(each,))) == {}
+
+
+def test_bars_stand_above_what_was_noted() -> None:
+    now = NOTED.model_copy(update={"cpu_times": 6.0})
+    lines = [
+        line.plain
+        for line in earlier_bars([tried("a.zip", now), tried("b.zip", now)], {"a" * 64: NOTED})
+    ]
+    assert lines[:3] == [
+        "CPU to ready, times **",
+        f"  a.zip    {'█' * 30} 6.0, 0.75 times",
+        f"  as noted {'█' * 40} 8.0",
+    ]
+    assert lines[4].endswith("5.0, 1.00 times")
+    assert lines[-1] == "b.zip: the manifest tells nothing of an earlier one's starts"

@@ -14,6 +14,7 @@ from pipeline.bench.faults import Fault, FaultError
 from pipeline.bench.gate import NOT_WANTED, skipped, untried
 from pipeline.bench.run import Result
 from pipeline.bench.verdicts import Status, Verdict, check_verdicts, read_verdicts
+from pipeline.build.manifest import Noted, Start
 from pipeline.errors import BenchError
 from pipeline.progress import Silence
 from pipeline.report.bench import bench_json
@@ -31,6 +32,7 @@ def result(file: str, digit: str, status: Status = Status.PASSED) -> Result:
     )
 
 
+START = Start(starts=3, cpu=0.03, memory=30_000_000, cpu_times=8.5, memory_times=None)
 SKIPPED = replace(result("b.zip", "b", Status.SKIPPED), reason="no qemu")
 
 
@@ -46,16 +48,17 @@ def raised(verdicts: Collection[Verdict]) -> FaultError:
 
 
 def test_what_is_noted_tells_how_it_failed_or_why_it_was_skipped() -> None:
-    assert result("a.zip", "a").noted == "passed"
-    assert SKIPPED.noted == "skipped: no qemu"
-    assert failed(Fault.PANICS).noted == "failed: panics"
+    assert result("a.zip", "a").noted == Noted(benched="passed")
+    assert replace(result("a.zip", "a"), start=START).noted == Noted(benched="passed", start=START)
+    assert SKIPPED.noted == Noted(benched="skipped: no qemu")
+    assert failed(Fault.PANICS).noted == Noted(benched="failed: panics")
     assert list(SKIPPED.lines()) == ["skipped: no qemu", "a note"]
     assert list(failed(Fault.PANICS).lines()) == ["a note"]
 
 
 @pytest.mark.parametrize("fault", Fault)
 def test_nothing_of_a_fault_is_lost_on_the_way_through_json(fault: Fault) -> None:
-    results = [result("a.zip", "a"), SKIPPED, failed(fault)]
+    results = [replace(result("a.zip", "a"), start=START), SKIPPED, failed(fault)]
     read = read_verdicts(bench_json(results, against=False))
     assert list(read) == ["a" * 64, "b" * 64, "c" * 64]
     for each in results:
@@ -81,6 +84,7 @@ DOCUMENT = json.loads(bench_json([failed(Fault.PANICS)], against=False))
         '{"layers": [{"file": "a.zip"}]}',
         json.dumps({"layers": [{**DOCUMENT["layers"][0], "status": "unsure"}]}),
         json.dumps({"layers": [{**DOCUMENT["layers"][0], "fault": {"kind": "is ugly"}}]}),
+        json.dumps({"layers": [{**DOCUMENT["layers"][0], "start": {"cpu": "fast"}}]}),
     ],
 )
 def test_what_no_bench_told_is_refused_and_shown(document: str) -> None:
@@ -99,4 +103,5 @@ def test_what_has_passed_is_not_tried_again() -> None:
 
 def test_what_is_not_tried_is_noted_with_the_reason() -> None:
     one = layer("a.zip", b"a")
-    assert skipped([one], NOT_WANTED, Silence()) == {one.sha256: "skipped: --no-bench"}
+    noted = skipped([one], NOT_WANTED, Silence())
+    assert noted == {one.sha256: Noted(benched="skipped: --no-bench")}

@@ -6,14 +6,18 @@ import json
 from pathlib import Path
 
 import pytest
+from publish_examples import write_manifest
 from pydantic import ValidationError
 from unit_examples import layer
 
 from pipeline.build.manifest import (
     Layer,
     Manifest,
+    Noted,
+    Start,
     code_sha256,
     merged,
+    note_benched,
     read_manifest,
     update_manifest,
 )
@@ -64,6 +68,29 @@ def test_an_old_layer_whose_zip_is_gone_is_dropped() -> None:
 def test_a_layer_of_the_same_file_is_replaced() -> None:
     old = layer(AMD64.file, b"older")
     assert merged(Manifest(layers=(old,)), (AMD64,), present(old)).layers == (AMD64,)
+
+
+START = Start(starts=3, cpu=0.03, memory=30_000_000, cpu_times=8.5, memory_times=6.25)
+
+
+def test_what_the_bench_noted_holds_for_the_same_bytes_alone() -> None:
+    tried = AMD64.with_note(Noted(benched="passed", start=START))
+    assert merged(Manifest(layers=(tried,)), (AMD64,), {}).layers == (tried,)
+    again = layer(AMD64.file, b"newer")
+    assert merged(Manifest(layers=(tried,)), (again,), {}).layers == (again,)
+
+
+def test_a_note_is_taken_down_by_the_zips_digest(tmp_path: Path) -> None:
+    write_manifest(tmp_path, [AMD64, ARM64])
+    noted = Noted(benched="passed", start=START)
+    note_benched(tmp_path, {ARM64.sha256: noted, "b" * 64: Noted(benched="failed: panics")})
+    found = read_manifest(tmp_path / "manifest.json")
+    assert found is not None
+    assert [each.noted for each in found.layers] == [Noted(), noted]
+    note_benched(tmp_path, {ARM64.sha256: Noted(benched="skipped: --no-bench")})
+    found = read_manifest(tmp_path / "manifest.json")
+    assert found is not None
+    assert [each.start for each in found.layers] == [None, None]
 
 
 def test_a_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
