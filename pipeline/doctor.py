@@ -13,10 +13,21 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline import process
+from pipeline.bench.here import (
+    HOST,
+    SANDBOX_NAME,
+    emulators,
+    has_sandbox_name,
+    is_linux,
+    machine,
+)
+from pipeline.bench.machine import own_architecture
+from pipeline.bench.parts import how_to_install, missing_parts
 from pipeline.build.engines.choice import RUNNER_HOST, find_runtime
 from pipeline.build.engines.host import go_program
 from pipeline.build.recipe import GO_VERSION
 from pipeline.errors import ToolchainError
+from pipeline.model import Architecture
 
 State = Literal["ok", "missing", "note"]
 
@@ -62,6 +73,9 @@ async def examine(environment: Mapping[str, str], cache: Path) -> tuple[Finding,
         ),
         await dagger_finding(),
         await runtime_finding(environment),
+        bench_finding(),
+        emulator_finding(),
+        sandbox_finding(),
         proxy_finding(environment),
         aws_finding(environment, Path.home()),
         region_finding(environment),
@@ -177,6 +191,46 @@ async def runtime_finding(environment: Mapping[str, str]) -> Finding:
         found="no container runtime answers",
         purpose=purpose,
         remedy=f"start docker or podman, or name an engine elsewhere with {RUNNER_HOST}",
+    )
+
+
+def bench_finding() -> Finding:
+    """The packages that the bench runs layers with."""
+    missing = missing_parts()
+    return Finding(
+        name="bench",
+        state="missing" if missing else "ok",
+        found=f"not installed: {', '.join(missing)}" if missing else "its packages are there",
+        purpose="running layers before they are published",
+        remedy=how_to_install(missing) if missing else "",
+    )
+
+
+def emulator_finding() -> Finding:
+    """What runs layers of the other architecture."""
+    here, found = machine(), emulators()
+    others = [each for each in Architecture if each is not own_architecture(here)]
+    missing = [each for each in others if each not in found]
+    told = [f"{each} by {path}" for each, path in found.items() if each in others]
+    remedy = "install qemu-user" if is_linux() else "run them in containers: dagger call bench"
+    return Finding(
+        name="qemu",
+        state="missing" if missing else "ok",
+        found=", ".join([*told, *(f"no {each} on {here}" for each in missing)]),
+        purpose=f"running layers for {' and '.join(others)} on the bench",
+        remedy=remedy if missing else "",
+    )
+
+
+def sandbox_finding() -> Finding:
+    """Lambda's name for this machine: without it the bench goes on, but extensions may be open."""
+    known = has_sandbox_name()
+    return Finding(
+        name="sandbox",
+        state="ok" if known else "note",
+        found=SANDBOX_NAME if known else f"{SANDBOX_NAME} is not known here",
+        purpose="keeping what runs on the bench on loopback",
+        remedy="" if known else f"add the line `{HOST} {SANDBOX_NAME}` to /etc/hosts",
     )
 
 

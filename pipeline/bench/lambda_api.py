@@ -26,9 +26,9 @@ from aiohttp import web
 from pipeline.bench import events
 from pipeline.bench.changes import Changes
 from pipeline.bench.events import EVENTS, Document, refusal
+from pipeline.bench.here import HOST
 from pipeline.bench.subscription import Buffer, RefusedError, subscription
 
-HOST = "127.0.0.1"
 NAME = "Lambda-Extension-Name"
 IDENTIFIER = "Lambda-Extension-Identifier"
 EVENT_IDENTIFIER = "Lambda-Extension-Event-Identifier"

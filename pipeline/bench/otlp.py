@@ -27,8 +27,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
+from pipeline.bench.here import HOST
 from pipeline.bench.items import ATTRIBUTE
-from pipeline.bench.lambda_api import HOST, listening
+from pipeline.bench.lambda_api import listening
 
 _LARGEST = 64 * 2**20
 _PROTOBUF = "application/x-protobuf"

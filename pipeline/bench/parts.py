@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 from pipeline.errors import BenchError
@@ -29,6 +30,11 @@ def _there(module: str) -> bool:
         return False
 
 
+def how_to_install(missing: Sequence[str]) -> str:
+    """What to do where packages are missing."""
+    return f"uv sync --group bench, or: pip install {' '.join(missing)}"
+
+
 def check_parts() -> None:
     """See that the bench can run.
 
@@ -38,5 +44,5 @@ def check_parts() -> None:
     if missing := missing_parts():
         raise BenchError(
             f"the bench needs packages that are not installed: {', '.join(missing)}",
-            hint=f"uv sync --group bench, or: pip install {' '.join(missing)}",
+            hint=how_to_install(missing),
         )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-import shutil
-import socket
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -16,8 +13,8 @@ from pipeline.bench.collector_config import needs_credentials
 from pipeline.bench.components import holders, missing_components
 from pipeline.bench.faults import Fault, FaultError
 from pipeline.bench.figures import Figures, figures
-from pipeline.bench.lambda_api import HOST
-from pipeline.bench.machine import EMULATORS, own_architecture
+from pipeline.bench.here import emulators, has_sandbox_name, machine
+from pipeline.bench.machine import own_architecture
 from pipeline.bench.opt import Layer, labels, read_layer, unpacked
 from pipeline.bench.otlp import Endpoint, endpoint
 from pipeline.bench.reference import NAME, compiled_reference
@@ -38,7 +35,6 @@ from pipeline.errors import ToolchainError, UsageError
 from pipeline.model import Architecture, Budget
 from pipeline.progress import Progress, Silence
 
-_SANDBOX_NAME = "sandbox.localdomain"
 # A layer that is over its budget is started up to this often: a few starts may be bad luck.
 _SURE = 15
 
@@ -215,7 +211,7 @@ async def bench(request: Request, progress: Progress | None = None) -> tuple[Res
 
 async def _reference(request: Request, folder: Path, progress: Progress) -> _Reference | None:
     """The reference for this machine; None where there is none, which is told."""
-    own = own_architecture(platform.machine()) if _is_linux() else None
+    own = own_architecture(machine())
     if request.reference:
         binary = _read(request.reference, "name a compiled reference extension")
     elif request.engine and own:
@@ -245,9 +241,9 @@ def _read(path: Path, hint: str) -> bytes:
 
 def _here(target: Endpoint) -> Place:
     return Place(
-        machine=platform.machine() if _is_linux() else platform.system(),
-        emulators=_emulators(),
-        has_sandbox_name=_has_sandbox_name(),
+        machine=machine(),
+        emulators=emulators(),
+        has_sandbox_name=has_sandbox_name(),
         http=target.http,
         grpc=target.grpc,
     )
@@ -348,27 +344,3 @@ class _Bench:
             where = ", ".join(holders(each, self.request.config))
             told.append(f"{each}: {f'in {where}' if where else 'in no distribution'}")
         trial.fault = FaultError(Fault.MISSING_COMPONENTS, trial.layer.path.name, told)
-
-
-def _is_linux() -> bool:
-    """Whether this machine runs what Lambda runs; there is no emulator for other systems."""
-    return platform.system() == "Linux"
-
-
-def _emulators() -> dict[Architecture, str]:
-    """Programs that run another machine's executables, where they are installed."""
-    if not _is_linux():
-        return {}
-    found = {
-        each: next(filter(None, map(shutil.which, names)), None)
-        for each, names in EMULATORS.items()
-    }
-    return {each: path for each, path in found.items() if path}
-
-
-def _has_sandbox_name() -> bool:
-    """Whether the name under which extensions listen in Lambda is this machine's."""
-    try:
-        return socket.gethostbyname(_SANDBOX_NAME) == HOST
-    except OSError:
-        return False

@@ -19,7 +19,7 @@ from pipeline.bench.collector_config import (
 )
 from pipeline.bench.components import broken_promises
 from pipeline.bench.faults import Fault, FaultError
-from pipeline.bench.lambda_api import HOST
+from pipeline.bench.here import HOST
 from pipeline.bench.machine import Runnable, Skip, verdict
 from pipeline.bench.opt import CONFIG, EXTENSIONS, Layer
 from pipeline.bench.reference import NAME

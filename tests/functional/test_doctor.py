@@ -12,6 +12,7 @@ import anyio
 import pytest
 from runs import run_ocelot
 
+from pipeline.bench.machine import EMULATORS
 from pipeline.build.engines.choice import Choice, choose_engine
 
 
@@ -100,6 +101,29 @@ def test_another_version_of_dagger_is_noted(tmp_path: Path, programs: Path) -> N
     _, found = doctor(tmp_path, PATH=f"{programs}:{os.environ['PATH']}")
     assert found["Dagger CLI"]["state"] == "note"
     assert "v0.21.8" in found["Dagger CLI"]["remedy"]
+
+
+def test_an_emulator_of_the_other_architecture_is_found(tmp_path: Path, programs: Path) -> None:
+    names = [each for own in EMULATORS.values() for each in own]
+    for name in names:
+        install(programs, name)
+    path = {"PATH": f"{programs}:{os.environ['PATH']}"}
+    _, found = doctor(tmp_path, **path)
+    assert found["qemu"]["state"] == "ok"
+    assert found["qemu"]["found"] in [
+        f"{architecture} by {programs / name}" for architecture, (name, _) in EMULATORS.items()
+    ]
+
+
+def test_what_only_the_bench_lacks_stops_no_build(tmp_path: Path, programs: Path) -> None:
+    for name in ("git", "uv"):
+        install(programs, name, says="1.0")
+    code, found = doctor(tmp_path, PATH=str(programs))
+    assert code == 0
+    assert found["qemu"]["state"] == "missing"
+    assert found["qemu"]["remedy"] == "install qemu-user"
+    assert not found["qemu"]["needed"]
+    assert found["bench"]["state"] == "ok"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,113 @@
+"""What a machine has for the bench, and what `ocelot doctor` makes of it."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import socket
+import threading
+import time
+
+import pytest
+
+from pipeline import doctor
+from pipeline.bench import here
+from pipeline.bench.machine import EMULATORS
+from pipeline.bench.parts import PARTS
+from pipeline.model import Architecture
+from pipeline.report.doctor import finding_lines
+
+AMD64, ARM64 = Architecture.AMD64, Architecture.ARM64
+
+
+def on(
+    monkeypatch: pytest.MonkeyPatch, system: str, machine: str, *programs: str
+) -> doctor.Finding:
+    """What is told of emulators on such a machine."""
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(shutil, "which", {name: f"/bin/{name}" for name in programs}.get)
+    return doctor.emulator_finding()
+
+
+def named(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    def told(name: str) -> str:
+        assert name == "sandbox.localdomain"
+        if not address:
+            raise socket.gaierror
+        return address
+
+    monkeypatch.setattr(socket, "gethostbyname", told)
+
+
+def test_the_other_architecture_runs_where_its_emulator_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    static, plain = EMULATORS[ARM64]
+    for name in (static, plain):
+        found = on(monkeypatch, "Linux", "x86_64", name)
+        assert (found.state, found.found, found.remedy) == ("ok", f"arm64 by /bin/{name}", "")
+    assert on(monkeypatch, "Linux", "aarch64", *EMULATORS[AMD64]).state == "ok"
+
+
+def test_an_emulator_of_what_the_machine_runs_by_itself_is_no_help(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = on(monkeypatch, "Linux", "aarch64", *EMULATORS[ARM64])
+    assert (found.state, found.found) == ("missing", "no amd64 on aarch64")
+    assert found.remedy == "install qemu-user"
+    assert found.purpose == "running layers for amd64 on the bench"
+    assert not found.needed
+
+
+def test_a_machine_of_neither_architecture_needs_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = on(monkeypatch, "Linux", "riscv64", *EMULATORS[ARM64])
+    assert found.state == "missing"
+    assert found.found == "arm64 by /bin/qemu-aarch64-static, no amd64 on riscv64"
+
+
+def test_where_layers_never_run_containers_are_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = on(monkeypatch, "Darwin", "arm64", *EMULATORS[AMD64])
+    assert found.found == "no amd64 on Darwin, no arm64 on Darwin"
+    assert "dagger call bench" in found.remedy
+
+
+def test_packages_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor.bench_finding().state == "ok"
+    monkeypatch.setitem(PARTS, "no.such.module", "no-such-package")
+    found = doctor.bench_finding()
+    assert (found.state, found.found) == ("missing", "not installed: no-such-package")
+    assert "pip install no-such-package" in found.remedy
+    assert not found.needed
+
+
+@pytest.mark.parametrize(
+    ("address", "state"), [("127.0.0.1", "ok"), ("10.0.0.7", "note"), ("", "note")]
+)
+def test_lambdas_own_name_may_be_this_machine(
+    address: str, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named(monkeypatch, address)
+    found = doctor.sandbox_finding()
+    assert found.state == state
+    assert ("`127.0.0.1 sandbox.localdomain`" in found.remedy) == (state == "note")
+
+
+def test_a_name_server_that_is_silent_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "gethostbyname", lambda _: answered.wait(30))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    monkeypatch.setattr(here, "LOOKUP_SECONDS", 0.05)
+    started = time.monotonic()
+    assert not here.has_sandbox_name()
+    assert time.monotonic() - started < 5
+    answered.set()
+
+
+def test_the_lines_of_the_bench_stand_in_their_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    named(monkeypatch, "")
+    findings = (doctor.bench_finding(), doctor.sandbox_finding())
+    lines = [each.plain for each in finding_lines(findings)]
+    assert lines == [
+        "ok      bench       its packages are there",
+        "note    sandbox     sandbox.localdomain is not known here",
+        "                    for keeping what runs on the bench on loopback: "
+        "add the line `127.0.0.1 sandbox.localdomain` to /etc/hosts",
+    ]
