@@ -54,7 +54,8 @@ def offer(engine: Engine, content: bytes) -> None:
         if path.name != "layers":
             return str(exported(node, given))
         written = made.layer(path / FILE, content).read_bytes()
-        write_manifest(path, [layer(FILE, written)])
+        one = layer(FILE, written).model_copy(update={"distribution": "default"})
+        write_manifest(path, [one])  # Python would be over the budget of minimal
         return str(path)
 
     engine.answer("Directory.export", folder)
