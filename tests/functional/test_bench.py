@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import stat
@@ -392,7 +393,8 @@ def test_a_collector_that_does_not_flush_loses_the_last_batch(edited: Any) -> No
     # longer than the batch processor waits, so that something arrives before the end
     found = fault_of(zipped, invocations=10, limits=Limits(freeze=0.05))
     assert found.fault is Fault.LOSES_LAST_BATCH, found.text()
-    assert "of traces by grpc" in found.text()
+    # which of them were still on their way depends on how busy the machine is
+    assert re.search("of (traces|metrics|logs) by (grpc|http)", found.text())
 
 
 def test_a_collector_that_drops_something_in_between_loses_data(edited: Any) -> None:  # noqa: ANN401
