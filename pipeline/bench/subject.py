@@ -171,16 +171,15 @@ def prepared(
     """
     claims = claims_of(layer)
     architecture = claims.architecture or found.architecture
+    ready = Prepared(architecture=architecture, distribution=claims.distribution)
     try:
         verdicts = _verdicts(layer, claims.architecture, place)
         _check_promise(layer, found, wishes.config)
     except FaultError as fault:
-        return Prepared(architecture=architecture, distribution=claims.distribution, fault=fault)
+        return replace(ready, fault=fault)
     skips = [each.reason for each in verdicts.values() if isinstance(each, Skip)]
     if skips:
-        return Prepared(
-            architecture=architecture, distribution=claims.distribution, skipped=skips[0]
-        )
+        return replace(ready, skipped=skips[0])
     started = {name: each for name, each in verdicts.items() if isinstance(each, Runnable)}
     commands = {name: _command(root / EXTENSIONS / name, each) for name, each in started.items()}
     configs = _Configs(layer=layer, found=found, folder=scratch, place=place)
@@ -195,10 +194,9 @@ def prepared(
         environment=wishes.environment,
         has_sandbox_name=place.has_sandbox_name,
     )
-    return Prepared(
+    return replace(
+        ready,
         subject=subject,
-        architecture=architecture,
-        distribution=claims.distribution,
         emulated=any(each.emulator for each in started.values()),
         components=found.components,
         own=_configured(subject, scratch / _OWN, own),
