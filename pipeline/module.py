@@ -25,7 +25,6 @@ from pipeline.build.catalog import component_rows
 from pipeline.build.engines import dagger as engines
 from pipeline.build.lock import FILE_NAME, write_entries
 from pipeline.build.upstream import read_upstream
-from pipeline.config import load_config
 from pipeline.model import Architecture
 from pipeline.module_bench import Bench, BenchFunctions, try_layers
 from pipeline.module_container import python_container
@@ -50,6 +49,7 @@ from pipeline.module_options import (
     UpstreamRef,
     UpstreamRepo,
     architectures_of,
+    own_config,
     own_workspace,
     told,
 )
@@ -112,7 +112,7 @@ class Ocelot(BenchFunctions, PublishFunctions):
         asked = await options.asked(distribution, architectures_of(architecture), self.config)
         folder = (await asked.built()).folder
         if bench:
-            await try_layers(folder, engines.from_module(asked.config.folder), wanted=True)
+            await try_layers(folder, asked.config, go_image, wanted=True)
         return engines.from_module(folder)
 
     @function(cache="session")
@@ -315,9 +315,7 @@ class Ocelot(BenchFunctions, PublishFunctions):
     @told
     async def config_check(self) -> str:
         """Check every file of the config folder; all problems are told at once."""
-        folder = own_workspace() / "config"
-        await self.config.export(str(folder))
-        loaded = load_config(folder)
+        loaded = await own_config(self.config)
         return f"{len(loaded.distributions)} distributions, {len(loaded.components)} components\n"
 
     @function(cache="session")

@@ -20,13 +20,15 @@ import dagger
 from dagger import Doc, ReturnType, dag, function
 
 from pipeline.bench.gate import INVOCATIONS, NOT_WANTED, STARTS, skipped, tell, untried
+from pipeline.bench.reference import NAME, reference_recipe, reference_tree
 from pipeline.bench.verdicts import Status, Verdict, check_verdicts, read_verdicts
-from pipeline.build.engines.dagger import engine_error, from_module
+from pipeline.build.engines import dagger as engines
 from pipeline.build.manifest import FILE_NAME, Layer, note_benched, read_manifest
-from pipeline.errors import BenchError, UsageError
+from pipeline.config import Config
+from pipeline.errors import BenchError, ToolchainError, UsageError
 from pipeline.model import Architecture
 from pipeline.module_container import python_container
-from pipeline.module_options import BuiltFolder, own_workspace, told
+from pipeline.module_options import BuiltFolder, GoImage, own_config, own_workspace, told
 from pipeline.progress import Progress
 from pipeline.report.progress import plain_progress
 
@@ -59,16 +61,18 @@ class Trial:
 
     Attributes:
         layers: their zips.
-        config: the config folder.
+        config: in the working folder of this function.
         starts: cold starts of each.
         invocations: in each start.
+        go_image: another golang image than the config's, to compile the reference in.
         collector_config: a collector's config that must be accepted.
     """
 
     layers: dagger.Directory
-    config: dagger.Directory
+    config: Config
     starts: int
     invocations: int
+    go_image: str = ""
     collector_config: dagger.File | None = None
 
     async def told(self, architecture: Architecture, names: Sequence[str]) -> str:
@@ -78,15 +82,10 @@ class Trial:
             PlatformError: the engine runs no programs of that architecture.
             BenchError: the bench cannot run.
         """
-        command = [*_COMMAND, f"--starts={self.starts}", f"--invocations={self.invocations}"]
-        place = (await _ready(architecture)).with_mounted_directory("/layers", self.layers)
-        place = place.with_mounted_directory("/config", self.config)
-        if self.collector_config:
-            place = place.with_mounted_file("/collector.yaml", self.collector_config)
-            command += ["--collector-config=/collector.yaml"]
+        place, options = await self._place(architecture)
         # of this call alone: else the engine might tell again what came of an earlier one
         place = place.with_env_variable("OCELOT_AGAIN", uuid4().hex)
-        command += [f"/layers/{name}" for name in names]
+        command = [*_COMMAND, *options, *(f"/layers/{name}" for name in names)]
         ran = place.with_exec(command, expect=ReturnType.ANY)
         broken = f"the bench does not run in a container for {architecture}"
         try:
@@ -97,6 +96,39 @@ class Trial:
         if code in {0, BenchError.exit_code} and document.strip():
             return document
         raise BenchError(broken, hint=_BROKEN, details=tuple(said.splitlines()))
+
+    async def _place(self, architecture: Architecture) -> tuple[dagger.Container, list[str]]:
+        """The container with all that the bench is handed, and the options that name it."""
+        place = (await _ready(architecture)).with_mounted_directory("/layers", self.layers)
+        place = place.with_mounted_directory("/config", engines.from_module(self.config.folder))
+        options = [f"--starts={self.starts}", f"--invocations={self.invocations}"]
+        files = (
+            ("--collector-config", "/collector.yaml", self.collector_config),
+            ("--reference", "/reference", await self._reference(architecture)),
+        )
+        for option, path, file in files:
+            if file:
+                place = place.with_mounted_file(path, file)
+                options.append(f"{option}={path}")
+        return place, options
+
+    async def _reference(self, architecture: Architecture) -> dagger.File | None:
+        """The reference; None where it is emulated, or cannot be compiled, which is told."""
+        if await _emulates(architecture):  # the comparison would say little
+            return None
+        recipe, progress = reference_recipe(architecture), plain_progress()
+        (step,) = recipe.compile
+        try:
+            engine = engines.DaggerEngine(
+                image=engines.go_image(self.config, self.go_image),
+                deliver=engines.from_module,
+                workspace=own_workspace(),
+            )
+            own = replace(step, lane=NAME)  # beside the layer's, which bears the architecture
+            return await engine.compiled(reference_tree(), recipe, own, progress)
+        except (ToolchainError, UsageError) as error:
+            progress.note(f"nothing is compared with the reference: {error.text()}")
+            return None
 
 
 async def _ready(architecture: Architecture) -> dagger.Container:
@@ -118,7 +150,7 @@ async def _ready(architecture: Architecture) -> dagger.Container:
 
 
 def _bench_error(message: str, hint: str, error: dagger.DaggerError) -> BenchError:
-    known = engine_error(error)
+    known = engines.engine_error(error)
     return BenchError(message, hint=hint, details=(str(known), *known.details))
 
 
@@ -140,6 +172,7 @@ class BenchFunctions:
         starts: Starts = 5,
         invocations: Invocations = 10,
         collector_config: CollectorConfig = None,
+        go_image: GoImage = "",
     ) -> str:
         """Run layers as Lambda would, see that they lose nothing, and measure them; as JSON.
 
@@ -147,9 +180,10 @@ class BenchFunctions:
         """
         trial = Trial(
             layers=layers,
-            config=self.config,
+            config=await own_config(self.config),
             starts=starts,
             invocations=invocations,
+            go_image=go_image,
             collector_config=collector_config,
         )
         zips = [name for name in await layers.entries() if name.endswith(".zip")]
@@ -180,14 +214,15 @@ def _by_architecture(zips: Sequence[str]) -> Iterable[tuple[Architecture, list[s
     return [(architecture, names) for architecture, names in by_name.items() if names]
 
 
-async def try_layers(folder: Path, config: dagger.Directory, *, wanted: bool) -> None:
+async def try_layers(folder: Path, config: Config, go_image: str, *, wanted: bool) -> None:
     """Try those layers of a folder of which its manifest does not say that they passed.
 
     What comes of it is noted in the manifest.
 
     Args:
         folder: zips with their manifest, in the workspace.
-        config: the config folder.
+        config: in the working folder of this function.
+        go_image: another golang image than the config's.
         wanted: whether to try any.
 
     Raises:
@@ -201,8 +236,13 @@ async def try_layers(folder: Path, config: dagger.Directory, *, wanted: bool) ->
     if not wanted:
         note_benched(folder, skipped(new.values(), NOT_WANTED, progress))
         return
-    layers = from_module(_apart(new, folder / FILE_NAME))
-    trial = Trial(layers=layers, config=config, starts=STARTS, invocations=INVOCATIONS)
+    trial = Trial(
+        layers=engines.from_module(_apart(new, folder / FILE_NAME)),
+        config=config,
+        starts=STARTS,
+        invocations=INVOCATIONS,
+        go_image=go_image,
+    )
     verdicts: dict[str, Verdict] = {}
     for architecture in Architecture:
         own = [each for each in new.values() if each.architecture is architecture]

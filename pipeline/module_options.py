@@ -109,9 +109,7 @@ class Options:
             workspace: where files are put for the engine.
         """
         if self.bundle is None:
-            folder = workspace / "config"
-            await directory.export(str(folder))
-            config = load_config(folder)
+            config = await own_config(directory)
             return Opened(
                 config, self.upstream_of(config, workspace), self.engine(config, workspace)
             )
@@ -297,3 +295,15 @@ def own_workspace() -> Path:
     folder = Path.cwd() / ".ocelot"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+async def own_config(directory: dagger.Directory) -> Config:
+    """The configuration of a config folder, in the function's own working folder.
+
+    Raises:
+        ConfigError: it has problems.
+    """
+    folder = own_workspace() / "config"
+    if not folder.exists():
+        await directory.export(str(folder))
+    return load_config(folder)

@@ -19,7 +19,6 @@ from dagger import Doc, function
 
 from pipeline import defaults
 from pipeline.build.engines import dagger as engines
-from pipeline.config import load_config
 from pipeline.errors import PublishError, UsageError
 from pipeline.module_bench import NoBench, try_layers
 from pipeline.module_options import (
@@ -36,6 +35,7 @@ from pipeline.module_options import (
     UpstreamRef,
     UpstreamRepo,
     architectures_of,
+    own_config,
     own_workspace,
     told,
 )
@@ -142,6 +142,7 @@ class PublishFunctions:
         dry_run: DryRun = False,
         account: Account = "",
         bucket: Bucket = "",
+        go_image: GoImage = "",
         no_bench: NoBench = False,
         role_arn: RoleArn = "",
         oidc_token: OidcToken = None,
@@ -176,7 +177,7 @@ class PublishFunctions:
         await layers.export(str(folder))
         publishing = replace(await self._publishing(asked, who), dry_run=dry_run)
         if not dry_run:
-            await self._try(folder, asked, wanted=not no_bench)
+            await self._try(folder, asked, go_image, wanted=not no_bench)
         return engines.from_module(await _published(publishing, folder, asked))
 
     @function(cache="never")
@@ -249,7 +250,7 @@ class PublishFunctions:
         folder = (await wanted.built()).folder
         if publishing is None:
             return engines.from_module(folder)
-        await self._try(folder, asked, wanted=not no_bench)
+        await self._try(folder, asked, go_image, wanted=not no_bench)
         reports = await _published(publishing, folder, asked)
         return engines.from_module(folder).with_directory(".", engines.from_module(reports))
 
@@ -289,16 +290,14 @@ class PublishFunctions:
         await fetch(versions, manifest, aws, output, plain_progress())
         return engines.from_module(output)
 
-    async def _try(self, folder: Path, asked: PublishAsked, *, wanted: bool) -> None:
+    async def _try(self, folder: Path, asked: PublishAsked, go_image: str, *, wanted: bool) -> None:
         """Try a folder's layers, if they can be published at all."""
         asked.packages([folder])
-        await try_layers(folder, self.config, wanted=wanted)
+        await try_layers(folder, await own_config(self.config), go_image, wanted=wanted)
 
     async def _publishing(self, asked: PublishAsked, who: Credentials) -> Publishing:
         """What publishes, once there are zips."""
-        folder = own_workspace() / "publish-config"
-        await self.config.export(str(folder))
-        config = load_config(folder)
+        config = await own_config(self.config)
         request = asked.requested((), config)
         aws = await who.aws(request.regions[0])
         journal = own_workspace() / "publish.jsonl"

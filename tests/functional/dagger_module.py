@@ -77,6 +77,17 @@ def tried(container: Node) -> list[Path]:
     return [folder / Path(word).name for word in words if word.endswith(".zip")]
 
 
+def platform_of(container: Node) -> str:
+    """What it was made for; empty for the engine's own."""
+    return container.calls("container")[0].arguments.get("platform") or ""
+
+
+def mounted(container: Node) -> dict[str, Node]:
+    """The files that a container is handed, by their places in it."""
+    calls = [each.arguments for each in container.calls("withMountedFile")]
+    return {each["path"]: each["source"] for each in calls}
+
+
 def passed(path: Path) -> Result:
     """What the bench finds of a zip that runs as it should."""
     content = path.read_bytes()

@@ -12,17 +12,45 @@ import pytest
 from dagger import dag
 from dagger_client import needs_schema, with_client
 from dagger_engine import Engine, ExecFailed, Node, Refused
-from dagger_module import BENCH, Values, always, called, fails, is_bench
+from dagger_module import (
+    BENCH,
+    Values,
+    all_goes_well,
+    always,
+    called,
+    environment,
+    exported_folder,
+    fails,
+    is_bench,
+    mounted,
+    platform_of,
+    stdout,
+    steps_of,
+)
+from runs import CONFIG
 
 from pipeline.bench.faults import Fault, FaultError
+from pipeline.bench.reference import reference_recipe
 from pipeline.bench.run import Result
 from pipeline.bench.verdicts import Status
+from pipeline.config import load_config
+from pipeline.model import Architecture
 from pipeline.report.bench import bench_json
 
 pytestmark = needs_schema
 
 AMD64, ARM64 = "collector-amd64-minimal.zip", "collector-arm64-minimal.zip"
 PLATFORMS = ["linux/amd64", "linux/arm64"]
+
+
+@pytest.fixture(autouse=True)
+def _answers(  # pyright: ignore[reportUnusedFunction]
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A working folder as a module's function has it."""
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    all_goes_well(engine)
 
 
 async def layers() -> str:
@@ -56,8 +84,9 @@ def benches(engine: Engine, faults: Mapping[str, Fault] | None = None) -> list[N
     def code(node: Node, _: Values) -> int:
         return 15 if any(each.fault for each in results(node)) else 0
 
-    def told(node: Node, _: Values) -> str:
-        assert is_bench(node)
+    def told(node: Node, given: Values) -> str:
+        if not is_bench(node):
+            return stdout(node, given)
         ran.append(node)
         return bench_json(results(node), against=False)
 
@@ -73,9 +102,22 @@ def run(**more: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401
     return {each["file"]: each for each in told["layers"]}
 
 
-def variables(node: Node) -> dict[str, str]:
-    calls = [each.arguments for each in node.calls("withEnvVariable")]
-    return {each["name"]: each["value"] for each in calls}
+def words(node: Node) -> list[str]:
+    """The bench's own command."""
+    return node.calls("withExec")[-1].arguments["args"]
+
+
+def benched(engine: Engine, **more: Any) -> list[Node]:  # noqa: ANN401
+    """Run the layers; the containers in which that was."""
+    ran = benches(engine)
+    run(**more)
+    return ran
+
+
+def golang_images(ran: list[Node]) -> set[str]:
+    """The images in which what the containers are handed was compiled."""
+    files = [file for node in ran for file in mounted(node).values()]
+    return {each.calls("from")[0].arguments["address"] for each in files}
 
 
 def test_each_layer_runs_in_a_container_of_its_architecture(engine: Engine) -> None:
@@ -83,12 +125,13 @@ def test_each_layer_runs_in_a_container_of_its_architecture(engine: Engine) -> N
     told = run(starts=7, invocations=2)
     assert engine.invalid == []
     assert list(told) == [AMD64, ARM64]
-    assert [node.calls("container")[0].arguments["platform"] for node in ran] == PLATFORMS
+    assert [platform_of(node) for node in ran] == PLATFORMS
     for node, name in zip(ran, told, strict=True):
         commands = [step.arguments["args"] for step in node.calls("withExec")]
         assert ["uv", "sync", "--locked", "--no-dev", "--group", "bench"] in commands
-        own = ["--json", "--config=/config", "--starts=7", "--invocations=2", f"/layers/{name}"]
-        assert commands[-1] == [*BENCH, *own]
+        own = ["--json", "--config=/config", "--starts=7", "--invocations=2"]
+        assert commands[-1][: len(BENCH) + len(own)] == [*BENCH, *own]
+        assert commands[-1][-1] == f"/layers/{name}"
         assert node.calls("withExec")[-1].arguments["expect"] == "ANY"
 
 
@@ -106,7 +149,7 @@ def test_what_came_of_an_earlier_call_is_not_told_again(engine: Engine) -> None:
     ran = benches(engine)
     run()
     run()
-    assert len({variables(node)["OCELOT_AGAIN"] for node in ran}) == 4
+    assert len({environment(node)["OCELOT_AGAIN"] for node in ran}) == 4
     installed = {node.calls("withDirectory")[0].parent for node in ran}
     assert len(installed) == 2  # what was installed is kept
 
@@ -118,9 +161,36 @@ def test_a_config_is_handed_on(engine: Engine) -> None:
     ran = benches(engine)
     run(collector_config=collector_config)
     for node in ran:
-        assert "--collector-config=/collector.yaml" in node.calls("withExec")[-1].arguments["args"]
-        (file,) = node.calls("withMountedFile")
-        assert file.arguments["path"] == "/collector.yaml"
+        assert "--collector-config=/collector.yaml" in words(node)
+        assert mounted(node)["/collector.yaml"].arguments["path"] == "c.yaml"
+
+
+@pytest.mark.parametrize("own", Architecture)
+def test_layers_that_are_not_emulated_are_compared_with_the_reference(
+    engine: Engine, own: Architecture
+) -> None:
+    engine.answer("Query.defaultPlatform", always(f"linux/{own}"))
+    ran = benched(engine)
+    assert engine.invalid == []
+    (native,) = [node for node in ran if platform_of(node) == f"linux/{own}"]
+    (emulated,) = [node for node in ran if node is not native]
+    assert "--reference=/reference" in words(native)
+    assert [word for word in words(emulated) if "reference" in word] == []
+    assert mounted(emulated) == {}
+    reference = mounted(native)["/reference"]
+    (step,) = reference_recipe(own).compile
+    ((command, variables),) = steps_of(reference)
+    assert command == list(step.argv)
+    assert variables["GOARCH"] == own
+    assert reference.arguments["path"] == f"/ocelot/collector/{step.output}"
+
+
+def test_the_reference_is_compiled_in_the_golang_image(engine: Engine) -> None:
+    images = load_config(CONFIG).images
+    assert images
+    assert golang_images(benched(engine)) == {images.go}
+    mirror = "mirror.example:5000/golang:1"
+    assert golang_images(benched(engine, go_image=mirror)) == {mirror}
 
 
 def test_what_the_engine_emulates_is_told_to_be(engine: Engine) -> None:
@@ -161,8 +231,7 @@ def installing(engine: Engine, architecture: str, stderr: str) -> None:
     """Have what is installed for an architecture fail."""
 
     def step(node: Node, given: Values) -> None:
-        platform = node.calls("container")[0].arguments["platform"]
-        if platform == f"linux/{architecture}" and given["args"][0] == "pip":
+        if platform_of(node) == f"linux/{architecture}" and given["args"][0] == "pip":
             raise ExecFailed(given["args"], 1, stderr=stderr)
 
     engine.answer("Container.withExec", step)
@@ -195,6 +264,49 @@ def test_a_bench_that_the_engine_loses_is_told(engine: Engine, broken: str) -> N
     told = fails(engine, "bench", layers=layers)
     assert told.startswith("the bench does not run in a container for amd64\n")
     assert "the engine went away\n" in told
+
+
+def test_without_a_reference_layers_are_run_and_the_reason_is_told(
+    engine: Engine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: Node, given: Values) -> None:
+        if given["args"][:2] == ["go", "env"]:
+            raise Refused("registry.example: no such image")
+
+    engine.answer("Container.withExec", refuse)
+    ran = benched(engine)
+    assert engine.invalid == []
+    assert [mounted(node) for node in ran] == [{}, {}]
+    told = capfd.readouterr().err
+    assert "nothing is compared with the reference: " in told
+    assert "registry.example: no such image" in told
+
+
+def test_a_config_that_names_no_golang_image_is_no_fault_of_a_layer(
+    engine: Engine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def exported(node: Node, given: Values) -> str:
+        path = Path(exported_folder(node, given))
+        (path / "images.yaml").unlink()
+        return str(path)
+
+    engine.answer("Directory.export", exported)
+    benched(engine)
+    assert engine.invalid == []
+    told = capfd.readouterr().err
+    assert "nothing is compared with the reference: no golang image is named\n" in told
+
+
+def test_a_reference_that_go_refuses_is_told_in_gos_own_lines(engine: Engine) -> None:
+    def compiled(node: Node, _: Values) -> str:
+        raise ExecFailed(node.arguments["args"], 1, stderr="main.go:1: undefined: x")
+
+    ran = benches(engine)
+    engine.answer("Container.combinedOutput", compiled)
+    told = fails(engine, "bench", layers=layers)
+    assert told.startswith("reference: compile failed\n")
+    assert "  main.go:1: undefined: x" in told
+    assert ran == []
 
 
 def test_a_folder_without_layers_is_told(engine: Engine) -> None:

@@ -13,7 +13,19 @@ import broken_layers as made
 import pytest
 from dagger_client import needs_schema, with_client
 from dagger_engine import Engine, ExecFailed, Node
-from dagger_module import MINIMAL, Values, always, called, executed, fails, is_bench, stdout, tried
+from dagger_module import (
+    MINIMAL,
+    Values,
+    always,
+    called,
+    executed,
+    fails,
+    is_bench,
+    mounted,
+    platform_of,
+    stdout,
+    tried,
+)
 from module_publishing import answers, by_key, exported, handed_out, layers, use_aws_here
 from publish_examples import dist, write_manifest
 from publishing import IRELAND, Publishing
@@ -120,13 +132,30 @@ def test_each_layer_is_tried_for_a_moment_on_its_architecture(
     with_client(called("publish", layers=layers, **by_key(publishing)))
     assert engine.invalid == []
     ran = benches(engine)
-    platforms = [node.calls("container")[0].arguments["platform"] for node in ran]
-    assert platforms == ["linux/amd64", "linux/arm64"]
+    assert [platform_of(node) for node in ran] == ["linux/amd64", "linux/arm64"]
     for node in ran:
         words = node.calls("withExec")[-1].arguments["args"]
         assert {"--starts=3", "--invocations=3", "--json"} <= set(words)
         assert [path.name for path in tried(node)] == [words[-1].removeprefix("/layers/")]
     assert [node for node in ran[0].walk() if node.type == "Secret"] == []
+
+
+@pytest.mark.parametrize("function", ["build", "publish", "release"])
+def test_what_a_layer_is_compared_with_is_compiled_in_the_image_that_is_named(
+    engine: Engine, publishing: Publishing, function: str
+) -> None:
+    given: dict[str, dict[str, Any]] = {
+        "build": {**MINIMAL, "bench": True},
+        "publish": {"layers": layers, **by_key(publishing)},
+        "release": {**MINIMAL, **by_key(publishing)},
+    }
+    image = "mirror.example:5000/golang:1"
+    with_client(called(function, **given[function], go_image=image))
+    assert engine.invalid == []
+    native, *emulated = benches(engine)
+    assert "--reference=/reference" in native.calls("withExec")[-1].arguments["args"]
+    assert mounted(native)["/reference"].calls("from")[0].arguments["address"] == image
+    assert [mounted(node) for node in emulated] == [{} for _ in emulated]
 
 
 def test_without_the_bench_it_is_published_and_that_is_recorded(
@@ -167,7 +196,7 @@ def test_what_the_engine_cannot_run_is_published_with_the_reason(
     engine: Engine, publishing: Publishing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def step(node: Node, given: Values) -> None:
-        if node.calls("container")[0].arguments["platform"] == "linux/arm64":
+        if platform_of(node) == "linux/arm64":
             raise ExecFailed(given["args"], 2, stderr="[dumb-init] pip: Exec format error")
 
     engine.answer("Container.withExec", step)
