@@ -322,7 +322,7 @@ def test_credentials_that_expire_for_many_at_once_are_made_anew_once(
     aws = publishing.aws
     aws.mended.trusts = [Trust(subject="repo:acme/layers:*")]
     publishing.who = role_aws(ROLE, lambda: web_token("repo:acme/layers:x"), "us-east-1")
-    aws.rules(Rule(operation=PERMIT, times=1, before=lambda _: aws.mended.expire_credentials()))
+    aws.rules(Rule(operation=PUBLISH, times=1, before=lambda _: aws.mended.expire_credentials()))
     assert all_well(publishing.publish())
     refused = [call for call in aws.calls() if "Expired" in call.error]
     assert len(refused) > 1
