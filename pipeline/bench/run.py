@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
-from pipeline.bench.budget import Multiples, multiples, over_start_budget, start_of
+from pipeline.bench.budget import over_start_budget, start_of
 from pipeline.bench.collector_config import needs_credentials
 from pipeline.bench.components import holders, missing_components
 from pipeline.bench.faults import Fault, FaultError
@@ -87,11 +87,6 @@ class Result(Verdict):
     figures: Figures | None = None
     reference: Figures | None = None
 
-    @property
-    def multiples(self) -> Multiples | None:
-        """What it takes in times of the reference."""
-        return multiples(self.figures, self.reference)
-
 
 @dataclass(frozen=True, kw_only=True)
 class _Reference:
@@ -143,7 +138,7 @@ class _Trial:
     @property
     def over_budget(self) -> tuple[str, ...]:
         """What it takes above its distribution's budget; nothing where that cannot be told."""
-        return over_start_budget(self.budget, self.result().multiples)
+        return over_start_budget(self.budget, self.result().start)
 
     def result(self) -> Result:
         opened = self.layer.opened
@@ -164,7 +159,7 @@ class _Trial:
             fault=self.fault,
             figures=own,
             reference=reference,
-            start=None if self.prepared.emulated else start_of(own, multiples(own, reference)),
+            start=None if self.prepared.emulated else start_of(own, reference),
             notes=(*self.prepared.notes, *self.notes),
         )
 

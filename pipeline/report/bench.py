@@ -83,11 +83,15 @@ def _cells(results: Sequence[Result]) -> Iterator[list[str]]:
     for at, size in enumerate(MEMORY_SIZES):
         told = [f"≈ {_milliseconds(each.init[at][1])}" if each else "" for each in shown]
         yield [f"init at {size:,} MB *", *told]
-    times = [each.multiples for each in results]
-    if any(times):
-        yield ["CPU to ready, times **", *(f"{each.cpu:.1f}" if each else "" for each in times)]
-        yield ["memory, times **", *(f"{each.rss:.1f}" if each else "" for each in times)]
+    starts = [each.start for each in results]
+    if any(each.reference for each in results):
+        yield ["CPU to ready, times **", *(_times(each and each.cpu_times) for each in starts)]
+        yield ["memory, times **", *(_times(each and each.memory_times) for each in starts)]
     yield ["items sent and received", *(f"{each.items:,}" if each else "" for each in shown)]
+
+
+def _times(value: float | None) -> str:
+    return f"{value:.1f}" if value else ""
 
 
 def _cell(row: _Row, found: Figures | None) -> str:
@@ -149,9 +153,7 @@ def earlier_bars(results: Sequence[Result], noted: Mapping[str, Start]) -> Itera
             ):
                 if then and value:
                     yield Text(f"{title}, times **", style="bold")
-                    yield from _bars(
-                        [(name, value), ("as noted", then)], lambda times: f"{times:.1f}"
-                    )
+                    yield from _bars([(name, value), ("as noted", then)], _times)
 
 
 def bench_markdown(results: Sequence[Result]) -> str:

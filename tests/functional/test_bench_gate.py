@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import struct
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,8 @@ def with_go(cache: Path) -> Path:
     return cache if (cache / "go").exists() else fresh_cache(cache)
 
 
-def publish(publishing: Publishing, zips: Path, *more: str) -> Ran:
-    command = ["publish", zips, "--regions", IRELAND, "--config", CONFIG, *more]
+def publish(publishing: Publishing, zips: Path, *more: str, config: Path = CONFIG) -> Ran:
+    command = ["publish", zips, "--regions", IRELAND, "--config", config, *more]
     return run_ocelot(
         *command,
         cache=with_go(publishing.folder / "cache"),
@@ -85,8 +86,10 @@ def test_a_layer_that_runs_is_published_and_that_is_recorded(publishing: Publish
 
 
 def test_a_layer_over_its_budget_is_not_published(publishing: Publishing) -> None:
-    folder = offered(publishing, made.WELL, "minimal")  # to start Python takes more than that
-    ran = publish(publishing, folder)
+    config = shutil.copytree(CONFIG, publishing.folder / "config")
+    (config / "budgets.yaml").write_text("minimal: {cpu-to-ready: 1}\n")  # Python takes more
+    folder = offered(publishing, made.WELL, "minimal")
+    ran = publish(publishing, folder, config=config)
     assert ran.code == 15
     assert "takes more than its budget to start" in ran.err
     assert "CPU to ready: " in ran.err

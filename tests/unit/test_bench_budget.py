@@ -9,7 +9,7 @@ import pytest
 from bench_examples import MEASURED
 from unit_examples import layer
 
-from pipeline.bench.budget import Multiples, multiples, over_start_budget, start_of
+from pipeline.bench.budget import over_start_budget, start_of
 from pipeline.bench.earlier import earlier_starts
 from pipeline.bench.figures import figures
 from pipeline.bench.run import Result
@@ -23,45 +23,52 @@ def budget(**given: float) -> Budget:
     return Budget.model_validate({name.replace("_", "-"): most for name, most in given.items()})
 
 
-def test_multiples_are_those_of_the_medians() -> None:
+def found(cpu: float | None, memory: float | None) -> Start:
+    return Start(starts=3, cpu=0.03, memory=30_000_000, cpu_times=cpu, memory_times=memory)
+
+
+NOTED = found(8.0, 5.0)
+
+
+def test_what_is_noted_of_starts_are_the_medians_in_times_of_the_reference() -> None:
     own = figures([replace(MEASURED, cpu=cpu, rss=rss) for cpu, rss in ((9, 9), (8, 6), (1, 3))])
     least = figures([replace(MEASURED, cpu=cpu, rss=rss) for cpu, rss in ((2, 2), (4, 4), (3, 3))])
-    assert multiples(own, least) == Multiples(cpu=8 / 3, rss=2)
-    assert multiples(None, least) is None
-    assert multiples(own, None) is None
+    assert start_of(own, least) == Start(starts=3, cpu=8, memory=6, cpu_times=8 / 3, memory_times=2)
+    assert start_of(own, None) == Start(
+        starts=3, cpu=8, memory=6, cpu_times=None, memory_times=None
+    )
+    assert start_of(None, least) is None
 
 
 def test_each_limit_that_is_passed_is_told() -> None:
-    found = Multiples(cpu=10.04, rss=5.5)
-    assert over_start_budget(budget(cpu_to_ready=10, memory_when_ready=5.25), found) == (
+    limits = budget(cpu_to_ready=10, memory_when_ready=5.25)
+    assert over_start_budget(limits, found(10.04, 5.5)) == (
         "CPU to ready: 10.04 times the reference's is over the budget of 10",
         "memory when ready: 5.50 times the reference's is over the budget of 5.25",
     )
 
 
 @pytest.mark.parametrize(
-    ("given", "found"),
+    ("given", "start"),
     [
-        (budget(cpu_to_ready=10.04, memory_when_ready=5.5), Multiples(cpu=10.04, rss=5.5)),
-        (budget(zip=1), Multiples(cpu=99, rss=99)),
-        (budget(memory_when_ready=9), Multiples(cpu=99, rss=9)),
-        (None, Multiples(cpu=99, rss=99)),
+        (budget(cpu_to_ready=10.04, memory_when_ready=5.5), found(10.04, 5.5)),
+        (budget(zip=1), found(99, 99)),
+        (budget(memory_when_ready=9), found(99, 9)),
+        (None, found(99, 99)),
+        (budget(cpu_to_ready=1), found(None, None)),
         (budget(cpu_to_ready=1), None),
     ],
 )
 def test_within_the_budget_or_without_one_nothing_is_told(
-    given: Budget | None, found: Multiples | None
+    given: Budget | None, start: Start | None
 ) -> None:
-    assert over_start_budget(given, found) == ()
+    assert over_start_budget(given, start) == ()
 
 
 def test_a_budget_of_sizes_says_nothing_of_starts() -> None:
     assert not budget(zip=1, modules=2).limits_starts
     assert budget(cpu_to_ready=1).limits_starts
     assert budget(memory_when_ready=1).limits_starts
-
-
-NOTED = Start(starts=3, cpu=0.03, memory=30_000_000, cpu_times=8.0, memory_times=5.0)
 
 
 def tried(file: str, start: Start | None) -> Result:
@@ -75,17 +82,6 @@ def tried(file: str, start: Start | None) -> Result:
         status=Status.PASSED,
         start=start,
     )
-
-
-def test_what_is_noted_of_starts_are_the_medians_and_the_multiples() -> None:
-    own = figures([MEASURED])
-    assert start_of(None, None) is None
-    assert start_of(own, Multiples(cpu=8, rss=5)) == Start(
-        starts=1, cpu=MEASURED.cpu, memory=MEASURED.rss, cpu_times=8, memory_times=5
-    )
-    found = start_of(own, None)
-    assert found is not None
-    assert (found.cpu_times, found.memory_times) == (None, None)
 
 
 def test_only_the_same_distribution_and_architecture_is_compared() -> None:
