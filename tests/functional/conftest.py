@@ -6,7 +6,9 @@ shows; tests that are about an empty cache make their own.
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +22,21 @@ if TYPE_CHECKING:
     from publishing import Publishing
 
 
+@contextmanager
+def one_worker(factory: pytest.TempPathFactory) -> Generator[None]:
+    """Of the workers among which tests are divided, one; the others wait until it is done."""
+    with (factory.getbasetemp().parent / "one-worker.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     root = tmp_path_factory.mktemp("built")
     cache, folder = fresh_cache(root / "cache"), root / "dist"
     command = ("build", "-d", "minimal", "-r", "sample", "-o", folder, "--json")
-    ran = run_ocelot(*command, "--config", CONFIG, cache=cache, cwd=root)
+    with one_worker(tmp_path_factory):  # what the first one compiles, the others find
+        ran = run_ocelot(*command, "--config", CONFIG, cache=cache, cwd=root)
     assert ran.code == 0, ran.err
     return Built(folder=folder, cache=cache, ran=ran)
 
