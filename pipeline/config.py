@@ -241,13 +241,21 @@ def _read_tunings(folder: Path) -> _Entries[Tuning]:
     document = _read(folder, TUNINGS)
     tunings = _entries(document, Tuning, model.TUNING_NAME, "a tuning's name")
     absent = (
-        document.problem((name, "files", path), f"{name}.files: there is no {TUNING_FILES}/{own}")
+        document.problem((name, *key), f"{name}.{key[0]}: there is no {TUNING_FILES}/{own}")
         for name, tuning in tunings.entries.items()
-        for path, own in tuning.files.items()
+        for key, own in _files_of(tuning)
         if not (folder / TUNING_FILES / own).is_file()
     )
     problems = (*document.problems, *tunings.problems, *absent)
     return _Entries(entries=tunings.entries, problems=problems)
+
+
+def _files_of(tuning: Tuning) -> Iterator[tuple[tuple[str, str], str]]:
+    """The files below tuning/ that a tuning must have, each with the key that names it."""
+    for path, own in tuning.files.items():
+        yield ("files", path), own
+    if tuning.replaces:
+        yield ("replaces", "by"), f"{tuning.replaces.by}/go.mod"
 
 
 def _tuning_problems(

@@ -80,6 +80,7 @@ BuildTag = Annotated[str, Field(pattern=BUILD_TAG)]
 TuningName = Annotated[str, Field(pattern=TUNING_NAME)]
 GoFile = Annotated[str, Field(pattern=GO_FILE, max_length=200)]
 GoImport = Annotated[str, Field(pattern=GO_IMPORT, max_length=200)]
+GoModule = Annotated[str, Field(pattern=GO_MODULE, max_length=200)]
 
 
 class Architecture(StrEnum):
@@ -116,7 +117,6 @@ class Distribution(_Entry):
         pattern=rf"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*\.ya?ml{_END}",
         description="The collector config inside the layer, relative to the config folder.",
     )
-
     tunings: tuple[TuningName, ...] = Field(
         default=(),
         strict=False,
@@ -141,6 +141,18 @@ class Edit(_Entry):
     )
 
 
+class Replacement(_Entry):
+    """A Go module of ours in place of one that upstream's go.mod names."""
+
+    module: GoModule = Field(description="Its path.")
+    version: str = Field(
+        default="",
+        pattern=rf"^({GO_VERSION})?{_END}",
+        description="The version that ours stands in for; any if not given.",
+    )
+    by: str = Field(pattern=rf"^[a-z][a-z0-9]*{_END}", description="Our folder, below tuning/.")
+
+
 class Tuning(_Entry):
     """One entry of `config/tuning.yaml`: changes of upstream's collector that pay."""
 
@@ -153,11 +165,15 @@ class Tuning(_Entry):
         default_factory=dict[str, str],
         description="Files of our own, .go and go.mod: path below collector/, path below tuning/.",
     )
+    replaces: Replacement | None = Field(
+        default=None,
+        description="A module; where upstream does not have it, the tuning is not needed.",
+    )
 
     @model_validator(mode="after")
     def _something(self) -> Tuning:
-        if not self.edits and not self.files:
-            raise ValueError("must have edits or files")
+        if not self.edits and not self.files and not self.replaces:
+            raise ValueError("must have edits, files or replaces")
         return self
 
 

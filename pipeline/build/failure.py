@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from pipeline.build.recipe import Step
+from pipeline.build.tuning import Tuned
 from pipeline.errors import CompileError, LockError, OcelotError, OutputError, ToolchainError
 
 # `go build -v` names each package on a line of its own as it compiles it; downloads are told too.
@@ -49,27 +50,30 @@ _HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
-def blaming(error: CompileError, touched: Mapping[str, Sequence[str]]) -> CompileError:
+def blaming(error: CompileError, changed: Tuned) -> CompileError:
     """A compiler's error, with the tunings that changed a file which it names.
 
     Args:
         error: with the compiler's own lines.
-        touched: the files of each tuning.
+        changed: what the tunings changed.
     """
     blamed = [
         f"{name} ({path})"
-        for name, paths in touched.items()
+        for name, paths in changed.touched.items()
         for path in paths
         if any(re.search(rf"(^|[\s/]){re.escape(path)}:\d", line) for line in error.details)
     ]
-    if not blamed:
+    replaced = [f"{name} ({module})" for name, module in changed.replaced.items()]
+    if blamed:
+        hint = (
+            f"the file was changed by the tuning {', '.join(blamed)}: build with --no-tune, then "
+            "mend or remove it in config/tuning.yaml"
+        )
+    elif replaced and any("undefined" in line for line in error.details):
+        hint = f"{error.hint}. It may be what a tuning replaces, {', '.join(replaced)}: --no-tune"
+    else:
         return error
-    return CompileError(
-        str(error),
-        hint=f"the file was changed by the tuning {', '.join(blamed)}: build with --no-tune, "
-        "then mend or remove it in config/tuning.yaml",
-        details=error.details,
-    )
+    return CompileError(str(error), hint=hint, details=error.details)
 
 
 def step_error(step: Step, lines: Sequence[str]) -> OcelotError:

@@ -63,7 +63,7 @@ async def build(
             builder=request.builder,
         )
     except CompileError as error:
-        raise blaming(error, plan.tuned.touched) from error
+        raise blaming(error, plan.tuned) from error
     if plan.locked and not request.locked:
         _record(config, plan.locked, done, progress)
     return done

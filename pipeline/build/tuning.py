@@ -2,6 +2,7 @@
 
 An edit names a short string of a file and what is to stand in its place. Upstream moves on: a
 string that is no longer there, or there more often than it was, is told, and its tuning left out.
+A tuning that replaces a module which upstream does not have is not needed: nothing is told then.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from pipeline.build.gomod import requirements
 from pipeline.files import Tree
-from pipeline.model import Edit, Tuning
+from pipeline.model import Edit, Replacement, Tuning
 
 # Stands for the path of upstream's module, whatever a fork calls it.
 MODULE_WORD = "{module}"
 _TAG_PREFIX = "ocelot.tuning"
+_GO_MOD = "go.mod"
+# Where modules of ours are put, below collector/.
+_OURS = "internal"
 
 _MODULE = re.compile(rb"^module\s+(\S+)", re.MULTILINE)
 _PACKAGE = re.compile(r"^package\s+\w+[^\n]*\n", re.MULTILINE)
@@ -31,12 +36,14 @@ class Tuned:
         applied: names of the tunings that are in them.
         left_out: those that do not fit, each with the reason.
         touched: the files of each applied tuning.
+        replaced: the module that an applied tuning replaces, where it does.
     """
 
     files: Tree = field(repr=False)
     applied: tuple[str, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
     touched: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    replaced: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, order=True)
@@ -72,7 +79,8 @@ def tuned(tree: Tree, tunings: Mapping[str, Tuning], own: Tree) -> Tuned:
     brought: dict[str, bytes] = {}
     left_out: list[tuple[str, str]] = []
     touched: dict[str, tuple[str, ...]] = {}
-    for name, tuning in tunings.items():
+    needed = {name: each for name, each in tunings.items() if _is_needed(tree, each)}
+    for name, tuning in needed.items():
         try:
             more = _splices(tree, tuning, splices)
             new = _brought({**tree, **brought}, tuning, own)
@@ -89,6 +97,11 @@ def tuned(tree: Tree, tunings: Mapping[str, Tuning], own: Tree) -> Tuned:
         applied=tuple(touched),
         left_out=tuple(left_out),
         touched=touched,
+        replaced={
+            name: each.replaces.module
+            for name, each in needed.items()
+            if each.replaces and name in touched
+        },
     )
 
 
@@ -115,7 +128,24 @@ def _splices(
             for splice in _import_splices(text, edit, _module(tree))
             if splice not in (*taken.get(edit.file, ()), *own)
         ]
+    if tuning.replaces:
+        found.setdefault(_GO_MOD, []).append(_replacing_splice(tree, tuning.replaces))
     return found
+
+
+def _is_needed(tree: Tree, tuning: Tuning) -> bool:
+    return not tuning.replaces or tuning.replaces.module in requirements(tree.get(_GO_MOD, b""))
+
+
+def _replacing_splice(tree: Tree, replaces: Replacement) -> _Splice:
+    """The line of go.mod by which a folder of ours is the module."""
+    text = _text(tree, _GO_MOD)
+    module, there = replaces.module, requirements(tree[_GO_MOD])[replaces.module]
+    if replaces.version not in ("", there):
+        raise _MisfitError(f"upstream has {module} {there}, ours is for {replaces.version}")
+    if re.search(rf"^(replace\s+|\s+){re.escape(module)}(\s+v\S+)?\s+=>", text, re.MULTILINE):
+        raise _MisfitError(f"upstream replaces {module} itself")
+    return _Splice(len(text), len(text), f"\nreplace {module} => ./{_OURS}/{replaces.by}\n")
 
 
 def _text(tree: Tree, path: str) -> str:
@@ -151,18 +181,27 @@ def _import_splices(text: str, edit: Edit, module: str) -> Iterator[_Splice]:
 
 
 def _module(tree: Tree) -> str:
-    found = _MODULE.search(tree.get("go.mod", b""))
+    found = _MODULE.search(tree.get(_GO_MOD, b""))
     return found[1].decode() if found else ""
 
 
 def _brought(tree: Tree, tuning: Tuning, own: Tree) -> dict[str, bytes]:
     """The Go files that a tuning brings."""
-    for path, source in tuning.files.items():
+    sources = {**tuning.files, **_module_files(tuning, own)}
+    for path, source in sources.items():
         if path in tree:
             raise _MisfitError(f"upstream has a file {path} of its own")
         if source not in own:
             raise _MisfitError(f"there is no file {source} in config/tuning")
-    return {path: own[source] for path, source in tuning.files.items()}
+    return {path: own[source] for path, source in sources.items()}
+
+
+def _module_files(tuning: Tuning, own: Tree) -> dict[str, str]:
+    """The files of a module of ours: path below collector/, path below tuning/."""
+    if not tuning.replaces:
+        return {}
+    folder = f"{tuning.replaces.by}/"
+    return {f"{_OURS}/{path}": path for path in own if path.startswith(folder)}
 
 
 def _spliced(text: str, splices: list[_Splice]) -> bytes:

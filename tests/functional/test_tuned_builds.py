@@ -13,7 +13,7 @@ from extensions_api import extensions_api
 from runs import CONFIG as SHIPPED
 from runs import Built, run_ocelot
 from test_build import go_program, module_info, runs_until_shutdown, start_collector, unpack
-from tiny import COLLECTOR, Place, new_place
+from tiny import COLLECTOR, MINE, Place, new_place
 
 from pipeline import project
 from pipeline.build.lock import read_lock
@@ -59,7 +59,8 @@ def recorded(folder: Path) -> list[str]:
 
 
 def test_the_presets_are_tuned_and_everything_says_so(built: Built, tmp_path: Path) -> None:
-    names = list(load_config(SHIPPED).tunings_of("minimal"))
+    wanted = load_config(SHIPPED).tunings_of("minimal")
+    names = [each for each in wanted if each != "no-kubernetes"]  # the sample has none
     for layer in built.ran.manifest["layers"]:
         assert layer["tunings"] == names
     binary = unpack(built.folder / AMD64, tmp_path) / "extensions" / "collector"
@@ -191,6 +192,54 @@ def test_go_files_of_ours_come_with_a_tuning(place: Place, tmp_path: Path) -> No
     assert says(place, tmp_path / "opt").startswith("tuned ours collector")
 
 
+def uses_theirs(place: Place) -> None:
+    """Have upstream use a module from elsewhere, and have one of ours for it."""
+    source = COLLECTOR["main.go"].decode()
+    source = source.replace("import (", f'import (\n\ttheirs "{MINE}"')
+    source = source.replace("println(otelcol.Name", "println(theirs.NewFactory(), otelcol.Name")
+    go_mod = COLLECTOR["go.mod"] + f"\nrequire {MINE} v1.0.0\n".encode()
+    grown = {**COLLECTOR, "main.go": source.encode(), "go.mod": go_mod}
+    place.grow(grown, start="main", time=1_760_000_000)
+    folder = place.config / "tuning" / "small"
+    folder.mkdir(parents=True)
+    (folder / "go.mod").write_text(f"module {MINE}\n\ngo 1.25\n")
+    (folder / "small.go").write_text('package mine\n\nfunc NewFactory() string { return "ours" }\n')
+    tune(place, f"small: {{reason: small, replaces: {{module: {MINE}, by: small}}}}\n", "small")
+
+
+def test_a_module_of_ours_stands_in_for_one_of_upstreams(place: Place, tmp_path: Path) -> None:
+    uses_theirs(place)
+    assert place.on("lock").code == 0
+    ran = place.build("-d", "one", "--locked")
+    assert ran.code == 0, ran.err
+    assert says(place, tmp_path / "tuned").startswith("ours collector")
+    assert recorded(place.dist) == ["small"]
+    ran = place.build("-d", "one", "--no-tune")
+    assert ran.code == 0, ran.err
+    assert says(place, tmp_path / "plain").startswith("mine collector")
+
+
+def test_a_module_that_upstream_has_not_is_not_missed(place: Place, tmp_path: Path) -> None:
+    uses_theirs(place)
+    place.grow(COLLECTOR, start="main", time=1_760_000_001)
+    assert place.on("lock").code == 0
+    ran = place.build("-d", "one", "--locked")
+    assert ran.code == 0, ran.err
+    assert "left out" not in ran.err
+    assert says(place, tmp_path / "opt").startswith("collector")
+    assert recorded(place.dist) == []
+
+
+def test_what_a_module_of_ours_lacks_is_named_with_the_tuning(place: Place) -> None:
+    uses_theirs(place)
+    (place.config / "tuning" / "small" / "small.go").write_text("package mine\n")
+    ran = place.build("-d", "one")
+    assert ran.code == 6
+    assert "undefined: theirs.NewFactory" in ran.err
+    told = " ".join(ran.err.split())
+    assert "It may be what a tuning replaces, small (example.com/mine): --no-tune" in told
+
+
 def test_a_tuned_build_is_built_again_from_its_bundle(place: Place) -> None:
     assert place.on("lock").code == 0
     assert place.build("-d", "one").code == 0
@@ -209,10 +258,16 @@ def test_a_tuned_build_is_built_again_from_its_bundle(place: Place) -> None:
         (LOUD, "lout", "one.tunings: no 'lout' in tuning.yaml; perhaps you meant loud?"),
         (LOUD + "  files: {a.go: b.go}\n", "loud", "loud.files: there is no tuning/b.go"),
         (LOUD.replace("main.go", "../main.go"), "loud", "tuning.yaml:4"),
-        ("loud:\n  reason: none\n", "loud", "must have edits or files"),
+        ("loud:\n  reason: none\n", "loud", "must have edits, files or replaces"),
+        (
+            "loud: {reason: x, replaces: {module: example.com/mine, by: small}}\n",
+            "loud",
+            "loud.replaces: there is no tuning/small/go.mod",
+        ),
+        ("loud: {reason: x, replaces: {module: mine, by: ../..}}\n", "loud", "loud.replaces.by"),
         (LOUD.replace("imports: [strings]", "import: [strings]"), "loud", "unknown key"),
     ],
-    ids=["unknown", "no file", "leads out", "nothing", "unknown key"],
+    ids=["unknown", "no file", "leads out", "nothing", "no module", "no folder", "unknown key"],
 )
 def test_a_tuning_that_cannot_be_one_is_told_with_its_place(
     place: Place, text: str, names: str, told: str

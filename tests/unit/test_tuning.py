@@ -178,6 +178,7 @@ def test_the_presets_tunings_fit_the_sample() -> None:
     tree = read_tree(project.sample_upstream() / "collector")
     done = tuned(tree, config.tunings, read_tree(config.tuning_files))
     assert [name for name, _why in done.left_out] == [IN_NO_PRESET]
+    assert {*config.tunings} - {*done.applied} == {IN_NO_PRESET, "no-kubernetes"}  # not needed
 
 
 def test_the_presets_have_all_that_take_nothing_away() -> None:
@@ -211,15 +212,74 @@ def test_a_config_from_aws_is_taken_out_with_its_imports() -> None:
     assert "[]any{confmap.NewFactory()}" in left
 
 
-def test_a_module_that_is_replaced_is_the_one_that_ours_comes_to_the_same_as() -> None:
+MODULE = "example.com/their/thing/v2"
+OURS = {"thing/go.mod": b"module them", "thing/thing.go": b"package thing"}
+
+
+def replacing(version: str = "", **more: object) -> dict[str, Tuning]:
+    replaces = {"module": MODULE, "version": version, "by": "thing"}
+    return {"ours": Tuning.model_validate({"reason": "x", "replaces": replaces, **more})}
+
+
+def with_module(lines: str) -> dict[str, bytes]:
+    return {**TREE, "go.mod": TREE["go.mod"] + lines.encode()}
+
+
+def test_a_module_is_replaced_by_a_folder_of_ours() -> None:
+    tree = with_module(f"\nrequire (\n\t{MODULE} v2.3.4 // indirect\n)\n")
+    for version in ("", "v2.3.4"):
+        done = tuned(tree, replacing(version), OURS)
+        line = f"\nreplace {MODULE} => ./internal/thing\n"
+        assert done.files == {
+            "go.mod": tree["go.mod"] + line.encode(),
+            "internal/thing/go.mod": b"module them",
+            "internal/thing/thing.go": b"package thing",
+        }
+        assert done.touched == {"ours": tuple(sorted(done.files))}
+        assert done.replaced == {"ours": MODULE}
+
+
+def test_two_modules_can_be_replaced() -> None:
+    tree = with_module(f"\nrequire {MODULE} v2.3.4\nrequire example.com/b v1.0.0\n")
+    other = {"module": "example.com/b", "by": "b"}
+    both = {**replacing(), "other": Tuning.model_validate({"reason": "x", "replaces": other})}
+    done = tuned(tree, both, {**OURS, "b/go.mod": b""})
+    assert done.applied == ("ours", "other")
+    assert done.files["go.mod"].count(b"\nreplace ") == 2
+
+
+def test_a_module_that_upstream_does_not_have_needs_no_replacement() -> None:
+    for lines in ("", f"\nrequire {MODULE}/more v2.3.4\n", f"\nexclude {MODULE} v2.3.4\n"):
+        done = tuned(with_module(lines), {**replacing(), "pause": tuning(PAUSE)}, OURS)
+        assert (done.applied, done.left_out, done.replaced) == (("pause",), (), {})
+
+
+@pytest.mark.parametrize(
+    ("lines", "own", "why"),
+    [
+        (f"require {MODULE} v2.3.5", OURS, f"upstream has {MODULE} v2.3.5, ours is for v2.3.4"),
+        (
+            f"require {MODULE} v2.3.4\nreplace {MODULE} => ../fork",
+            OURS,
+            f"upstream replaces {MODULE} itself",
+        ),
+        (
+            f"require {MODULE} v2.3.4\nreplace (\n\t{MODULE} v2.3.4 => a.b/c v1.0.0\n)",
+            OURS,
+            f"upstream replaces {MODULE} itself",
+        ),
+    ],
+)
+def test_a_module_that_is_another_than_ours_stands_in_for_is_told(
+    lines: str, own: dict[str, bytes], why: str
+) -> None:
+    done = tuned(with_module(f"\n{lines}\n"), replacing("v2.3.4"), own)
+    assert (left_out(done), done.files) == (why, {})
+
+
+def test_quick_config_copies_are_for_the_version_that_they_come_to_the_same_as() -> None:
     config = load_config(CHECKOUT / "config")
     tree = read_tree(project.sample_upstream() / "collector")
-    name, own = "quick-config-copies", read_tree(config.tuning_files)
-    one = {name: config.tunings[name]}
-    assert (
-        b"\nreplace github.com/mitchellh/copystructure => ./"
-        in tuned(tree, one, own).files["go.mod"]
-    )
+    one = {"quick-config-copies": config.tunings["quick-config-copies"]}
     newer = tree["go.mod"].replace(b"copystructure v1.2.0", b"copystructure v1.3.0")
-    ((left_out, why),) = tuned({**tree, "go.mod": newer}, one, own).left_out
-    assert (left_out, "not there" in why) == (name, True)
+    assert "ours is for v1.2.0" in left_out(tuned({**tree, "go.mod": newer}, one, {}))

@@ -1,5 +1,5 @@
 // Our copies against those of the module that ours stands in for.
-package copies
+package replaced
 
 import (
 	"math/rand/v2"
@@ -9,7 +9,7 @@ import (
 
 	theirs "github.com/mitchellh/copystructure"
 
-	ours "copies/ours"
+	ours "replaced/ours"
 )
 
 type value struct {
