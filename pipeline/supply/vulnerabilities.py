@@ -126,6 +126,8 @@ async def _ask(program: Path, url: str, folder: Path, *, symbols: bool, progress
     # as if it had seen them; asked for modules alone, it says what it knows.
     level = "symbol" if symbols else "module"
     options = ("-mode=binary", "-format=json", f"-scan={level}", f"-db={url}")
+    with told_write_errors(folder):
+        _count_nothing(folder / "config")
     run = HostRun(
         go=program,
         source=folder,
@@ -138,7 +140,6 @@ async def _ask(program: Path, url: str, folder: Path, *, symbols: bool, progress
         name="govulncheck",
         lane=LANE,
         argv=("govulncheck", *options, str(folder / "collector")),
-        # it counts its own runs below the user's configuration
         env=(("HOME", str(folder)), ("XDG_CONFIG_HOME", str(folder / "config"))),
         caches=(),
         network=True,
@@ -228,6 +229,16 @@ def _install_step(folder: Path) -> Step:
         env=tuple(environment.items()),
         network=True,
     )
+
+
+def _count_nothing(config: Path) -> None:
+    """Keep govulncheck from counting its runs, in a process that may outlive the folder.
+
+    https://pkg.go.dev/golang.org/x/telemetry tells of the file, in a user's configuration folder.
+    """
+    mode = config / "go" / "telemetry" / "mode"
+    mode.parent.mkdir(parents=True, exist_ok=True)
+    mode.write_text("off", encoding="utf-8")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import zipfile
@@ -173,6 +174,23 @@ def test_a_binary_with_symbols_is_looked_at_more_closely(
     seen = look(programs["whole"], cache, folder.as_uri())
     assert seen.level == "symbol"
     assert [each.level for each in seen.vulnerabilities] == ["symbol", "package"]
+
+
+def test_nothing_is_left_of_a_look(
+    programs: Mapping[str, bytes],
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """govulncheck would count its runs in a process that outlives it."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    folder = vulndb.folder(tmp_path / "db", vulndb.database())
+    for _ in range(5):
+        look(programs["stripped"], cache, str(folder))
+    time.sleep(1)
+    assert list(temporary.iterdir()) == []
 
 
 def test_the_same_database_over_http_says_the_same(
