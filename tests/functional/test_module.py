@@ -31,6 +31,7 @@ from dagger_module import (
 )
 from runs import CONFIG, run_ocelot
 from supply_examples import paper
+from unit_examples import sample_tunings
 
 from pipeline.build.engines import dagger as containers
 from pipeline.build.engines.dagger import DaggerEngine, from_host
@@ -60,7 +61,7 @@ def recipe() -> Recipe:
     source, config = folder_source("sample", "main", SAMPLE), load_config(CONFIG)
     return build_recipe(
         tuple(Architecture),
-        (*config.tags("minimal"), *map(tuning_tag, config.tunings_of("minimal"))),
+        (*config.tags("minimal"), *map(tuning_tag, sample_tunings(config))),
         (),
         collector_version="v0.155.0",
         commit=source.commit,

@@ -14,6 +14,7 @@ from runs import CONFIG as SHIPPED
 from runs import Built, run_ocelot
 from test_build import go_program, module_info, runs_until_shutdown, start_collector, unpack
 from tiny import COLLECTOR, MINE, Place, new_place
+from unit_examples import sample_tunings
 
 from pipeline import project
 from pipeline.build.lock import read_lock
@@ -59,8 +60,7 @@ def recorded(folder: Path) -> list[str]:
 
 
 def test_the_presets_are_tuned_and_everything_says_so(built: Built, tmp_path: Path) -> None:
-    wanted = load_config(SHIPPED).tunings_of("minimal")
-    names = [each for each in wanted if each != "no-kubernetes"]  # the sample has none
+    names = sample_tunings(load_config(SHIPPED))
     for layer in built.ran.manifest["layers"]:
         assert layer["tunings"] == names
     binary = unpack(built.folder / AMD64, tmp_path) / "extensions" / "collector"

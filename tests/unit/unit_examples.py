@@ -173,3 +173,8 @@ def layer(
         evidence={},
         locked=False,
     )
+
+
+def sample_tunings(config: Config) -> list[str]:
+    """The tunings of `minimal` that the sample gets; there is nothing of Kubernetes in it."""
+    return [each for each in config.tunings_of("minimal") if each != "no-kubernetes"]
