@@ -81,13 +81,19 @@ def _cells(results: Sequence[Result]) -> Iterator[list[str]]:
     for row in _ROWS:
         yield [row.title, *(_cell(row, each) for each in shown)]
     for at, size in enumerate(MEMORY_SIZES):
-        told = [f"≈ {_milliseconds(each.init[at][1])}" if each else "" for each in shown]
-        yield [f"init at {size:,} MB *", *told]
+        yield [f"init at {size:,} MB *", *(_estimate(each, at) for each in results)]
     starts = [each.start for each in results]
     if any(each.reference for each in results):
         yield ["CPU to ready, times **", *(_times(each and each.cpu_times) for each in starts)]
         yield ["memory, times **", *(_times(each and each.memory_times) for each in starts)]
     yield ["items sent and received", *(f"{each.items:,}" if each else "" for each in shown)]
+
+
+def _estimate(result: Result, at: int) -> str:
+    """The estimate for one of `MEMORY_SIZES`; none under qemu, which takes many times as long."""
+    if result.figures is None or result.emulated:
+        return ""
+    return f"≈ {_milliseconds(result.figures.init[at][1])}"
 
 
 def _times(value: float | None) -> str:

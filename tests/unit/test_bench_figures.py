@@ -175,6 +175,13 @@ def test_an_estimate_is_called_one_and_a_skip_gives_its_reason() -> None:
     assert "ignores SHUTDOWN" in bench_markdown([FAILED])
 
 
+def test_what_ran_under_qemu_has_no_estimate() -> None:
+    own, other = (bench_markdown([result("a.zip", emulated=each)]) for each in (False, True))
+    assert own.count("≈") == len(MEMORY_SIZES)
+    assert "≈" not in other
+    assert "its figures say little" in other
+
+
 def test_a_process_has_used_what_it_says_itself() -> None:
     before = time.process_time()
     used = cpu_seconds(os.getpid())
