@@ -129,7 +129,8 @@ def _splices(
             if splice not in (*taken.get(edit.file, ()), *own)
         ]
     if tuning.replaces:
-        found.setdefault(_GO_MOD, []).append(_replacing_splice(tree, tuning.replaces))
+        others = [*taken.get(_GO_MOD, ()), *found.get(_GO_MOD, ())]
+        found.setdefault(_GO_MOD, []).append(_replacing_splice(tree, tuning.replaces, others))
     return found
 
 
@@ -137,14 +138,15 @@ def _is_needed(tree: Tree, tuning: Tuning) -> bool:
     return not tuning.replaces or tuning.replaces.module in requirements(tree.get(_GO_MOD, b""))
 
 
-def _replacing_splice(tree: Tree, replaces: Replacement) -> _Splice:
+def _replacing_splice(tree: Tree, replaces: Replacement, others: list[_Splice]) -> _Splice:
     """The line of go.mod by which a folder of ours is the module."""
     text = _text(tree, _GO_MOD)
     module, there = replaces.module, requirements(tree[_GO_MOD])[replaces.module]
     if replaces.version not in ("", there):
         raise _MisfitError(f"upstream has {module} {there}, ours is for {replaces.version}")
-    if re.search(rf"^(replace\s+|\s+){re.escape(module)}(\s+v\S+)?\s+=>", text, re.MULTILINE):
-        raise _MisfitError(f"upstream replaces {module} itself")
+    replaced = re.compile(rf"^(replace\s+|\s+){re.escape(module)}(\s+v\S+)?\s+=>", re.MULTILINE)
+    if any(map(replaced.search, (text, *(each.text for each in others)))):
+        raise _MisfitError(f"{module} is replaced already")
     return _Splice(len(text), len(text), f"\nreplace {module} => ./{_OURS}/{replaces.by}\n")
 
 

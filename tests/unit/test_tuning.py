@@ -248,6 +248,14 @@ def test_two_modules_can_be_replaced() -> None:
     assert done.files["go.mod"].count(b"\nreplace ") == 2
 
 
+def test_a_module_is_replaced_once() -> None:
+    tree = with_module(f"\nrequire {MODULE} v2.3.4\n")
+    other = {"module": MODULE, "by": "b"}
+    both = {**replacing(), "other": Tuning.model_validate({"reason": "x", "replaces": other})}
+    done = tuned(tree, both, {**OURS, "b/go.mod": b""})
+    assert (done.applied, left_out(done)) == (("ours",), f"{MODULE} is replaced already")
+
+
 def test_a_module_that_upstream_does_not_have_needs_no_replacement() -> None:
     for lines in ("", f"\nrequire {MODULE}/more v2.3.4\n", f"\nexclude {MODULE} v2.3.4\n"):
         done = tuned(with_module(lines), {**replacing(), "pause": tuning(PAUSE)}, OURS)
@@ -261,12 +269,12 @@ def test_a_module_that_upstream_does_not_have_needs_no_replacement() -> None:
         (
             f"require {MODULE} v2.3.4\nreplace {MODULE} => ../fork",
             OURS,
-            f"upstream replaces {MODULE} itself",
+            f"{MODULE} is replaced already",
         ),
         (
             f"require {MODULE} v2.3.4\nreplace (\n\t{MODULE} v2.3.4 => a.b/c v1.0.0\n)",
             OURS,
-            f"upstream replaces {MODULE} itself",
+            f"{MODULE} is replaced already",
         ),
     ],
 )
