@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import platform
+import random
 import shutil
 import socket
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
 from pipeline.bench.machine import EMULATORS
 from pipeline.model import Architecture
@@ -15,6 +17,9 @@ from pipeline.model import Architecture
 HOST = "127.0.0.1"
 # The name under which extensions listen in Lambda.
 SANDBOX_NAME = "sandbox.localdomain"
+# https://docs.kernel.org/networking/ip-sysctl.html
+PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_LEAST_PORT, _FIRST_OF_LINUX = 10_000, 32_768
 # A name server may be silent; /etc/hosts answers at once.
 LOOKUP_SECONDS = 1.5
 
@@ -52,3 +57,31 @@ def has_sandbox_name() -> bool:
     looking.start()
     looking.join(LOOKUP_SECONDS)
     return found == [HOST]
+
+
+def free_ports(count: int) -> tuple[int, ...]:
+    """Ports on which nobody listens at this moment.
+
+    They are none of those that Linux gives to connections by itself, of which any may be taken
+    before a layer listens there; unless there are no others.
+    """
+    wanted = range(_LEAST_PORT, _first_own_port())
+    candidates = [*random.SystemRandom().sample(wanted, len(wanted)), *[0] * count]
+    found: list[int] = []
+    with ExitStack() as held:
+        for port in candidates:
+            one = held.enter_context(socket.socket())
+            with suppress(OSError):
+                one.bind((HOST, port))
+                found.append(one.getsockname()[1])
+            if len(found) == count:
+                break
+    return tuple(found)
+
+
+def _first_own_port() -> int:
+    """The first port that this machine gives to connections by itself."""
+    try:
+        return int(PORT_RANGE.read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return _FIRST_OF_LINUX

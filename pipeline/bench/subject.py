@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from pipeline.bench.collector_config import (
 )
 from pipeline.bench.components import broken_promises
 from pipeline.bench.faults import Fault, FaultError
-from pipeline.bench.here import HOST
+from pipeline.bench.here import free_ports
 from pipeline.bench.machine import Runnable, Skip, verdict
 from pipeline.bench.opt import CONFIG, EXTENSIONS, Layer
 from pipeline.bench.reference import NAME
@@ -279,11 +278,8 @@ def _configured(
 
 
 def _free_ports() -> Ports:
-    """Two ports that nobody listens on at this moment."""
-    with socket.socket() as one, socket.socket() as two:
-        one.bind((HOST, 0))
-        two.bind((HOST, 0))
-        return Ports(grpc=one.getsockname()[1], http=two.getsockname()[1])
+    grpc, http = free_ports(2)
+    return Ports(grpc=grpc, http=http)
 
 
 @dataclass(kw_only=True)

@@ -7,6 +7,7 @@ import shutil
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -99,6 +100,35 @@ def test_a_name_server_that_is_silent_holds_nothing_up(monkeypatch: pytest.Monke
     assert not here.has_sandbox_name()
     assert time.monotonic() - started < 5
     answered.set()
+
+
+def test_a_layers_ports_are_none_that_connections_are_given() -> None:
+    first = int(here.PORT_RANGE.read_text().split()[0]) if here.PORT_RANGE.exists() else 32_768
+    found = here.free_ports(4)
+    assert len(set(found)) == 4
+    assert all(10_000 <= each < first for each in found)
+
+
+def test_a_port_that_is_taken_is_not_offered(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(here, "PORT_RANGE", tmp_path / "range")
+    (tmp_path / "range").write_text("10010\t60999\n")
+    with socket.socket() as taken:
+        taken.bind((here.HOST, 10_001))
+        for _ in range(20):
+            found = here.free_ports(20)
+            assert len(set(found)) == 20
+            assert 10_001 not in found
+            assert any(10_000 <= each < 10_010 for each in found)
+
+
+def test_where_connections_are_given_all_ports_one_of_those_is_taken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(here, "PORT_RANGE", tmp_path / "range")
+    (tmp_path / "range").write_text("1024\t65535\n")
+    assert len(set(here.free_ports(2))) == 2
 
 
 def test_the_lines_of_the_bench_stand_in_their_column(monkeypatch: pytest.MonkeyPatch) -> None:
