@@ -20,6 +20,7 @@ SANDBOX_NAME = "sandbox.localdomain"
 # https://docs.kernel.org/networking/ip-sysctl.html
 PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _LEAST_PORT, _FIRST_OF_LINUX = 10_000, 32_768
+_TRIED_PORTS = 100
 # A name server may be silent; /etc/hosts answers at once.
 LOOKUP_SECONDS = 1.5
 
@@ -66,7 +67,8 @@ def free_ports(count: int) -> tuple[int, ...]:
     before a layer listens there; unless there are no others.
     """
     wanted = range(_LEAST_PORT, _first_own_port())
-    candidates = [*random.SystemRandom().sample(wanted, len(wanted)), *[0] * count]
+    some = random.SystemRandom().sample(wanted, min(len(wanted), _TRIED_PORTS))
+    candidates = [*some, *[0] * count]  # 0: whichever Linux gives
     found: list[int] = []
     with ExitStack() as held:
         for port in candidates:
