@@ -1,15 +1,22 @@
-"""What long work tells while it runs. The library reports here and never prints.
+"""Progress of long work: the library reports it here and never prints.
 
-A *lane* is a line of work that goes on beside others: `upstream`, `modules`, `amd64`, `arm64`.
+A *lane* is a line of work that runs beside others: `upstream`, `modules`, `amd64`, `arm64`. Code that
+does the work calls `step`, `line` and `note`. They pass it on to the `Progress` that `shown_by` has set
+for the current context, which tasks and threads of anyio inherit; without one nothing is shown.
+(Model: pypa/build's `_ctx.py`.)
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Protocol
 
 
 class Progress(Protocol):
-    """Receives the course of the work; implementations stand in `pipeline/report/`."""
+    """Receives the progress of the work; implementations are in `pipeline/report/`."""
 
     def begin(self, lane: str, step: str) -> None:
         """A lane starts a step."""
@@ -20,12 +27,70 @@ class Progress(Protocol):
         ...
 
     def end(self, lane: str, result: str) -> None:
-        """A lane's step ended: `done`, `reused`, `failed` and the like, with figures at will."""
+        """A lane's step ended: `done`, `reused`, `failed` or the like, maybe with figures."""
         ...
 
     def note(self, text: str) -> None:
         """Something the user should know, not tied to a step."""
         ...
+
+
+_shown: ContextVar[Progress | None] = ContextVar("shown", default=None)
+
+
+@dataclass(kw_only=True)
+class Step:
+    """A step under way in a lane.
+
+    Attributes:
+        result: what is shown when it ends without an error.
+    """
+
+    lane: str
+    result: str = "done"
+
+    def line(self, text: str) -> None:
+        """Report a line that the step's program printed."""
+        line(self.lane, text)
+
+
+@contextmanager
+def shown_by(progress: Progress) -> Generator[None]:
+    """Pass all progress of this context to `progress`, until the context manager ends."""
+    token = _shown.set(progress)
+    try:
+        yield
+    finally:
+        _shown.reset(token)
+
+
+@contextmanager
+def step(lane: str, title: str) -> Generator[Step]:
+    """Report that a lane starts a step, and its result when the block ends: `failed` on an error."""
+    shown = _shown.get()
+    if shown:
+        shown.begin(lane, title)
+    current = Step(lane=lane)
+    try:
+        yield current
+    except BaseException:
+        if shown:
+            shown.end(lane, "failed")
+        raise
+    if shown:
+        shown.end(lane, current.result)
+
+
+def line(lane: str, text: str) -> None:
+    """Report a line that the lane's current program printed."""
+    if shown := _shown.get():
+        shown.line(lane, text)
+
+
+def note(text: str) -> None:
+    """Report something the user should know, not tied to a step."""
+    if shown := _shown.get():
+        shown.note(text)
 
 
 class Silence:

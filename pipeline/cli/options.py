@@ -83,10 +83,11 @@ def shown_progress(*, verbose: bool = False) -> Generator[Progress]:
     """Shows on standard error how the work goes, until the context ends."""
     from rich.console import Console
 
+    from pipeline.progress import shown_by
     from pipeline.report import progress
 
     console = Console(stderr=True, highlight=False)
-    with progress.shown_progress(console, os.environ, verbose=verbose) as shown:
+    with progress.shown_progress(console, os.environ, verbose=verbose) as shown, shown_by(shown):
         yield shown
 
 

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from io import StringIO
 
+import anyio
 import pytest
 from rich.console import Console
 
+from pipeline import progress as reporting
 from pipeline.progress import Progress, Silence
 from pipeline.report.progress import (
     FoldedProgress,
@@ -236,3 +239,63 @@ def test_progress_is_shown_as_fits_the_place(
 def test_silence_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     work(Silence())
     assert capsys.readouterr() == ("", "")
+
+
+@dataclass
+class Recorded:
+    """A progress that keeps what it was given."""
+
+    calls: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
+
+    def begin(self, lane: str, step: str) -> None:
+        self.calls.append(("begin", lane, step))
+
+    def line(self, lane: str, text: str) -> None:
+        self.calls.append(("line", lane, text))
+
+    def end(self, lane: str, result: str) -> None:
+        self.calls.append(("end", lane, result))
+
+    def note(self, text: str) -> None:
+        self.calls.append(("note", text))
+
+
+def test_steps_lines_and_notes_reach_the_progress_that_is_shown() -> None:
+    seen = Recorded()
+    with reporting.shown_by(seen), reporting.step("amd64", "compile") as step:
+        step.line("runtime")
+        reporting.note("no lock")
+        step.result = "reused"
+    reporting.note("not shown any more")
+    assert seen.calls == [
+        ("begin", "amd64", "compile"),
+        ("line", "amd64", "runtime"),
+        ("note", "no lock"),
+        ("end", "amd64", "reused"),
+    ]
+
+
+def test_a_step_that_raises_ends_as_failed() -> None:
+    seen = Recorded()
+    with pytest.raises(ValueError, match="broken"), reporting.shown_by(seen):
+        with reporting.step("amd64", "compile"):
+            raise ValueError("broken")
+    assert seen.calls[-1] == ("end", "amd64", "failed")
+
+
+def test_tasks_and_threads_report_to_the_progress_of_their_context() -> None:
+    seen = Recorded()
+
+    async def work() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.to_thread.run_sync, reporting.note, "from a thread")
+
+    with reporting.shown_by(seen):
+        anyio.run(work)
+    assert seen.calls == [("note", "from a thread")]
+
+
+def test_without_a_progress_nothing_is_shown() -> None:
+    with reporting.step("amd64", "compile") as step:
+        step.line("runtime")
+        reporting.note("no lock")
