@@ -1,8 +1,9 @@
 """Progress of long work: the library reports it here and never prints.
 
-A *lane* is a line of work that runs beside others: `upstream`, `modules`, `amd64`, `arm64`. Code that
-does the work calls `step`, `line` and `note`. They pass it on to the `Progress` that `shown_by` has set
-for the current context, which tasks and threads of anyio inherit; without one nothing is shown.
+A *lane* is a line of work that runs beside others: `upstream`, `modules`, `amd64`, `arm64`. Code
+that does the work calls `step`, `line` and `note`. They pass it on to the `Progress` that `shown_by`
+has set for the current context, which tasks and threads of anyio inherit; without one nothing is
+shown.
 (Model: pypa/build's `_ctx.py`.)
 """
 
@@ -66,7 +67,7 @@ def shown_by(progress: Progress) -> Generator[None]:
 
 @contextmanager
 def step(lane: str, title: str) -> Generator[Step]:
-    """Report that a lane starts a step, and its result when the block ends: `failed` on an error."""
+    """Report that a lane starts a step and, after the block, its result: `failed` on an error."""
     shown = _shown.get()
     if shown:
         shown.begin(lane, title)

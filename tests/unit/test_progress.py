@@ -277,9 +277,12 @@ def test_steps_lines_and_notes_reach_the_progress_that_is_shown() -> None:
 
 def test_a_step_that_raises_ends_as_failed() -> None:
     seen = Recorded()
-    with pytest.raises(ValueError, match="broken"), reporting.shown_by(seen):
-        with reporting.step("amd64", "compile"):
-            raise ValueError("broken")
+    with (
+        pytest.raises(ValueError, match="broken"),
+        reporting.shown_by(seen),
+        reporting.step("amd64", "compile"),
+    ):
+        raise ValueError("broken")
     assert seen.calls[-1] == ("end", "amd64", "failed")
 
 
