@@ -1,9 +1,9 @@
 """Progress of long work: the library reports it here and never prints.
 
 A *lane* is a line of work that runs beside others: `upstream`, `modules`, `amd64`, `arm64`. Code
-that does the work calls `step`, `line` and `note`. They pass it on to the `Progress` that `shown_by`
-has set for the current context, which tasks and threads of anyio inherit; without one nothing is
-shown.
+that does the work calls `step`, `line` and `note`. They pass it on to the `Progress` that
+`shown_by` has set for the current context, which tasks and threads of anyio inherit; without one
+nothing is shown.
 (Model: pypa/build's `_ctx.py`.)
 """
 
