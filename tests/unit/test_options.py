@@ -1,0 +1,104 @@
+"""Options that are declared once and shown flat by Typer and by the Dagger SDK."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Annotated, Any, get_type_hints
+
+import pytest
+import typer
+from dagger import Doc
+from typer.testing import CliRunner
+
+from pipeline import options
+from pipeline.options import Opt, ReleaseOptions, spread, words
+
+GROUPS = [
+    each
+    for each in vars(options).values()
+    if isinstance(each, type) and dataclasses.is_dataclass(each) and each is not Opt
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """A group with an option of each kind."""
+
+    name: Annotated[str, Opt("A name.", "-n")] = "one"
+    count: Annotated[int, Opt("A number.", least=1)] = 1
+    public: Annotated[bool | None, Opt("Who.", flags="--public/--private")] = None
+    locked: Annotated[bool, Opt("Strict.")] = False
+    each: Annotated[list[str] | None, Opt("Many.")] = None
+    architecture: Annotated[options.Architectures, Opt("For.")] = options.Architectures.ALL
+
+
+def typer_option(_name: str, opt: Opt) -> object:
+    names = [opt.flags] if opt.flags else []
+    if opt.short:
+        names = [*(names or [f"--{_name}"]), opt.short]
+    return typer.Option(*names, help=opt.help, min=opt.least)
+
+
+def parsed(arguments: list[str]) -> Example:
+    app = typer.Typer()
+    got: list[Example] = []
+
+    @app.command()
+    @spread(typer_option)
+    def command(example: Example) -> None:  # pyright: ignore[reportUnusedFunction]
+        got.append(example)
+
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    return got[0]
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        Example(),
+        Example(name="a b; $(c)", count=3, public=True, locked=True, each=["a", "b"]),
+        Example(public=False, architecture=options.Architectures.ARM64),
+    ],
+)
+def test_options_turned_into_words_are_parsed_back_to_themselves(example: Example) -> None:
+    back = parsed(words(example))
+    assert dataclasses.replace(back, each=back.each or None) == example
+
+
+def test_options_that_are_as_by_default_need_no_words() -> None:
+    assert words(Example(), ReleaseOptions()) == []
+
+
+def test_a_group_is_shown_flat_with_what_the_framework_reads() -> None:
+    @spread(lambda name, opt: Doc(f"{name}: {opt.help}"))
+    async def function(self: object, example: Example, other: int = 1) -> str:
+        return f"{self} {example} {other}"
+
+    hints: dict[str, Any] = get_type_hints(function, include_extras=True)
+    assert list(hints) == [*(each.name for each in dataclasses.fields(Example)), "other", "return"]
+    assert hints["name"] == Annotated[str, Doc("name: A name.")]
+    assert hints["return"] is str
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.__name__)
+def test_every_option_has_a_default_and_one_sentence_of_help(group: type) -> None:
+    hints = get_type_hints(group, include_extras=True)
+    for each in dataclasses.fields(group):
+        (opt,) = hints[each.name].__metadata__
+        assert opt.help.endswith(".")
+        assert each.default is not dataclasses.MISSING
+
+
+def test_importing_the_options_imports_nothing_that_costs() -> None:
+    shown = "import sys, pipeline.options; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert not loaded & {"typer", "dagger", "pydantic", "boto3", "rich", "anyio"}
+    assert {each for each in loaded if each.startswith("pipeline")} == {
+        "pipeline",
+        "pipeline.options",
+    }
