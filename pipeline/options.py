@@ -77,12 +77,27 @@ class DistributionOptions(UpstreamOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuildOptions(DistributionOptions):
-    """What to build, and how strictly."""
+class CompileOptions(DistributionOptions):
+    """What to compile, and how strictly."""
 
-    architecture: Annotated[Architectures, Opt("What to build for.", "-a")] = Architectures.ALL
     locked: Annotated[bool, Opt("Refuse to build anything but what ocelot.lock says.")] = False
     no_tune: Annotated[bool, Opt("Leave upstream's files as they are: no tunings.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerOptions(CompileOptions):
+    """What to build for one architecture."""
+
+    architecture: Annotated[OneArchitecture, Opt("What to build for.", "-a")] = (
+        OneArchitecture.AMD64
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions(CompileOptions):
+    """What to build for which architectures."""
+
+    architecture: Annotated[Architectures, Opt("What to build for.", "-a")] = Architectures.ALL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,16 +122,28 @@ class TableOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishOptions(AwsOptions, TableOptions):
-    """What to publish where."""
+class LayerNameOptions(AwsOptions, TableOptions):
+    """Which layers, in which registry."""
 
-    regions: Annotated[str, Opt("A set of regions.yaml, `all`, or a list: a,b,c.")] = "default"
     layer_name: Annotated[str, Opt("What the layers' names begin with.", "-l")] = "ocel"
+    regions: Annotated[str, Opt("A set of regions.yaml, `all`, or a list: a,b,c.")] = "default"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncOptions(LayerNameOptions):
+    """Which layers and rows to compare."""
+
+    dry_run: Annotated[bool, Opt("Only show what would be done.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseGroupOptions(LayerNameOptions):
+    """What layers are published as."""
+
     release_group: Annotated[str, Opt("What the layers' names end with.")] = "beta"
     runtimes: Annotated[str, Opt("Lambda runtimes, a,b,c; default: all current ones.")] = ""
     public: Annotated[
-        bool | None,
-        Opt("Who may use the layers; default: as it is.", flags="--public/--private"),
+        bool | None, Opt("Who may use the layers; default: as it is.", flags="--public/--private")
     ] = None
     bucket: Annotated[
         str, Opt("Bucket in each region for zips above 50 MB, such as NAME-{region}.")
@@ -127,7 +154,12 @@ class PublishOptions(AwsOptions, TableOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReleaseOptions(BuildOptions, PublishOptions):
+class PublishOptions(ReleaseGroupOptions, SyncOptions):
+    """What to publish where."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseOptions(BuildOptions, ReleaseGroupOptions):
     """What to build and to publish: for one architecture, in the configured region."""
 
     architecture: Annotated[Architectures, Opt("What to build for.", "-a")] = Architectures.AMD64
