@@ -70,7 +70,8 @@ def test_zizmor_finds_nothing_however_pedantic() -> None:
 
 
 def test_shellcheck_finds_nothing_in_the_scripts() -> None:
-    scripts = [CHECKOUT / ".github" / "install-dagger", CHECKOUT / ".ci" / "run"]
+    own = [path for path in (CHECKOUT / ".github").iterdir() if path.is_file()]
+    scripts = [*own, CHECKOUT / ".ci" / "run"]
     assert found(PROGRAMS / "shellcheck", *scripts) == ""
 
 

