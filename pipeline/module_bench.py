@@ -19,6 +19,7 @@ from uuid import uuid4
 import dagger
 from dagger import Doc, ReturnType, dag, function
 
+from pipeline import progress
 from pipeline.bench.gate import INVOCATIONS, NOT_WANTED, STARTS, skipped, tell, untried
 from pipeline.bench.reference import NAME, reference_recipe, reference_tree
 from pipeline.bench.verdicts import Status, Verdict, check_verdicts, read_verdicts
@@ -29,7 +30,6 @@ from pipeline.errors import BenchError, ToolchainError, UsageError
 from pipeline.model import Architecture
 from pipeline.module_container import python_container
 from pipeline.module_options import BuiltFolder, GoImage, own_config, own_workspace, told
-from pipeline.progress import Progress
 from pipeline.report.progress import plain_progress
 
 Starts = Annotated[int, Doc("Cold starts of each layer.")]
@@ -116,7 +116,7 @@ class Trial:
         """The reference; None where it is emulated, or cannot be compiled, which is told."""
         if await _emulates(architecture):  # the comparison would say little
             return None
-        recipe, progress = reference_recipe(architecture), plain_progress()
+        recipe = reference_recipe(architecture)
         (step,) = recipe.compile
         try:
             engine = engines.DaggerEngine(
@@ -125,9 +125,9 @@ class Trial:
                 workspace=own_workspace(),
             )
             own = replace(step, lane=NAME)  # beside the layer's, which bears the architecture
-            return await engine.compiled(reference_tree(), recipe, own, progress)
+            return await engine.compiled(reference_tree(), recipe, own, plain_progress())
         except (ToolchainError, UsageError) as error:
-            progress.note(f"nothing is compared with the reference: {error.text()}")
+            plain_progress().note(f"nothing is compared with the reference: {error.text()}")
             return None
 
 
@@ -232,9 +232,9 @@ async def try_layers(folder: Path, config: Config, go_image: str, *, wanted: boo
     new = untried({folder / each.file: each for each in (manifest.layers if manifest else ())})
     if not new:
         return
-    progress = plain_progress()
     if not wanted:
-        note_benched(folder, skipped(new.values(), NOT_WANTED, progress))
+        with progress.shown_by(plain_progress()):
+            note_benched(folder, skipped(new.values(), NOT_WANTED))
         return
     trial = Trial(
         layers=engines.from_module(_apart(new, folder / FILE_NAME)),
@@ -244,10 +244,11 @@ async def try_layers(folder: Path, config: Config, go_image: str, *, wanted: boo
         go_image=go_image,
     )
     verdicts: dict[str, Verdict] = {}
-    for architecture in Architecture:
-        own = [each for each in new.values() if each.architecture is architecture]
-        verdicts.update(await _tried(trial, architecture, own, progress))
-    tell(verdicts.values(), progress)
+    with progress.shown_by(plain_progress()):
+        for architecture in Architecture:
+            own = [each for each in new.values() if each.architecture is architecture]
+            verdicts.update(await _tried(trial, architecture, own))
+        tell(verdicts.values())
     note_benched(folder, {sha256: each.noted for sha256, each in verdicts.items()})
     check_verdicts(verdicts.values())
 
@@ -265,17 +266,16 @@ def _apart(zips: Iterable[Path], manifest: Path) -> Path:
 
 
 async def _tried(
-    trial: Trial, architecture: Architecture, layers: Sequence[Layer], progress: Progress
+    trial: Trial, architecture: Architecture, layers: Sequence[Layer]
 ) -> Mapping[str, Verdict]:
     """What came of layers of one architecture, by their sha256."""
     if not layers:
         return {}
     lane, names = f"bench {architecture}", [each.file for each in layers]
-    progress.begin(lane, "in a container")
     try:
-        verdicts = read_verdicts(await trial.told(architecture, names))
+        with progress.step(lane, "in a container"):
+            verdicts = read_verdicts(await trial.told(architecture, names))
     except PlatformError as error:
-        progress.end(lane, "skipped")
         return {
             each.sha256: Verdict(
                 path=Path(each.file),
@@ -286,7 +286,6 @@ async def _tried(
             )
             for each in layers
         }
-    progress.end(lane, "done")
     if untold := [each.file for each in layers if each.sha256 not in verdicts]:
         raise BenchError(
             f"the bench told nothing of {', '.join(untold)}",

@@ -5,12 +5,73 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pipeline.bench.verdicts import Verdict
-from pipeline.build.manifest import PASSED, Layer, Noted
-from pipeline.progress import Progress
+from pipeline import progress
+from pipeline.bench.parts import missing_parts
+from pipeline.bench.verdicts import Verdict, check_verdicts
+from pipeline.build.engines.host import HostEngine
+from pipeline.build.manifest import PASSED, Layer, Noted, note_benched
+from pipeline.cache import go_caches
+from pipeline.config import Config
+from pipeline.errors import OutputError
 
 STARTS, INVOCATIONS = 3, 3
 NOT_WANTED = "--no-bench"
+
+
+async def check_layers(
+    layers: Mapping[Path, Layer], config: Config, *, wanted: bool
+) -> Mapping[str, Noted]:
+    """Try the layers whose manifest does not say that they passed, and note what was found.
+
+    Args:
+        layers: the manifests' entries by the zips' paths; the manifests are beside the zips.
+        config: the distributions and custom components.
+        wanted: False to try none, which is noted, too.
+
+    Returns:
+        What is known of each layer, by its sha256.
+
+    Raises:
+        BenchError: a layer fails, which is noted before; or the bench cannot run.
+    """
+    known = {each.sha256: each.noted for each in layers.values() if each.benched == PASSED}
+    new = untried(layers)
+    if not new:
+        return known
+    missing = missing_parts()
+    if wanted and not missing:
+        return {**known, **await _tried(new, config)}
+    reason = f"{missing[0]} is not installed" if wanted else NOT_WANTED
+    notes = skipped(new.values(), reason)
+    _note(new, notes)
+    return {**known, **notes}
+
+
+async def _tried(layers: Mapping[Path, Layer], config: Config) -> Mapping[str, Noted]:
+    from pipeline.bench.run import Request, bench  # noqa: PLC0415  its packages may be missing
+
+    request = Request(
+        zips=tuple(layers),
+        config=config,
+        starts=STARTS,
+        invocations=INVOCATIONS,
+        engine=HostEngine(caches=go_caches()),
+    )
+    results = await bench(request)
+    tell(results)
+    notes = {each.sha256: each.noted for each in results}
+    _note(layers, notes)
+    check_verdicts(results)
+    return notes
+
+
+def _note(zips: Iterable[Path], notes: Mapping[str, Noted]) -> None:
+    """Note what was found in the manifests beside the zips, where they can be written."""
+    for folder in dict.fromkeys(each.parent for each in zips):
+        try:
+            note_benched(folder, notes)
+        except OutputError as error:
+            progress.note(f"what the bench found is not in the manifest: {error}")
 
 
 def untried(layers: Mapping[Path, Layer]) -> Mapping[Path, Layer]:
@@ -23,13 +84,13 @@ def untried(layers: Mapping[Path, Layer]) -> Mapping[Path, Layer]:
     return {path: each for path, each in layers.items() if each.sha256 not in known}
 
 
-def skipped(layers: Iterable[Layer], reason: str, progress: Progress) -> Mapping[str, Noted]:
+def skipped(layers: Iterable[Layer], reason: str) -> Mapping[str, Noted]:
     """What is noted of layers that are not tried, by sha256; that they are not is told."""
     progress.note(f"no layer was run on the bench: {reason}")
     return {each.sha256: Noted(benched=f"skipped: {reason}") for each in layers}
 
 
-def tell(verdicts: Iterable[Verdict], progress: Progress) -> None:
+def tell(verdicts: Iterable[Verdict]) -> None:
     """Tell what a user should know of layers that were tried."""
     for each in verdicts:
         for line in each.lines():

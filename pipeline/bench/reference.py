@@ -12,7 +12,7 @@ from pipeline.build.engines import Compiled, Engine
 from pipeline.build.recipe import Recipe, compile_step
 from pipeline.files import Tree
 from pipeline.model import Architecture
-from pipeline.progress import Progress
+from pipeline.progress import Silence
 
 NAME = "reference"
 _SOURCE = Path(__file__).with_suffix(".go")
@@ -29,9 +29,7 @@ def reference_recipe(architecture: Architecture) -> Recipe:
     return Recipe(stages=((compile_step(architecture),),))
 
 
-async def compiled_reference(
-    architecture: Architecture, engine: Engine, progress: Progress
-) -> bytes:
+async def compiled_reference(architecture: Architecture, engine: Engine) -> bytes:
     """Compile it.
 
     Raises:
@@ -43,5 +41,5 @@ async def compiled_reference(
     async def keep(compiled: Compiled) -> None:
         found.append(compiled.binary)
 
-    await engine.compile(reference_tree(), reference_recipe(architecture), progress, keep)
+    await engine.compile(reference_tree(), reference_recipe(architecture), Silence(), keep)
     return found[0]

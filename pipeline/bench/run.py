@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
+from pipeline import progress
 from pipeline.bench.budget import over_start_budget, start_of
 from pipeline.bench.collector_config import needs_credentials
 from pipeline.bench.components import holders, missing_components
@@ -33,7 +34,6 @@ from pipeline.build.engines import Engine
 from pipeline.config import Config
 from pipeline.errors import ToolchainError, UsageError
 from pipeline.model import Architecture, Budget
-from pipeline.progress import Progress, Silence
 
 # A layer that is over its budget is started up to this often: a few starts may be bad luck.
 _SURE = 15
@@ -164,14 +164,13 @@ class _Trial:
         )
 
 
-async def bench(request: Request, progress: Progress | None = None) -> tuple[Result, ...]:
+async def bench(request: Request) -> tuple[Result, ...]:
     """Try layers and measure them, one start of each after the other.
 
     Raises:
         UsageError: a zip or config cannot be read.
         BenchError: the bench itself cannot run.
     """
-    progress = progress or Silence()
     zips = (*request.zips, *([request.against] if request.against else []))
     layers = [read_layer(path) for path in zips]
     found = [inspected(layer) for layer in layers]
@@ -188,36 +187,32 @@ async def bench(request: Request, progress: Progress | None = None) -> tuple[Res
             trials: list[_Trial] = []
             names = labels(zips)
             for number, (layer, inside) in enumerate(zip(layers, found, strict=True)):
-                progress.begin(names[number], "unpack")
-                root, own = folders.enter_context(unpacked(layer)), scratch / str(number)
-                ready = prepared(layer, inside, root, own, place=place, wishes=wishes)
+                with progress.step(names[number], "unpack") as step:
+                    root, own = folders.enter_context(unpacked(layer)), scratch / str(number)
+                    ready = prepared(layer, inside, root, own, place=place, wishes=wishes)
+                    step.result = "skipped" if ready.skipped else step.result
                 is_own = number < len(request.zips)
                 budget = request.config.budget(ready.distribution) if is_own else None
                 trials.append(_Trial(names[number], layer, ready, budget, fault=ready.fault))
             if any(each.goes_on for each in trials):
-                reference = await _reference(request, scratch / NAME, progress)
+                reference = await _reference(request, scratch / NAME)
                 async with function() as sender:
-                    await _Bench(request, sender, target, progress, reference).run(trials)
-    results = tuple(each.result() for each in trials)
-    for name, each in zip(names, results, strict=True):
-        progress.end(name, each.status)
-    return results
+                    await _Bench(request, sender, target, reference).run(trials)
+    return tuple(each.result() for each in trials)
 
 
-async def _reference(request: Request, folder: Path, progress: Progress) -> _Reference | None:
+async def _reference(request: Request, folder: Path) -> _Reference | None:
     """The reference for this machine; None where there is none, which is told."""
     own = own_architecture(machine())
     if request.reference:
         binary = _read(request.reference, "name a compiled reference extension")
     elif request.engine and own:
-        progress.begin(NAME, "compile")
         try:
-            binary = await compiled_reference(own, request.engine, progress)
+            with progress.step(NAME, "compile"):
+                binary = await compiled_reference(own, request.engine)
         except ToolchainError as error:
-            progress.end(NAME, "left out")
             progress.note(f"nothing is compared with the reference: {error}")
             return None
-        progress.end(NAME, "compiled")
     else:
         return None
     return _Reference(subject=reference_subject(binary, folder))
@@ -251,16 +246,15 @@ class _Bench:
     request: Request
     sender: Function
     target: Endpoint
-    progress: Progress
     reference: _Reference | None
 
     async def run(self, trials: Sequence[_Trial]) -> None:
         """First what each config comes to, then the starts, in turns."""
         for each in trials:
             if each.goes_on:
-                self.progress.begin(each.label, "its own config")
-                await self._try_own_config(each)
-                await self._try_user_config(each)
+                with progress.step(each.label, "its own config"):
+                    await self._try_own_config(each)
+                    await self._try_user_config(each)
         for each in trials:
             each.reference = None if each.prepared.emulated else self.reference
         starts = self.request.starts
@@ -279,8 +273,9 @@ class _Bench:
             await self.reference.start(self.request.limits)
         for each in trials:
             if each.goes_on:
-                self.progress.begin(each.label, told)
-                await self._start(each)
+                with progress.step(each.label, told) as step:
+                    await self._start(each)
+                    step.result = "failed" if each.fault else "passed"
 
     def _check_budget(self, trial: _Trial) -> None:
         budget = trial.budget

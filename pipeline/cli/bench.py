@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli import gate, options
+from pipeline.cli import options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,6 +78,8 @@ def bench(
     from pipeline.bench.earlier import earlier_starts
     from pipeline.bench.run import Request
     from pipeline.bench.verdicts import check_verdicts
+    from pipeline.build.engines.host import HostEngine
+    from pipeline.cache import go_caches
 
     earlier = _read_earlier(against)
     request = Request(
@@ -89,7 +91,7 @@ def bench(
         collector_config=collector_config,
         environment=_variables(env or []),
         reference=reference,
-        engine=gate.reference_engine(),
+        engine=HostEngine(caches=go_caches()),
     )
     results = carry_out(request, verbose=verbose)
     noted = earlier_starts(results, earlier) if earlier else None
@@ -103,9 +105,9 @@ def carry_out(request: Request, *, verbose: bool) -> tuple[Result, ...]:
 
     from pipeline.bench.run import bench as run_bench
 
-    with options.shown_progress(verbose=verbose) as progress:
+    with options.shown_progress(verbose=verbose):
         return options.run(
-            partial(run_bench, request, progress),
+            partial(run_bench, request),
             left="every process was ended",
             kept="nothing is kept",
         )

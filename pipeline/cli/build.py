@@ -114,7 +114,7 @@ def _benched(done: Build, given: Inputs, *, wanted: bool) -> Build:
 
     check_parts()
     layers = {done.folder / each.layer.file: each.layer for each in done.layers}
-    gate.passed(layers, given.config, given.progress, wanted=True)
+    gate.passed(layers, given.config, wanted=True)
     return replace(done, manifest=read_manifest(done.folder / FILE_NAME) or done.manifest)
 
 

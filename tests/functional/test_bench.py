@@ -35,7 +35,6 @@ from pipeline.build.zip import Entry
 from pipeline.config import Config, load_config
 from pipeline.errors import BenchError, UsageError
 from pipeline.model import Architecture
-from pipeline.progress import Silence
 
 OURS = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "")
 OTHER = "arm64" if OURS == "amd64" else "amd64"
@@ -110,7 +109,7 @@ def limiting(folder: Path, budget: str) -> Config:
 def reference(tmp_path_factory: pytest.TempPathFactory, built: Built) -> Path:
     """The compiled reference."""
     engine = HostEngine(caches=built.cache / "go")
-    compiled = partial(compiled_reference, Architecture(OURS), engine, Silence())
+    compiled = partial(compiled_reference, Architecture(OURS), engine)
     path = tmp_path_factory.mktemp("reference") / "reference"
     path.write_bytes(anyio.run(compiled))
     return path

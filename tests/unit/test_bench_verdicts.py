@@ -16,7 +16,6 @@ from pipeline.bench.run import Result
 from pipeline.bench.verdicts import Status, Verdict, check_verdicts, read_verdicts
 from pipeline.build.manifest import Noted, Start
 from pipeline.errors import BenchError
-from pipeline.progress import Silence
 from pipeline.report.bench import bench_json
 
 
@@ -103,5 +102,5 @@ def test_what_has_passed_is_not_tried_again() -> None:
 
 def test_what_is_not_tried_is_noted_with_the_reason() -> None:
     one = layer("a.zip", b"a")
-    noted = skipped([one], NOT_WANTED, Silence())
+    noted = skipped([one], NOT_WANTED)
     assert noted == {one.sha256: Noted(benched="skipped: --no-bench")}
