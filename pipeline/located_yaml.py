@@ -64,9 +64,8 @@ class _TooLargeError(Exception):
 class _Reader:
     """Turns one document's nodes into data, collecting lines and problems on the way."""
 
-    def __init__(self, name: str, tags: Mapping[str, str]) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.tags = tags
         self.lines: dict[Place, int] = {}
         self.problems: list[Problem] = []
         self.nodes = 0
@@ -82,8 +81,6 @@ class _Reader:
         if self.nodes > MAX_NODES or len(place) > MAX_DEPTH:
             raise _TooLargeError
         self.lines.setdefault(place, node.start_mark.line + 1)
-        if node.tag in self.tags:
-            return {self.tags[node.tag]: self.read_tagged(node, place)}
         if isinstance(node, yaml.MappingNode):
             self.check_tag(node, "map")
             return self.read_mapping(node, place)
@@ -91,15 +88,6 @@ class _Reader:
             self.check_tag(node, "seq")
             return self.read_sequence(node, place)
         return self.read_scalar(node)
-
-    def read_tagged(self, node: yaml.Node, place: Place) -> Any:  # noqa: ANN401
-        """What a tag that is known stands before; a scalar is text, whatever it looks like."""
-        place = (*place, self.tags[node.tag])
-        if isinstance(node, yaml.MappingNode):
-            return self.read_mapping(node, place)
-        if isinstance(node, yaml.SequenceNode):
-            return self.read_sequence(node, place)
-        return str(node.value)
 
     def check_tag(self, node: yaml.CollectionNode, own: str) -> None:
         """Tell of a tag such as !!python/object, which PyYAML minds only in a scalar."""
@@ -141,14 +129,12 @@ class _Reader:
         return value
 
 
-def read_document(path: Path, name: str, tags: Mapping[str, str] | None = None) -> Document:
+def read_document(path: Path, name: str) -> Document:
     """Read a YAML file; whatever is wrong with it stands in the result's `problems`.
 
     Args:
         path: the file.
         name: how messages call it.
-        tags: tags that may stand before a value, each with the key under which the value is then
-            found, alone in a mapping, as CloudFormation's `!Sub x` means `Fn::Sub: x`.
     """
     try:
         raw = path.read_bytes()
@@ -157,12 +143,12 @@ def read_document(path: Path, name: str, tags: Mapping[str, str] | None = None) 
         return _broken(name, 0, f"cannot be read: {reason}")
     if len(raw) > MAX_BYTES:
         return _broken(name, 0, f"larger than {MAX_BYTES:,} bytes")
-    return parse_document(raw, name, tags)
+    return parse_document(raw, name)
 
 
-def parse_document(raw: bytes, name: str, tags: Mapping[str, str] | None = None) -> Document:
+def parse_document(raw: bytes, name: str) -> Document:
     """Parse YAML text; see `read_document`."""
-    reader = _Reader(name, tags or {})
+    reader = _Reader(name)
     try:
         node = yaml.compose(raw.decode("utf-8"), Loader=yaml.SafeLoader)
         data = reader.read(node, ()) if node else None

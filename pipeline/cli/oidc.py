@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +12,7 @@ from pipeline import defaults
 from pipeline.cli import aws_options, options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from pipeline.publish.aws.session import Aws
     from pipeline.trust.check import Finding
     from pipeline.trust.job import Job
     from pipeline.trust.policy import Statement
@@ -23,17 +21,6 @@ app = typer.Typer(help="GitHub's OIDC: who may publish without a stored key.", n
 
 _ROLE = "AWS_ROLE_TO_ASSUME"
 
-Template = Annotated[
-    Path | None,
-    typer.Option("--template", help="Check a template instead: oidc/cloudformation.yaml."),
-]
-Parameters = Annotated[
-    list[str] | None,
-    typer.Option("--parameter", metavar="NAME=VALUE", help="A parameter of the template."),
-]
-Role = Annotated[
-    str, typer.Option("--role", help="Which role of the template: publisher, reaper or reader.")
-]
 RoleArn = Annotated[str, typer.Option("--role-arn", help=f"The deployed role; default: {_ROLE}.")]
 AskedRepository = Annotated[
     str,
@@ -54,28 +41,9 @@ Ref = Annotated[
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Checked:
-    """A role that was read.
-
-    Attributes:
-        name: for people.
-        account: empty where it is not known.
-        besides: what there is to say of the provider and the table.
-    """
-
-    name: str
-    policy: tuple[Statement, ...]
-    account: str
-    besides: tuple[Finding, ...]
-
-
 @app.command("check")
 def check(
     role_arn: RoleArn = "",
-    template: Template = None,
-    parameter: Parameters = None,
-    role: Role = "publisher",
     repository: AskedRepository = "",
     owner_id: OwnerId = "",
     repository_id: RepositoryId = "",
@@ -87,32 +55,34 @@ def check(
 ) -> None:
     """Tell whether a role lets in this repository's jobs, and nobody else, and see its table.
 
-    It reads the role as it is deployed, with your own credentials, or as a template would make it.
+    It reads the deployed role, GitHub's provider and the table with your own credentials.
     """
-    options.exclusive(("--role-arn", bool(role_arn)), ("--template", bool(template)))
     from pipeline.errors import TrustError
+    from pipeline.naming import role_arn as parsed
+    from pipeline.publish.aws.roles import trust_policy
+    from pipeline.publish.aws.session import default_aws
     from pipeline.report import oidc as report
-    from pipeline.trust.check import entries, trust_findings, well
+    from pipeline.trust.check import entries, is_right, trust_findings
+    from pipeline.trust.policy import statements
 
     job = _job(repository, owner_id, repository_id, environment, ref)
-    if template:
-        checked = _from_template(template, parameter or [], role, job, table_region)
-    else:
-        checked = _deployed(role_arn or os.environ.get(_ROLE, ""), table, table_region)
-    findings = (*trust_findings(checked.policy, job, checked.account), *checked.besides)
+    found, aws = parsed(_given_role(role_arn)), default_aws()
+    policy = statements(trust_policy(aws, found))
+    findings = (
+        *trust_findings(policy, job, found.account),
+        *_provider_findings(aws, policy, found.account),
+        *_table_findings(aws, table, table_region),
+    )
     if as_json:
-        told = report.check_json(checked.name, job, entries(checked.policy, job), findings)
-        typer.echo(told, nl=False)
+        typer.echo(report.check_json(str(found), job, entries(policy, job), findings), nl=False)
     else:
         from rich.console import Console
 
         console = Console(highlight=False)
-        console.print(f"{checked.name}: {job.context} of {job.repository}", markup=False)
+        console.print(f"{found}: {job.context} of {job.repository}", markup=False)
         console.print(report.findings_table(findings))
-    if not well(findings):
-        raise TrustError(
-            f"{checked.name} is not as it should be", hint="mend what is told as a problem"
-        )
+    if not is_right(findings):
+        raise TrustError(f"{found} is not as it should be", hint="fix what is shown as a problem")
 
 
 def _job(repository: str, owner_id: str, repository_id: str, environment: str, ref: str) -> Job:
@@ -126,45 +96,32 @@ def _job(repository: str, owner_id: str, repository_id: str, environment: str, r
     return Job(repository=found, environment=named, ref=full_ref(ref))
 
 
-def _from_template(path: Path, parameters: list[str], role: str, job: Job, region: str) -> Checked:
-    from pipeline.publish.table import DEFAULT_REGION
-    from pipeline.trust import stack
-    from pipeline.trust.policy import statements
-    from pipeline.trust.template import read_template
-
-    given: Mapping[str, str] = stack.given_parameters(parameters)
-    rendered = stack.render_stack(read_template(path), given, job.repository, region)
-    return Checked(
-        name=f"the {role} of {path}",
-        policy=statements(stack.role_policy(rendered, role)),
-        account="",
-        besides=tuple(stack.stack_table_findings(rendered, region or DEFAULT_REGION)),
-    )
-
-
-def _deployed(role_arn: str, table: str, table_region: str) -> Checked:
+def _given_role(role_arn: str) -> str:
     from pipeline.errors import UsageError
 
-    if not role_arn:
+    given = role_arn or os.environ.get(_ROLE, "")
+    if not given:
         raise UsageError(
-            "nothing says which role is to be checked",
-            hint=f"name it by --role-arn or {_ROLE}, or a template by --template",
+            "nothing says which role is to be checked", hint=f"name it by --role-arn or {_ROLE}"
         )
-    from pipeline.naming import role_arn as parsed
-    from pipeline.publish.aws.registry import registry
-    from pipeline.publish.aws.roles import provider_audiences, trust_policy
-    from pipeline.publish.aws.session import default_aws
-    from pipeline.trust.check import provider_finding, providers
-    from pipeline.trust.policy import statements
-    from pipeline.trust.stack import table_findings
+    return given
 
-    role, aws = parsed(role_arn), default_aws()
-    policy = statements(trust_policy(aws, role))
-    found = [
-        provider_finding(each, provider_audiences(aws, each))
-        for each in providers(policy, role.account)
-    ]
-    if table != "none":
-        rows = registry(aws, table, table_region)
-        found += table_findings(f"{rows.table} in {rows.region}", rows.faults())
-    return Checked(name=str(role), policy=policy, account=role.account, besides=tuple(found))
+
+def _provider_findings(
+    aws: Aws, policy: tuple[Statement, ...], account: str
+) -> tuple[Finding, ...]:
+    from pipeline.publish.aws.roles import provider_audiences
+    from pipeline.trust.check import provider_finding, providers
+
+    arns = providers(policy, account)
+    return tuple(provider_finding(each, provider_audiences(aws, each)) for each in arns)
+
+
+def _table_findings(aws: Aws, table: str, table_region: str) -> tuple[Finding, ...]:
+    from pipeline.publish.aws.registry import registry
+    from pipeline.trust.check import table_findings
+
+    if table == "none":
+        return ()
+    rows = registry(aws, table, table_region)
+    return table_findings(f"{rows.table} in {rows.region}", rows.faults())

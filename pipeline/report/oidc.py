@@ -1,4 +1,4 @@
-"""What `ocelot oidc check` found, as a table for people and as JSON for programs."""
+"""Findings of `ocelot oidc check` as a table for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.report import screen
-from pipeline.trust.check import Entry, Finding, well
+from pipeline.trust.check import Entry, Finding, is_right
 from pipeline.trust.job import Job
 
 _STYLES = {"ok": "green", "note": "yellow", "problem": "red"}
 
 
 def findings_table(findings: Sequence[Finding]) -> Table:
-    """A row a finding, with what to do next below what was found.
+    """A row for each finding, with what to do next below what was found.
 
-    Who may write a policy may write anything into it, which is shown without what does not print.
+    A policy may hold any text, so characters that do not print are left out.
     """
     table = Table()
     for heading in ("", "where", "what"):
@@ -37,8 +37,8 @@ def findings_table(findings: Sequence[Finding]) -> Table:
 
 def check_json(role: str, job: Job, entries: Sequence[Entry], findings: Sequence[Finding]) -> str:
     """All of it as a document of JSON."""
-    told: dict[str, Any] = {
-        "ok": well(findings),
+    document: dict[str, Any] = {
+        "ok": is_right(findings),
         "role": role,
         "repository": str(job.repository),
         "environment": job.environment,
@@ -46,4 +46,4 @@ def check_json(role: str, job: Job, entries: Sequence[Entry], findings: Sequence
         "subjects": [asdict(each) for each in entries],
         "findings": [asdict(each) for each in findings],
     }
-    return json.dumps(told, indent=2) + "\n"
+    return json.dumps(document, indent=2) + "\n"

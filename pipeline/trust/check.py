@@ -1,6 +1,7 @@
 """What a trust policy means for one job, and whom else it lets in. Pure.
 
-Whatever cannot be told for certain is a problem, never an all-clear.
+The subjects and audiences that a policy names are compared with the job's as sets. Any other
+condition is a problem that names it, never an all-clear.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.github.oidc import AUDIENCE
-from pipeline.trust.conditions import FITS, Condition, Truth, has_wildcard, like
-from pipeline.trust.job import HOST, Job, Token, strangers
-from pipeline.trust.policy import Principal, Statement, lets_in
+from pipeline.publish.table import Fault
+from pipeline.trust.job import Job
+from pipeline.trust.policy import (
+    AUDIENCE_KEY,
+    SUBJECT_KEY,
+    Principal,
+    Statement,
+    has_wildcard,
+    lets_in,
+)
 
 State = Literal["ok", "note", "problem"]
 
-SUBJECT = f"{HOST}:sub"
-_AUDIENCE = f"{HOST}:aud"
-_TAKES_ON = tuple(f"sts:assumerole{how}" for how in ("", "withwebidentity", "withsaml"))
-_AGAIN = "deploy oidc/cloudformation.yaml again, or mend the role's trust policy"
+_AGAIN = "deploy oidc/cloudformation.yaml again, or fix the role's trust policy"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,13 +54,13 @@ class Entry:
 
     form: str
     subject: str
-    let_in: Truth
+    let_in: bool | None
 
 
 def entries(policy: tuple[Statement, ...], job: Job) -> tuple[Entry, ...]:
     """Whether a job is let in, by each form that its subject may have."""
     return tuple(
-        Entry(form=form, subject=each, let_in=lets_in(policy, Token(label="job", subject=each)))
+        Entry(form=form, subject=each, let_in=lets_in(policy, each))
         for form, each in job.subjects.items()
     )
 
@@ -63,17 +68,16 @@ def entries(policy: tuple[Statement, ...], job: Job) -> tuple[Entry, ...]:
 def trust_findings(
     policy: tuple[Statement, ...], job: Job, account: str = ""
 ) -> tuple[Finding, ...]:
-    """What there is to say of a trust policy.
+    """What is right and what is wrong with a trust policy.
 
     Args:
         policy: its statements.
-        job: who is to be let in, and nobody else.
+        job: the one job that is to be let in.
         account: the role's; empty where it is not known.
     """
     return (
         *_entry_findings(policy, job),
-        *(each for one in policy if one.allows for each in _width(one, job, account)),
-        _stranger_finding(policy, job),
+        *(each for one in policy if one.effect != "Deny" for each in _width(one, job, account)),
     )
 
 
@@ -84,7 +88,7 @@ def providers(policy: tuple[Statement, ...], account: str) -> tuple[str, ...]:
 
 
 def provider_finding(arn: str, audiences: Collection[str] | None) -> Finding:
-    """What there is to say of a provider.
+    """Whether a provider is there and takes the tokens that jobs have for AWS.
 
     Args:
         arn: its ARN.
@@ -108,8 +112,16 @@ def provider_finding(arn: str, audiences: Collection[str] | None) -> Finding:
     return Finding(state="ok", place="provider", found=f"{arn} takes tokens for {AUDIENCE}")
 
 
-def well(findings: Iterable[Finding]) -> bool:
-    """Whether nothing is wrong."""
+def table_findings(name: str, faults: Iterable[Fault]) -> tuple[Finding, ...]:
+    """What is wrong with the registry's table, or that it is as it should be."""
+    return tuple(
+        Finding(state="problem", place="table", found=each.message, remedy=each.hint)
+        for each in faults
+    ) or (Finding(state="ok", place="table", found=f"{name} is as the registry needs it"),)
+
+
+def is_right(findings: Iterable[Finding]) -> bool:
+    """Whether there is no problem among findings."""
     return all(each.state != "problem" for each in findings)
 
 
@@ -127,7 +139,7 @@ def _entry_findings(policy: tuple[Statement, ...], job: Job) -> Iterator[Finding
                 state="problem",
                 place=place,
                 found=f"whether {each.subject} is let in cannot be told: {_untold(policy)}",
-                remedy=f"have {SUBJECT} and {_AUDIENCE} alone decide, by StringEquals",
+                remedy=f"have {SUBJECT_KEY} and {AUDIENCE_KEY} alone decide, by StringEquals",
             )
         elif any_is:
             found_text = f"{each.subject} is not let in"
@@ -151,22 +163,17 @@ def _entry_findings(policy: tuple[Statement, ...], job: Job) -> Iterator[Finding
 
 
 def _untold(policy: tuple[Statement, ...]) -> str:
-    """What keeps a decision from being told."""
-    reasons = [f"{one.place}: {each}" for one in policy for each in one.strange]
-    reasons += [
-        f"{one.place}: {each}"
-        for one in policy
-        for each in one.conditions
-        if each.key not in (SUBJECT, _AUDIENCE) or not _is_understood(each)
-    ]
-    return "; ".join(reasons) or "the policy is not understood"
+    """Every element and condition that keeps a decision from being made."""
+    return "; ".join(
+        f"{one.place}: {each}" for one in policy for each in (*one.strange, *one.inexact)
+    )
 
 
 def _width(one: Statement, job: Job, account: str) -> Iterator[Finding]:
-    """What makes a statement that allows too wide."""
+    """What lets in more than the job."""
     for each in one.strange:
         yield _problem(one, each, "write the statement with the elements that ocelot's has")
-    if not any(like(each.lower(), way) for each in one.actions for way in _TAKES_ON):
+    if not one.assumes:
         return
     for each in one.actions:
         if has_wildcard(each):
@@ -174,6 +181,12 @@ def _width(one: Statement, job: Job, account: str) -> Iterator[Finding]:
     for each in one.principals:
         yield from _principal_findings(one, each, account)
     if any(each.account for each in one.principals):
+        for each in one.inexact:
+            yield _problem(
+                one,
+                f"{each} is no exact condition",
+                f"have {SUBJECT_KEY} and {AUDIENCE_KEY} alone, by StringEquals, without wildcards",
+            )
         yield from _audience_findings(one)
         yield from _subject_findings(one, job)
 
@@ -196,28 +209,20 @@ def _principal_findings(one: Statement, principal: Principal, account: str) -> I
 
 
 def _audience_findings(one: Statement) -> Iterator[Finding]:
-    exact = _exact(one, _AUDIENCE)
-    if exact is None:
-        yield _problem(
-            one,
-            _open(one, _AUDIENCE, "tokens that were made for others are let in"),
-            f"add StringEquals {_AUDIENCE} {AUDIENCE}",
-        )
-        return
-    for each in sorted(exact - {AUDIENCE}):
+    yield from _missing(one, AUDIENCE_KEY, f"add StringEquals {AUDIENCE_KEY} {AUDIENCE}")
+    for each in sorted((one.values(AUDIENCE_KEY) or frozenset()) - {AUDIENCE}):
         yield _problem(one, f"tokens for {each} are let in", f"have {AUDIENCE} alone")
 
 
+def _missing(one: Statement, key: str, remedy: str) -> Iterator[Finding]:
+    """The problem that no condition is on a key."""
+    if all(each.key != key for each in one.conditions):
+        yield _problem(one, f"there is no condition on {key}: any value is let in", remedy)
+
+
 def _subject_findings(one: Statement, job: Job) -> Iterator[Finding]:
-    exact = _exact(one, SUBJECT)
-    if exact is None:
-        yield _problem(
-            one,
-            _open(one, SUBJECT, "more than one exact subject is let in"),
-            f"have StringEquals {SUBJECT} with exact subjects",
-        )
-        return
-    for each in sorted(exact - set(job.subjects.values())):
+    yield from _missing(one, SUBJECT_KEY, f"have StringEquals {SUBJECT_KEY} with exact subjects")
+    for each in sorted((one.values(SUBJECT_KEY) or frozenset()) - set(job.subjects.values())):
         if not job.repository.with_ids and _may_be(each, job):
             yield _problem(
                 one,
@@ -243,56 +248,6 @@ def _may_be(subject: str, job: Job) -> bool:
         own.owner,
         own.name,
         job.context,
-    )
-
-
-def _exact(one: Statement, key: str) -> frozenset[str] | None:
-    """The only values of a key with which a statement applies; None where there are others."""
-    sets = [set(each.values) for each in one.conditions if each.key == key and _pins(each)]
-    return frozenset(sets[0].intersection(*sets)) if sets else None
-
-
-def _pins(condition: Condition) -> bool:
-    """Whether a condition is met by its values alone, and never without the key."""
-    return (
-        not condition.if_exists
-        and condition.quantifier != "ForAllValues"
-        and not condition.has_variables
-        and (
-            condition.comparison == "StringEquals"
-            or (
-                condition.comparison == "StringLike"
-                and not any(map(has_wildcard, condition.values))
-            )
-        )
-    )
-
-
-def _is_understood(condition: Condition) -> bool:
-    return condition.comparison in FITS and not condition.has_variables
-
-
-def _open(one: Statement, key: str, meaning: str) -> str:
-    own = [str(each) for each in one.conditions if each.key == key]
-    why = f"{'; '.join(own)} is no exact condition" if own else f"there is no condition on {key}"
-    return f"{why}: {meaning}"
-
-
-def _stranger_finding(policy: tuple[Statement, ...], job: Job) -> Finding:
-    """What becomes of others' tokens that look much like the job's."""
-    others = strangers(job)
-    answers = {each: lets_in(policy, each) for each in others}
-    let_in = dict.fromkeys(each.label for each, answer in answers.items() if answer)
-    untold = dict.fromkeys(each.label for each, answer in answers.items() if answer is None)
-    told = ""
-    if let_in:
-        told = f"these are let in, too: {', '.join(let_in)}"
-    elif untold:
-        told = f"whether these are let in cannot be told: {', '.join(untold)}"
-    if told:
-        return Finding(state="problem", place="others", found=told, remedy=_AGAIN)
-    return Finding(
-        state="ok", place="others", found=f"none of {len(others)} tokens of others is let in"
     )
 
 

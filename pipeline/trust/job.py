@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pipeline.errors import UsageError, quoted
-from pipeline.github.oidc import AUDIENCE
 
 HOST = "token.actions.githubusercontent.com"
 _NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]*)/([A-Za-z0-9._-]+)\Z")
@@ -78,26 +77,6 @@ class Job:
         return {form: f"repo:{name}:{self.context}" for form, name in forms.items() if name}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Token:
-    """What a token says of itself.
-
-    Attributes:
-        label: for people: whose it is.
-        subject: its `sub`; None without one.
-        audience: its `aud`; None without one.
-    """
-
-    label: str
-    subject: str | None
-    audience: str | None = AUDIENCE
-
-    @property
-    def claims(self) -> Mapping[str, str | None]:
-        """Condition keys, in small letters, with their values; None for one that it lacks."""
-        return {f"{HOST}:sub": self.subject, f"{HOST}:aud": self.audience}
-
-
 def repository(text: str, owner_id: str = "", repository_id: str = "") -> Repository:
     """The repository that options name.
 
@@ -129,43 +108,3 @@ def full_ref(ref: str) -> str:
     if ref.startswith("refs/pull/"):
         return "pull_request"
     return ref if ref in ("", "pull_request") or ref.startswith("refs/") else f"refs/heads/{ref}"
-
-
-def strangers(job: Job) -> tuple[Token, ...]:
-    """Tokens that nobody wants to let in who lets in that job, in each form of subject."""
-    return tuple(
-        each
-        for form, subject in job.subjects.items()
-        for each in (
-            *_other_jobs(job, form),
-            Token(label="no subject", subject=None),
-            Token(label="no audience", subject=subject, audience=None),
-            Token(label="an audience of another name", subject=subject, audience="example.com"),
-            Token(label="its subject and more", subject=f"{subject}x"),
-            Token(label="its subject after more", subject=f"x{subject}"),
-        )
-    )
-
-
-def _other_jobs(job: Job, form: str) -> tuple[Token, ...]:
-    own = job.repository
-    others = {
-        "another repository of the owner": replace(own, name=f"{own.name}-x", repository_id="1"),
-        "a fork": replace(own, owner=f"{own.owner}-x", owner_id="1", repository_id="1"),
-        "the repository in another case": replace(own, name=own.name.swapcase()),
-    }
-    if form == "ids":
-        others["a later repository of the same name"] = replace(own, repository_id="1")
-    jobs = {
-        **{label: replace(job, repository=each) for label, each in others.items()},
-        "another environment": replace(job, environment=f"{job.environment}-x"),
-        "the environment in another case": replace(job, environment=job.environment.swapcase()),
-        "another branch": replace(job, environment="", ref="refs/heads/x"),
-        "a tag": replace(job, environment="", ref="refs/tags/x"),
-        "a pull request": replace(job, environment="", ref="pull_request"),
-    }
-    return tuple(
-        Token(label=label, subject=each.subjects[form])
-        for label, each in jobs.items()
-        if each.subjects[form] != job.subjects[form]
-    )

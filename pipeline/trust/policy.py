@@ -1,5 +1,7 @@
-"""A role's trust policy: who may take it on. Pure.
+"""A role's trust policy: who may assume the role. Pure.
 
+Only what a policy needs is understood: exact values of a token's subject and audience. Of anything
+else no decision is made: it is a problem (see `pipeline.trust.check`).
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
 """
 
@@ -10,21 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from pipeline.trust.conditions import (
-    Condition,
-    Truth,
-    every,
-    like,
-    met,
-    negation,
-    some,
-)
-from pipeline.trust.job import HOST, Token
+from pipeline.github.oidc import AUDIENCE
+from pipeline.trust.job import HOST
 
-ACTION = "sts:AssumeRoleWithWebIdentity"
-FEDERATED = "Federated"
-ANYBODY = "*"
-
+SUBJECT_KEY = f"{HOST}:sub"
+AUDIENCE_KEY = f"{HOST}:aud"
+_ANYBODY = "*"
+_WEB_IDENTITY = "sts:assumerolewithwebidentity"
+_ASSUMES = {"sts:assumerole", "sts:assumerolewithsaml", _WEB_IDENTITY}
 _PROVIDER = re.compile(rf"arn:[a-z-]+:iam::([0-9]{{12}}):oidc-provider/{re.escape(HOST)}\Z")
 _KNOWN = {"Sid", "Effect", "Action", "Principal", "Condition"}
 
@@ -48,12 +43,39 @@ class Principal:
     def account(self) -> str:
         """The account whose provider for GitHub it is; empty for anybody else."""
         found = _PROVIDER.match(self.name)
-        return found[1] if found and self.kind == FEDERATED else ""
+        return found[1] if found and self.kind == "Federated" else ""
 
     @property
     def is_anybody(self) -> bool:
         """Whether everybody is meant."""
-        return self.name == ANYBODY
+        return self.name == _ANYBODY
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Condition:
+    """One operator on one key.
+
+    Attributes:
+        operator: as the policy has it, such as StringEquals.
+        key: in small letters, as IAM's keys have no case.
+        values: any of them will do.
+    """
+
+    operator: str
+    key: str
+    values: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.operator} {self.key} {', '.join(self.values)}"
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it names a token's subjects or audiences one by one."""
+        is_literal = self.operator == "StringEquals" or (
+            self.operator == "StringLike" and not any(map(has_wildcard, self.values))
+        )
+        has_variables = any("${" in each for each in self.values)  # filled in for each request
+        return is_literal and self.key in (SUBJECT_KEY, AUDIENCE_KEY) and not has_variables
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +84,7 @@ class Statement:
 
     Attributes:
         place: which one it is, for people.
-        strange: what in it is not understood; then nothing can be told of it.
+        strange: what in it is not understood, its conditions apart.
     """
 
     place: str
@@ -73,52 +95,68 @@ class Statement:
     strange: tuple[str, ...] = ()
 
     @property
-    def allows(self) -> bool:
-        """Whether it lets in; one that is not understood may."""
-        return self.effect != "Deny"
+    def inexact(self) -> tuple[Condition, ...]:
+        """Its conditions that do not compare a subject or an audience with exact values."""
+        return tuple(each for each in self.conditions if not each.is_exact)
 
-    def applies(self, token: Token) -> Truth:
-        """Whether it speaks of who comes with a token."""
+    @property
+    def assumes(self) -> bool:
+        """Whether it is about assuming the role; a wildcard counts as that."""
+        return any(each.lower() in _ASSUMES or has_wildcard(each) for each in self.actions)
+
+    def values(self, key: str) -> frozenset[str] | None:
+        """The values of a key that it takes by exact conditions; None where there is none."""
+        sets = [set(each.values) for each in self.conditions if each.key == key and each.is_exact]
+        return frozenset(sets[0].intersection(*sets)) if sets else None
+
+    def applies(self, subject: str) -> bool | None:
+        """Whether it is about GitHub's tokens for AWS with that subject; None: cannot be told."""
         if self.strange:
             return None
-        return every(
-            (
-                any(like(each.lower(), ACTION.lower()) for each in self.actions),
-                any(each.account or each.is_anybody for each in self.principals),
-                *(met(each, token.claims) for each in self.conditions),
-            )
-        )
+        if not any(each.lower() == _WEB_IDENTITY or has_wildcard(each) for each in self.actions):
+            return False
+        if not any(each.account or each.is_anybody for each in self.principals):
+            return False
+        for key, value in ((SUBJECT_KEY, subject), (AUDIENCE_KEY, AUDIENCE)):
+            exact = self.values(key)
+            if exact is not None and value not in exact:
+                return False
+        return None if self.inexact else True
+
+
+def lets_in(policy: tuple[Statement, ...], subject: str) -> bool | None:
+    """Whether a role is given to a GitHub job with that subject; None: cannot be told."""
+    # an effect that is not known may be either
+    allowed = {each.applies(subject) for each in policy if each.effect != "Deny"}
+    denied = {each.applies(subject) for each in policy if each.effect != "Allow"}
+    if True in denied or allowed <= {False}:
+        return False
+    return True if True in allowed and None not in denied else None
 
 
 def statements(policy: Mapping[str, Any]) -> tuple[Statement, ...]:
-    """The statements of a trust policy."""
+    """The statements of a trust policy, which is parsed JSON."""
     listed = _list(policy.get("Statement"))
     return tuple(_statement(number, each) for number, each in enumerate(listed, start=1))
 
 
-def lets_in(policy: tuple[Statement, ...], token: Token) -> Truth:
-    """Whether a role is given to who comes with a token of GitHub's."""
-    allowed = some(each.applies(token) for each in policy if each.effect == "Allow")
-    # an effect that is not known may be anything
-    odd = some(each.applies(token) for each in policy if each.effect not in ("Allow", "Deny"))
-    denied = some(each.applies(token) for each in policy if each.effect == "Deny")
-    if odd is not False and denied is not True:
-        return None
-    return every((allowed, negation(denied)))
+def has_wildcard(text: str) -> bool:
+    """Whether a pattern fits more than itself."""
+    return "*" in text or "?" in text
 
 
 def _statement(number: int, given: object) -> Statement:
-    told = _mapping(given)
-    sid = told.get("Sid")
-    effect = told.get("Effect")
-    strange = [f"{name} is not understood" for name in sorted({*told} - _KNOWN)]
+    elements = _mapping(given)
+    sid = elements.get("Sid")
+    effect = elements.get("Effect")
+    strange = [f"{name} is not understood" for name in sorted({*elements} - _KNOWN)]
     if effect not in ("Allow", "Deny"):
         strange.append(f"the effect {effect} is not understood")
-    tests = _mapping(told.get("Condition", {}))
-    if told.get("Condition", {}) != tests or not all(map(_mapping, tests.values())):
+    tests = _mapping(elements.get("Condition", {}))
+    if elements.get("Condition", {}) != tests or not all(map(_mapping, tests.values())):
         strange.append("its conditions are not understood")
-    principals = tuple(_principals(told.get("Principal")))
-    actions = _texts(told.get("Action"))
+    principals = tuple(_principals(elements.get("Principal")))
+    actions = _texts(elements.get("Action"))
     if not principals or not actions:
         strange.append("it names no principal, or no action")
     return Statement(
@@ -126,7 +164,11 @@ def _statement(number: int, given: object) -> Statement:
         effect=str(effect),
         actions=actions,
         principals=principals,
-        conditions=tuple(_conditions(tests)),
+        conditions=tuple(
+            Condition(operator=operator, key=key.lower(), values=_texts(values))
+            for operator, keys in tests.items()
+            for key, values in _mapping(keys).items()
+        ),
         strange=tuple(strange),
     )
 
@@ -136,12 +178,6 @@ def _principals(given: object) -> Iterator[Principal]:
         yield Principal(kind="", name=given)
     for kind, names in _mapping(given).items():
         yield from (Principal(kind=kind, name=name) for name in _texts(names))
-
-
-def _conditions(given: object) -> Iterator[Condition]:
-    for operator, keys in _mapping(given).items():
-        for key, values in _mapping(keys).items():
-            yield Condition(operator=operator, key=key.lower(), values=_texts(values))
 
 
 def _mapping(value: object) -> dict[str, Any]:
@@ -155,7 +191,4 @@ def _list(value: object) -> list[object]:
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    """One or several as texts; truths as JSON writes them."""
-    return tuple(
-        str(each).lower() if isinstance(each, bool) else str(each) for each in _list(value)
-    )
+    return tuple(map(str, _list(value)))

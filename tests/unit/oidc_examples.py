@@ -2,76 +2,190 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
+import yaml
 from unit_examples import CHECKOUT
 
-from pipeline.located_yaml import Document
-from pipeline.trust.conditions import Condition, every, like, met
 from pipeline.trust.policy import Statement, statements
-from pipeline.trust.stack import ROLES
-from pipeline.trust.template import Rendered, read_template, render
 
 TEMPLATE = CHECKOUT / "oidc" / "cloudformation.yaml"
+ROLES = {"publisher": "PublisherRole", "reaper": "ReaperRole", "reader": "ReaderRole"}
 ACCOUNT = "123456789012"
 OWN = {"GitHubOwner": "acme", "GitHubRepository": "layers"}
 IDS = {"GitHubOwnerId": "11", "GitHubRepositoryId": "22"}
 BUCKETS = {"BucketName": "acme-zips-{region}"}
 
 
+class RefusedError(Exception):
+    """CloudFormation would refuse these parameters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """What the template makes of parameters, resources and outputs by logical id."""
+
+    parameters: Mapping[str, str]
+    resources: Mapping[str, Any]
+    outputs: Mapping[str, str]
+
+    def properties(self, name: str) -> Mapping[str, Any]:
+        return self.resources[name]["Properties"]
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads `!Sub x` as CloudFormation does, as `Sub: x`."""
+
+    def function(self, name: str, node: yaml.Node) -> dict[str, Any]:
+        if isinstance(node, yaml.ScalarNode):
+            return {name: node.value}
+        if isinstance(node, yaml.SequenceNode):
+            return {name: self.construct_sequence(node, deep=True)}
+        raise ValueError(node)
+
+
+_Loader.add_multi_constructor("!", _Loader.function)  # pyright: ignore[reportUnknownMemberType]
+
+
 @cache
-def template() -> Document:
-    return read_template(TEMPLATE)
+def template() -> Mapping[str, Any]:
+    return yaml.load(TEMPLATE.read_text("utf-8"), Loader=_Loader)  # noqa: S506  a SafeLoader
 
 
-def rendered(**given: str) -> Rendered:
-    return render(template(), {**OWN, **given}, {"AWS::Region": "eu-west-1"})
+def rendered(*, partition: str = "aws", **given: str) -> Stack:
+    """The stack of acme/layers; a RefusedError where CloudFormation would refuse."""
+    declared = template()["Parameters"]
+    defaults = {name: each["Default"] for name, each in declared.items() if "Default" in each}
+    values = {**defaults, **OWN, **given}
+    if {*values} != {*declared} or not all(_takes(declared[name], values[name]) for name in values):
+        raise RefusedError(given)
+    return _Render(partition, values).stack()
+
+
+def _takes(declared: Mapping[str, Any], value: str) -> bool:
+    choices = declared.get("AllowedValues", [value])
+    return value in choices and bool(re.fullmatch(declared.get("AllowedPattern", ".*"), value))
+
+
+class _Render:
+    """The functions of CloudFormation that the template uses; a KeyError at any other."""
+
+    def __init__(self, partition: str, values: Mapping[str, str]) -> None:
+        self.parameters = values
+        self.names = {
+            "AWS::AccountId": ACCOUNT,
+            "AWS::Partition": partition,
+            "AWS::Region": "eu-west-1",
+            **values,
+        }
+
+    def stack(self) -> Stack:
+        rules = [
+            one["Assert"] for each in template()["Rules"].values() for one in each["Assertions"]
+        ]
+        if not all(map(self.truth, rules)):
+            raise RefusedError(self.parameters)
+        return Stack(
+            parameters=self.parameters,
+            resources={
+                name: self.value({key: part for key, part in each.items() if key != "Condition"})
+                for name, each in template()["Resources"].items()
+                if "Condition" not in each or self.truth({"Condition": each["Condition"]})
+            },
+            outputs={
+                name: self.value(each["Value"]) for name, each in template()["Outputs"].items()
+            },
+        )
+
+    def truth(self, node: Mapping[str, Any]) -> bool:
+        ((name, argument),) = node.items()
+        return {
+            "Condition": lambda: self.truth(template()["Conditions"][argument]),
+            "Equals": lambda: self.value(argument[0]) == self.value(argument[1]),
+            "And": lambda: all(map(self.truth, argument)),
+            "Or": lambda: any(map(self.truth, argument)),
+            "Not": lambda: not self.truth(argument[0]),
+        }[name]()
+
+    def value(self, node: Any) -> Any:  # noqa: ANN401
+        if isinstance(node, list):
+            items = cast("list[Any]", node)
+            return [each for each in map(self.value, items) if each is not None]
+        if not isinstance(node, dict):
+            return node
+        mapping = cast("dict[str, Any]", node)
+        (name, argument), *more = mapping.items()
+        if not more and name in ("Ref", "GetAtt", "If", "Join", "Split", "Sub"):
+            return self.called(name, argument)
+        return {name: self.value(each) for name, each in mapping.items()}
+
+    def called(self, name: str, argument: Any) -> Any:  # noqa: ANN401
+        match name, argument:
+            case "If", [condition, met, otherwise]:
+                return self.value(met if self.truth({"Condition": condition}) else otherwise)
+            case "Join", [mark, parts]:
+                return mark.join(self.value(parts))
+            case "Split", [mark, text]:
+                return self.value(text).split(mark)
+            case "Sub", [text, names]:
+                return self.filled(text, self.value(names))
+            case "Sub", text:
+                return self.filled(text, {})
+            case _:
+                return self.reference(argument.removesuffix(".Arn"))
+
+    def filled(self, text: str, own: Mapping[str, str]) -> str:
+        return re.sub(
+            r"\$\{([^}]+)\}", lambda found: own.get(found[1]) or self.names[found[1]], text
+        )
+
+    def reference(self, name: str) -> str | None:
+        """A parameter's value, or an ARN; a resource without a name has its logical id for one."""
+        if name == "AWS::NoValue" or name in self.names:
+            return self.names.get(name)
+        kind = {
+            "AWS::IAM::Role": f"role/{name}",
+            "AWS::IAM::ManagedPolicy": f"policy/{name}",
+            "AWS::IAM::OIDCProvider": "oidc-provider/token.actions.githubusercontent.com",
+        }[template()["Resources"][name]["Type"]]
+        return f"arn:{self.names['AWS::Partition']}:iam::{ACCOUNT}:{kind}"
 
 
 def trust(role: str, **given: str) -> tuple[Statement, ...]:
     """The trust policy of a role."""
-    properties = rendered(**given).properties(ROLES[role])
-    return statements(properties["AssumeRolePolicyDocument"])
+    return statements(rendered(**given).properties(ROLES[role])["AssumeRolePolicyDocument"])
 
 
-def granted(role: str, stack: Rendered) -> Iterator[Mapping[str, Any]]:
+def granted(role: str, stack: Stack) -> Iterator[Mapping[str, Any]]:
     """The statements of a role's own policies and of those that it shares."""
     properties = stack.properties(ROLES[role])
-    documents = [each["PolicyDocument"] for each in properties.get("Policies", ())]
-    shared = {
-        name: each["Properties"]["PolicyDocument"]
-        for name, each in stack.resources.items()
-        if each["Type"] == "AWS::IAM::ManagedPolicy"
-    }
-    documents += [shared[arn.rpartition("/")[2]] for arn in properties["ManagedPolicyArns"]]
-    for document in documents:
-        yield from document["Statement"]
+    for each in properties.get("Policies", ()):
+        yield from each["PolicyDocument"]["Statement"]
+    for arn in properties["ManagedPolicyArns"]:
+        yield from stack.properties(arn.rpartition("/")[2])["PolicyDocument"]["Statement"]
 
 
-def actions(role: str, stack: Rendered) -> set[str]:
+def actions(role: str, stack: Stack) -> set[str]:
     """All actions of which a role is allowed something."""
     return {each for one in granted(role, stack) for each in several(one["Action"])}
 
 
-def allowed(role: str, action: str, resource: str, stack: Rendered, account: str = ACCOUNT) -> bool:
+def allowed(role: str, action: str, resource: str, stack: Stack, account: str = ACCOUNT) -> bool:
     """Whether a role may do something to a resource of an account."""
+    own = {"StringEquals": {"s3:ResourceAccount": account}}
     return any(
         one["Effect"] == "Allow"
-        and any(like(each.lower(), action.lower()) for each in several(one["Action"]))
-        and any(like(each, resource) for each in several(one["Resource"]))
-        and every(_met(one.get("Condition", {}), {"s3:resourceaccount": account}))
+        and any(fnmatchcase(action, each) for each in several(one["Action"]))
+        and any(fnmatchcase(resource, each) for each in several(one["Resource"]))
+        and one.get("Condition", own) == own
         for one in granted(role, stack)
     )
 
 
 def several(value: str | list[str]) -> list[str]:
     return value if isinstance(value, list) else [value]
-
-
-def _met(conditions: Mapping[str, Mapping[str, str]], claims: Mapping[str, str]) -> Iterator[Any]:
-    for operator, keys in conditions.items():
-        for key, values in keys.items():
-            test = Condition(operator=operator, key=key.lower(), values=tuple(several(values)))
-            yield met(test, claims)

@@ -135,8 +135,6 @@ def test_the_library_does_not_know_its_reports(module: str) -> None:
         *("build/gomod.py", "publish/regions.py", "publish/row.py", "publish/table.py"),
         "publish/history.py",
         *("bench/faults.py", "bench/machine.py", "bench/verdicts.py"),
-        *("trust/job.py", "trust/conditions.py", "trust/policy.py", "trust/check.py"),
-        *("trust/template.py", "trust/stack.py"),
     ],
 )
 def test_what_decides_does_nothing(module: str) -> None:

@@ -269,20 +269,8 @@ def test_no_file_whatever_is_more_than_a_problem(raw: bytes) -> None:
     assert all(problem.file == "file.yaml" for problem in document.problems)
 
 
-def test_a_tag_that_is_known_becomes_a_key() -> None:
-    raw = b"a: !Sub 1\nb: !Join\n  - x\n  - !Sub y\nc: !Sub {d: 1}\n"
-    document = parse_document(raw, "t.yaml", {"!Sub": "Fn::Sub", "!Join": "Fn::Join"})
-    assert document.problems == ()
-    assert document.data == {
-        "a": {"Fn::Sub": "1"},
-        "b": {"Fn::Join": ["x", {"Fn::Sub": "y"}]},
-        "c": {"Fn::Sub": {"d": 1}},
-    }
-    assert document.line(("b", "Fn::Join", 1)) == 4
-
-
-def test_a_tag_that_is_not_known_stays_a_problem() -> None:
-    document = parse_document(b"a: !Sub x\nb: !Join [x]\n", "t.yaml", {"!Sub": "Fn::Sub"})
+def test_a_tag_is_a_problem() -> None:
+    document = parse_document(b"a: 1\nb: !Join [x]\n", "t.yaml")
     assert [str(each) for each in document.problems] == [
         "t.yaml:2: value cannot be used: tag '!Join'"
     ]

@@ -9,13 +9,12 @@ from aws_door import UntoldCallError, calls, permissions
 from oidc_examples import (
     ACCOUNT,
     BUCKETS,
-    OWN,
+    ROLES,
     actions,
     allowed,
     granted,
     rendered,
     several,
-    template,
 )
 from unit_examples import CHECKOUT
 
@@ -23,8 +22,6 @@ from pipeline.defaults import TABLE
 from pipeline.model import Architecture
 from pipeline.naming import layer_name
 from pipeline.publish.table import INDEXES
-from pipeline.trust.stack import ROLES
-from pipeline.trust.template import render
 
 STACK = rendered(**BUCKETS)
 PUBLISHER, REAPER, READER = EVERY = tuple(ROLES)
@@ -152,7 +149,7 @@ def test_the_table_is_the_one_that_is_named() -> None:
 
 
 def test_in_another_partition_the_resources_are_its_own() -> None:
-    stack = render(template(), OWN, {"AWS::Partition": "aws-cn"})
+    stack = rendered(partition="aws-cn")
     china = LAYER.replace("arn:aws:", "arn:aws-cn:")
     assert allowed(PUBLISHER, "lambda:PublishLayerVersion", china, stack)
     assert not allowed(PUBLISHER, "lambda:PublishLayerVersion", LAYER, stack)

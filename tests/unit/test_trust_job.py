@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.trust.job import Job, full_ref, remote_repository, repository, strangers
+from pipeline.trust.job import Job, full_ref, remote_repository, repository
 
 ACME = repository("acme/layers")
 
@@ -77,20 +77,3 @@ def test_a_remote_on_github_names_the_repository(url: str, name: str) -> None:
 )
 def test_a_ref_in_full(ref: str, full: str) -> None:
     assert full_ref(ref) == full
-
-
-@pytest.mark.parametrize(
-    "job",
-    [
-        Job(repository=ACME, environment="publish"),
-        Job(repository=ACME, ref="refs/heads/x"),
-        Job(repository=repository("acme/layers", "1", "1"), ref="pull_request"),
-    ],
-)
-def test_a_job_is_no_stranger_to_itself(job: Job) -> None:
-    own = set(job.subjects.values())
-    assert not [
-        each
-        for each in strangers(job)
-        if each.subject in own and each.audience == "sts.amazonaws.com"
-    ]
