@@ -14,7 +14,8 @@ from dagger import Doc
 from typer.testing import CliRunner
 
 from pipeline import options
-from pipeline.options import Opt, ReleaseOptions, spread, words
+from pipeline.options import ReleaseOptions
+from pipeline.spread import Opt, spread, words
 
 GROUPS = [
     each
@@ -101,4 +102,5 @@ def test_importing_the_options_imports_nothing_that_costs() -> None:
     assert {each for each in loaded if each.startswith("pipeline")} == {
         "pipeline",
         "pipeline.options",
+        "pipeline.spread",
     }
