@@ -337,7 +337,7 @@ class Ocelot(BenchFunctions, PublishFunctions):
             go_image=go_image,
         )
         opened = await options.opened(self.config, own_workspace())
-        source = await read_upstream(opened.upstream, plain_progress())
+        source = await read_upstream(opened.upstream)
         return rows_json(component_rows(opened.config, source.files))
 
     @function

@@ -31,7 +31,6 @@ from pipeline.build.upstream import (
 from pipeline.config import Config, load_config
 from pipeline.errors import OcelotError, UsageError
 from pipeline.model import Architecture
-from pipeline.progress import Progress
 from pipeline.report.progress import plain_progress
 from pipeline.supply.verify import Verified, check_verified, entry_of, manifest_claims, verify
 
@@ -184,14 +183,14 @@ class HandedFolder:
     directory: dagger.Directory
     workspace: Path
 
-    async def resolve(self, progress: Progress) -> Resolved:
+    async def resolve(self) -> Resolved:
         """See `Upstream.resolve`."""
-        source = await self.read("", progress)
+        source = await self.read("")
         return Resolved(commit=source.commit, kind="folder")
 
-    async def read(self, commit: str, progress: Progress) -> Source:
+    async def read(self, commit: str) -> Source:
         """See `Upstream.read`."""
-        del commit, progress
+        del commit
         folder = self.workspace / "upstream"
         if not folder.exists():
             folder.mkdir()

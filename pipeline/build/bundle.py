@@ -27,7 +27,6 @@ from pipeline import files
 from pipeline.build.limits import megabytes
 from pipeline.build.upstream import Resolved, Source
 from pipeline.errors import LockError, OutputError, UpstreamError, quoted
-from pipeline.progress import Progress
 
 INDEX = "ocelot-bundle.json"
 LEVEL = 10
@@ -106,14 +105,12 @@ class BundleUpstream:
         """The ref that the bundle was made of."""
         return self.bundle.index.ref
 
-    async def resolve(self, progress: Progress) -> Resolved:
+    async def resolve(self) -> Resolved:
         """See `Upstream.resolve`."""
-        del progress
         return Resolved(commit=self.bundle.index.commit, kind="commit")
 
-    async def read(self, commit: str, progress: Progress) -> Source:
+    async def read(self, commit: str) -> Source:
         """See `Upstream.read`."""
-        del progress
         index = self.bundle.index
         if commit != index.commit:
             raise UpstreamError(

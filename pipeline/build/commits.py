@@ -60,6 +60,28 @@ async def download_commit(origin: Repository, commit: str, store: Path) -> None:
             raise not_upstream(f"{origin.given} at {commit[:12]} has no folder {FOLDER}/")
         archive = [*inside, "archive", "--format=tar", commit, "--", FOLDER]
         tar = await run_git(origin, archive, seconds=FETCH_SECONDS)
+    _keep(store, commit, committed, tar)
+
+
+def keep_commit(store: Path, commit: str, committed: int, tree: Tree) -> None:
+    """Write a commit's files as an entry of a store, the same bytes for the same files.
+
+    Args:
+        store: a folder of such entries.
+        commit: full SHA.
+        committed: the commit's time, seconds since the epoch.
+        tree: content by path below `collector/`.
+    """
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as archive:
+        for name in sorted(tree):
+            info = tarfile.TarInfo(f"{FOLDER}/{name}")
+            info.size = len(tree[name])
+            archive.addfile(info, io.BytesIO(tree[name]))
+    _keep(store, commit, committed, tar.getvalue())
+
+
+def _keep(store: Path, commit: str, committed: int, tar: bytes) -> None:
     record = {"sha256": hashlib.sha256(tar).hexdigest(), "committed": committed}
     files.write_atomic(store / f"{commit}.tar", tar)
     files.write_atomic(store / f"{commit}.json", json.dumps(record).encode())

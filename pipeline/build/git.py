@@ -13,6 +13,14 @@ import anyio
 from pipeline import process
 from pipeline.errors import ToolchainError, UpstreamError
 
+# The token for a private repository: the password of the user that GitHub and GitLab take with one.
+CREDENTIAL_VARIABLE = "OCELOT_GIT_TOKEN"
+# Git runs this by a shell. The token stays in the environment; $1 is the operation, `get` to read.
+_TOKEN_HELPER = (
+    f"!f() {{ test \"$1\" = get && printf 'username=x-access-token\\npassword=%s\\n' "
+    f'"${CREDENTIAL_VARIABLE}"; }}; f'
+)
+
 QUICK_SECONDS = 60
 FETCH_SECONDS = 600
 SCP_URL = re.compile(r"^(?!-)[A-Za-z0-9._-]+@(?!-)[A-Za-z0-9.-]+:[^\s]+\Z")
@@ -59,7 +67,7 @@ async def run_git(
     result, limit = None, QUICK_SECONDS if seconds is None else seconds
     try:
         with anyio.move_on_after(limit):
-            result = await process.read_output(command, env=_environment())
+            result = await process.read_output(command, env=environment(origin.url))
     except FileNotFoundError as error:
         raise ToolchainError("git is not installed", hint="install git") from error
     if result is None:
@@ -94,11 +102,27 @@ def _host(origin: Repository) -> str:
     return urlsplit(origin.url).hostname or "this machine"
 
 
-def _environment() -> dict[str, str]:
+def environment(url: str) -> dict[str, str]:
     """Our environment for git: no prompts, no foreign repository, an end to stalled transfers."""
     kept = {name: value for name, value in os.environ.items() if name not in _GIT_PLACES}
     stall = {"GIT_HTTP_LOW_SPEED_LIMIT": "1000", "GIT_HTTP_LOW_SPEED_TIME": "30"}
-    return {**stall, **kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    return {**stall, **_with_token(kept, url), "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+
+
+def _with_token(environment: dict[str, str], url: str) -> dict[str, str]:
+    """The environment in which git offers the token to the URL's own host, if there is a token.
+
+    The first setting takes the user's own helpers away: git tells them to keep what was accepted.
+    """
+    parts = urlsplit(url) if not SCP_URL.match(url) else urlsplit("")
+    if not environment.get(CREDENTIAL_VARIABLE) or parts.scheme != "https":
+        return {name: value for name, value in environment.items() if name != CREDENTIAL_VARIABLE}
+    name = f"credential.https://{parts.netloc}.helper"
+    start = int(environment.get("GIT_CONFIG_COUNT") or 0)
+    settings = {"GIT_CONFIG_COUNT": str(start + 2)}
+    for at, value in enumerate(("", _TOKEN_HELPER), start):
+        settings |= {f"GIT_CONFIG_KEY_{at}": name, f"GIT_CONFIG_VALUE_{at}": value}
+    return {**environment, **settings}
 
 
 async def list_refs(origin: Repository, *patterns: str) -> dict[str, str]:

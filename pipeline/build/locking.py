@@ -121,10 +121,10 @@ async def _outcome(
     kept = None if upgrade else before
     try:
         config.distribution(name)
-        commit, note = lock.settled(kept, await upstream.resolve(progress))
+        commit, note = lock.settled(kept, await upstream.resolve())
         if note:
             progress.note(f"{name}: {note}")
-        plan = await plan_commit(request, config, commit, None, progress)
+        plan = await plan_commit(request, config, commit, None)
         strays = _strays(kept, plan)
         if kept and not strays:
             return Locking(distribution=name, before=before, after=before)

@@ -79,7 +79,7 @@ async def plan_build(request: Request, config: Config, progress: Progress) -> Bu
     upstream = request.upstream
     entry = lock.read_lock(config.folder).find(request.distribution, upstream.given, upstream.ref)
     commit, note = lock.settled(entry, await _resolved(request, entry, progress))
-    plan = await plan_commit(request, config, commit, entry, progress)
+    plan = await plan_commit(request, config, commit, entry)
     if request.locked and (plan.strays or plan.misfits):
         raise LockError(
             f"{request.distribution} is not as {lock.FILE_NAME} has it",
@@ -92,10 +92,10 @@ async def plan_build(request: Request, config: Config, progress: Progress) -> Bu
 
 
 async def plan_commit(
-    request: Request, config: Config, commit: str, entry: Locked | None, progress: Progress
+    request: Request, config: Config, commit: str, entry: Locked | None
 ) -> BuildPlan:
     """Fetch a commit and decide what to build of it."""
-    source = await request.upstream.read(commit, progress)
+    source = await request.upstream.read(commit)
     own = config.config_file(request.distribution)
     materials = Materials(
         source=source,
@@ -112,7 +112,7 @@ async def plan_commit(
 async def _resolved(request: Request, entry: Locked | None, progress: Progress) -> Resolved:
     """What the ref means now; where upstream cannot be asked, what the lock says."""
     try:
-        return await request.upstream.resolve(progress)
+        return await request.upstream.resolve()
     except (UpstreamError, ToolchainError) as error:
         if entry is None:
             raise

@@ -10,19 +10,17 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
-from pipeline import files
+from pipeline import files, progress
 from pipeline.build.commits import FOLDER, download_commit, read_commit
 from pipeline.build.git import FETCH_SECONDS, SCP_URL, Repository, list_refs, run_git
 from pipeline.config import perhaps
 from pipeline.errors import UpstreamError, UsageError
-from pipeline.progress import Progress
 
 SAMPLE = "sample"
 LANE = "upstream"
@@ -80,7 +78,7 @@ class Upstream(Protocol):
         """The ref, as the user typed it."""
         ...
 
-    async def resolve(self, progress: Progress) -> Resolved:
+    async def resolve(self) -> Resolved:
         """Ask what the ref means now.
 
         Raises:
@@ -89,7 +87,7 @@ class Upstream(Protocol):
         """
         ...
 
-    async def read(self, commit: str, progress: Progress) -> Source:
+    async def read(self, commit: str) -> Source:
         """The files of a commit; a plain folder has only what lies there, whatever is asked.
 
         Raises:
@@ -99,10 +97,9 @@ class Upstream(Protocol):
         ...
 
 
-async def read_upstream(upstream: Upstream, progress: Progress) -> Source:
-    """Resolve a ref and bring the files of its commit."""
-    resolved = await upstream.resolve(progress)
-    return await upstream.read(resolved.commit, progress)
+async def read_upstream(upstream: Upstream) -> Source:
+    """Resolve a ref and read the files of its commit."""
+    return await upstream.read((await upstream.resolve()).commit)
 
 
 def repository(given: str, *, sample: Path) -> Repository:
@@ -172,30 +169,30 @@ class HostUpstream:
         """The repository, as the user typed it."""
         return self.origin.given
 
-    async def resolve(self, progress: Progress) -> Resolved:
+    async def resolve(self) -> Resolved:
         """See `Upstream.resolve`."""
         if self.origin.folder is not None:
             source = folder_source(self.given, self.ref, self.origin.folder)
             return Resolved(commit=source.commit, kind="folder")
-        with told_lane(progress, f"resolve {self.given} {self.ref}") as told:
-            found = await _resolve(self.origin, self.ref, self.cache / "upstream", progress)
-            told.append(found.commit[:12])
+        with progress.step(LANE, f"resolve {self.given} {self.ref}") as step:
+            found = await _resolve(self.origin, self.ref, self.cache / "upstream")
+            step.result = found.commit[:12]
         return found
 
-    async def read(self, commit: str, progress: Progress) -> Source:
+    async def read(self, commit: str) -> Source:
         """See `Upstream.read`."""
-        if self.origin.folder is not None:
-            with told_lane(progress, f"read {self.given}") as told:
-                source = folder_source(self.given, self.ref, self.origin.folder)
-                told.append(f"{source.commit[:12]} read")
-            return source
-        return await self._commit(commit, progress)
+        if self.origin.folder is None:
+            return await self._commit(commit)
+        with progress.step(LANE, f"read {self.given}") as step:
+            source = folder_source(self.given, self.ref, self.origin.folder)
+            step.result = f"{source.commit[:12]} read"
+        return source
 
-    async def _commit(self, commit: str, progress: Progress) -> Source:
+    async def _commit(self, commit: str) -> Source:
         store = self.cache / "upstream"
-        with told_lane(progress, f"fetch {commit[:12]}") as told:
+        with progress.step(LANE, f"fetch {commit[:12]}") as step:
             cached = read_commit(store, commit)
-            told.append(f"{commit[:12]} {'from the cache' if cached else 'fetched'}")
+            step.result = f"{commit[:12]} {'from the cache' if cached else 'fetched'}"
             if cached is None:
                 await download_commit(self.origin, commit, store)
                 cached = read_commit(store, commit)
@@ -208,19 +205,6 @@ class HostUpstream:
         return Source(
             repository=self.given, ref=self.ref, commit=commit, committed=committed, files=content
         )
-
-
-@contextmanager
-def told_lane(progress: Progress, step: str) -> Generator[list[str]]:
-    """Tell of a step with upstream; what it came to is appended to the list."""
-    told: list[str] = []
-    progress.begin(LANE, step)
-    try:
-        yield told
-    except BaseException:
-        progress.end(LANE, "failed")
-        raise
-    progress.end(LANE, " ".join(told))
 
 
 def _local_repository(given: str) -> Repository:
@@ -259,7 +243,7 @@ def folder_source(given: str, ref: str, folder: Path) -> Source:
     )
 
 
-async def _resolve(origin: Repository, ref: str, store: Path, progress: Progress) -> Resolved:
+async def _resolve(origin: Repository, ref: str, store: Path) -> Resolved:
     """The commit that a ref means, asking as little as possible."""
     sha = ref.lower()
     if FULL_SHA.match(sha):
@@ -275,7 +259,7 @@ async def _resolve(origin: Repository, ref: str, store: Path, progress: Progress
             kind = "tag" if name.startswith("refs/tags/") else "branch"
             return Resolved(commit=heads[name], kind=kind)
     if SHORT_SHA.match(sha):
-        return Resolved(commit=await _resolve_short(origin, sha, store, progress), kind="commit")
+        return Resolved(commit=await _resolve_short(origin, sha, store), kind="commit")
     known = {name.split("/", 2)[-1] for name in await list_refs(origin, "refs/*")}
     raise UpstreamError(
         f"{origin.given} has no branch or tag {ref!r}{perhaps(ref, known)}",
@@ -283,7 +267,7 @@ async def _resolve(origin: Repository, ref: str, store: Path, progress: Progress
     )
 
 
-async def _resolve_short(origin: Repository, ref: str, store: Path, progress: Progress) -> str:
+async def _resolve_short(origin: Repository, ref: str, store: Path) -> str:
     """A short SHA, looked up in the history, of which only the commits are fetched and kept."""
     name = hashlib.sha256(origin.url.encode()).hexdigest()[:16]
     history = store / f"history-{name}.txt"

@@ -25,6 +25,7 @@ from pipeline.cli import (
     oidc,
     publish,
     release,
+    sources,
     verify,
 )
 from pipeline.errors import EXIT_CODES, InterruptedBuildError, OcelotError
@@ -53,6 +54,7 @@ app.command("bundle")(bundle.bundle)
 app.command("verify")(verify.verify)
 app.command("bench")(bench.bench)
 app.command("inspect")(inspect.inspect)
+app.command("sources", hidden=True)(sources.sources)
 app.command("components")(components.components)
 app.add_typer(config.app, name="config")
 app.add_typer(layers.app, name="layers")

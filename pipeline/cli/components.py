@@ -43,5 +43,5 @@ def upstream_tree(upstream_repo: str, upstream_ref: str) -> Tree:
     from pipeline.build.upstream import read_upstream
 
     upstream = options.upstream_from(upstream_repo, upstream_ref, project.cache_folder())
-    with options.shown_progress() as progress:
-        return options.run(lambda: read_upstream(upstream, progress)).files
+    with options.shown_progress():
+        return options.run(lambda: read_upstream(upstream)).files

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 if TYPE_CHECKING:
-    from pipeline.build.upstream import HostUpstream
+    from pipeline.build.upstream import Upstream
     from pipeline.progress import Progress
 
 Result = TypeVar("Result")
@@ -91,13 +91,16 @@ def shown_progress(*, verbose: bool = False) -> Generator[Progress]:
         yield shown
 
 
-def upstream_from(upstream_repo: str, upstream_ref: str, cache: Path) -> HostUpstream:
-    """The upstream that the options name, by this machine's git."""
+def upstream_from(upstream_repo: str, upstream_ref: str, cache: Path) -> Upstream:
+    """The upstream that the options name: of OCELOT_SOURCES, else by this machine's git."""
     from pipeline import project
-    from pipeline.build import upstream
+    from pipeline.build import sources, upstream
 
+    ref = upstream.check_ref(upstream_ref)
+    if folder := os.environ.get(sources.VARIABLE):
+        return sources.GatheredUpstream(given=upstream_repo, ref=ref, folder=Path(folder))
     origin = upstream.repository(upstream_repo, sample=project.sample_upstream())
-    return upstream.HostUpstream(origin=origin, ref=upstream.check_ref(upstream_ref), cache=cache)
+    return upstream.HostUpstream(origin=origin, ref=ref, cache=cache)
 
 
 def exclusive(*given: tuple[str, bool]) -> None:

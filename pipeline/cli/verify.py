@@ -86,15 +86,9 @@ def verify(
 
 def _claims(target: str, given: Inputs) -> list[Claim]:
     """What a target claims to be."""
-    from pipeline.build.manifest import FILE_NAME, read_manifest
-    from pipeline.supply.verify import manifest_claims, zip_claim
+    from pipeline.supply.verify import target_claims
 
-    if target.startswith("arn:"):
-        return [_arn_claim(target, given)]
-    path = Path(target)
-    if path.suffix != ".json":
-        return [zip_claim(path, read_manifest(path.parent / FILE_NAME))]
-    return manifest_claims(path)
+    return [_arn_claim(target, given)] if target.startswith("arn:") else target_claims(Path(target))
 
 
 def _arn_claim(target: str, given: Inputs) -> Claim:

@@ -16,7 +16,7 @@ from typing import NamedTuple, cast
 from pipeline.build import apply, lock
 from pipeline.build.engines import Engine
 from pipeline.build.lock import Lock, Locked
-from pipeline.build.manifest import Layer, Manifest, code_sha256, read_manifest
+from pipeline.build.manifest import FILE_NAME, Layer, Manifest, code_sha256, read_manifest
 from pipeline.build.run import Request, plan_commit
 from pipeline.build.upstream import Upstream
 from pipeline.config import Config
@@ -123,6 +123,17 @@ def zip_claim(path: Path, manifest: Manifest | None) -> Claim:
         stated=layer,
         already=tuple(_against_zip(layer, content, digest, named)) if layer else (),
     )
+
+
+def target_claims(path: Path) -> list[Claim]:
+    """The claims of a zip, or of all zips that a manifest lists.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if path.suffix == ".json":
+        return manifest_claims(path)
+    return [zip_claim(path, read_manifest(path.parent / FILE_NAME))]
 
 
 def manifest_claims(path: Path) -> list[Claim]:
@@ -250,7 +261,7 @@ async def _rebuilt(
             output=Path(folder),
             locked=True,
         )
-        plan = await plan_commit(request, config, entry.commit, entry, progress)
+        plan = await plan_commit(request, config, entry.commit, entry)
         if plan.strays:
             raise LockError(
                 f"{entry.distribution} cannot be built as it was locked",

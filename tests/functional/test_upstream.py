@@ -36,7 +36,6 @@ from pipeline.build import commits as build_commits
 from pipeline.build import git as build_git
 from pipeline.build.upstream import HostUpstream, Source, check_ref, read_upstream, repository
 from pipeline.errors import ToolchainError, UpstreamError, UsageError
-from pipeline.progress import Silence
 
 SAMPLE = project.sample_upstream()
 SECRET = "s3cret"
@@ -88,7 +87,7 @@ def new(tmp_path: Path) -> Path:
 async def fetched(given: str | Path, ref: str, cache: Path) -> Source:
     with anyio.fail_after(9):
         origin = repository(str(given), sample=SAMPLE)
-        return await read_upstream(HostUpstream(origin=origin, ref=ref, cache=cache), Silence())
+        return await read_upstream(HostUpstream(origin=origin, ref=ref, cache=cache))
 
 
 def fetch(given: str | Path, ref: str, cache: Path) -> Source:
@@ -754,13 +753,12 @@ PROGRAM = """
 import sys, anyio
 from pathlib import Path
 from pipeline.build.upstream import HostUpstream, read_upstream, repository
-from pipeline.progress import Silence
 
 async def run():
     origin = repository(sys.argv[1], sample=Path())
     with anyio.fail_after(8):
         upstream = HostUpstream(origin=origin, ref="main", cache=Path(sys.argv[2]))
-        await read_upstream(upstream, Silence())
+        await read_upstream(upstream)
 
 anyio.run(run)
 """
@@ -992,7 +990,6 @@ class TestFolder:
             anyio.run(
                 read_upstream,
                 HostUpstream(origin=origin, ref="main", cache=tmp_path),
-                Silence(),
             )
 
 

@@ -23,7 +23,6 @@ from pipeline.build.bundle import INDEX, BundleUpstream, Index, Member, open_bun
 from pipeline.build.bundling import opened_bundle
 from pipeline.errors import LockError, OcelotError, OutputError, UpstreamError
 from pipeline.files import Tree
-from pipeline.progress import Silence
 
 TREE: Tree = {
     "config/distributions.yaml": b"minimal: {}\n",
@@ -162,13 +161,13 @@ def test_a_bundles_upstream_has_its_commit_and_no_other(tmp_path: Path) -> None:
     made = open_bundle(written(tmp_path / "a.tar.zst"), tmp_path)
     upstream = BundleUpstream(bundle=made)
     assert (upstream.given, upstream.ref) == ("owner/name", "main")
-    resolved = anyio.run(upstream.resolve, Silence())
+    resolved = anyio.run(upstream.resolve)
     assert (resolved.commit, resolved.kind) == (COMMIT, "commit")
-    source = anyio.run(upstream.read, COMMIT, Silence())
+    source = anyio.run(upstream.read, COMMIT)
     assert source.files["go.mod"] == b"module x\n"
     assert (source.commit, source.committed) == (COMMIT, COMMITTED)
     with pytest.raises(UpstreamError, match=f"the bundle has {COMMIT}, not {'f' * 40}"):
-        anyio.run(upstream.read, "f" * 40, Silence())
+        anyio.run(upstream.read, "f" * 40)
 
 
 def unharmed(content: bytes) -> bool:

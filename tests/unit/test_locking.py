@@ -59,14 +59,12 @@ class PaperUpstream:
     ref: str = "main"
     unreachable: bool = False
 
-    async def resolve(self, progress: Progress) -> Resolved:
-        del progress
+    async def resolve(self) -> Resolved:
         if self.unreachable:
             raise UpstreamError("owner/name cannot be reached", hint="check the network")
         return self.resolved
 
-    async def read(self, commit: str, progress: Progress) -> Source:
-        del progress
+    async def read(self, commit: str) -> Source:
         return replace(source(commit=commit), repository=self.given, ref=self.ref)
 
 

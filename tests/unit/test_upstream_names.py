@@ -12,7 +12,6 @@ import pytest
 from pipeline.build.git import Repository, ways_on
 from pipeline.build.upstream import HostUpstream, Source, check_ref, read_upstream, repository
 from pipeline.errors import UpstreamError, UsageError
-from pipeline.progress import Silence
 
 SAMPLE = Path("/the/sample")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -166,7 +165,7 @@ def test_the_way_on_from_a_folder_is_another_folder(tmp_path: Path) -> None:
 
 
 def fetched(origin: Repository, cache: Path, ref: str = "main") -> Source:
-    return anyio.run(read_upstream, HostUpstream(origin=origin, ref=ref, cache=cache), Silence())
+    return anyio.run(read_upstream, HostUpstream(origin=origin, ref=ref, cache=cache))
 
 
 def test_a_folders_collector_is_read_as_it_is(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Literal
 import anyio
 
 from pipeline import process
+from pipeline.build.engines.host import GO_VARIABLE
 
 EngineName = Literal["dagger", "host"]
 
@@ -34,6 +35,8 @@ class Choice:
 
 async def choose_engine(environment: Mapping[str, str]) -> Choice:
     """The engine that `auto` means here and now."""
+    if environment.get(GO_VARIABLE):
+        return Choice(engine="host", why="this is a container of the golang image")
     if environment.get(SESSION_PORT):
         return Choice(engine="dagger", why="a Dagger session is open")
     if not shutil.which("dagger"):

@@ -10,12 +10,12 @@ from pathlib import Path
 import dagger
 from dagger import dag
 
+from pipeline import progress
 from pipeline.build.commits import FOLDER, not_upstream
 from pipeline.build.git import Repository, ways_on
-from pipeline.build.upstream import FULL_SHA, Resolved, Source, told_lane
+from pipeline.build.upstream import FULL_SHA, LANE, Resolved, Source
 from pipeline.errors import UpstreamError
 from pipeline.files import read_tree
-from pipeline.progress import Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,22 +41,22 @@ class EngineGit:
         """The repository, as the user typed it."""
         return self.origin.given
 
-    async def resolve(self, progress: Progress) -> Resolved:
+    async def resolve(self) -> Resolved:
         """See `Upstream.resolve`."""
         if FULL_SHA.match(self.ref):
             return Resolved(commit=self.ref, kind="commit")
-        with told_lane(progress, f"resolve {self.given} {self.ref}") as told, self._told():
+        with progress.step(LANE, f"resolve {self.given} {self.ref}") as step, self._told():
             found = self._git().ref(self.ref)
             commit, name = await found.commit(), await found.ref()
-            told.append(commit[:12])
+            step.result = commit[:12]
         kind = "tag" if name.startswith("refs/tags/") else "branch"
         return Resolved(commit=commit, kind=kind)
 
-    async def read(self, commit: str, progress: Progress) -> Source:
+    async def read(self, commit: str) -> Source:
         """See `Upstream.read`."""
-        with told_lane(progress, f"fetch {commit[:12]}") as told, self._told():
+        with progress.step(LANE, f"fetch {commit[:12]}") as step, self._told():
             source = await self._source(commit)
-            told.append(f"{commit[:12]} fetched")
+            step.result = f"{commit[:12]} fetched"
         return source
 
     @contextmanager

