@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,14 +42,9 @@ def shell(
     return within(8, lambda: process.run_program(["sh", "-c", script], cwd=cwd, on_line=on_line))
 
 
-def python(script: str) -> Finished:
-    """What a Python script did."""
-    return within(8, lambda: process.run_program([sys.executable, "-c", script]))
-
-
-def read(script: str, env: Mapping[str, str] | None = None) -> tuple[int, bytes, str]:
+def read(script: str) -> tuple[int, bytes, str]:
     """What a shell script printed as data."""
-    return within(8, lambda: process.read_output(["sh", "-c", script], env=env))
+    return within(8, lambda: process.read_output(["sh", "-c", script]))
 
 
 def is_running(pid: int) -> bool:
@@ -91,57 +86,30 @@ def pids_after_cancellation(script: str) -> list[int]:
     return pids
 
 
-def test_lines_of_both_streams_come_in_order() -> None:
-    finished = shell("echo one; echo two >&2; echo three; echo four >&2")
-    assert finished.lines == ("one", "two", "three", "four")
+@pytest.mark.parametrize(
+    ("script", "lines"),
+    [
+        ("echo one; echo two >&2; echo three; echo four >&2", ("one", "two", "three", "four")),
+        (r"printf 'a\n\nb\n'", ("a", "", "b")),
+        ("printf 'a\nb'", ("a", "b")),
+        ("true", ()),
+        (r"printf '10%%\r20%%\r30%%\n'", ("10%", "20%", "30%")),  # as progress bars do
+        (r"printf 'a\r\nb\r\n'", ("a", "b")),
+        (r"printf 'a\r'; sleep 0.1; printf '\nb\n'", ("a", "b")),
+        (r"printf 'a\377b\n\303\050\n'", ("a\ufffdb", "\ufffd(")),
+        (r"printf '\303'; sleep 0.1; printf '\244\n'", ("ä",)),
+        (r"printf 'a\303'", ("a\ufffd",)),
+        ("cat; echo done", ("done",)),  # standard input is empty
+    ],
+)
+def test_output_comes_in_lines(script: str, lines: tuple[str, ...]) -> None:
+    assert shell(script).lines == lines
 
 
-def test_empty_lines_are_kept() -> None:
-    assert shell(r"printf 'a\n\nb\n'").lines == ("a", "", "b")
-
-
-def test_a_last_line_needs_no_newline() -> None:
-    assert shell("printf 'a\nb'").lines == ("a", "b")
-
-
-def test_no_output_is_no_line() -> None:
-    assert shell("true").lines == ()
-
-
-def test_a_carriage_return_ends_a_line_as_progress_bars_use_it() -> None:
-    assert shell(r"printf '10%%\r20%%\r30%%\n'").lines == ("10%", "20%", "30%")
-
-
-def test_carriage_return_and_newline_are_one_end_of_line() -> None:
-    assert shell(r"printf 'a\r\nb\r\n'").lines == ("a", "b")
-
-
-def test_carriage_return_and_newline_are_one_even_when_written_apart() -> None:
-    assert shell(r"printf 'a\r'; sleep 0.1; printf '\nb\n'").lines == ("a", "b")
-
-
-def test_undecodable_bytes_are_replaced() -> None:
-    assert shell(r"printf 'a\377b\n\303\050\n'").lines == ("a\ufffdb", "\ufffd(")
-
-
-def test_a_character_in_two_pieces_is_put_together() -> None:
-    assert shell(r"printf '\303'; sleep 0.1; printf '\244\n'").lines == ("ä",)
-
-
-def test_half_a_character_at_the_end_is_told() -> None:
-    assert shell(r"printf 'a\303'").lines == ("a\ufffd",)
-
-
-def test_the_exit_code_is_kept() -> None:
-    assert shell("exit 7").returncode == 7
-
-
-def test_the_exit_code_of_a_signal_is_its_negative_number() -> None:
-    assert shell("kill -KILL $$").returncode == -signal.SIGKILL
-
-
-def test_the_command_is_kept() -> None:
-    assert shell("true").argv == ("sh", "-c", "true")
+@pytest.mark.parametrize(("script", "code"), [("exit 7", 7), ("kill -KILL $$", -signal.SIGKILL)])
+def test_the_exit_code_is_kept_and_that_of_a_signal_is_negative(script: str, code: int) -> None:
+    finished = shell(script)
+    assert (finished.returncode, finished.argv) == (code, ("sh", "-c", script))
 
 
 def test_arguments_are_seen_by_no_shell() -> None:
@@ -156,10 +124,6 @@ def test_a_missing_program_is_told() -> None:
 
 def test_a_program_works_in_the_folder_given(tmp_path: Path) -> None:
     assert shell("pwd -P", cwd=tmp_path).lines == (str(tmp_path.resolve()),)
-
-
-def test_standard_input_is_empty() -> None:
-    assert shell("cat; echo done").lines == ("done",)
 
 
 def test_lines_are_told_as_they_come() -> None:
@@ -180,17 +144,15 @@ def test_an_error_in_the_listener_ends_the_program() -> None:
     assert gone(pids)
 
 
-def test_the_environment_is_exactly_the_one_given(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("env", [{"A": "1", "PATH": os.environ["PATH"]}, {}])
+def test_the_environment_is_exactly_the_one_given(
+    env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OURS", "not for others")
-    env = {"A": "1", "PATH": os.environ["PATH"]}
-    finished = within(8, lambda: process.run_program(["env"], env=env))
-    assert sorted(finished.lines) == sorted(f"{name}={value}" for name, value in env.items())
-
-
-def test_an_empty_environment_is_no_missing_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OURS", "not for others")
-    finished = within(8, lambda: process.run_program(["/usr/bin/env"], env={}))
-    assert finished.lines == ()
+    finished = within(8, lambda: process.run_program(["/usr/bin/env"], env=env))
+    _, data, _ = within(8, lambda: process.read_output(["/usr/bin/env"], env=env))
+    wanted = sorted(f"{name}={value}" for name, value in env.items())
+    assert sorted(finished.lines) == sorted(data.decode().splitlines()) == wanted
 
 
 def test_our_own_environment_is_handed_on_where_none_is_given(
@@ -200,27 +162,27 @@ def test_our_own_environment_is_handed_on_where_none_is_given(
     assert shell("echo $OURS").lines == ("for all",)
 
 
-def test_ten_megabytes_of_lines_come_whole() -> None:
-    finished = python(f"print('\\n'.join(['x' * 99] * {BIG // 100}))")
-    assert len(finished.lines) == BIG // 100
-    assert set(finished.lines) == {"x" * 99}
+@pytest.mark.parametrize("width", [100, BIG])
+def test_ten_megabytes_come_whole(width: int) -> None:
+    script = f"print('\\n'.join(['x' * {width - 1}] * {BIG // width}))"
+    command = [sys.executable, "-c", script]
+    lines = within(8, lambda: process.run_program(command)).lines
+    assert lines == ("x" * (width - 1),) * (BIG // width)
 
 
-def test_ten_megabytes_in_one_line_come_whole() -> None:
-    assert [len(line) for line in python(f"print('x' * {BIG})").lines] == [BIG]
-
-
-def test_cancellation_ends_grandchildren_that_ignore_a_polite_request() -> None:
-    pids = pids_after_cancellation('echo $$; (trap "" TERM; exec sleep 60) & echo $!; wait')
-    assert gone(pids)
-
-
-def test_cancellation_ends_a_whole_group_that_ignores_a_polite_request(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    "script",
+    [
+        'echo $$; (trap "" TERM; exec sleep 60) & echo $!; wait',
+        'trap "" TERM; echo $$; sleep 60 & echo $!; wait',
+    ],
+    ids=["a grandchild", "all of the group"],
+)
+def test_cancellation_ends_what_ignores_a_polite_request(
+    script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "GRACE_SECONDS", 0.2)
-    pids = pids_after_cancellation('trap "" TERM; echo $$; sleep 60 & echo $!; wait')
-    assert gone(pids)
+    assert gone(pids_after_cancellation(script))
 
 
 def test_cancellation_leaves_a_program_the_time_to_tidy_up(tmp_path: Path) -> None:
@@ -245,19 +207,13 @@ def test_a_signal_to_our_group_does_not_reach_a_program() -> None:
 
 
 def test_data_and_errors_are_kept_apart() -> None:
-    assert read(r"printf 'data\0\377'; echo wrong >&2; exit 3") == (3, b"data\0\xff", "wrong\n")
+    assert read(r"printf 'data\0\377'; printf 'a\377' >&2; exit 3") == (
+        3,
+        b"data\0\xff",
+        "a\ufffd",
+    )
 
 
 def test_ten_megabytes_on_both_streams_do_not_block() -> None:
     code, output, errors = read(f"head -c {BIG} /dev/zero >&2; head -c {BIG} /dev/zero")
     assert (code, len(output), len(errors)) == (0, BIG, BIG)
-
-
-def test_undecodable_errors_are_replaced() -> None:
-    assert read(r"printf 'a\377' >&2")[2] == "a\ufffd"
-
-
-def test_data_is_read_in_exactly_the_environment_given() -> None:
-    env = {"A": "1", "PATH": os.environ["PATH"]}
-    done = within(8, lambda: process.read_output(["env"], env=env))
-    assert sorted(done[1].decode().splitlines()) == sorted(f"{k}={v}" for k, v in env.items())
