@@ -25,7 +25,7 @@ from pipeline.errors import LockError
 from pipeline.files import check_writable, write_atomic
 from pipeline.progress import Progress
 from pipeline.supply.evidence import layer_contents, layer_evidence
-from pipeline.supply.provenance import Builder, local_builder
+from pipeline.supply.provenance import Builder, builder_of
 
 BINARY = "extensions/collector"
 
@@ -102,7 +102,9 @@ async def apply_plan(
     missing = [each for each in plan.layers if each.file not in done]
     if missing:
         done |= await _compiled(plan, missing, engine, layers, progress)
-    return _write(plan, done, output, progress, builder or local_builder(version("ocelot")))
+    return _write(
+        plan, done, output, progress, builder or builder_of({}, version=version("ocelot"))
+    )
 
 
 def _stored(plan: BuildPlan, layers: Path, progress: Progress) -> dict[str, _Done]:

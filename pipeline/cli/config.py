@@ -53,18 +53,13 @@ def check(
 
 @app.command("schema")
 def schema(config: options.ConfigFolder = None) -> None:
-    """Write the JSON Schemas by which editors check the files, manifests and provenances."""
+    """Write the JSON Schemas by which editors check the files, and manifests."""
     from pipeline import project
     from pipeline.build import manifest
     from pipeline.files import write_atomic
     from pipeline.schemas import schemas
-    from pipeline.supply import statement
 
     folder = project.config_folder(config)
-    records = {
-        "manifest.schema.json": manifest.schema(),
-        "provenance.schema.json": statement.schema(),
-    }
-    for name, content in {**schemas(), **records}.items():
+    for name, content in {**schemas(), "manifest.schema.json": manifest.schema()}.items():
         write_atomic(folder / name, (json.dumps(content, indent=2) + "\n").encode())
         typer.echo(os.path.relpath(folder / name))

@@ -10,7 +10,7 @@ from pipeline.build.lock import Inputs
 from pipeline.build.manifest import Layer
 from pipeline.supply.buildinfo import Module, read_build_info
 from pipeline.supply.elf import read_elf
-from pipeline.supply.inputs import ResolvedInput, image_input, module_input
+from pipeline.supply.inputs import Resource, image_input, module_input, resource
 from pipeline.supply.layerfile import open_layer
 from pipeline.supply.licences import licences
 from pipeline.supply.provenance import Builder, provenance
@@ -71,17 +71,17 @@ def layer_evidence(
     name = layer.file.removesuffix(".zip")
     return {
         f"{name}{SBOM}": contents.sbom,
-        f"{name}{PROVENANCE}": provenance(layer, locked=made_from, builder=builder),
+        f"{name}{PROVENANCE}": provenance(layer, resources=made_from, builder=builder),
     }
 
 
-def _resolved(modules: tuple[Module, ...], inputs: Inputs, image: str) -> Iterator[ResolvedInput]:
+def _resolved(modules: tuple[Module, ...], inputs: Inputs, image: str) -> Iterator[Resource]:
     for each in modules:
         if each.source.sum:
             yield module_input(each.source.path, each.source.version, each.source.sum)
     if inputs.overlay:
-        yield ResolvedInput(name="overlay", uri="", digest={_TREE_DIGEST: inputs.overlay})
+        yield resource("overlay", digest={_TREE_DIGEST: inputs.overlay})
     if inputs.config_file:
-        yield ResolvedInput(name="config-file", uri="", digest={"sha256": inputs.config_file})
+        yield resource("config-file", digest={"sha256": inputs.config_file})
     if image:
         yield image_input(image)

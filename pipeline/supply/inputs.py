@@ -7,17 +7,15 @@ https://github.com/package-url/purl-spec, repositories: SPDX's download location
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from pipeline.build.git import SCP_URL
 from pipeline.build.manifest import Upstream
 from pipeline.build.upstream import FULL_SHA, OWNER_NAME, SAMPLE, SCHEMES
-from pipeline.files import Tree
 
 # No authority gives these names out; they only have to stay the same.
 URN = "urn:x-ocelot"
@@ -30,36 +28,29 @@ _IMAGE = re.compile(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ResolvedInput:
-    """One thing that a layer was made from, an in-toto resource descriptor.
+# An in-toto resource descriptor: `name`, `uri` and `digest` by in-toto's algorithm names.
+Resource = dict[str, Any]
 
-    Attributes:
-        name: what it is to the build, such as `ocelot.lock` or a Go module's path.
+
+def resource(name: str, uri: str = "", digest: Mapping[str, str] | None = None) -> Resource:
+    """A resource descriptor of something that a layer was made from.
+
+    Args:
+        name: what it is to the build, such as a Go module's path.
         uri: what it is to the world; empty where its name and digest are all there is.
-        digest: values in lower-case hex by in-toto's name of the algorithm; empty if not known.
+        digest: values in lower-case hex by in-toto's name of the algorithm.
+
+    Raises:
+        ValueError: it has neither URI nor digest.
     """
-
-    name: str
-    uri: str
-    digest: Mapping[str, str]
-
-    def __post_init__(self) -> None:
-        if not self.uri and not self.digest:
-            raise ValueError("neither URI nor digest: nothing could be looked up by it")
+    if not uri and not digest:
+        raise ValueError("neither URI nor digest: nothing could be looked up by it")
+    made: Resource = {"name": name}
+    made |= {"uri": uri} if uri else {}
+    return {**made, "digest": dict(sorted(digest.items()))} if digest else made
 
 
-def file_input(name: str, content: bytes) -> ResolvedInput:
-    """A file of the configuration, such as `distributions.yaml` or `ocelot.lock`."""
-    return ResolvedInput(name=name, uri="", digest={"sha256": hashlib.sha256(content).hexdigest()})
-
-
-def tree_input(name: str, tree: Tree) -> ResolvedInput:
-    """A folder of the configuration, such as `overlay`."""
-    return ResolvedInput(name=name, uri="", digest={"dirHash": dir_hash(tree)})
-
-
-def module_input(module: str, version: str, h1: str) -> ResolvedInput:
+def module_input(module: str, version: str, h1: str) -> Resource:
     """A Go module by its checksum in go.sum.
 
     Args:
@@ -70,12 +61,10 @@ def module_input(module: str, version: str, h1: str) -> ResolvedInput:
     Raises:
         ValueError: that is no such sum.
     """
-    return ResolvedInput(
-        name=module, uri=module_uri(module, version), digest={"dirHash": _h1_digest(h1)}
-    )
+    return resource(module, module_uri(module, version), {"dirHash": _h1_digest(h1)})
 
 
-def image_input(image: str) -> ResolvedInput:
+def image_input(image: str) -> Resource:
     """A container image, by digest where its name has one.
 
     Raises:
@@ -94,15 +83,15 @@ def image_input(image: str) -> ResolvedInput:
     version = f"@sha256%3A{digest}" if digest else ""
     about = [f"repository_url={quote(repository, safe='/')}", *([f"tag={tag}"] if tag else [])]
     uri = f"pkg:oci/{quote(name)}{version}?{'&'.join(about)}"
-    return ResolvedInput(name=name, uri=uri, digest={"sha256": digest} if digest else {})
+    return resource(name, uri, {"sha256": digest} if digest else None)
 
 
-def go_input(version: str) -> ResolvedInput:
+def go_input(version: str) -> Resource:
     """The Go toolchain of a version such as 1.26.6."""
-    return ResolvedInput(name="go", uri=f"pkg:generic/go@{quote(version, safe='')}", digest={})
+    return resource("go", f"pkg:generic/go@{quote(version, safe='')}")
 
 
-def source_input(upstream: Upstream) -> ResolvedInput:
+def source_input(upstream: Upstream) -> Resource:
     """Upstream's sources. Only a remote repository's are surely a git commit."""
     uri = source_uri(upstream.repository)
     if uri.startswith("git+"):
@@ -110,7 +99,7 @@ def source_input(upstream: Upstream) -> ResolvedInput:
         uri = f"{uri}@{quote(upstream.ref, safe='/+')}"
     else:
         digest = SOURCE_DIGEST
-    return ResolvedInput(name="upstream", uri=uri, digest={digest: upstream.commit})
+    return resource("upstream", uri, {digest: upstream.commit})
 
 
 def source_uri(repository: str) -> str:
@@ -137,12 +126,6 @@ def source_uri(repository: str) -> str:
 def module_uri(module: str, version: str) -> str:
     """A Go module's package URL, in its own case: Go tells paths apart by it."""
     return f"pkg:golang/{quote(module, safe='/')}@{quote(version, safe='')}"
-
-
-def dir_hash(tree: Tree) -> str:
-    """Go's directory Hash1 of a tree, in hex: https://pkg.go.dev/golang.org/x/mod/sumdb/dirhash."""
-    lines = (f"{hashlib.sha256(tree[name]).hexdigest()}  {name}\n" for name in sorted(tree))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _h1_digest(h1: str) -> str:

@@ -11,12 +11,11 @@ from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from unit_examples import COMMIT, layer
+from unit_examples import COMMIT, SHIPPED, layer
 
 from pipeline.build.manifest import Layer, Upstream
-from pipeline.supply import statement
-from pipeline.supply.inputs import ResolvedInput, file_input, go_input, module_input
-from pipeline.supply.provenance import Builder, builder_of, predicate, provenance
+from pipeline.supply.inputs import Resource, go_input, module_input, resource
+from pipeline.supply.provenance import Builder, builder_of, provenance
 
 # The messages are made at run time and have no types.
 IN_TOTO = "in_toto_attestation.v1"
@@ -26,10 +25,11 @@ ResourceDescriptor: Any = import_module(f"{IN_TOTO}.resource_descriptor").Resour
 provenance_pb2: Any = import_module("in_toto_attestation.predicates.provenance.v1.provenance_pb2")
 
 LOCAL = builder_of({}, version="0.1.0")
+SCHEMA = json.loads((SHIPPED / "provenance.schema.json").read_bytes())
 SUM = "h1:Khu2En+0gcYPZ2kuIihfswbzxv/mIHXgzPZ018Oty48="
 LOCKED = (
     module_input("example.com/mine", "v0.155.0", SUM),
-    file_input("distributions.yaml", b"minimal:\n"),
+    resource("config-file", digest={"sha256": "0" * 64}),
 )
 GITHUB = {
     "GITHUB_ACTIONS": "true",
@@ -44,15 +44,15 @@ words = st.text(max_size=20)
 digests = st.dictionaries(
     st.text(min_size=1, max_size=9), st.text("0123456789abcdef", min_size=2), min_size=1
 )
-inputs = st.builds(ResolvedInput, name=words, uri=words, digest=digests)
+resources = st.builds(resource, name=words, uri=words, digest=digests)
 
 
-def made(of: Layer | None = None, *locked: ResolvedInput, by: Builder = LOCAL) -> dict[str, Any]:
-    return json.loads(provenance(of or layer(), locked=locked, builder=by))
+def made(of: Layer | None = None, *resources: Resource, by: Builder = LOCAL) -> dict[str, Any]:
+    return json.loads(provenance(of or layer(), resources=resources, builder=by))
 
 
 def faults(data: Any) -> list[str]:  # noqa: ANN401  as json gives it
-    validator = Draft202012Validator(statement.schema())
+    validator = Draft202012Validator(SCHEMA)
     return [error.message for error in validator.iter_errors(data)]  # pyright: ignore[reportUnknownMemberType]  the stubs know it in part
 
 
@@ -109,11 +109,11 @@ def test_a_statement_is_whole() -> None:
                     "digest": {"gitCommit": COMMIT},
                 },
                 {"name": "go", "uri": "pkg:generic/go@1.26.6"},
-                {"name": "distributions.yaml", "digest": dict(LOCKED[1].digest)},
+                LOCKED[1],
                 {
                     "name": "example.com/mine",
                     "uri": "pkg:golang/example.com/mine@v0.155.0",
-                    "digest": dict(LOCKED[0].digest),
+                    "digest": LOCKED[0]["digest"],
                 },
             ],
         },
@@ -125,7 +125,7 @@ def test_a_statement_is_whole() -> None:
 
 def test_in_toto_takes_a_statement() -> None:
     for builder in (LOCAL, builder_of(GITHUB, version="0.1.0")):
-        check_by_in_toto(provenance(layer(), locked=LOCKED, builder=builder))
+        check_by_in_toto(provenance(layer(), resources=LOCKED, builder=builder))
 
 
 def test_in_totos_check_would_tell_of_an_unknown_key() -> None:
@@ -138,6 +138,16 @@ def test_in_totos_check_would_tell_of_an_unknown_key() -> None:
 def test_in_totos_check_would_tell_of_a_missing_subject() -> None:
     with pytest.raises(ValueError, match="subject"):
         check_by_in_toto(json.dumps({**made(), "subject": []}).encode())
+
+
+def test_the_schema_is_itself_valid() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_an_unknown_key_does_not_fit_the_schema() -> None:
+    data = made()
+    data["predicate"]["buildDefinition"]["externalParameters"]["colour"] = "red"
+    assert faults(data)
 
 
 @pytest.mark.parametrize("environment", [{}, GITHUB])
@@ -158,14 +168,9 @@ def test_a_dependency_without_uri_and_digest_does_not_fit() -> None:
     assert faults(data)
 
 
-def test_the_predicate_alone_is_the_statements() -> None:
-    alone = predicate(layer(), locked=LOCKED, builder=LOCAL)
-    assert json.loads(alone) == made(None, *LOCKED)["predicate"]
-
-
 def test_the_same_inputs_in_any_order_give_the_same_bytes() -> None:
-    one = provenance(layer(), locked=LOCKED, builder=LOCAL)
-    two = provenance(layer(), locked=iter((*reversed(LOCKED), LOCKED[0])), builder=LOCAL)
+    one = provenance(layer(), resources=LOCKED, builder=LOCAL)
+    two = provenance(layer(), resources=iter((*reversed(LOCKED), LOCKED[0])), builder=LOCAL)
     assert one == two
     assert one.endswith(b"}\n")
 
@@ -180,16 +185,16 @@ def test_the_order_of_the_environment_does_not_count(pairs: list[tuple[str, str]
 
 
 @given(
-    st.lists(inputs, max_size=4),
+    st.lists(resources, max_size=4),
     st.builds(Upstream, repository=words, ref=words, commit=words),
     st.lists(words, max_size=3),
 )
 def test_odd_words_are_carried_safely(
-    locked: list[ResolvedInput], upstream: Upstream, tags: list[str]
+    inputs: list[Resource], upstream: Upstream, tags: list[str]
 ) -> None:
     of = layer().model_copy(update={"upstream": upstream, "build_tags": tuple(tags)})
-    raw = provenance(of, locked=locked, builder=LOCAL)
-    assert raw == provenance(of, locked=tuple(reversed(locked)), builder=LOCAL)
+    raw = provenance(of, resources=inputs, builder=LOCAL)
+    assert raw == provenance(of, resources=tuple(reversed(inputs)), builder=LOCAL)
     assert faults(json.loads(raw)) == []
     check_by_in_toto(raw)
 
@@ -200,9 +205,9 @@ def test_no_password_reaches_a_statement() -> None:
     go = of.go.model_copy(
         update={"environment": {"GOPROXY": proxies}, "command": ("go", f"-x={proxies}")}
     )
-    other = ResolvedInput(name="x", uri="git+https://alice:s3cret@h/p@v1", digest={"sha1": "00"})
+    other = resource("x", "git+https://alice:s3cret@h/p@v1", {"sha1": "00"})
     by = Builder(id="https://s3cret@ci.example/x", version="1", invocation="https://s3cret@ci/y")
-    raw = provenance(of.model_copy(update={"go": go}), locked=(other,), builder=by).decode()
+    raw = provenance(of.model_copy(update={"go": go}), resources=(other,), builder=by).decode()
     assert "s3cret" not in raw
     assert "alice" not in raw
     assert "git+https://h/p@v1" in raw
@@ -211,7 +216,7 @@ def test_no_password_reaches_a_statement() -> None:
 
 @pytest.mark.parametrize("repository", ["/home/alice/x", "~alice/x", "file:///home/alice/x"])
 def test_no_folder_of_the_builders_reaches_a_statement(repository: str) -> None:
-    assert b"alice" not in provenance(layer(repository=repository), locked=(), builder=LOCAL)
+    assert b"alice" not in provenance(layer(repository=repository), resources=(), builder=LOCAL)
 
 
 def test_in_github_actions_the_workflow_is_the_builder() -> None:
@@ -234,4 +239,4 @@ def test_half_an_environment_of_github_is_a_local_build(name: str) -> None:
 
 
 def test_go_has_no_digest_where_none_is_known() -> None:
-    assert go_input("1.26.6").digest == {}
+    assert "digest" not in go_input("1.26.6")

@@ -11,12 +11,10 @@ from unit_examples import MINE, OTLP, SHIPPED, layer, told, write_config
 
 from pipeline import config, schemas
 from pipeline.build import manifest
-from pipeline.supply import statement
 
 GENERATED: dict[str, dict[str, Any]] = {
     **schemas.schemas(),
     "manifest.schema.json": manifest.schema(),
-    "provenance.schema.json": statement.schema(),
 }
 
 
