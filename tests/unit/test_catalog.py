@@ -18,21 +18,13 @@ def default_file(*packages: str) -> bytes:
     ).encode()
 
 
-def test_the_tags_of_component_files_are_offered() -> None:
+def test_the_tags_of_component_files_are_offered_and_none_for_many() -> None:
     assert offered_tags(upstream_tree()) == {OTLP, BATCH}
 
 
-def test_tags_for_many_are_not_components() -> None:
-    assert not [tag for tag in offered_tags(upstream_tree()) if tag.endswith(".all")]
-
-
-def test_a_component_whose_name_begins_with_all_is_offered() -> None:
-    tag = "lambdacomponents.exporter.allsorts"
-    assert offered_tags(upstream_tree([tag])) == {tag}
-
-
-def test_a_name_with_all_and_an_underscore_is_offered() -> None:
-    tag = "lambdacomponents.exporter.all_sorts"
+@pytest.mark.parametrize("name", ["allsorts", "all_sorts"])
+def test_a_component_whose_name_begins_with_all_is_offered(name: str) -> None:
+    tag = f"lambdacomponents.exporter.{name}"
     assert offered_tags(upstream_tree([tag])) == {tag}
 
 
@@ -51,32 +43,24 @@ def test_a_file_in_another_place_offers_nothing(path: str) -> None:
     assert offered_tags({path: component_file(OTLP)}) == frozenset()
 
 
-def test_a_tag_outside_the_build_constraint_offers_nothing() -> None:
-    content = f"package exporter\n\n// see {OTLP}\n".encode()
-    assert offered_tags({"lambdacomponents/exporter/otlp.go": content}) == frozenset()
-
-
-def test_a_file_of_two_tags_offers_both() -> None:
-    content = f"//go:build {OTLP} || lambdacomponents.exporter.otlphttp\n".encode()
-    assert offered_tags({"lambdacomponents/exporter/both.go": content}) == {
-        OTLP,
-        "lambdacomponents.exporter.otlphttp",
-    }
-
-
-def test_a_file_that_is_not_utf8_still_offers_its_tag() -> None:
-    content = component_file(OTLP) + b"// \xff\n"
-    assert offered_tags({"lambdacomponents/exporter/otlp.go": content}) == {OTLP}
+@pytest.mark.parametrize(
+    ("content", "tags"),
+    [
+        (f"package exporter\n\n// see {OTLP}\n".encode(), set[str]()),
+        (f"//go:build {OTLP} || {OTLP}http\n".encode(), {OTLP, f"{OTLP}http"}),
+        (component_file(OTLP) + b"// \xff\n", {OTLP}),
+    ],
+    ids=["a comment", "two tags", "not UTF-8"],
+)
+def test_a_file_offers_the_tags_of_its_build_constraint(content: bytes, tags: set[str]) -> None:
+    assert offered_tags({"lambdacomponents/exporter/a.go": content}) == tags
 
 
 def test_the_default_set_is_what_its_file_imports() -> None:
     tree = upstream_tree()
+    assert default_tags(tree) == frozenset()
     tree[DEFAULT_FILE] = default_file("go.opentelemetry.io/collector/exporter/otlpexporter")
     assert default_tags(tree) == {OTLP}
-
-
-def test_without_a_default_file_nothing_is_in_the_default_set() -> None:
-    assert default_tags(upstream_tree()) == frozenset()
 
 
 def test_a_component_that_imports_no_package_of_its_own_is_not_taken_for_a_default() -> None:

@@ -49,31 +49,31 @@ def generations(tmp_path: Path) -> Path:
     return write_config(tmp_path, FOUR_GENERATIONS)
 
 
-def test_the_shipped_config_has_every_preset() -> None:
-    assert set(load_config(SHIPPED).distributions) >= PRESETS
-
-
-def test_the_shipped_presets_are_all_described() -> None:
+def test_the_shipped_config_has_every_preset_with_a_description() -> None:
     distributions = load_config(SHIPPED).distributions
+    assert set(distributions) >= PRESETS
     assert [name for name, each in distributions.items() if not each.description] == []
 
 
-def test_the_shipped_default_is_upstreams_own_set() -> None:
-    assert load_config(SHIPPED).tags("default") == ()
-
-
-def test_the_shipped_full_set_is_everything() -> None:
-    assert load_config(SHIPPED).tags("full") == ("lambdacomponents.all", CUSTOM_TAG)
-
-
-def test_the_shipped_minimal_set_is_four_components() -> None:
-    assert load_config(SHIPPED).tags("minimal") == (
-        "lambdacomponents.custom",
-        "lambdacomponents.exporter.otlphttp",
-        "lambdacomponents.processor.batch",
-        "lambdacomponents.processor.decouple",
-        "lambdacomponents.receiver.otlp",
-    )
+@pytest.mark.parametrize(
+    ("name", "tags"),
+    [
+        ("default", ()),  # upstream's own set
+        ("full", ("lambdacomponents.all", CUSTOM_TAG)),
+        (
+            "minimal",
+            (
+                CUSTOM_TAG,
+                "lambdacomponents.exporter.otlphttp",
+                BATCH,
+                "lambdacomponents.processor.decouple",
+                "lambdacomponents.receiver.otlp",
+            ),
+        ),
+    ],
+)
+def test_the_shipped_sets(name: str, tags: tuple[str, ...]) -> None:
+    assert load_config(SHIPPED).tags(name) == tags
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS - {"default", "full", "minimal"}))
@@ -95,13 +95,11 @@ def test_a_shipped_config_file_is_there(name: str) -> None:
     assert path.is_file()
 
 
-def test_lineage_is_the_bases_nearest_first(generations: Path) -> None:
+def test_tags_of_all_generations_are_sorted_and_unique(generations: Path) -> None:
     config = load_config(generations)
     assert config.lineage("youngest") == ("youngest", "third", "second", "eldest")
-
-
-def test_tags_of_all_generations_are_sorted_and_unique(generations: Path) -> None:
-    assert load_config(generations).tags("youngest") == (
+    assert config.tags("second") == config.tags("eldest")
+    assert config.tags("youngest") == (
         CUSTOM_TAG,
         OTLP,
         "lambdacomponents.extension.youngest",
@@ -110,23 +108,17 @@ def test_tags_of_all_generations_are_sorted_and_unique(generations: Path) -> Non
     )
 
 
-def test_a_distribution_without_tags_of_its_own_has_its_bases(generations: Path) -> None:
-    config = load_config(generations)
-    assert config.tags("second") == config.tags("eldest")
-
-
-def test_the_switch_for_a_selection_comes_of_itself(tmp_path: Path) -> None:
-    assert loaded(tmp_path).tags("minimal") == (CUSTOM_TAG, OTLP)
-
-
-def test_the_switch_may_be_named_too(tmp_path: Path) -> None:
-    config = loaded(tmp_path, f"named:\n  buildtags: [{OTLP}, {CUSTOM_TAG}, {OTLP}]\n")
-    assert config.tags("named") == (CUSTOM_TAG, OTLP)
+@pytest.mark.parametrize("tags", [OTLP, f"{OTLP}, {CUSTOM_TAG}, {OTLP}"])
+def test_the_switch_for_a_selection_comes_of_itself_and_may_be_named(
+    tmp_path: Path, tags: str
+) -> None:
+    assert loaded(tmp_path, f"a: {{buildtags: [{tags}]}}\n").tags("a") == (CUSTOM_TAG, OTLP)
 
 
 @pytest.mark.parametrize("entry", ["{}", "", "{buildtags: []}", "{description: nothing}"])
 def test_a_distribution_without_tags_is_upstreams_default(tmp_path: Path, entry: str) -> None:
-    assert loaded(tmp_path, f"default: {entry}\n").tags("default") == ()
+    config = loaded(tmp_path, f"default: {entry}\nchild: {{base: default}}\n")
+    assert (config.tags("default"), config.tags("child")) == ((), ())
 
 
 def test_a_base_may_stand_below_its_child(tmp_path: Path) -> None:
@@ -137,31 +129,18 @@ def test_a_base_may_stand_below_its_child(tmp_path: Path) -> None:
     assert config.tags("child") == (CUSTOM_TAG, OTLP, BATCH)
 
 
-def test_a_child_of_the_default_set_without_tags_is_the_default_set(tmp_path: Path) -> None:
-    assert loaded(tmp_path, "default: {}\nchild: {base: default}\n").tags("child") == ()
-
-
-def test_the_config_file_is_the_nearest_bases(generations: Path) -> None:
+def test_the_config_file_is_the_nearest_one(generations: Path) -> None:
     assert load_config(generations).config_file("youngest") == generations / "eldest.yaml"
-
-
-def test_a_config_file_of_ones_own_takes_the_place_of_the_bases(generations: Path) -> None:
-    (generations / "own.yaml").write_text("exporters: {}\n")
-    text = FOUR_GENERATIONS.replace("youngest:\n", "youngest:\n      config-file: own.yaml\n")
-    assert load_config(write_config(generations, text)).config_file("youngest") == (
-        generations / "own.yaml"
-    )
+    own = generations / "collector" / "own.yaml"
+    own.parent.mkdir()
+    own.write_text("exporters: {}\n")
+    line = "youngest:\n      config-file: collector/own.yaml\n"
+    config = load_config(write_config(generations, FOUR_GENERATIONS.replace("youngest:\n", line)))
+    assert config.config_file("youngest") == own
 
 
 def test_without_a_config_file_there_is_none(tmp_path: Path) -> None:
     assert loaded(tmp_path).config_file("minimal") is None
-
-
-def test_a_config_file_may_lie_in_a_folder(tmp_path: Path) -> None:
-    (tmp_path / "collector").mkdir()
-    (tmp_path / "collector" / "a.yml").write_text("exporters: {}\n")
-    config = loaded(tmp_path, "default: {config-file: collector/a.yml}\n")
-    assert config.config_file("default") == tmp_path / "collector" / "a.yml"
 
 
 def test_a_module_alone_is_a_component(tmp_path: Path) -> None:
@@ -184,20 +163,17 @@ def test_two_components_of_one_module_at_one_version_are_fine(tmp_path: Path) ->
     ]
 
 
-def test_a_known_distribution_is_given(tmp_path: Path) -> None:
-    assert loaded(tmp_path).distribution("minimal").buildtags == (OTLP,)
-
-
-def test_an_unknown_distribution_is_told_with_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="perhaps you meant minimal") as caught:
-        loaded(tmp_path).distribution("minmal")
+@pytest.mark.parametrize(("name", "guess"), [("minmal", "minimal"), ("zzz", "")])
+def test_an_unknown_distribution_is_told_with_the_nearest(
+    tmp_path: Path, name: str, guess: str
+) -> None:
+    config = loaded(tmp_path)
+    assert config.distribution("minimal").buildtags == (OTLP,)
+    with pytest.raises(UsageError, match=name) as caught:
+        config.distribution(name)
+    assert ("perhaps" in str(caught.value)) is bool(guess)
+    assert guess in str(caught.value)
     assert "minimal" in caught.value.hint
-
-
-def test_a_word_like_no_distribution_is_told_without_a_guess(tmp_path: Path) -> None:
-    with pytest.raises(UsageError) as caught:
-        loaded(tmp_path).distribution("zzz")
-    assert str(caught.value) == "there is no distribution 'zzz'"
 
 
 def test_a_tag_that_nobody_offers_is_told_with_its_line_and_the_nearest(tmp_path: Path) -> None:
@@ -216,43 +192,29 @@ def test_a_tag_that_nobody_offers_is_told_with_its_line_and_the_nearest(tmp_path
     assert "perhaps you meant lambdacomponents.exporter.otlphttp?" in problem.message
 
 
-def test_a_tag_of_components_yaml_is_offered(tmp_path: Path) -> None:
-    config = loaded(tmp_path, f"a: {{buildtags: [{MINE}]}}\n", f"{MINE}: example.com/mine\n")
-    assert tag_problems(config, [], "a") == ()
-
-
 @pytest.mark.parametrize(
-    "tag", ["lambdacomponents.all", "lambdacomponents.exporter.all", CUSTOM_TAG]
+    "tag", ["lambdacomponents.all", "lambdacomponents.exporter.all", CUSTOM_TAG, MINE]
 )
-def test_a_tag_for_many_needs_nobody_to_offer_it(tmp_path: Path, tag: str) -> None:
-    assert tag_problems(loaded(tmp_path, f"a: {{buildtags: [{tag}]}}\n"), [], "a") == ()
+def test_a_tag_for_many_or_of_components_yaml_needs_no_upstream_to_offer_it(
+    tmp_path: Path, tag: str
+) -> None:
+    config = loaded(tmp_path, f"a: {{buildtags: [{tag}]}}\n", f"{MINE}: example.com/mine\n")
+    assert tag_problems(config, [], "a") == ()
 
 
 def test_the_overlay_lies_in_the_config_folder(tmp_path: Path) -> None:
     assert loaded(tmp_path).overlay == tmp_path / "overlay"
 
 
-def test_the_config_folder_is_found_from_a_folder_below(
+def test_the_config_folder_is_the_one_given_or_found_above_or_ocelots_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_config(tmp_path / "config")
-    below = tmp_path / "a" / "b"
+    write_config(tmp_path / "there" / "config")
+    below = tmp_path / "there" / "a" / "b"
     below.mkdir(parents=True)
     monkeypatch.chdir(below)
-    assert config_folder(None) == tmp_path / "config"
-
-
-def test_the_config_folder_given_comes_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_config(tmp_path / "config")
-    monkeypatch.chdir(tmp_path)
+    assert config_folder(None) == tmp_path / "there" / "config"
     assert config_folder(tmp_path / "other") == tmp_path / "other"
-
-
-def test_far_from_any_config_ocelots_own_is_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
     monkeypatch.chdir(tmp_path)
     assert config_folder(None) == SHIPPED
 

@@ -16,33 +16,28 @@ from pipeline.model import (
     kind_of,
     name_of,
 )
-from pipeline.naming import zip_name
 
 
 def component(**entry: str) -> Component:
     return Component.model_validate(entry)
 
 
-def test_a_component_without_a_version_has_none() -> None:
-    assert component(module="example.com/m").version is None
-
-
-def test_a_version_stands_behind_the_module() -> None:
-    mine = component(module="example.com/m@v1.2.3")
-    assert (mine.module_path, mine.version) == ("example.com/m", "v1.2.3")
-
-
-def test_a_package_is_the_module_itself_unless_named() -> None:
-    assert component(module="example.com/m@v1.2.3").package == "example.com/m"
-
-
-def test_a_package_inside_the_module_is_taken() -> None:
-    mine = component(module="example.com/m@v1.2.3", **{"import": "example.com/m/x"})
-    assert mine.package == "example.com/m/x"
-
-
-def test_the_package_may_be_the_module_by_name() -> None:
-    assert component(module="example.com/m", **{"import": "example.com/m"}).package
+@pytest.mark.parametrize(
+    ("entry", "version", "package", "factory"),
+    [
+        ({}, None, "example.com/m", "NewFactory"),
+        ({"module": "example.com/m@v1.2.3"}, "v1.2.3", "example.com/m", "NewFactory"),
+        ({"import": "example.com/m/x"}, None, "example.com/m/x", "NewFactory"),
+        ({"import": "example.com/m"}, None, "example.com/m", "NewFactory"),
+        ({"factory": "NewOther"}, None, "example.com/m", "NewOther"),
+    ],
+)
+def test_what_a_component_does_not_name_follows_from_its_module(
+    entry: dict[str, str], version: str | None, package: str, factory: str
+) -> None:
+    mine = component(**{"module": "example.com/m", **entry})
+    assert mine.module_path == "example.com/m"
+    assert (mine.version, mine.package, mine.factory) == (version, package, factory)
 
 
 @pytest.mark.parametrize("package", ["example.com/mine", "example.com", "example.org/m", "m.com/x"])
@@ -51,88 +46,42 @@ def test_a_package_outside_the_module_is_refused(package: str) -> None:
         component(module="example.com/m", **{"import": package})
 
 
-def test_the_factory_is_newfactory_unless_named() -> None:
-    assert component(module="example.com/m").factory == "NewFactory"
-    assert component(module="example.com/m", factory="NewOther").factory == "NewOther"
+GO_VERSIONS = """
+    v0.158.0 v1.2.3 v1.2.3-rc.1 v2.0.0+incompatible v10.20.30
+    v0.0.0-20260527015227-08cc5374adb3 v1.2.3-0.20260527015227-08cc5374adb3
+"""
+NO_VERSIONS = """
+    1.2.3 v1.2 v1 v1.2.3.4 v01.2.3 latest upgrade main 0123456789ab >=v1.2.3 v1.2.x V1.2.3 v1.2.3-
+    v1.2.3+ v1.2.3@v1.2.3
+"""
+MODULES = """
+    github.com/open-telemetry/opentelemetry-collector-contrib/exporter/awss3exporter
+    a-b.example.com/m go.opentelemetry.io/collector gopkg.in/yaml.v3 example.com/m/v2
+    example.com/~user/under_score
+"""
+NO_MODULES = """
+    mine fmt ./mine ../mine /abs/mine https://example.com/m example.com//m example.com/m/ -x.com/m
+    example.com/../m example.com/.hidden Example.com/m example.com:8080/m user@example.com/m
+"""
 
 
-@pytest.mark.parametrize(
-    "version",
-    [
-        "v0.158.0",
-        "v1.2.3",
-        "v1.2.3-rc.1",
-        "v2.0.0+incompatible",
-        "v0.0.0-20260527015227-08cc5374adb3",
-        "v1.2.3-0.20260527015227-08cc5374adb3",
-        "v10.20.30",
-    ],
-)
+@pytest.mark.parametrize("version", GO_VERSIONS.split())
 def test_a_version_of_gos_is_accepted(version: str) -> None:
     assert component(module=f"example.com/m@{version}").version == version
 
 
-@pytest.mark.parametrize(
-    "version",
-    [
-        "1.2.3",
-        "v1.2",
-        "v1",
-        "v1.2.3.4",
-        "v01.2.3",
-        "latest",
-        "upgrade",
-        "main",
-        "0123456789ab",
-        ">=v1.2.3",
-        "v1.2.x",
-        "V1.2.3",
-        "v1.2.3-",
-        "v1.2.3+",
-        "",
-        "v1.2.3@v1.2.3",
-        "v1.2.3 v1.2.4",
-    ],
-)
+@pytest.mark.parametrize("version", [*NO_VERSIONS.split(), "", "v1.2.3 v1.2.4"])
 def test_anything_else_is_no_version(version: str) -> None:
     with pytest.raises(ValidationError):
         component(module=f"example.com/m@{version}")
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "github.com/open-telemetry/opentelemetry-collector-contrib/exporter/awss3exporter",
-        "go.opentelemetry.io/collector",
-        "gopkg.in/yaml.v3",
-        "example.com/m/v2",
-        "example.com/~user/under_score",
-        "a-b.example.com/m",
-    ],
-)
+@pytest.mark.parametrize("module", MODULES.split())
 def test_a_module_path_of_gos_is_accepted(module: str) -> None:
     assert component(module=module).module_path == module
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "mine",
-        "fmt",
-        "./mine",
-        "../mine",
-        "/abs/mine",
-        "https://example.com/m",
-        "example.com//m",
-        "example.com/m/",
-        "example.com/../m",
-        "example.com/.hidden",
-        "Example.com/m",
-        "example.com:8080/m",
-        "user@example.com/m",
-        "-x.com/m",
-    ],
-)
+@pytest.mark.parametrize("module", NO_MODULES.split())
 def test_anything_else_is_no_module_path(module: str) -> None:
     with pytest.raises(ValidationError):
         component(module=module)
@@ -153,8 +102,9 @@ def test_a_distribution_cannot_be_changed() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_tags_kind_is_its_second_word(kind: str) -> None:
-    assert kind_of(f"lambdacomponents.{kind}.otlp") == kind
+def test_a_tag_has_kind_and_name(kind: str) -> None:
+    tag = f"lambdacomponents.{kind}.otlp"
+    assert (kind_of(tag), name_of(tag)) == (kind, "otlp")
 
 
 @pytest.mark.parametrize(
@@ -162,10 +112,6 @@ def test_a_tags_kind_is_its_second_word(kind: str) -> None:
 )
 def test_a_tag_without_a_kind_has_none(tag: str) -> None:
     assert kind_of(tag) == ""
-
-
-def test_a_tags_name_is_its_last_word() -> None:
-    assert name_of(OTLP) == "otlp"
 
 
 @pytest.mark.parametrize(
@@ -189,9 +135,3 @@ def test_lambda_calls_amd64_otherwise() -> None:
 
 def test_a_requirement_reads_as_go_takes_it() -> None:
     assert str(Requirement(module="example.com/m", version="v1.2.3")) == "example.com/m@v1.2.3"
-
-
-def test_a_zips_name_is_the_one_that_other_tools_know() -> None:
-    assert (
-        zip_name(Architecture.ARM64, "minimal-s3export") == "collector-arm64-minimal-s3export.zip"
-    )

@@ -28,6 +28,7 @@ VERSIONS = st.from_regex(r"[0-9]{1,3}_[0-9]{1,3}_[0-9]{1,3}(_rc_[0-9])?", fullma
 
 @given(ARCHITECTURES, DISTRIBUTIONS)
 def test_a_zips_name_tells_what_it_is(architecture: Architecture, distribution: str) -> None:
+    assert zip_name(architecture, distribution) == f"collector-{architecture}-{distribution}.zip"
     assert zip_parts(zip_name(architecture, distribution)) == (architecture, distribution)
 
 

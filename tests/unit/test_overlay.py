@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from unit_examples import BATCH, MINE, OTLP, component_file, upstream_tree
+from unit_examples import BATCH, MINE, component_file, upstream_tree
 
 from pipeline.build.overlay import overlaid, wrapper, wrapper_path
 from pipeline.model import Component
@@ -44,43 +44,30 @@ def test_a_wrappers_file_is_never_read_as_a_platforms_or_a_tests(name: str) -> N
     assert path == f"lambdacomponents/exporter/ocelot_{name}_component.go"
 
 
-def test_a_chosen_component_gets_a_wrapper() -> None:
-    tree = overlaid(upstream_tree(), {}, {MINE: COMPONENT})
-    assert tree[MINE_GO] == wrapper(MINE, COMPONENT).encode()
-
-
-def test_everything_else_stays_upstreams() -> None:
+def test_a_chosen_component_gets_a_wrapper_and_all_else_stays_upstreams() -> None:
     upstream = upstream_tree()
     tree = overlaid(upstream, {}, {MINE: COMPONENT})
-    assert {name: tree[name] for name in upstream} == upstream
-
-
-def test_upstreams_own_tree_is_not_changed() -> None:
-    upstream = upstream_tree()
+    assert tree == {**upstream_tree(), MINE_GO: wrapper(MINE, COMPONENT).encode()}
     overlaid(upstream, {"main.go": b"mine\n"}, {MINE: COMPONENT})
     assert upstream == upstream_tree()
 
 
-def test_a_hand_written_file_takes_the_place_of_the_generated_one() -> None:
-    by_hand = {"lambdacomponents/connector/anyhow.go": component_file(MINE)}
-    tree = overlaid(upstream_tree(), by_hand, {MINE: COMPONENT})
-    assert MINE_GO not in tree
-    assert tree["lambdacomponents/connector/anyhow.go"] == component_file(MINE)
-
-
-def test_a_hand_written_file_wins_over_the_generated_one_of_the_same_path() -> None:
-    tree = overlaid(upstream_tree(), {MINE_GO: b"package connector\n"}, {MINE: COMPONENT})
-    assert tree[MINE_GO] == b"package connector\n"
-
-
-def test_a_hand_written_file_of_another_tag_takes_no_place() -> None:
-    by_hand = {"lambdacomponents/processor/mine.go": component_file(BATCH)}
-    assert MINE_GO in overlaid(upstream_tree(), by_hand, {MINE: COMPONENT})
-
-
-def test_a_hand_written_file_replaces_upstreams_of_the_same_path() -> None:
-    tree = overlaid(upstream_tree(), {"main.go": b"package main // mine\n"}, {})
-    assert tree["main.go"] == b"package main // mine\n"
+@pytest.mark.parametrize(
+    ("path", "content", "generated"),
+    [
+        ("lambdacomponents/connector/anyhow.go", component_file(MINE), False),
+        (MINE_GO, b"package connector\n", True),
+        ("lambdacomponents/processor/mine.go", component_file(BATCH), True),
+        ("main.go", b"package main // mine\n", True),
+    ],
+    ids=["of the same tag", "of the same path", "of another tag", "one of upstream's"],
+)
+def test_a_hand_written_file_takes_the_place_of_the_generated_one_and_upstreams(
+    path: str, content: bytes, *, generated: bool
+) -> None:
+    tree = overlaid(upstream_tree(), {path: content}, {MINE: COMPONENT})
+    assert tree[path] == content
+    assert (MINE_GO in tree) is generated
 
 
 @pytest.mark.parametrize("name", ["README.md", "lambdacomponents/exporter/NOTES.md"])
@@ -89,10 +76,5 @@ def test_markdown_is_left_out_of_the_overlay(name: str) -> None:
 
 
 def test_upstreams_own_markdown_stays() -> None:
-    assert overlaid({"README.md": b"theirs"}, {"README.md": b"ours"}, {}) == {
-        "README.md": b"theirs"
-    }
-
-
-def test_without_components_and_overlay_the_tree_is_upstreams() -> None:
-    assert overlaid(upstream_tree([OTLP]), {}, {}) == upstream_tree([OTLP])
+    theirs = {"README.md": b"theirs"}
+    assert overlaid(theirs, {"README.md": b"ours"}, {}) == theirs
