@@ -164,7 +164,7 @@ async def dagger_finding() -> Finding:
     found = await program_finding(
         "Dagger CLI",
         ["dagger", "version"],
-        "building in containers (--engine dagger)",
+        "building in containers (`dagger call build`)",
         f"install dagger v{wanted}: https://docs.dagger.io/install",
     )
     if found.state == "missing" or wanted in found.found:

@@ -45,10 +45,15 @@ class UpstreamOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistributionOptions(UpstreamOptions):
-    """Which distribution of which upstream."""
+class _Distribution:
+    """Which distribution; a base of its own, since the options of the last base are shown first."""
 
     distribution: Annotated[str, Opt("A name from distributions.yaml.", "-d")] = "default"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistributionOptions(UpstreamOptions, _Distribution):
+    """Which distribution of which upstream."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,43 +81,68 @@ class BuildOptions(CompileOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AwsOptions:
+class LockOptions(UpstreamOptions):
+    """What to lock."""
+
+    distribution: Annotated[
+        list[str] | None,
+        Opt("A name from distributions.yaml, once or more often; default: all.", "-d"),
+    ] = None
+    upgrade: Annotated[bool, Opt("Follow the ref to its newest commit, modules anew.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleOptions:
+    """Who asks AWS."""
+
+    role_arn: Annotated[str, Opt("A role to take on by an OIDC token.")] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwsOptions(RoleOptions):
     """Which account of AWS."""
 
     account: Annotated[str, Opt("The account id that it must be.")] = ""
-    role_arn: Annotated[str, Opt("A role to take on by an OIDC token.")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableOptions:
     """Which registry."""
 
-    table: Annotated[
-        str,
-        Opt("The registry's DynamoDB table; `none` for none.", variable="DYNAMODB_TABLE_NAME"),
-    ] = TABLE
+    table: Annotated[str, Opt("The registry's DynamoDB table.", variable="DYNAMODB_TABLE_NAME")] = (
+        TABLE
+    )
     table_region: Annotated[
         str, Opt("Where the table is; default: AWS_REGION, the profile's region, or us-east-1.")
     ] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerNameOptions(AwsOptions, TableOptions):
-    """Which layers, in which registry."""
+class OptionalTableOptions(TableOptions):
+    """Which registry, if any."""
 
-    layer_name: Annotated[str, Opt("What the layers' names begin with.", "-l")] = "ocel"
-    regions: Annotated[str, Opt("A set of regions.yaml, `all`, or a list: a,b,c.")] = "default"
+    table: Annotated[
+        str, Opt("The registry's table; `none` for none.", variable="DYNAMODB_TABLE_NAME")
+    ] = TABLE
 
 
 @dataclass(frozen=True, kw_only=True)
-class SyncOptions(LayerNameOptions):
+class LayerNameOptions:
+    """Which layers, where."""
+
+    regions: Annotated[str, Opt("A set of regions.yaml, `all`, or a list: a,b,c.")] = "default"
+    layer_name: Annotated[str, Opt("What the layers' names begin with.", "-l")] = "ocel"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncOptions(AwsOptions, TableOptions, LayerNameOptions):
     """Which layers and rows to compare."""
 
     dry_run: Annotated[bool, Opt("Only show what would be done.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReleaseGroupOptions(LayerNameOptions):
+class ReleaseGroupOptions(AwsOptions, OptionalTableOptions, LayerNameOptions):
     """What layers are published as."""
 
     release_group: Annotated[str, Opt("What the layers' names end with.")] = "beta"
@@ -134,11 +164,12 @@ class PublishOptions(ReleaseGroupOptions, SyncOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReleaseOptions(BuildOptions, ReleaseGroupOptions):
+class ReleaseOptions(ReleaseGroupOptions, BuildOptions):
     """What to build and to publish: for one architecture, in the configured region."""
 
     architecture: Annotated[Architectures, Opt("What to build for.", "-a")] = Architectures.AMD64
     regions: Annotated[str, Opt("Sets, `all`, or a,b,c; default: the configured region.")] = ""
+    skip_publish: Annotated[bool, Opt("Only build.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli import options
+from pipeline.cli.options import CommonOptions, run, shared, shown_progress
+from pipeline.options import BenchOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,62 +17,53 @@ if TYPE_CHECKING:
     from pipeline.bench.run import Request, Result
     from pipeline.build.manifest import Manifest, Start
 
-Zips = Annotated[
-    list[Path] | None,
-    typer.Argument(metavar="ZIP|FOLDER...", help="Layers to be tried; default: dist/."),
-]
-Against = Annotated[
-    Path | None,
-    typer.Option(
-        "--against",
-        metavar="ZIP|MANIFEST",
-        help="Another layer, measured in turns with these, or an earlier manifest.json.",
-    ),
-]
-Starts = Annotated[int, typer.Option("--starts", min=1, help="Cold starts of each layer.")]
-Invocations = Annotated[
-    int, typer.Option("--invocations", min=1, help="Invocations in each cold start.")
-]
-CollectorConfig = Annotated[
-    Path | None,
-    typer.Option(
-        "--collector-config", metavar="FILE", help="A collector's config that must be accepted."
-    ),
-]
-Reference = Annotated[
-    Path | None,
-    typer.Option(
-        "--reference",
-        metavar="FILE",
-        help="The compiled reference extension; default: it is compiled here, where Go is.",
-    ),
-]
-Env = Annotated[
-    list[str] | None,
-    typer.Option("--env", metavar="NAME[=VALUE]", help="A variable of the function's environment."),
-]
 
-
+@shared
 def bench(
-    zips: Zips = None,
-    against: Against = None,
-    starts: Starts = 5,
-    invocations: Invocations = 10,
-    collector_config: CollectorConfig = None,
-    env: Env = None,
-    reference: Reference = None,
-    as_json: options.AsJson = False,
-    verbose: options.Verbose = False,
-    config: options.ConfigFolder = None,
+    *,
+    zips: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="ZIP|FOLDER...", help="Layers to be tried; default: dist/."),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="ZIP|MANIFEST",
+            help="Another layer, measured in turns with these, or an earlier manifest.json.",
+        ),
+    ] = None,
+    options: BenchOptions,
+    collector_config: Annotated[
+        Path | None,
+        typer.Option(
+            "--collector-config",
+            metavar="FILE",
+            help="A collector's config that must be accepted.",
+        ),
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--env", metavar="NAME[=VALUE]", help="A variable of the function's environment."
+        ),
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            "--reference",
+            metavar="FILE",
+            help="The compiled reference extension; default: it is compiled here, where Go is.",
+        ),
+    ] = None,
+    common: CommonOptions,
 ) -> None:
     """Run layers as Lambda would, see that they lose nothing, and measure them.
 
     No function, no AWS account, no container: the layer's extensions run beside a stand-in for
     Lambda on this machine. It ends with 15 where a layer fails.
     """
-    from pipeline import project
     from pipeline.bench.parts import check_parts
-    from pipeline.config import load_config
 
     check_parts()
 
@@ -85,17 +77,17 @@ def bench(
     request = Request(
         zips=layer_paths(zips or [Path("dist")]),
         against=None if earlier else against,
-        config=load_config(project.config_folder(config)),
-        starts=starts,
-        invocations=invocations,
+        config=common.load(),
+        starts=options.starts,
+        invocations=options.invocations,
         collector_config=collector_config,
         environment=_variables(env or []),
         reference=reference,
         engine=HostEngine(caches=go_caches()),
     )
-    results = carry_out(request, verbose=verbose)
+    results = carry_out(request, verbose=common.verbose)
     noted = earlier_starts(results, earlier) if earlier else None
-    _report(results, measured=bool(request.against), noted=noted, as_json=as_json)
+    _report(results, measured=bool(request.against), noted=noted, as_json=common.as_json)
     check_verdicts(results)
 
 
@@ -105,8 +97,8 @@ def carry_out(request: Request, *, verbose: bool) -> tuple[Result, ...]:
 
     from pipeline.bench.run import bench as run_bench
 
-    with options.shown_progress(verbose=verbose):
-        return options.run(
+    with shown_progress(verbose=verbose):
+        return run(
             partial(run_bench, request),
             left="every process was ended",
             kept="nothing is kept",

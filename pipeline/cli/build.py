@@ -3,99 +3,52 @@
 from __future__ import annotations
 
 import os
-from enum import StrEnum
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline import defaults
-from pipeline.cli import gate, options
-from pipeline.cli.inputs import Asked, BundleFile, check_bundle_options, opened_inputs
+from pipeline.cli import gate
+from pipeline.cli.inputs import check_bundle_options, opened_inputs
+from pipeline.cli.options import BundleOptions, CommonOptions, OutputOptions, run, shared
+from pipeline.options import BuildOptions
 
 if TYPE_CHECKING:
     from pipeline.build.apply import Build
     from pipeline.build.run import Request
-    from pipeline.build.upstream import Upstream
     from pipeline.cli.inputs import Inputs
 
 
-class ArchitectureChoice(StrEnum):
-    """What to build for."""
-
-    ALL = "all"
-    AMD64 = "amd64"
-    ARM64 = "arm64"
-
-
-Architectures = Annotated[
-    ArchitectureChoice, typer.Option("--architecture", "-a", help="What to build for.")
-]
-Output = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder for the zips and manifest.json.")
-]
-Locked = Annotated[
-    bool, typer.Option("--locked", help="Refuse to build anything but what ocelot.lock says.")
-]
-Rebuild = Annotated[bool, typer.Option("--rebuild", help="Compile even if nothing changed.")]
-NoTune = Annotated[
-    bool, typer.Option("--no-tune", help="Leave upstream's files as they are: no tunings.")
-]
-KeepTemp = Annotated[
-    bool, typer.Option("--keep-temp", help="Keep the sources as they were compiled.")
-]
-
-
+@shared
 def build(
     context: typer.Context,
-    distribution: options.DistributionName = "default",
-    architecture: Architectures = ArchitectureChoice.ALL,
-    upstream_repo: options.UpstreamRepo = defaults.UPSTREAM_REPO,
-    upstream_ref: options.UpstreamRef = defaults.UPSTREAM_REF,
-    output: Output = Path("dist"),
-    engine: options.AskedEngine = options.EngineChoice.AUTO,
-    go_image: options.GoImage = "",
-    locked: Locked = False,
-    no_tune: NoTune = False,
-    bundle: BundleFile = None,
-    rebuild: Rebuild = False,
-    keep_temp: KeepTemp = False,
-    bench: gate.Bench = False,
-    as_json: options.AsJson = False,
-    verbose: options.Verbose = False,
-    config: options.ConfigFolder = None,
+    *,
+    options: BuildOptions,
+    output: OutputOptions,
+    bundled: BundleOptions,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Compile even if nothing changed.")
+    ] = False,
+    bench: Annotated[
+        bool, typer.Option("--bench/--no-bench", help="Run each layer; see `ocelot bench`.")
+    ] = False,
+    common: CommonOptions,
 ) -> None:
     """Build a distribution's layers and their manifest.
 
     The zips are the same, byte for byte, wherever they are built.
     """
-    from pipeline.build import run
+    from pipeline.build.run import build as run_build
 
-    check_bundle_options(context, bundle)
-    asked = Asked(
-        config=config,
-        upstream_repo=upstream_repo,
-        upstream_ref=upstream_ref,
-        bundle=bundle,
-        engine=engine,
-        go_image=go_image,
-        keep_temp=keep_temp,
-    )
-    with opened_inputs(asked, verbose=verbose) as given:
-        name, upstream = given.distribution(context, distribution), given.upstream()
-        strict = locked or bundle is not None
-        request = build_request(
-            name, architecture, upstream, output, rebuild=rebuild, locked=strict, tune=not no_tune
+    check_bundle_options(context, bundled.bundle)
+    with opened_inputs(common, bundled.bundle) as given:
+        request = build_request(context, options, output, given, rebuild=rebuild)
+        engine = given.engine(keep_temp=output.keep_temp)
+        work = partial(
+            run_build, request, given.config, engine, cache=given.cache, progress=given.progress
         )
-
-        async def work() -> Build:
-            chosen = await given.engine()
-            return await run.build(
-                request, given.config, chosen, cache=given.cache, progress=given.progress
-            )
-
-        done = _benched(options.run(work), given, wanted=bench)
-    report(done, as_json=as_json)
+        done = _benched(run(work), given, wanted=bench)
+    report(done, as_json=common.as_json)
 
 
 def _benched(done: Build, given: Inputs, *, wanted: bool) -> Build:
@@ -119,14 +72,12 @@ def _benched(done: Build, given: Inputs, *, wanted: bool) -> Build:
 
 
 def build_request(
-    distribution: str,
-    architecture: ArchitectureChoice,
-    upstream: Upstream,
-    output: Path,
+    context: typer.Context,
+    options: BuildOptions,
+    output: OutputOptions,
+    given: Inputs,
     *,
     rebuild: bool = False,
-    locked: bool,
-    tune: bool,
 ) -> Request:
     """What the options of a build ask for."""
     from importlib.metadata import version
@@ -137,14 +88,16 @@ def build_request(
     from pipeline.supply.provenance import builder_of
 
     return Request(
-        distribution=distribution,
-        architectures=tuple(each for each in Architecture if architecture in ("all", str(each))),
-        upstream=upstream,
-        output=output,
+        distribution=given.distribution(context, options.distribution),
+        architectures=tuple(
+            each for each in Architecture if options.architecture in ("all", str(each))
+        ),
+        upstream=given.upstream(options.upstream_repo, options.upstream_ref),
+        output=output.output,
         epoch=source_date_epoch(os.environ.get("SOURCE_DATE_EPOCH")),
         rebuild=rebuild,
-        locked=locked,
-        tune=tune,
+        locked=options.locked or given.bundle is not None,
+        tune=not options.no_tune,
         builder=builder_of(os.environ, version=version("ocelot")),
     )
 

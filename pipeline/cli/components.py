@@ -6,30 +6,31 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline import defaults
-from pipeline.cli import options
+from pipeline.cli.options import (
+    ConfigOptions,
+    JsonOptions,
+    run,
+    shared,
+    shown_progress,
+    upstream_from,
+)
+from pipeline.options import UpstreamOptions
 
 if TYPE_CHECKING:
     from pipeline.files import Tree
 
 
-def components(
-    upstream_repo: options.UpstreamRepo = defaults.UPSTREAM_REPO,
-    upstream_ref: options.UpstreamRef = defaults.UPSTREAM_REF,
-    as_json: options.AsJson = False,
-    config: options.ConfigFolder = None,
-) -> None:
+@shared
+def components(upstream: UpstreamOptions, shown: JsonOptions, config: ConfigOptions) -> None:
     """List the components on offer, and who holds them."""
     from rich.console import Console
 
-    from pipeline import project
     from pipeline.build.catalog import component_rows
-    from pipeline.config import load_config
     from pipeline.report.components import component_tables, rows_json
 
-    loaded = load_config(project.config_folder(config))
-    rows = component_rows(loaded, upstream_tree(upstream_repo, upstream_ref))
-    if as_json:
+    loaded = config.load()
+    rows = component_rows(loaded, upstream_tree(upstream.upstream_repo, upstream.upstream_ref))
+    if shown.as_json:
         typer.echo(rows_json(rows), nl=False)
         return
     console = Console(highlight=False)
@@ -42,6 +43,6 @@ def upstream_tree(upstream_repo: str, upstream_ref: str) -> Tree:
     from pipeline import project
     from pipeline.build.upstream import read_upstream
 
-    upstream = options.upstream_from(upstream_repo, upstream_ref, project.cache_folder())
-    with options.shown_progress():
-        return options.run(lambda: read_upstream(upstream)).files
+    upstream = upstream_from(upstream_repo, upstream_ref, project.cache_folder())
+    with shown_progress():
+        return run(lambda: read_upstream(upstream)).files

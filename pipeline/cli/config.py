@@ -8,40 +8,44 @@ from typing import Annotated
 
 import typer
 
-from pipeline import defaults
-from pipeline.cli import options
+from pipeline.cli.options import ConfigOptions, JsonOptions, shared
+from pipeline.options import UPSTREAM_REF
 
 app = typer.Typer(help="The configuration.", no_args_is_help=True)
 
 
 @app.command("check")
+@shared
 def check(
+    *,
     upstream_repo: Annotated[
         str | None,
         typer.Option(
             "--upstream-repo", "-r", help="Check the build tags against this upstream too."
         ),
     ] = None,
-    upstream_ref: options.UpstreamRef = defaults.UPSTREAM_REF,
-    as_json: options.AsJson = False,
-    config: options.ConfigFolder = None,
+    upstream_ref: Annotated[
+        str,
+        typer.Option("--upstream-ref", "-b", help="Branch, tag, or full or short commit SHA."),
+    ] = UPSTREAM_REF,
+    shown: JsonOptions,
+    config: ConfigOptions,
 ) -> None:
     """Check every file of the config folder and tell all problems at once."""
-    from pipeline import project
     from pipeline.build.catalog import offered_tags
     from pipeline.cli.components import upstream_tree
-    from pipeline.config import load_config, tag_problems
+    from pipeline.config import tag_problems
     from pipeline.errors import ConfigError
     from pipeline.files import read_tree
 
-    loaded = load_config(project.config_folder(config))
+    loaded = config.load()
     if upstream_repo:
         offered = offered_tags(upstream_tree(upstream_repo, upstream_ref))
         offered |= offered_tags(read_tree(loaded.overlay))
         if problems := tag_problems(loaded, offered, *loaded.distributions):
             raise ConfigError(problems)
     counts = {"distributions": len(loaded.distributions), "components": len(loaded.components)}
-    if as_json:
+    if shown.as_json:
         typer.echo(json.dumps({"ok": True, **counts}))
         return
     checked = (
@@ -52,14 +56,15 @@ def check(
 
 
 @app.command("schema")
-def schema(config: options.ConfigFolder = None) -> None:
+@shared
+def schema(config: ConfigOptions) -> None:
     """Write the JSON Schemas by which editors check the files, and manifests."""
     from pipeline import project
     from pipeline.build import manifest
     from pipeline.files import write_atomic
     from pipeline.schemas import schemas
 
-    folder = project.config_folder(config)
+    folder = project.config_folder(config.config)
     for name, content in {**schemas(), "manifest.schema.json": manifest.schema()}.items():
         write_atomic(folder / name, (json.dumps(content, indent=2) + "\n").encode())
         typer.echo(os.path.relpath(folder / name))

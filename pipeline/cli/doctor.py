@@ -8,10 +8,11 @@ from dataclasses import asdict
 
 import typer
 
-from pipeline.cli import options
+from pipeline.cli.options import JsonOptions, run, shared
 
 
-def doctor(as_json: options.AsJson = False) -> None:
+@shared
+def doctor(shown: JsonOptions) -> None:
     """Tell what this machine has and lacks for a build.
 
     What is missing is told with what it is for and how to get it; the exit code is 1 where a
@@ -23,9 +24,9 @@ def doctor(as_json: options.AsJson = False) -> None:
     from pipeline.doctor import can_run, examine
     from pipeline.report.doctor import finding_lines
 
-    findings = options.run(lambda: examine(os.environ, project.cache_folder()))
+    findings = run(lambda: examine(os.environ, project.cache_folder()))
     runs = can_run(findings)
-    if as_json:
+    if shown.as_json:
         typer.echo(json.dumps({"ok": runs, "findings": [asdict(each) for each in findings]}))
     else:
         console = Console(highlight=False)

@@ -8,27 +8,33 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import aws_options, options
-
-Published = Annotated[
-    Path, typer.Argument(metavar="PUBLISH_JSON", help="What `ocelot publish -o` wrote.")
-]
-Layers = Annotated[
-    Path, typer.Option("--layers", help="Folder of zips with their manifest, as published.")
-]
-Output = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder for the zips and manifest.json.")
-]
+from pipeline.cli.options import (
+    JsonOptions,
+    TokenOptions,
+    VerboseOptions,
+    run,
+    shared,
+    shown_progress,
+)
+from pipeline.options import RoleOptions
 
 
+@shared
 def fetch(
-    published: Published,
-    layers: Layers = Path("dist"),
-    role_arn: aws_options.RoleArn = "",
-    oidc_token: aws_options.OidcToken = "actions",
-    output: Output = Path("served"),
-    as_json: options.AsJson = False,
-    verbose: options.Verbose = False,
+    *,
+    published: Annotated[
+        Path, typer.Argument(metavar="PUBLISH_JSON", help="What `ocelot publish -o` wrote.")
+    ],
+    role: RoleOptions,
+    token: TokenOptions,
+    layers: Annotated[
+        Path, typer.Option("--layers", help="Folder of zips with their manifest, as published.")
+    ] = Path("dist"),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the zips and manifest.json.")
+    ] = Path("served"),
+    shown: JsonOptions,
+    work: VerboseOptions,
 ) -> None:
     """Fetch what AWS serves of layers that were published, from every region.
 
@@ -40,14 +46,14 @@ def fetch(
 
     versions = fetching.published_versions(published)
     manifest = fetching.built_manifest(versions, layers)
-    aws = aws_options.opened_aws(role_arn, oidc_token, (versions[0].arn.region,))
-    with options.shown_progress(verbose=verbose) as progress:
-        options.run(
+    aws = token.aws(role.role_arn, (versions[0].arn.region,))
+    with shown_progress(verbose=work.verbose) as progress:
+        run(
             partial(fetching.fetch, versions, manifest, aws, output, progress),
             left="no file was left half-written",
             kept="nothing is kept",
         )
-    if as_json:
+    if shown.as_json:
         rows = [{"arn": str(v.arn), "file": v.file, "sha256": v.sha256} for v in versions]
         typer.echo(json.dumps(rows, indent=2))
     else:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from pipeline.cli import options
+from pipeline.cli.options import run, shown_progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,17 +15,13 @@ if TYPE_CHECKING:
     from pipeline.config import Config
     from pipeline.publish.run import Publishing
 
-Bench = Annotated[
-    bool, typer.Option("--bench/--no-bench", help="Run each layer before; see `ocelot bench`.")
-]
-
 
 def passed(layers: Mapping[Path, Layer], config: Config, *, wanted: bool) -> Mapping[str, Noted]:
     """See `check_layers`, which is run here."""
     from pipeline.bench.gate import check_layers
 
     work = partial(check_layers, layers, config, wanted=wanted)
-    return options.run(work, left="every process was ended", kept="nothing was published")
+    return run(work, left="every process was ended", kept="nothing was published")
 
 
 def check_publishing(
@@ -42,7 +36,7 @@ def check_publishing(
 
     packages = publishing.request.packages
     layers = {each.path: each.record for each in packages}
-    with options.shown_progress(verbose=verbose):
+    with shown_progress(verbose=verbose):
         notes = passed(layers, config, wanted=wanted)
     noted = tuple(
         replace(each, record=each.record.with_note(notes[each.record.sha256])) for each in packages

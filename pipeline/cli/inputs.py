@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline.cli import options
+from pipeline.cli.options import CommonOptions, shown_progress, upstream_from
 
 if TYPE_CHECKING:
     from pipeline.build.bundle import Bundle
-    from pipeline.build.engines import Engine
     from pipeline.build.engines.host import HostEngine
     from pipeline.build.upstream import Upstream
     from pipeline.config import Config
     from pipeline.progress import Progress
 
-BundleFile = Annotated[
-    Path | None,
-    typer.Option("--bundle", help="Build from a bundle alone, without a network."),
-]
 # What a bundle brings, and its distribution.
 _OF_A_BUNDLE = ("config", "upstream_repo", "upstream_ref")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What the options say of a build's inputs."""
-
-    config: Path | None
-    upstream_repo: str
-    upstream_ref: str
-    bundle: Path | None = None
-    engine: options.EngineChoice = options.EngineChoice.AUTO
-    go_image: str = ""
-    keep_temp: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +31,13 @@ class Inputs:
         bundle: where configuration and upstream come from, if they do.
     """
 
-    asked: Asked
     config: Config
     cache: Path
     progress: Progress
     bundle: Bundle | None = None
 
-    def upstream(self, repository: str = "", ref: str = "") -> Upstream:
-        """The bundle's upstream, else the one named here, else the one of the options.
+    def upstream(self, repository: str, ref: str) -> Upstream:
+        """The bundle's upstream, else the one named here.
 
         Raises:
             UsageError: it cannot be one.
@@ -66,10 +46,7 @@ class Inputs:
             from pipeline.build.bundle import BundleUpstream
 
             return BundleUpstream(bundle=self.bundle)
-        asked = self.asked
-        return options.upstream_from(
-            repository or asked.upstream_repo, ref or asked.upstream_ref, self.cache
-        )
+        return upstream_from(repository, ref, self.cache)
 
     def distribution(self, context: typer.Context, name: str) -> str:
         """The distribution to build: the one named, else the bundle's.
@@ -81,82 +58,51 @@ class Inputs:
 
         if self.bundle:
             own = self.bundle.index.distribution
-            if is_given(context, "distribution") and name != own:
+            if _is_given(context, "distribution") and name != own:
                 raise UsageError(f"the bundle is for {own}, not for {name}", hint=f"-d {own}")
             return own
         self.config.distribution(name)
         return name
 
-    async def engine(self) -> Engine:
-        """The engine asked for; `auto` tells which it took, and why."""
-        from pipeline.build.engines.choice import choose_engine
-
-        name = str(self.asked.engine)
-        if name == options.EngineChoice.AUTO:
-            choice = await choose_engine(os.environ)
-            name = choice.engine
-            self.progress.note(f"engine: {name}, since {choice.why}")
-        if name == options.EngineChoice.HOST:
-            return self._host()
-
-        from pipeline.build.engines import dagger as containers
-
-        return containers.DaggerClient(
-            image=containers.go_image(self.config, self.asked.go_image),
-            settings=containers.container_settings(os.environ),
-            modules=self.bundle.modules if self.bundle else None,
-        )
-
-    def _host(self) -> HostEngine:
+    def engine(self, *, keep_temp: bool = False) -> HostEngine:
+        """This machine's Go, with the bundle's modules where there is a bundle."""
         from pipeline.build.bundling import bundled_toolchain
         from pipeline.build.engines.host import HostEngine
         from pipeline.build.modules import offline_settings
 
-        caches, keep = self.cache / "go", self.asked.keep_temp
+        caches = self.cache / "go"
         if self.bundle is None:
-            return HostEngine(caches=caches, keep_temp=keep)
+            return HostEngine(caches=caches, keep_temp=keep_temp)
         settings = offline_settings(self.bundle.modules.absolute().as_uri())
         toolchain = bundled_toolchain(self.bundle)
-        return HostEngine(caches=caches, keep_temp=keep, settings=settings, toolchain=toolchain)
+        return HostEngine(
+            caches=caches, keep_temp=keep_temp, settings=settings, toolchain=toolchain
+        )
 
 
 @contextmanager
-def opened_inputs(asked: Asked, *, verbose: bool) -> Generator[Inputs]:
-    """What a build is made of, by its options; how it goes is shown on standard error meanwhile.
+def opened_inputs(common: CommonOptions, bundle: Path | None = None) -> Generator[Inputs]:
+    """What a build is made of; how the work goes is shown on standard error meanwhile.
 
     Raises:
         OcelotError: the configuration has problems; the bundle is damaged.
     """
-    with (
-        options.shown_progress(verbose=verbose) as progress,
-        _inputs(asked, progress) as given,
-    ):
-        yield given
-
-
-@contextmanager
-def _inputs(asked: Asked, progress: Progress) -> Generator[Inputs]:
     from pipeline import project
     from pipeline.config import load_config
 
     cache = project.cache_folder()
-    if asked.bundle is None:
-        config = load_config(project.config_folder(asked.config))
-        yield Inputs(asked=asked, config=config, cache=cache, progress=progress)
-        return
+    with shown_progress(verbose=common.verbose) as progress:
+        if bundle is None:
+            yield Inputs(config=common.load(), cache=cache, progress=progress)
+            return
 
-    from pipeline.build.bundling import opened_bundle
+        from pipeline.build.bundling import opened_bundle
 
-    progress.begin("bundle", f"check {asked.bundle.name}")
-    with opened_bundle(asked.bundle, cache) as opened:
-        progress.end("bundle", f"sha256 {opened.sha256}")
-        yield Inputs(
-            asked=asked,
-            config=load_config(opened.config),
-            cache=cache,
-            progress=progress,
-            bundle=opened,
-        )
+        progress.begin("bundle", f"check {bundle.name}")
+        with opened_bundle(bundle, cache) as opened:
+            progress.end("bundle", f"sha256 {opened.sha256}")
+            config = load_config(opened.config)
+            yield Inputs(config=config, cache=cache, progress=progress, bundle=opened)
 
 
 def check_bundle_options(context: typer.Context, bundle: Path | None) -> None:
@@ -167,13 +113,13 @@ def check_bundle_options(context: typer.Context, bundle: Path | None) -> None:
     """
     from pipeline.errors import UsageError
 
-    given = [name for name in _OF_A_BUNDLE if bundle and is_given(context, name)]
+    given = [name for name in _OF_A_BUNDLE if bundle and _is_given(context, name)]
     if given:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise UsageError(f"a bundle brings its own: {names}", hint=f"leave out {names}")
 
 
-def is_given(context: typer.Context, name: str) -> bool:
+def _is_given(context: typer.Context, name: str) -> bool:
     """Whether an option stands on the command line."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli import options
+from pipeline.cli.options import JsonOptions, run, shared, shown_progress
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -20,39 +20,38 @@ if TYPE_CHECKING:
 
 STANDARD_OUTPUT = "-"
 
-Zips = Annotated[list[Path], typer.Argument(metavar="ZIP...", help="Layers, as built.")]
-Modules = Annotated[bool, typer.Option("--modules", help="Every Go module with its version.")]
-Sizes = Annotated[bool, typer.Option("--sizes", help="Which module takes which bytes.")]
-Top = Annotated[int, typer.Option("--top", min=0, help="Rows of --sizes, the largest; 0 for all.")]
-Sbom = Annotated[
-    str,
-    typer.Option(
-        "--sbom",
-        metavar="FILE",
-        help="Write a layer's bill of materials (CycloneDX 1.6); - for standard output.",
-    ),
-]
 
-Vulns = Annotated[bool, typer.Option("--vulns", help="What is known against them, by govulncheck.")]
-VulnDb = Annotated[
-    str,
-    typer.Option(
-        "--vuln-db",
-        metavar="URL|FOLDER",
-        help="Another vulnerability database, with --vulns; default: Go's own.",
-    ),
-]
-
-
+@shared
 def inspect(
-    zips: Zips,
-    modules: Modules = False,
-    sizes: Sizes = False,
-    top: Top = 20,
-    sbom: Sbom = "",
-    vulns: Vulns = False,
-    vuln_db: VulnDb = "",
-    as_json: options.AsJson = False,
+    *,
+    zips: Annotated[list[Path], typer.Argument(metavar="ZIP...", help="Layers, as built.")],
+    modules: Annotated[
+        bool, typer.Option("--modules", help="Every Go module with its version.")
+    ] = False,
+    sizes: Annotated[bool, typer.Option("--sizes", help="Which module takes which bytes.")] = False,
+    top: Annotated[
+        int, typer.Option("--top", min=0, help="Rows of --sizes, the largest; 0 for all.")
+    ] = 20,
+    sbom: Annotated[
+        str,
+        typer.Option(
+            "--sbom",
+            metavar="FILE",
+            help="Write a layer's bill of materials (CycloneDX 1.6); - for standard output.",
+        ),
+    ] = "",
+    vulns: Annotated[
+        bool, typer.Option("--vulns", help="What is known against them, by govulncheck.")
+    ] = False,
+    vuln_db: Annotated[
+        str,
+        typer.Option(
+            "--vuln-db",
+            metavar="URL|FOLDER",
+            help="Another vulnerability database, with --vulns; default: Go's own.",
+        ),
+    ] = "",
+    shown: JsonOptions,
 ) -> None:
     """Tell what is inside layers: versions, files, components, modules, sizes.
 
@@ -61,6 +60,7 @@ def inspect(
     """
     from concurrent.futures import ThreadPoolExecutor
 
+    as_json = shown.as_json
     alone = bool(sbom) and not (as_json or modules or sizes or vulns)
     _check(zips, sbom, tables=not alone and not as_json)
     layers: list[dict[str, Any]] = []
@@ -144,8 +144,8 @@ def _scanned(layer: LayerFile, database: str) -> Scan:
     from pipeline.cache import cache_folder
     from pipeline.supply.vulnerabilities import DATABASE, scan
 
-    with options.shown_progress() as progress:
-        return options.run(
+    with shown_progress() as progress:
+        return run(
             lambda: scan(
                 layer.collector,
                 cache=cache_folder(),

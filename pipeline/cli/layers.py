@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline import defaults
-from pipeline.cli import aws_options, options, sync
-from pipeline.cli.build import ArchitectureChoice
+from pipeline.cli import sync
+from pipeline.cli.options import JsonOptions, exclusive, shared
+from pipeline.options import Architectures, TableOptions
+from pipeline.spread import Opt
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,42 +22,50 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The published layers, by the registry.", no_args_is_help=True)
 app.command("sync")(sync.sync)
 
-AsCsv = Annotated[bool, typer.Option("--csv", help="Data as CSV on standard output.")]
-OneDistribution = Annotated[
-    str, typer.Option("--distribution", "-d", help="Of one distribution; it need not be ours.")
-]
-Region = Annotated[str, typer.Option("--region", help="In one region.")]
-OneArchitecture = Annotated[
-    ArchitectureChoice, typer.Option("--architecture", "-a", help="For one architecture.")
-]
-Version = Annotated[
-    str, typer.Option("--version", help="Of one version of the collector, such as 0.158.0.")
-]
-Public = Annotated[
-    bool | None, typer.Option("--public/--private", help="For all AWS accounts, or not.")
-]
+
+@dataclass(frozen=True, kw_only=True)
+class RowOptions(JsonOptions):
+    """How rows are shown."""
+
+    as_csv: Annotated[bool, Opt("Data as CSV on standard output.", flags="--csv")] = False
+
+    def check(self) -> None:
+        """Refuse two forms at once.
+
+        Raises:
+            UsageError: both were given.
+        """
+        exclusive(("--json", self.as_json), ("--csv", self.as_csv))
 
 
 @app.command("list")
+@shared
 def list_layers(
-    distribution: OneDistribution = "",
-    region: Region = "",
-    architecture: OneArchitecture = ArchitectureChoice.ALL,
-    version: Version = "",
-    public: Public = None,
-    table: aws_options.TableName = defaults.TABLE,
-    table_region: aws_options.TableRegion = "",
-    as_json: options.AsJson = False,
-    as_csv: AsCsv = False,
+    *,
+    distribution: Annotated[
+        str, typer.Option("--distribution", "-d", help="Of one distribution; it need not be ours.")
+    ] = "",
+    region: Annotated[str, typer.Option("--region", help="In one region.")] = "",
+    architecture: Annotated[
+        Architectures, typer.Option("--architecture", "-a", help="For one architecture.")
+    ] = Architectures.ALL,
+    version: Annotated[
+        str, typer.Option("--version", help="Of one version of the collector, such as 0.158.0.")
+    ] = "",
+    public: Annotated[
+        bool | None, typer.Option("--public/--private", help="For all AWS accounts, or not.")
+    ] = None,
+    table: TableOptions,
+    shown: RowOptions,
 ) -> None:
     """List the layer versions that are published, the newest first."""
-    options.exclusive(("--json", as_json), ("--csv", as_csv))
+    shown.check()
     from pipeline.model import Architecture
     from pipeline.publish.history import Wanted, selected
     from pipeline.publish.row import COLUMNS
     from pipeline.report import layers as report
 
-    one = architecture is not ArchitectureChoice.ALL
+    one = architecture is not Architectures.ALL
     wanted = Wanted(
         distribution=distribution,
         region=region,
@@ -63,33 +73,32 @@ def list_layers(
         version=version,
         public=public,
     )
-    registry = _registry(table, table_region)
+    registry = _registry(table)
     found = registry.of_distribution(distribution) if distribution else registry.all()
     _tell_foreign(found.foreign)
     rows = selected(found.rows, wanted)
-    if as_json or as_csv:
-        _tell([row.data() for row in rows], COLUMNS, as_csv=as_csv)
+    if shown.as_json or shown.as_csv:
+        _tell([row.data() for row in rows], COLUMNS, as_csv=shown.as_csv)
     else:
         _print(lambda: report.layers_table(rows))
 
 
 @app.command("show")
+@shared
 def show(
     arn: Annotated[str, typer.Argument(metavar="ARN", help="A layer version's ARN.")],
-    table: aws_options.TableName = defaults.TABLE,
-    table_region: aws_options.TableRegion = "",
-    as_json: options.AsJson = False,
-    as_csv: AsCsv = False,
+    table: TableOptions,
+    shown: RowOptions,
 ) -> None:
     """Show everything that the registry knows of one layer version."""
-    options.exclusive(("--json", as_json), ("--csv", as_csv))
+    shown.check()
     from pipeline.errors import UsageError
     from pipeline.naming import layer_arn
     from pipeline.publish.row import COLUMNS, Row
     from pipeline.report import layers as report
 
     asked = layer_arn(arn)
-    registry = _registry(table, table_region)
+    registry = _registry(table)
     row = registry.row(asked)
     if not isinstance(row, Row):
         raise UsageError(
@@ -99,48 +108,47 @@ def show(
             else f"the table {registry.table} in {registry.region} has no row of {arn}",
             hint="see what there is: ocelot layers list",
         )
-    if as_json:
+    if shown.as_json:
         typer.echo(report.as_json(row.data()), nl=False)
-    elif as_csv:
+    elif shown.as_csv:
         _tell([row.data()], COLUMNS, as_csv=True)
     else:
         _print(lambda: report.attributes_table(row))
 
 
 @app.command("history")
+@shared
 def history(
     distribution: Annotated[
         str, typer.Option("--distribution", "-d", help="Of which distribution.")
     ],
-    table: aws_options.TableName = defaults.TABLE,
-    table_region: aws_options.TableRegion = "",
-    as_json: options.AsJson = False,
-    as_csv: AsCsv = False,
+    table: TableOptions,
+    shown: RowOptions,
 ) -> None:
     """Show a distribution's releases, the newest first: where each is, and what it changed.
 
     Layer versions of one layer's name and content are one release, whatever number each region
     gave them.
     """
-    options.exclusive(("--json", as_json), ("--csv", as_csv))
+    shown.check()
     from pipeline.publish.history import releases
     from pipeline.report import layers as report
 
-    found = _registry(table, table_region).of_distribution(distribution)
+    found = _registry(table).of_distribution(distribution)
     _tell_foreign(found.foreign)
     done = releases(found.rows)
-    if as_json or as_csv:
+    if shown.as_json or shown.as_csv:
         records = [report.release_data(each) for each in done]
-        _tell(records, report.RELEASE_COLUMNS, as_csv=as_csv)
+        _tell(records, report.RELEASE_COLUMNS, as_csv=shown.as_csv)
     else:
         _print(lambda: report.history_table(done))
 
 
-def _registry(table: str, region: str) -> Registry:
+def _registry(table: TableOptions) -> Registry:
     from pipeline.publish.aws.registry import registry
     from pipeline.publish.aws.session import default_aws
 
-    return registry(default_aws(), table, region)
+    return registry(default_aws(), table.table, table.table_region)
 
 
 def _tell_foreign(foreign: Iterable[ForeignRow]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline import defaults
-from pipeline.cli import options
-from pipeline.cli.inputs import Asked, opened_inputs
+from pipeline.cli.inputs import opened_inputs
+from pipeline.cli.options import CommonOptions, exclusive, run, shared
+from pipeline.options import LockOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,34 +19,16 @@ if TYPE_CHECKING:
     from pipeline.build.upstream import Upstream
     from pipeline.config import Config
 
-Distributions = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--distribution",
-        "-d",
-        help="A name from distributions.yaml, once or more often; default: all.",
-        autocompletion=options.complete_distribution,
-    ),
-]
-Upgrade = Annotated[
-    bool, typer.Option("--upgrade", help="Follow the ref to its newest commit, modules anew.")
-]
-Check = Annotated[
-    bool, typer.Option("--check", help="Write nothing; exit 9 if the lock is not up to date.")
-]
 
-
+@shared
 def lock(
-    distribution: Distributions = None,
-    upstream_repo: options.UpstreamRepo = defaults.UPSTREAM_REPO,
-    upstream_ref: options.UpstreamRef = defaults.UPSTREAM_REF,
-    upgrade: Upgrade = False,
-    check: Check = False,
-    engine: options.AskedEngine = options.EngineChoice.AUTO,
-    go_image: options.GoImage = "",
-    as_json: options.AsJson = False,
-    verbose: options.Verbose = False,
-    config: options.ConfigFolder = None,
+    *,
+    options: LockOptions,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Write nothing; exit 9 if the lock is not up to date."),
+    ] = False,
+    common: CommonOptions,
 ) -> None:
     """Write down what distributions are made from, in config/ocelot.lock.
 
@@ -54,28 +37,26 @@ def lock(
     from pipeline.build import locking
     from pipeline.files import check_writable
 
-    options.exclusive(("--upgrade", upgrade), ("--check", check))
-    asked = Asked(
-        config=config,
-        upstream_repo=upstream_repo,
-        upstream_ref=upstream_ref,
-        engine=engine,
-        go_image=go_image,
-    )
-    with opened_inputs(asked, verbose=verbose) as given:
+    exclusive(("--upgrade", options.upgrade), ("--check", check))
+    with opened_inputs(common) as given:
         if not check:
             check_writable(given.config.folder)
-        names = distribution or list(given.config.distributions)
-        requests = _requests(names, given.upstream(), given.cache)
+        names = options.distribution or list(given.config.distributions)
+        upstream = given.upstream(options.upstream_repo, options.upstream_ref)
+        requests = _requests(names, upstream, given.cache)
 
-        async def work() -> tuple[Locking, ...]:
-            engine = None if check else await given.engine()
-            return await locking.lock_distributions(
-                requests, given.config, engine, given.progress, upgrade=upgrade
-            )
-
-        done = options.run(work)
-    _finish(done, given.config, prune=not distribution, check=check, as_json=as_json)
+        engine = None if check else given.engine()
+        work = partial(
+            locking.lock_distributions,
+            requests,
+            given.config,
+            engine,
+            given.progress,
+            upgrade=options.upgrade,
+        )
+        done = run(work)
+    prune = not options.distribution
+    _finish(done, given.config, prune=prune, check=check, as_json=common.as_json)
 
 
 def _requests(names: list[str], upstream: Upstream, cache: Path) -> list[Request]:

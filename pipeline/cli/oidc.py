@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline import defaults
-from pipeline.cli import aws_options, options
+from pipeline.cli.options import JsonOptions, run, shared
+from pipeline.options import OptionalTableOptions
 
 if TYPE_CHECKING:
     from pipeline.publish.aws.session import Aws
@@ -42,16 +43,17 @@ Ref = Annotated[
 
 
 @app.command("check")
+@shared
 def check(
+    *,
     role_arn: RoleArn = "",
     repository: AskedRepository = "",
     owner_id: OwnerId = "",
     repository_id: RepositoryId = "",
     environment: Environment = "",
     ref: Ref = "",
-    table: aws_options.Table = defaults.TABLE,
-    table_region: aws_options.TableRegion = "",
-    as_json: options.AsJson = False,
+    table: OptionalTableOptions,
+    shown: JsonOptions,
 ) -> None:
     """Tell whether a role lets in this repository's jobs, and nobody else, and see its table.
 
@@ -71,9 +73,9 @@ def check(
     findings = (
         *trust_findings(policy, job, found.account),
         *_provider_findings(aws, policy, found.account),
-        *_table_findings(aws, table, table_region),
+        *_table_findings(aws, table),
     )
-    if as_json:
+    if shown.as_json:
         typer.echo(report.check_json(str(found), job, entries(policy, job), findings), nl=False)
     else:
         from rich.console import Console
@@ -89,9 +91,7 @@ def _job(repository: str, owner_id: str, repository_id: str, environment: str, r
     from pipeline.github.repository import own_repository
     from pipeline.trust.job import Job, full_ref
 
-    found = options.run(
-        lambda: own_repository(repository, owner_id, repository_id, os.environ, Path.cwd())
-    )
+    found = run(lambda: own_repository(repository, owner_id, repository_id, os.environ, Path.cwd()))
     named = environment or ("" if ref else defaults.ENVIRONMENT)
     return Job(repository=found, environment=named, ref=full_ref(ref))
 
@@ -117,11 +117,11 @@ def _provider_findings(
     return tuple(provider_finding(each, provider_audiences(aws, each)) for each in arns)
 
 
-def _table_findings(aws: Aws, table: str, table_region: str) -> tuple[Finding, ...]:
+def _table_findings(aws: Aws, options: OptionalTableOptions) -> tuple[Finding, ...]:
     from pipeline.publish.aws.registry import registry
     from pipeline.trust.check import table_findings
 
-    if table == "none":
+    if options.table == "none":
         return ()
-    rows = registry(aws, table, table_region)
+    rows = registry(aws, options.table, options.table_region)
     return table_findings(f"{rows.table} in {rows.region}", rows.faults())

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the frame in which their work runs."""
+"""Options that only the command line has, and the frame in which a command's work runs."""
 
 from __future__ import annotations
 
@@ -6,76 +6,135 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from pipeline.spread import Opt, spread
+
 if TYPE_CHECKING:
     from pipeline.build.upstream import Upstream
+    from pipeline.config import Config
     from pipeline.progress import Progress
+    from pipeline.publish.aws.session import Aws
 
 Result = TypeVar("Result")
 
 
-class EngineChoice(StrEnum):
-    """What compiles."""
-
-    AUTO = "auto"
-    DAGGER = "dagger"
-    HOST = "host"
-
-
 def complete_distribution(incomplete: str) -> list[str]:
     """The distributions' names, for shell completion."""
-    from pipeline import project
-    from pipeline.config import load_config
     from pipeline.errors import OcelotError
 
     try:
-        names = load_config(project.config_folder(None)).distributions
+        names = ConfigOptions().load().distributions
     except OcelotError:
         return []
     return [name for name in names if name.startswith(incomplete)]
 
 
-DistributionName = Annotated[
-    str,
-    typer.Option(
-        "--distribution",
-        "-d",
-        help="A name from distributions.yaml.",
-        autocompletion=complete_distribution,
-    ),
-]
-UpstreamRepo = Annotated[
-    str,
-    typer.Option(
-        "--upstream-repo",
-        "-r",
-        help="Upstream: owner/name on GitHub, a git URL, a path, or `sample`.",
-    ),
-]
-UpstreamRef = Annotated[
-    str, typer.Option("--upstream-ref", "-b", help="Branch, tag, or full or short commit SHA.")
-]
-ConfigFolder = Annotated[
-    Path | None,
-    typer.Option("--config", envvar="OCELOT_CONFIG", help="Config folder; default: config/."),
-]
-AsJson = Annotated[
-    bool,
-    typer.Option("--json", help="Data as JSON on standard output, messages on standard error."),
-]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every line of every program.")]
+def option(name: str, opt: Opt) -> object:
+    """What Typer reads of an option."""
+    flags = opt.flags or f"--{name.replace('_', '-')}"
+    return typer.Option(
+        *(word for word in (flags, opt.short) if word),
+        help=opt.help,
+        min=opt.least,
+        envvar=opt.variable or None,
+        autocompletion=complete_distribution if name == "distribution" else None,
+    )
 
-AskedEngine = Annotated[
-    EngineChoice, typer.Option("--engine", help="Containers by Dagger, or this machine.")
-]
-GoImage = Annotated[
-    str, typer.Option("--go-image", help="Dagger's golang image; default: config/images.yaml.")
-]
+
+# Every command is decorated by this, so that it takes groups of options.
+shared = spread(option)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JsonOptions:
+    """How results are shown."""
+
+    as_json: Annotated[
+        bool, Opt("Data as JSON on standard output, messages on standard error.", flags="--json")
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerboseOptions:
+    """How the work is shown."""
+
+    verbose: Annotated[bool, Opt("Every line of every program.", "-v")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigOptions:
+    """Where the configuration is."""
+
+    config: Annotated[
+        Path | None, Opt("Config folder; default: config/.", variable="OCELOT_CONFIG")
+    ] = None
+
+    def load(self) -> Config:
+        """The configuration.
+
+        Raises:
+            UsageError: there is none.
+            ConfigError: it has problems.
+        """
+        from pipeline import project
+        from pipeline.config import load_config
+
+        return load_config(project.config_folder(self.config))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommonOptions(ConfigOptions, VerboseOptions, JsonOptions):
+    """What commands that work by the configuration have in common."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """Where a build's files are left."""
+
+    output: Annotated[Path, Opt("Folder for the zips and manifest.json.", "-o")] = Path("dist")
+    keep_temp: Annotated[bool, Opt("Keep the sources as they were compiled.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleOptions:
+    """What is built from instead of the configuration and upstream."""
+
+    bundle: Annotated[Path | None, Opt("Build from a bundle alone, without a network.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenOptions:
+    """By which token a role is taken on."""
+
+    oidc_token: Annotated[
+        str, Opt("Where the token is: env:NAME, file:PATH, or actions, for GitHub Actions' own.")
+    ] = "actions"
+
+    def aws(self, role_arn: str, regions: tuple[str, ...]) -> Aws:
+        """Who asks AWS: a role taken on by the token, or the environment's own identity.
+
+        Args:
+            role_arn: empty for the environment's own.
+            regions: the first one's STS is asked where AWS_REGION names none.
+
+        Raises:
+            AwsError: there is no such identity.
+            UsageError: the token cannot be had.
+        """
+        from functools import partial
+
+        from pipeline.github.oidc import token_of
+        from pipeline.publish.aws.session import default_aws, role_aws
+
+        if not role_arn:
+            return default_aws()
+        region = os.environ.get("AWS_REGION") or regions[0]
+        return role_aws(role_arn, partial(token_of, self.oidc_token, os.environ), region)
 
 
 @contextmanager

@@ -10,91 +10,58 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline import defaults
-from pipeline.cli import aws_options, gate, options
+from pipeline.cli import gate
+from pipeline.cli.options import CommonOptions, TokenOptions, run, shared, shown_progress
+from pipeline.options import PublishOptions, ReleaseGroupOptions
 
 if TYPE_CHECKING:
     from pipeline.config import Config
     from pipeline.publish.asked import PublishAsked
-    from pipeline.publish.aws.session import Aws
     from pipeline.publish.run import Published, Publishing
 
 LEFT = "nothing that was done is lost"
 KEPT = "what is done is not done twice"
 
-Zips = Annotated[
-    list[Path] | None,
-    typer.Argument(metavar="ZIP|FOLDER...", help="Layers with their manifest; default: dist/."),
-]
-Public = Annotated[
-    bool | None,
-    typer.Option("--public/--private", help="Who may use the layers; default: as it is."),
-]
-Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Write what came of it as JSON, too.")
-]
 
-
+@shared
 def publish(
-    zips: Zips = None,
-    regions: aws_options.Regions = defaults.REGIONS,
-    table: aws_options.Table = defaults.TABLE,
-    table_region: aws_options.TableRegion = "",
-    layer_name: aws_options.LayerName = defaults.LAYER_NAME,
-    release_group: aws_options.ReleaseGroup = defaults.RELEASE_GROUP,
-    runtimes: aws_options.Runtimes = "",
-    public: Public = None,
-    dry_run: aws_options.DryRun = False,
-    account: aws_options.Account = "",
-    role_arn: aws_options.RoleArn = "",
-    oidc_token: aws_options.OidcToken = "actions",
-    bucket: aws_options.Bucket = "",
-    bench: gate.Bench = True,
-    output: Output = None,
-    as_json: options.AsJson = False,
-    verbose: options.Verbose = False,
-    config: options.ConfigFolder = None,
+    *,
+    zips: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="ZIP|FOLDER...", help="Layers with their manifest; default: dist/."),
+    ] = None,
+    options: PublishOptions,
+    token: TokenOptions,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write what came of it as JSON, too.")
+    ] = None,
+    common: CommonOptions,
 ) -> None:
     """Publish layers to every region at once, each exactly once.
 
     What is there already is not published again; run the same command again to go on. A layer
     that does not run on the bench is not published.
     """
-    from pipeline import project
-    from pipeline.config import load_config
-    from pipeline.publish.asked import PublishAsked, naming
-
-    asked = PublishAsked(
-        naming=naming(layer_name, release_group, runtimes),
-        regions=regions,
-        public=public,
-        account=account,
-        bucket=bucket,
-        table=table,
-        table_region=table_region,
-    )
-    loaded = load_config(project.config_folder(config))
-    who = partial(aws_options.opened_aws, role_arn, oidc_token)
-    publishing = opened(asked, zips or [Path("dist")], loaded, who)
-    publishing.dry_run = dry_run
-    if not dry_run:
-        gate.check_publishing(publishing, loaded, wanted=bench, verbose=verbose)
-    carry_out(publishing, partial(report, output=output, as_json=as_json), verbose=verbose)
+    loaded = common.load()
+    publishing = opened(options, token, zips or [Path("dist")], loaded)
+    publishing.dry_run = options.dry_run
+    if not publishing.dry_run:
+        wanted = not options.no_bench
+        gate.check_publishing(publishing, loaded, wanted=wanted, verbose=common.verbose)
+    tell = partial(report, output=output, as_json=common.as_json)
+    carry_out(publishing, tell, verbose=common.verbose)
 
 
 def opened(
-    asked: PublishAsked,
-    zips: Sequence[Path],
-    config: Config,
-    who: Callable[[tuple[str, ...]], Aws],
+    options: ReleaseGroupOptions, token: TokenOptions, zips: Sequence[Path], config: Config
 ) -> Publishing:
     """What publishes zips.
 
     Args:
-        asked: the options.
+        options: what the user wants published where.
+        token: by which a role is taken on.
         zips: none, where they are still to be built.
         config: tells of regions and distributions.
-        who: opens AWS for regions.
 
     Raises:
         UsageError: an option or a zip cannot be used.
@@ -103,10 +70,26 @@ def opened(
     from pipeline.cache import publish_journal
     from pipeline.publish.run import Publishing
 
+    asked = publish_asked(options)
     request = asked.requested(zips, config)
-    aws = who(request.regions)
+    aws = token.aws(options.role_arn, request.regions)
     records = asked.records(aws, config)
     return Publishing(request=request, aws=aws, records=records, journal=publish_journal())
+
+
+def publish_asked(options: ReleaseGroupOptions) -> PublishAsked:
+    """The options, as publishing takes them."""
+    from pipeline.publish.asked import PublishAsked, naming
+
+    return PublishAsked(
+        naming=naming(options.layer_name, options.release_group, options.runtimes),
+        regions=options.regions,
+        public=options.public,
+        account=options.account,
+        bucket=options.bucket,
+        table=options.table,
+        table_region=options.table_region,
+    )
 
 
 def carry_out(publishing: Publishing, tell: Callable[[Published], None], *, verbose: bool) -> None:
@@ -120,8 +103,8 @@ def carry_out(publishing: Publishing, tell: Callable[[Published], None], *, verb
     from pipeline.publish.run import check_outcomes
 
     try:
-        with options.shown_progress(verbose=verbose) as publishing.progress:
-            done = options.run(publishing.publish, left=LEFT, kept=KEPT)
+        with shown_progress(verbose=verbose) as publishing.progress:
+            done = run(publishing.publish, left=LEFT, kept=KEPT)
     except InterruptedBuildError:
         if publishing.ledger.outcomes:
             tell(publishing.so_far())

@@ -7,40 +7,39 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline import defaults
-from pipeline.cli import options
+from pipeline.cli.options import (
+    ConfigOptions,
+    VerboseOptions,
+    run,
+    shared,
+    shown_progress,
+    upstream_from,
+)
+from pipeline.options import LockOptions
 
 if TYPE_CHECKING:
     from pipeline.build.upstream import Upstream
 
-Targets = Annotated[
-    list[str] | None,
-    typer.Argument(help="Zips or a manifest.json: the locked commits that `verify` needs of them."),
-]
-Distributions = Annotated[
-    list[str] | None,
-    typer.Option("--distribution", "-d", help="Once or more often; default: all."),
-]
-Upgrade = Annotated[
-    bool, typer.Option("--upgrade", help="The commit that the ref means, whatever the lock says.")
-]
-Folder = Annotated[
-    Path | None,
-    typer.Option("--folder", help="Take upstream's files as they lie in this folder."),
-]
-Output = Annotated[Path, typer.Option("--output", "-o", help="The folder to be filled.")]
 
-
+@shared
 def sources(
-    target: Targets = None,
-    distribution: Distributions = None,
-    upstream_repo: options.UpstreamRepo = defaults.UPSTREAM_REPO,
-    upstream_ref: options.UpstreamRef = defaults.UPSTREAM_REF,
-    upgrade: Upgrade = False,
-    folder: Folder = None,
-    output: Output = Path("sources"),
-    verbose: options.Verbose = False,
-    config: options.ConfigFolder = None,
+    *,
+    target: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Zips or a manifest.json: the locked commits that `verify` needs of them."
+        ),
+    ] = None,
+    options: LockOptions,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", help="Take upstream's files as they lie in this folder."),
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to be filled.")] = Path(
+        "sources"
+    ),
+    work: VerboseOptions,
+    config: ConfigOptions,
 ) -> None:
     """Read the upstream sources that a build needs into a folder.
 
@@ -49,15 +48,13 @@ def sources(
     same `--upstream-repo` and `--upstream-ref`. Only this command needs OCELOT_GIT_TOKEN, the token
     for a private repository.
     """
-    from pipeline import project
     from pipeline.build.lock import read_lock
     from pipeline.build.sources import gather_commits, gather_sources
-    from pipeline.config import load_config
     from pipeline.files import check_writable
     from pipeline.supply.verify import entry_of, target_claims
 
     check_writable(output)
-    loaded = load_config(project.config_folder(config))
+    loaded = config.load()
     lock = read_lock(loaded.folder)
 
     def upstream_of(repository: str, ref: str) -> Upstream:
@@ -77,17 +74,16 @@ def sources(
         return read
 
     async def of_distributions() -> list[str]:
-        for name in distribution or ():
+        for name in options.distribution or ():
             loaded.distribution(name)
-        names = distribution or list(loaded.distributions)
-        found = [
-            None if upgrade else lock.find(name, upstream_repo, upstream_ref) for name in names
-        ]
-        upstream = upstream_of(upstream_repo, upstream_ref)
+        names = options.distribution or list(loaded.distributions)
+        repository, ref = options.upstream_repo, options.upstream_ref
+        found = [None if options.upgrade else lock.find(name, repository, ref) for name in names]
+        upstream = upstream_of(repository, ref)
         return list(await gather_sources(upstream, found, output))
 
-    with options.shown_progress(verbose=verbose):
-        read = options.run(of_targets if target else of_distributions)
+    with shown_progress(verbose=work.verbose):
+        read = run(of_targets if target else of_distributions)
     for commit in dict.fromkeys(read):
         typer.echo(commit)
 
@@ -99,7 +95,7 @@ def _upstream(upstream_repo: str, upstream_ref: str, folder: Path | None) -> Ups
     from pipeline.build.upstream import HostUpstream, check_ref
 
     if folder is None:
-        return options.upstream_from(upstream_repo, upstream_ref, project.cache_folder())
+        return upstream_from(upstream_repo, upstream_ref, project.cache_folder())
     origin = Repository(given=upstream_repo, folder=folder)
     cache = project.cache_folder()
     return HostUpstream(origin=origin, ref=check_ref(upstream_ref), cache=cache)

@@ -3,63 +3,47 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
 
-from pipeline import defaults
-from pipeline.cli import aws_options, options
+from pipeline.cli.options import CommonOptions, TokenOptions, run, shared, shown_progress
+from pipeline.options import SyncOptions
 
 if TYPE_CHECKING:
     from pipeline.publish.sync.run import Synced
 
 
-def sync(
-    regions: aws_options.Regions = defaults.REGIONS,
-    layer_name: aws_options.LayerName = defaults.LAYER_NAME,
-    table: aws_options.TableName = defaults.TABLE,
-    table_region: aws_options.TableRegion = "",
-    account: aws_options.Account = "",
-    role_arn: aws_options.RoleArn = "",
-    oidc_token: aws_options.OidcToken = "actions",
-    dry_run: aws_options.DryRun = False,
-    as_json: options.AsJson = False,
-    verbose: options.Verbose = False,
-    config: options.ConfigFolder = None,
-) -> None:
+@shared
+def sync(options: SyncOptions, token: TokenOptions, common: CommonOptions) -> None:
     """Find rows without a layer and layers without a row, and repair the registry.
 
     The layers themselves are never changed. What is in doubt is told and left alone.
     """
-    from pipeline import project
-    from pipeline.config import load_config
     from pipeline.publish.asked import region_choice
     from pipeline.publish.aws.registry import registry
     from pipeline.publish.recording import Records
-    from pipeline.publish.sync import run
+    from pipeline.publish.sync import run as syncing
 
-    loaded = load_config(project.config_folder(config))
-    choice = region_choice(loaded, regions)
-    request = run.SyncRequested(
-        base=layer_name,
+    loaded = common.load()
+    choice = region_choice(loaded, options.regions)
+    request = syncing.SyncRequested(
+        base=options.layer_name,
         partition=choice.partition,
         regions=choice.regions,
         skipped=choice.skipped,
-        account=account,
+        account=options.account,
     )
-    aws = aws_options.opened_aws(role_arn, oidc_token, choice.regions)
-    records = Records(registry(aws, table, table_region), loaded)
-    with options.shown_progress(verbose=verbose) as progress:
-
-        async def work() -> Synced:
-            return await run.sync(request, aws, records, progress=progress, dry_run=dry_run)
-
-        done = options.run(
-            work, left="no row was left half-written", kept="what is done is not done twice"
-        )
-    _report(done, as_json=as_json, dry_run=dry_run)
-    if not dry_run:
-        run.check_synced(done)
+    aws = token.aws(options.role_arn, choice.regions)
+    records = Records(registry(aws, options.table, options.table_region), loaded)
+    only_shown = options.dry_run
+    with shown_progress(verbose=common.verbose) as progress:
+        work = partial(syncing.sync, request, aws, records, progress=progress, dry_run=only_shown)
+        done = run(work, left="no row was left half-written", kept="what is done is not done twice")
+    _report(done, as_json=common.as_json, dry_run=only_shown)
+    if not only_shown:
+        syncing.check_synced(done)
 
 
 def _report(done: Synced, *, as_json: bool, dry_run: bool) -> None:

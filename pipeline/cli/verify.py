@@ -3,47 +3,43 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli import options
-from pipeline.cli.inputs import Asked, BundleFile, check_bundle_options, opened_inputs
+from pipeline.cli.inputs import check_bundle_options, opened_inputs
+from pipeline.cli.options import BundleOptions, CommonOptions, run, shared
 
 if TYPE_CHECKING:
     from pipeline.cli.inputs import Inputs
     from pipeline.supply.verify import Claim, Verified
 
-Targets = Annotated[
-    list[str],
-    typer.Argument(help="A zip, a manifest.json for all of its zips, or a layer version's ARN."),
-]
-Repository = Annotated[
-    str,
-    typer.Option("--upstream-repo", "-r", help="Which upstream, if the lock has several."),
-]
-Ref = Annotated[
-    str, typer.Option("--upstream-ref", "-b", help="Which ref, if the lock has several.")
-]
-Output = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", help="Folder for verification.json and verification.md."),
-]
 
-
+@shared
 def verify(
     context: typer.Context,
-    target: Targets,
-    upstream_repo: Repository = "",
-    upstream_ref: Ref = "",
-    bundle: BundleFile = None,
-    output: Output = None,
-    engine: options.AskedEngine = options.EngineChoice.AUTO,
-    go_image: options.GoImage = "",
-    as_json: options.AsJson = False,
-    verbose: options.Verbose = False,
-    config: options.ConfigFolder = None,
+    *,
+    target: Annotated[
+        list[str],
+        typer.Argument(
+            help="A zip, a manifest.json for all of its zips, or a layer version's ARN."
+        ),
+    ],
+    upstream_repo: Annotated[
+        str,
+        typer.Option("--upstream-repo", "-r", help="Which upstream, if the lock has several."),
+    ] = "",
+    upstream_ref: Annotated[
+        str, typer.Option("--upstream-ref", "-b", help="Which ref, if the lock has several.")
+    ] = "",
+    bundled: BundleOptions,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for verification.json and verification.md."),
+    ] = None,
+    common: CommonOptions,
 ) -> None:
     """Build layers again from the lock, or from a bundle, and compare them byte for byte.
 
@@ -52,16 +48,8 @@ def verify(
     from pipeline.build.lock import read_lock
     from pipeline.supply import verify as verification
 
-    check_bundle_options(context, bundle)
-    asked = Asked(
-        config=config,
-        upstream_repo=upstream_repo,
-        upstream_ref=upstream_ref,
-        bundle=bundle,
-        engine=engine,
-        go_image=go_image,
-    )
-    with opened_inputs(asked, verbose=verbose) as given:
+    check_bundle_options(context, bundled.bundle)
+    with opened_inputs(common, bundled.bundle) as given:
         lock = read_lock(given.config.folder)
         claims = [
             (claim, verification.entry_of(claim, lock, upstream_repo, upstream_ref))
@@ -69,18 +57,17 @@ def verify(
             for claim in _claims(each, given)
         ]
 
-        async def work() -> tuple[Verified, ...]:
-            return await verification.verify(
-                claims,
-                given.config,
-                given.upstream,
-                await given.engine(),
-                cache=given.cache,
-                progress=given.progress,
-            )
-
-        done = options.run(work)
-    _report(done, output, as_json=as_json)
+        work = partial(
+            verification.verify,
+            claims,
+            given.config,
+            given.upstream,
+            given.engine(),
+            cache=given.cache,
+            progress=given.progress,
+        )
+        done = run(work)
+    _report(done, output, as_json=common.as_json)
     verification.check_verified(done)
 
 
@@ -92,8 +79,6 @@ def _claims(target: str, given: Inputs) -> list[Claim]:
 
 
 def _arn_claim(target: str, given: Inputs) -> Claim:
-    from functools import partial
-
     from pipeline.errors import UsageError
     from pipeline.naming import layer_arn, layer_parts
     from pipeline.publish.aws.layers import download_layer, published_layer

@@ -39,7 +39,7 @@ class Bench:
 
     def seconds(self, *arguments: str) -> float:
         """Seconds of one command."""
-        command = [OCELOT, *arguments, "--engine", "host", "--config", "config"]
+        command = [OCELOT, *arguments, "--config", "config"]
         environment = {**os.environ, "OCELOT_CACHE": str(self.folder / "cache")}
         started = time.monotonic()
         subprocess.run(command, cwd=self.folder, env=environment, check=True, capture_output=True)

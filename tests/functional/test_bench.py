@@ -380,7 +380,7 @@ def edited(tmp_path_factory: pytest.TempPathFactory, built: Built) -> Any:  # no
         edit(config / "collector/minimal.yaml", {"  batch:\n": f"  batch: {{{batch}}}\n"})
         command = [OCELOT, "build", "-d", "minimal", "-a", OURS, "-r", source, "-o", root / "dist"]
         done = subprocess.run(
-            [*map(str, command), "--config", str(config), "--engine", "host"],
+            [*map(str, command), "--config", str(config)],
             env=environment(built.cache),
             cwd=root,
             capture_output=True,

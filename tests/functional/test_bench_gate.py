@@ -131,7 +131,7 @@ def test_a_layer_that_cannot_be_tried_here_is_published_with_the_reason(
 
 def test_a_build_with_the_bench_notes_that_it_passed(built: Built, tmp_path: Path) -> None:
     command = ["build", "-d", "minimal", "-a", OURS, "-r", "sample", "-o", tmp_path / "dist"]
-    command += ["--config", CONFIG, "--engine", "host", "--json"]
+    command += ["--config", CONFIG, "--json"]
     ran = run_ocelot(*command, "--bench", cache=built.cache, cwd=tmp_path)
     assert ran.code == 0, ran.err
     assert [each["benched"] for each in json.loads(ran.out)["layers"]] == ["passed"]

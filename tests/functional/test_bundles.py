@@ -100,7 +100,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("bundle")
     config, shared = Path(shutil.copytree(CONFIG, root / "config")), fresh_cache(root / "cache")
     for command in ("lock", "bundle"):
-        more = ("-d", "minimal", "-r", "sample", "--engine", "host", "--config", config)
+        more = ("-d", "minimal", "-r", "sample", "--config", config)
         done(run_ocelot(command, *more, cache=shared, cwd=root))
     return root / BUNDLE
 
@@ -111,7 +111,7 @@ def cold(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Offline:
     without_network()
     root = tmp_path_factory.mktemp("cold")
     ran = run_offline(
-        *("build", "--bundle", bundle, "-o", "out", "--engine", "host", "--json"),
+        *("build", "--bundle", bundle, "-o", "out", "--json"),
         cache=root / "cache",
         cwd=root,
         env=without_go(root / "shim"),
@@ -172,7 +172,7 @@ def test_the_same_bytes_from_a_bundle_under_other_conditions(
     before = os.umask(0o077)
     try:
         ran = run_offline(
-            *("build", "--bundle", bundle, "-o", "out", "--engine", "host"),
+            *("build", "--bundle", bundle, "-o", "out"),
             cache=tmp_path / "cache",
             cwd=tmp_path / "else where",
             env=conditions,
@@ -191,7 +191,7 @@ def test_a_bundle_is_the_same_wherever_and_whenever_it_is_made(
     """Of modules that were downloaded into another cache, in another folder and time zone."""
     config = Path(shutil.copytree(bundle.parent / "config", tmp_path / "another" / "config"))
     again = run_ocelot(
-        *("bundle", "-d", "minimal", "-r", "sample", "-o", "sub/b.zst", "--engine", "host"),
+        *("bundle", "-d", "minimal", "-r", "sample", "-o", "sub/b.zst"),
         *("--config", config, "--json"),
         cache=fresh_cache(tmp_path / "cache"),
         cwd=tmp_path,
@@ -233,7 +233,7 @@ class Machine:
         return self.root / "dist"
 
     def build(self, *more: str | Path, env: Mapping[str, str] | None = None) -> Ran:
-        arguments = ("build", "--bundle", self.bundle, "-a", "amd64", "--engine", "host", *more)
+        arguments = ("build", "--bundle", self.bundle, "-a", "amd64", *more)
         return run_ocelot(*arguments, cache=self.cache, cwd=self.root, env=env)
 
     def left(self) -> list[str]:
@@ -452,7 +452,7 @@ def test_a_folder_is_no_place_for_a_bundle(place: Place) -> None:
 def test_a_verification_from_a_bundle_needs_nothing_else(machine: Machine, place: Place) -> None:
     zipped = place.dist / "collector-amd64-mine.zip"
     ran = run_offline(
-        *("verify", zipped, "--bundle", machine.bundle, "--engine", "host"),
+        *("verify", zipped, "--bundle", machine.bundle),
         cache=machine.cache,
         cwd=machine.root,
     )

@@ -16,7 +16,7 @@ from tiny import COLLECTOR, DISTRIBUTIONS, MINE, Place, new_place, own_cache, se
 
 from pipeline.build.lock import FILE_NAME, Locked, read_lock
 
-MINIMAL = ("-d", "minimal", "-r", "sample", "--engine", "host")
+MINIMAL = ("-d", "minimal", "-r", "sample")
 TWO_MORE = "two:\n  base: one\n  buildtags: [lambdacomponents.exporter.two]\n"
 
 
@@ -68,21 +68,22 @@ def test_the_sample_is_locked_and_built_as_it_was_locked(tmp_path: Path) -> None
         return done(run_ocelot(*arguments, "--config", config, cache=cache, cwd=tmp_path))
 
     names = ("-d", "minimal", "-d", "minimal-signaltometrics")
-    run("lock", "-r", "sample", "--engine", "host", *names)
+    run("lock", "-r", "sample", *names)
     before = (config / FILE_NAME).read_bytes()
-    again = run("lock", "-r", "sample", "--engine", "host", *names, "--json")
+    again = run("lock", "-r", "sample", *names, "--json")
     assert set(statuses(again).values()) == {"unchanged"}
     assert (config / FILE_NAME).read_bytes() == before
     run("lock", "-r", "sample", *names, "--check")
 
     unlocked = run_ocelot(
         *("build", "-d", "minimal-signaltometrics", "-r", "sample", "-a", "amd64", "-o", "first"),
-        *("--engine", "host", "--config", CONFIG),
+        "--config",
+        CONFIG,
         cache=cache,
         cwd=tmp_path,
     )
     assert "not locked" in " ".join(done(unlocked).out.split())
-    built = run("build", "-d", "minimal-signaltometrics", "-r", "sample", "--engine", "host")
+    built = run("build", "-d", "minimal-signaltometrics", "-r", "sample")
     assert ", locked" in built.out
     name = "collector-amd64-minimal-signaltometrics.zip"
     assert (tmp_path / "dist" / name).read_bytes() == (tmp_path / "first" / name).read_bytes()
@@ -282,8 +283,8 @@ def test_another_commit_in_the_lock_than_the_one_asked_for_is_refused(place: Pla
 def test_an_upstream_out_of_reach_is_built_from_the_cache_as_it_was_locked(place: Place) -> None:
     with GitServer(root=place.root) as server:
         url = server.url(place.repository)
-        done(place.run("lock", "-r", url, "-d", "one", "--engine", "host"))
-    ran = place.run("build", "-r", url, "-d", "one", "-a", "amd64", "--engine", "host")
+        done(place.run("lock", "-r", url, "-d", "one"))
+    ran = place.run("build", "-r", url, "-d", "one", "-a", "amd64")
     commit = place.entry().commit
     assert f"building the locked commit {commit[:12]}" in done(ran).err
     assert built_layer(place)["locked"] is True
@@ -399,7 +400,8 @@ def test_builds_at_once_note_all_their_digests_in_one_lock(locked: Place) -> Non
         subprocess.Popen(
             [
                 *(str(OCELOT), "build", "-d", name, "-a", architecture, "-r", "./upstream"),
-                *("--engine", "host", "--config", str(locked.config)),
+                "--config",
+                str(locked.config),
             ],
             env=environment(locked.cache, {"GOPROXY": locked.proxy.as_uri(), "GOSUMDB": "off"}),
             cwd=locked.root,
@@ -425,10 +427,10 @@ def test_the_lock_holds_for_a_folder_without_git_too(place: Place) -> None:
         path = folder / "collector" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    done(place.run("lock", "-r", "./folder", "-d", "one", "--engine", "host"))
+    done(place.run("lock", "-r", "./folder", "-d", "one"))
     locked = place.entry().commit
     edit(folder / "collector" / "config.yaml", "receivers", "exporters")
-    ran = place.run("build", "-r", "./folder", "-d", "one", "--locked", "--engine", "host")
+    ran = place.run("build", "-r", "./folder", "-d", "one", "--locked")
     assert ran.code == 9
     assert re.search(rf"upstream: locked at {locked}, here [0-9a-f]{{40}}", ran.err)
 

@@ -29,7 +29,7 @@ from dagger_module import (
     ocelot_module,
     steps_of,
 )
-from runs import CONFIG, run_ocelot
+from runs import CONFIG
 from supply_examples import paper
 from unit_examples import sample_tunings
 
@@ -429,49 +429,3 @@ def test_the_same_engine_serves_the_command_line(engine: Engine, tmp_path: Path)
     made = engine.node(with_client(work))
     assert [node.field for node in made.chain()] == ["host", "directory"]
     assert made.arguments["path"] == str(given)
-
-
-@pytest.mark.parametrize("asked", ["dagger", "auto"])
-def test_the_command_line_builds_with_the_engine_of_an_open_session(
-    asked: str, engine: Engine, tmp_path: Path
-) -> None:
-    command = ("build", "-d", "minimal", "-r", "sample", "--engine", asked, "-o", tmp_path / "out")
-    ran = run_ocelot(
-        *command,
-        *("--config", CONFIG, "--json"),
-        cache=tmp_path / "cache",
-        env=engine.environment,
-        cwd=tmp_path,
-    )
-    assert ran.code == 0, ran.err
-    assert engine.invalid == []
-    assert [layer["engine"] for layer in ran.manifest["layers"]] == ["dagger", "dagger"]
-    wanted = recipe()
-    prepare = tuple(step for stage in wanted.prepare for step in stage)
-    for container in executed(engine):
-        architecture = environment(container)["GOARCH"]
-        (own,) = [step for step in wanted.compile if step.lane == architecture]
-        handed((*prepare, own), steps_of(container))
-        (source,) = container.calls("withDirectory")
-        fields = [node.field for node in source.arguments["source"].walk()]
-        assert "directory" in fields  # of the host, handed over as content
-    if asked == "auto":
-        assert "engine: dagger, since a Dagger session is open" in ran.err
-
-
-def test_an_engine_that_breaks_down_is_told_with_the_way_on(engine: Engine, tmp_path: Path) -> None:
-    def refuse(*_: object) -> None:
-        raise Refused("registry.example: no such image")
-
-    engine.answer("Container.stdout", refuse)
-    command = ("build", "-d", "minimal", "-r", "sample", "--engine", "dagger", "-o", tmp_path)
-    ran = run_ocelot(
-        *(*command, "--config", CONFIG),
-        cache=tmp_path / "cache",
-        env=engine.environment,
-        cwd=tmp_path,
-    )
-    assert ran.code == 5
-    assert "registry.example: no such image" in ran.err
-    assert "--engine host builds without containers" in ran.err
-    assert "Traceback" not in ran.err

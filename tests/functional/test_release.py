@@ -17,7 +17,7 @@ def release(
     publishing: Publishing, built: Built, *more: str | Path, env: dict[str, str] | None = None
 ) -> Ran:
     """Release the sample, of which the layers are in the cache already."""
-    command = ["release", "-d", "minimal", "-r", "sample", "--engine", "host", "--config", CONFIG]
+    command = ["release", "-d", "minimal", "-r", "sample", "--config", CONFIG]
     everything = {**publishing.aws.environment(), "AWS_REGION": IRELAND, **(env or {})}
     table = ["--table-region", "us-east-1"]
     return run_ocelot(

@@ -80,7 +80,8 @@ def test_without_tunings_it_is_what_go_alone_makes_of_upstream(
 ) -> None:
     ran = run_ocelot(
         *("build", "-d", "minimal", "-r", "sample", "-a", "amd64", "--no-tune", "-o", "plain"),
-        *("--engine", "host", "--config", SHIPPED),
+        "--config",
+        SHIPPED,
         cache=built.cache,
         cwd=tmp_path,
     )
@@ -248,7 +249,7 @@ def test_a_tuned_build_is_built_again_from_its_bundle(place: Place) -> None:
     ran = place.run("build", "--bundle", "one.tar.zst", "-a", "amd64", "-o", "again")
     assert ran.code == 0, ran.err
     assert (place.root / "again" / "collector-amd64-one.zip").read_bytes() == first
-    ran = place.run("verify", "dist/collector-amd64-one.zip", "--engine", "host")
+    ran = place.run("verify", "dist/collector-amd64-one.zip")
     assert ran.code == 0, ran.err
 
 

@@ -48,7 +48,7 @@ def place(original: Place, tmp_path: Path) -> Place:
 
 
 def verify(place: Place, *targets: str | Path, env: Mapping[str, str] | None = None) -> Ran:
-    return place.run("verify", *targets, "--engine", "host", env=env)
+    return place.run("verify", *targets, env=env)
 
 
 def repacked(
@@ -245,7 +245,7 @@ def test_what_was_never_locked_cannot_be_verified(place: Place) -> None:
 
 
 def test_of_several_upstreams_the_one_named_counts(place: Place) -> None:
-    done(place.run("lock", "-r", f"{place.repository}", "-d", "one", "--engine", "host"))
+    done(place.run("lock", "-r", f"{place.repository}", "-d", "one"))
     path = alone(place.dist / ONE)
     ran = verify(place, path)
     assert ran.code == 9
@@ -290,7 +290,7 @@ def test_the_samples_zips_are_the_same_and_a_flipped_byte_is_found(
 ) -> None:
     """The genuine collector, built without a lock, verified by one that was made later."""
     config, cache = Path(shutil.copytree(CONFIG, tmp_path / "config")), fresh_cache(tmp_path / "c")
-    more = ("--engine", "host", "--config", config)
+    more = ("--config", config)
     lock = run_ocelot("lock", "-d", "minimal", "-r", "sample", *more, cache=cache, cwd=tmp_path)
     done(lock)
     flipped = tmp_path / "collector-amd64-minimal.zip"

@@ -178,7 +178,7 @@ class Place:
     def on(self, *arguments: str | Path, env: Mapping[str, str] | None = None) -> Ran:
         """Run a command on the repository of this place."""
         command, *more = arguments
-        return self.run(command, "-r", "./upstream", "--engine", "host", *more, env=env)
+        return self.run(command, "-r", "./upstream", *more, env=env)
 
     def build(self, *more: str | Path, env: Mapping[str, str] | None = None) -> Ran:
         return self.on("build", "-a", "amd64", *more, env=env)

@@ -83,7 +83,6 @@ def test_version_is_that_of_the_package(ocelot: Ocelot) -> None:
         (["build", "surplus"], "surplus"),
         (["build", "--distribution"], "--distribution"),
         (["build", "--architecture", "riscv64"], "riscv64"),
-        (["build", "--engine", "steam"], "steam"),
         (["config", "check", "--json=yes"], "--json"),
     ],
 )
