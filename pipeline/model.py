@@ -7,7 +7,6 @@ works out for itself is a dataclass.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -370,17 +369,6 @@ class Component(_Entry):
     def package(self) -> str:
         """The import path of the factory's package."""
         return self.import_path or self.module_path
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, order=True)
-class Requirement:
-    """A Go module at a version, as `go mod edit -require` takes it."""
-
-    module: str
-    version: str
-
-    def __str__(self) -> str:
-        return f"{self.module}@{self.version}"
 
 
 def name_of(tag: str) -> str:

@@ -17,10 +17,10 @@ from pipeline.build import manifest, store
 from pipeline.build.budget import check_budget
 from pipeline.build.engines import Compiled, Engine
 from pipeline.build.limits import check_limits
-from pipeline.build.manifest import Layer, Manifest
+from pipeline.build.manifest import Go, Layer, Manifest, Upstream
 from pipeline.build.plan import BuildPlan, LayerPlan, narrowed
 from pipeline.build.store import StoredLayer
-from pipeline.build.zip import PACKER, Entry, pack
+from pipeline.build.zip import Entry, pack
 from pipeline.errors import LockError
 from pipeline.files import check_writable, write_atomic
 from pipeline.progress import Progress
@@ -133,7 +133,7 @@ async def _compiled(
         progress.begin(step.lane, "pack")
         entries = layer_entries(each, compiled.binary)
         packed = await to_thread.run_sync(
-            lambda: pack(entries, epoch=plan.epoch), abandon_on_cancel=True
+            lambda: pack(entries, epoch=plan.facts.source_date_epoch), abandon_on_cancel=True
         )
         progress.end(step.lane, "packed")
         progress.begin(step.lane, "bill of materials")
@@ -194,7 +194,7 @@ def _with_evidence(
 ) -> Layer:
     """The manifest's entry with the files that were written beside the zip."""
     evidence = layer_evidence(
-        record, stored.contents, plan.inputs, image=stored.image, builder=builder
+        record, stored.contents, plan.facts, image=stored.image, builder=builder
     )
     for name, content in evidence.items():
         write_atomic(output / name, content)
@@ -204,6 +204,7 @@ def _with_evidence(
 
 def layer_record(plan: BuildPlan, layer: LayerPlan, stored: StoredLayer) -> Layer:
     """The manifest's entry for a finished layer."""
+    facts = plan.facts
     return Layer(
         file=layer.file,
         sha256=hashlib.sha256(stored.content).hexdigest(),
@@ -211,18 +212,16 @@ def layer_record(plan: BuildPlan, layer: LayerPlan, stored: StoredLayer) -> Laye
         size=len(stored.content),
         unzipped_size=stored.unzipped_size,
         architecture=layer.architecture,
-        distribution=plan.distribution,
+        distribution=facts.distribution,
         description=plan.description,
-        build_tags=plan.tags,
-        custom_modules=tuple(str(each) for each in plan.requirements),
+        build_tags=facts.build_tags,
+        custom_modules=facts.custom_modules,
         tunings=plan.tuned.applied,
-        collector_version=plan.collector_version,
-        upstream=manifest.Upstream(repository=plan.repository, ref=plan.ref, commit=plan.commit),
-        go=manifest.Go(
-            version=plan.go_version, command=layer.step.argv, environment=dict(layer.step.env)
-        ),
-        packer=PACKER,
-        source_date_epoch=plan.epoch,
+        collector_version=facts.collector,
+        upstream=Upstream(repository=facts.repository, ref=facts.ref, commit=facts.commit),
+        go=Go(version=facts.go, command=layer.step.argv, environment=dict(layer.step.env)),
+        packer=facts.packer,
+        source_date_epoch=facts.source_date_epoch,
         engine=stored.engine,
         ocelot=version("ocelot"),
         evidence={},

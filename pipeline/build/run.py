@@ -80,13 +80,13 @@ async def plan_build(request: Request, config: Config, progress: Progress) -> Bu
     entry = lock.read_lock(config.folder).find(request.distribution, upstream.given, upstream.ref)
     commit, note = lock.settled(entry, await _resolved(request, entry, progress))
     plan = await plan_commit(request, config, commit, entry)
-    if request.locked and (plan.strays or plan.misfits):
+    if request.locked and (plan.deviations or plan.misfits):
         raise LockError(
             f"{request.distribution} is not as {lock.FILE_NAME} has it",
             hint="ocelot lock brings the lock up to date; commit it with the configuration",
-            details=(*plan.strays, *plan.misfits),
+            details=(*plan.deviations, *plan.misfits),
         )
-    strays = plan.strays if entry else ()
+    strays = plan.deviations if entry else ()
     notes = [*([note] if note else []), *(f"not locked: {each}" for each in strays)]
     return replace(plan, notes=(*notes, *plan.misfits, *plan.notes))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from pipeline.build.lock import Inputs
+from pipeline.build.lock import Facts
 from pipeline.build.manifest import Layer
 from pipeline.supply.buildinfo import Module, read_build_info
 from pipeline.supply.elf import read_elf
@@ -56,18 +56,18 @@ def layer_contents(content: bytes, *, file: str, module_cache: Path) -> Contents
 
 
 def layer_evidence(
-    layer: Layer, contents: Contents, inputs: Inputs, *, image: str, builder: Builder
+    layer: Layer, contents: Contents, facts: Facts, *, image: str, builder: Builder
 ) -> Mapping[str, bytes]:
     """The files to be written beside a zip, by name.
 
     Args:
         layer: the manifest's entry.
         contents: what is in the zip.
-        inputs: what configuration and ocelot put into it.
+        facts: what it is made from.
         image: the golang image that compiled it; empty for a machine's own Go.
         builder: who ran ocelot.
     """
-    made_from = _resolved(contents.modules, inputs, image)
+    made_from = _resolved(contents.modules, facts, image)
     name = layer.file.removesuffix(".zip")
     return {
         f"{name}{SBOM}": contents.sbom,
@@ -75,13 +75,13 @@ def layer_evidence(
     }
 
 
-def _resolved(modules: tuple[Module, ...], inputs: Inputs, image: str) -> Iterator[Resource]:
+def _resolved(modules: tuple[Module, ...], facts: Facts, image: str) -> Iterator[Resource]:
     for each in modules:
         if each.source.sum:
             yield module_input(each.source.path, each.source.version, each.source.sum)
-    if inputs.overlay:
-        yield resource("overlay", digest={_TREE_DIGEST: inputs.overlay})
-    if inputs.config_file:
-        yield resource("config-file", digest={"sha256": inputs.config_file})
+    if facts.overlay:
+        yield resource("overlay", digest={_TREE_DIGEST: facts.overlay})
+    if facts.config_file:
+        yield resource("config-file", digest={"sha256": facts.config_file})
     if image:
         yield image_input(image)

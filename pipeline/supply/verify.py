@@ -262,11 +262,11 @@ async def _rebuilt(
             locked=True,
         )
         plan = await plan_commit(request, config, entry.commit, entry)
-        if plan.strays:
+        if plan.deviations:
             raise LockError(
                 f"{entry.distribution} cannot be built as it was locked",
                 hint="go back to the configuration, and to the ocelot, that it was locked with",
-                details=plan.strays,
+                details=plan.deviations,
             )
         # what the rebuild gives is told, whatever the lock expects
         layers = tuple(replace(each, expected="") for each in plan.layers)

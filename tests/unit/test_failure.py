@@ -6,12 +6,12 @@ from unit_examples import COMMIT, OTLP
 from pipeline.build.failure import step_error, telling, together
 from pipeline.build.recipe import Step, build_recipe
 from pipeline.errors import CompileError, LimitError, OcelotError, OutputError, ToolchainError
-from pipeline.model import CUSTOM_TAG, Architecture, Requirement
+from pipeline.model import CUSTOM_TAG, Architecture
 
 RECIPE = build_recipe(
     tuple(Architecture),
     (CUSTOM_TAG, OTLP),
-    [Requirement(module="example.com/mine", version="v1.2.3")],
+    ["example.com/mine@v1.2.3"],
     collector_version="v0.155.0",
     commit=COMMIT,
 )

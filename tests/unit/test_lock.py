@@ -15,7 +15,7 @@ from unit_examples import COMMIT, COMMITTED, OTLP
 from pipeline.build.lock import (
     FILE_NAME,
     HEADING,
-    Inputs,
+    Facts,
     Lock,
     Locked,
     differences,
@@ -335,22 +335,23 @@ def test_what_must_not_move_is_an_error_with_both_commits(kind: Any, told: str) 
     assert "ocelot lock --upgrade -d minimal" in caught.value.hint
 
 
-def inputs_of(locked: Locked, **more: Any) -> Inputs:  # noqa: ANN401
-    return Inputs(**{name: getattr(locked, name) for name in Inputs.model_fields} | more)
+def facts_of(locked: Locked, **more: Any) -> Facts:  # noqa: ANN401
+    return Facts(**{name: getattr(locked, name) for name in Facts.model_fields} | more)
 
 
 def test_nothing_differs_from_the_same() -> None:
-    same = inputs_of(entry())
-    assert differences(entry(), same, commit=COMMIT, epoch=COMMITTED) == ()
+    assert differences(entry(), facts_of(entry())) == ()
 
 
 def test_another_commit_and_time_are_told_with_both_values() -> None:
-    assert differences(entry(), inputs_of(entry()), commit=OTHER, epoch=7) == (
+    assert differences(entry(), facts_of(entry(), commit=OTHER, source_date_epoch=7)) == (
         f"upstream: locked at {COMMIT}, here {OTHER}",
         f"time of the files: locked {COMMITTED}, here 7",
     )
 
 
+# What an entry is about, and the collector's version, which is upstream's.
+NOT_COMPARED = {"distribution", "repository", "ref", "collector"}
 CHANGED = {
     "build_tags": (
         ("lambdacomponents.custom", "x"),
@@ -366,19 +367,18 @@ CHANGED = {
 }
 
 
-def test_every_input_is_among_those_shown_here() -> None:
-    assert CHANGED.keys() == Inputs.model_fields.keys()
+def test_every_fact_is_among_those_shown_here() -> None:
+    others = NOT_COMPARED | {"commit", "source_date_epoch"}
+    assert CHANGED.keys() == Facts.model_fields.keys() - others
 
 
 @pytest.mark.parametrize("name", CHANGED)
-def test_every_input_that_differs_is_told_with_both_values(name: str) -> None:
+def test_every_fact_that_differs_is_told_with_both_values(name: str) -> None:
     value, told = CHANGED[name]
-    now = inputs_of(entry(), **{name: value})
-    assert differences(entry(), now, commit=COMMIT, epoch=COMMITTED) == (told,)
+    now = facts_of(entry(), **{name: value})
+    assert differences(entry(), now) == (told,)
 
 
 def test_another_order_is_told_as_such() -> None:
-    now = inputs_of(entry(), build_tags=(OTLP, "lambdacomponents.custom"))
-    assert differences(entry(), now, commit=COMMIT, epoch=COMMITTED) == (
-        "build tags: in another order",
-    )
+    now = facts_of(entry(), build_tags=(OTLP, "lambdacomponents.custom"))
+    assert differences(entry(), now) == ("build tags: in another order",)

@@ -316,7 +316,7 @@ def locked_plan(desk: Desk, **changed: object) -> tuple[BuildPlan, Locked]:
 def test_a_plan_that_differs_in_nothing_keeps_to_its_entry(desk: Desk) -> None:
     digest = "1" * 64
     plan, entry = locked_plan(desk, zips={Architecture.ARM64: digest})
-    assert (plan.locked, plan.strays) == (entry, ())
+    assert (plan.locked, plan.deviations) == (entry, ())
     assert [layer.expected for layer in plan.layers] == ["", digest]
 
 
@@ -356,7 +356,7 @@ def test_the_locks_sums_are_in_go_sum(desk: Desk) -> None:
 
 def test_a_plan_that_strays_says_why_and_lets_go_find_out_modules(desk: Desk) -> None:
     plan, entry = locked_plan(desk, go="1.26.5", zips={Architecture.AMD64: "1" * 64})
-    assert (plan.locked, plan.strays) == (None, ("Go: locked 1.26.5, here 1.26.6",))
+    assert (plan.locked, plan.deviations) == (None, ("Go: locked 1.26.5, here 1.26.6",))
     assert {layer.expected for layer in plan.layers} == {""}
     flags = {dict(step.env)["GOFLAGS"] for stage in plan.recipe.prepare[1:] for step in stage}
     assert flags == {"-mod=mod -modcacherw"}
@@ -373,7 +373,7 @@ def test_other_locked_modules_give_another_key(desk: Desk) -> None:
 def test_a_build_without_an_entry_is_not_locked(desk: Desk) -> None:
     plan = desk.plan()
     assert plan.locked is None
-    assert plan.strays == (
+    assert plan.deviations == (
         "the lock has no entry for this distribution, upstream repository and ref",
     )
     assert plan.notes == ()
@@ -399,7 +399,7 @@ def test_another_source_date_epoch_strays(desk: Desk) -> None:
     desk.lock()
     request = replace(desk.request(), epoch=1_700_000_000)
     plan = anyio.run(plan_build, request, desk.config, desk.notes)
-    assert plan.strays[0].startswith("time of the files: locked")
+    assert plan.deviations[0].startswith("time of the files: locked")
 
 
 def test_an_upstream_out_of_reach_is_built_as_it_was_locked_and_told(desk: Desk) -> None:

@@ -11,7 +11,6 @@ from pipeline.model import (
     Architecture,
     Component,
     Distribution,
-    Requirement,
     chosen,
     kind_of,
     name_of,
@@ -131,7 +130,3 @@ def test_a_component_is_not_chosen_by_the_tags_of_others(tags: set[str]) -> None
 
 def test_lambda_calls_amd64_otherwise() -> None:
     assert [each.lambda_name for each in Architecture] == ["x86_64", "arm64"]
-
-
-def test_a_requirement_reads_as_go_takes_it() -> None:
-    assert str(Requirement(module="example.com/m", version="v1.2.3")) == "example.com/m@v1.2.3"

@@ -32,7 +32,7 @@ from pipeline.build.recipe import GO_VERSION
 from pipeline.build.zip import EARLIEST, LATEST
 from pipeline.config import Config
 from pipeline.errors import ConfigError, ToolchainError, UpstreamError, UsageError
-from pipeline.model import CUSTOM_TAG, Architecture, Requirement
+from pipeline.model import CUSTOM_TAG, Architecture
 
 AMD64, ARM64 = Architecture.AMD64, Architecture.ARM64
 
@@ -53,9 +53,13 @@ def key(plan: BuildPlan, architecture: Architecture = AMD64) -> str:
 
 def test_a_plan_says_what_is_built_of_what(minimal: Config) -> None:
     plan = planned(minimal)
-    assert plan.tags == (CUSTOM_TAG, OTLP)
-    assert (plan.repository, plan.ref, plan.commit) == ("owner/name", "main", COMMIT)
-    assert (plan.collector_version, plan.go_version) == ("v0.155.0", GO_VERSION)
+    assert plan.facts.build_tags == (CUSTOM_TAG, OTLP)
+    assert (plan.facts.repository, plan.facts.ref, plan.facts.commit) == (
+        "owner/name",
+        "main",
+        COMMIT,
+    )
+    assert (plan.facts.collector, plan.facts.go) == ("v0.155.0", GO_VERSION)
     assert plan.notes == ()
 
 
@@ -190,7 +194,7 @@ def test_the_unknown_tag_of_another_distribution_does_not_matter(tmp_path: Path)
 def test_a_tag_that_only_the_overlay_has_is_known(tmp_path: Path) -> None:
     config = loaded(tmp_path, WITH_MINE)
     plan = planned(config, overlay={"lambdacomponents/connector/mine.go": component_file(MINE)})
-    assert MINE in plan.tags
+    assert MINE in plan.facts.build_tags
 
 
 def test_an_unknown_distribution_is_told(minimal: Config) -> None:
@@ -206,7 +210,7 @@ def test_an_upstream_that_wants_a_newer_go_is_told(minimal: Config, go: str) -> 
 
 @pytest.mark.parametrize("go", ["1.26.6", "1.26.0", "1.26", "1.25.9", "1.9"])
 def test_an_upstream_that_wants_this_go_or_an_older_one_is_fine(minimal: Config, go: str) -> None:
-    assert planned(minimal, source(upstream_tree(go=go))).go_version == GO_VERSION
+    assert planned(minimal, source(upstream_tree(go=go))).facts.go == GO_VERSION
 
 
 def test_a_nested_module_that_wants_a_newer_go_is_told(minimal: Config) -> None:
@@ -268,45 +272,43 @@ def test_a_version_in_a_comment_is_not_the_collectors() -> None:
 
 
 def test_a_custom_component_has_the_collectors_version(with_mine: Config) -> None:
-    assert planned(with_mine).requirements == (
-        Requirement(module="example.com/mine", version="v0.155.0"),
-    )
+    assert planned(with_mine).facts.custom_modules == ("example.com/mine@v0.155.0",)
 
 
 def test_a_version_of_ones_own_is_kept(tmp_path: Path) -> None:
     config = loaded(tmp_path, WITH_MINE, f"{MINE}: example.com/mine@v1.2.3\n")
-    assert [str(each) for each in planned(config).requirements] == ["example.com/mine@v1.2.3"]
+    assert planned(config).facts.custom_modules == ("example.com/mine@v1.2.3",)
 
 
 def test_a_module_of_two_components_is_required_once(tmp_path: Path) -> None:
     components = f"{MINE}: example.com/mine\n{MINE}2:\n  module: example.com/mine\n"
     config = loaded(tmp_path, f"minimal: {{buildtags: [{MINE}, {MINE}2]}}\n", components)
-    assert len(planned(config).requirements) == 1
+    assert len(planned(config).facts.custom_modules) == 1
 
 
 def test_a_component_that_is_not_chosen_has_no_part_in_the_build(minimal: Config) -> None:
     plan = planned(minimal)
-    assert plan.requirements == ()
+    assert plan.facts.custom_modules == ()
     assert plan.tree == upstream_tree()
 
 
 @pytest.mark.parametrize("tag", ["lambdacomponents.all", "lambdacomponents.connector.all"])
 def test_a_tag_for_many_brings_in_the_custom_components(tmp_path: Path, tag: str) -> None:
     plan = planned(loaded(tmp_path, f"minimal: {{buildtags: [{tag}]}}\n", MINE_ENTRY))
-    assert [each.module for each in plan.requirements] == ["example.com/mine"]
+    assert plan.facts.custom_modules == ("example.com/mine@v0.155.0",)
     assert "lambdacomponents/connector/ocelot_mine_component.go" in plan.tree
 
 
 def test_all_of_another_kind_does_not_bring_it_in(tmp_path: Path) -> None:
     text = "minimal: {buildtags: [lambdacomponents.exporter.all]}\n"
-    assert planned(loaded(tmp_path, text, MINE_ENTRY)).requirements == ()
+    assert planned(loaded(tmp_path, text, MINE_ENTRY)).facts.custom_modules == ()
 
 
 def test_a_component_that_upstream_offers_by_now_is_left_out_with_a_note(
     with_mine: Config,
 ) -> None:
     plan = planned(with_mine, source(upstream_tree([OTLP, BATCH, MINE])))
-    assert plan.requirements == ()
+    assert plan.facts.custom_modules == ()
     assert plan.tree == upstream_tree([OTLP, BATCH, MINE])
     assert [note for note in plan.notes if note.startswith(f"{MINE} is upstream's own by now")]
 
@@ -314,7 +316,7 @@ def test_a_component_that_upstream_offers_by_now_is_left_out_with_a_note(
 def test_a_hand_written_components_module_is_still_required(with_mine: Config) -> None:
     by_hand = {"lambdacomponents/connector/mine.go": component_file(MINE)}
     plan = planned(with_mine, overlay=by_hand)
-    assert [each.module for each in plan.requirements] == ["example.com/mine"]
+    assert plan.facts.custom_modules == ("example.com/mine@v0.155.0",)
     assert "lambdacomponents/connector/ocelot_mine_component.go" not in plan.tree
 
 
@@ -353,16 +355,19 @@ def test_an_overlays_config_is_the_layers(minimal: Config) -> None:
 
 
 def test_the_commits_time_is_the_epoch(minimal: Config) -> None:
-    assert planned(minimal).epoch == COMMITTED
+    assert planned(minimal).facts.source_date_epoch == COMMITTED
 
 
 def test_an_epoch_given_comes_before_the_commits_time(minimal: Config) -> None:
-    assert planned(minimal, epoch=COMMITTED - 1).epoch == COMMITTED - 1
+    assert planned(minimal, epoch=COMMITTED - 1).facts.source_date_epoch == COMMITTED - 1
 
 
 @pytest.mark.parametrize(("epoch", "committed"), [(0, COMMITTED), (None, 0), (1, 1)])
 def test_no_epoch_is_before_1980(minimal: Config, epoch: int | None, committed: int) -> None:
-    assert planned(minimal, source(committed=committed), epoch=epoch).epoch == EARLIEST
+    assert (
+        planned(minimal, source(committed=committed), epoch=epoch).facts.source_date_epoch
+        == EARLIEST
+    )
 
 
 @pytest.mark.parametrize(
