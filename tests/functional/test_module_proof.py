@@ -26,7 +26,6 @@ from supply_examples import paper
 
 from pipeline.build import toolchain
 from pipeline.build.lock import FILE_NAME, parse_lock
-from pipeline.errors import ToolchainError
 from pipeline.supply.layerfile import open_layer
 
 pytestmark = needs_schema
@@ -40,10 +39,7 @@ def _answers(  # pyright: ignore[reportUnusedFunction]
 ) -> None:
     """A working folder and packages as a module's function has them; Go adds a module."""
 
-    def absent() -> str:
-        raise ToolchainError("the Go toolchain is not installed")
-
-    monkeypatch.setattr(toolchain, "wheel_name", absent)
+    monkeypatch.setattr(toolchain, "toolchain_files", dict[str, Path])
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     all_goes_well(engine)
