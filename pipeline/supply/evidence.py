@@ -12,7 +12,6 @@ from pipeline.supply.buildinfo import Module, read_build_info
 from pipeline.supply.elf import read_elf
 from pipeline.supply.inputs import Resource, image_input, module_input, resource
 from pipeline.supply.layerfile import open_layer
-from pipeline.supply.licences import licences
 from pipeline.supply.provenance import Builder, provenance
 
 SBOM = ".cdx.json"
@@ -43,7 +42,8 @@ def layer_contents(content: bytes, *, file: str, module_cache: Path) -> Contents
         file: its name.
         module_cache: Go's, or a folder that has its licence files.
     """
-    # quick to import only without it: most commands need no bill
+    # slow to import, and most commands need no bill of materials
+    from pipeline.supply.licences import licences  # noqa: PLC0415
     from pipeline.supply.sbom import bill_of_materials  # noqa: PLC0415
 
     layer = open_layer(content, file=file)

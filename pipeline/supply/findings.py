@@ -56,7 +56,6 @@ class Scan:
     Attributes:
         database: its URL.
         modified: when the database last changed.
-        scanner: govulncheck's version.
         level: the most that the scan could tell; `module` for a stripped binary.
         modules: the number of modules looked at, Go's own library among them.
         advisories: the number of advisories on those modules, at whatever version.
@@ -65,7 +64,6 @@ class Scan:
 
     database: str
     modified: datetime
-    scanner: str
     level: Level
     modules: int
     advisories: int
@@ -78,7 +76,6 @@ class _Message(BaseModel):
 
 class _Config(_Message):
     protocol_version: str = Field(pattern=r"^v1\.")
-    scanner_version: str = ""
     scan_level: Level
     scan_mode: Literal["binary"]
     db_last_modified: datetime = _NEVER
@@ -152,7 +149,6 @@ def read_answer(output: bytes, *, database: str) -> Scan:
     return Scan(
         database=database,
         modified=config.db_last_modified,
-        scanner=config.scanner_version,
         level=config.scan_level,
         modules=len({each.path for each in sbom.modules}),
         advisories=len(advisories),

@@ -6,7 +6,6 @@ A database is a URL or a folder: https://go.dev/doc/security/vuln/database.
 from __future__ import annotations
 
 import re
-import struct
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from pipeline.build.recipe import CACHES, GO_VERSION, Step
 from pipeline.errors import ToolchainError, UsageError, quoted
 from pipeline.files import told_write_errors
 from pipeline.progress import Progress
+from pipeline.supply.elf import read_elf
 from pipeline.supply.findings import Scan, read_answer
 
 DATABASE = "https://vuln.go.dev"
@@ -33,7 +33,6 @@ _FOUND = 3  # what govulncheck ends with, in some of its formats, where it found
 _ELSEWHERE = "give a copy of the database, as a folder or another URL, with --vuln-db"
 _BINARY = re.compile(r"unrecognized binary format|unsupported Go version|is not a file")
 _UNUSABLE = re.compile(r"fetching vulnerabilities|creating client|vulndb|looking up")
-_SYMBOL_TABLE = 2  # SHT_SYMTAB, https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.sheader.html
 
 
 async def scan(binary: bytes, *, cache: Path, database: str, progress: Progress) -> Scan:
@@ -95,14 +94,9 @@ def database_url(given: str) -> str:
 def has_symbols(binary: bytes) -> bool:
     """Whether an ELF binary of 64 bits has a symbol table, which ocelot's layers do not."""
     try:
-        (sections,) = struct.unpack_from("<Q", binary, 0x28)
-        size, count = struct.unpack_from("<HH", binary, 0x3A)
-        types = [
-            struct.unpack_from("<I", binary, sections + at * size + 4)[0] for at in range(count)
-        ]
-    except struct.error:
+        return read_elf(binary).section(".symtab") is not None
+    except UsageError:
         return False
-    return binary[:6] == b"\x7fELF\x02\x01" and _SYMBOL_TABLE in types
 
 
 def _folder_url(given: Path) -> str:
