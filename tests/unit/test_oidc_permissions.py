@@ -156,28 +156,6 @@ def test_in_another_partition_the_resources_are_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "found"),
-    [
-        ('c = aws.client("lambda", r)\nc.delete_layer_version()', {"lambda:DeleteLayerVersion"}),
-        ('aws.client("s3", r)\npartial(c.head_bucket, Bucket=b)', {"s3:HeadBucket"}),
-        (
-            'aws.client("s3", r)\nc.upload_fileobj(f, b, k)',
-            {"s3:PutObject", "s3:AbortMultipartUpload"},
-        ),
-        ('aws.client("lambda", r)\nc.get_paginator("list_layers")', {"lambda:ListLayers"}),
-        ('aws.client("lambda", r)\nc.region', set[str]()),
-    ],
-)
-def test_a_new_call_is_found_however_it_is_made(source: str, found: set[str]) -> None:
-    assert calls({"new.py": source}) == found
-
-
-def test_a_call_is_found_in_a_module_that_is_handed_its_client() -> None:
-    sources = {"a.py": 'aws.client("lambda", r)', "b.py": "client.invoke()"}
-    assert calls(sources) == {"lambda:Invoke"}
-
-
-@pytest.mark.parametrize(
     "source",
     [
         'aws.client("lambda", r)\nc.get_paginator(name)',
