@@ -4,13 +4,10 @@ A group of options is a frozen dataclass; a new option is one line in its group.
 groups flat on both faces. Importing this module costs nothing.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from pipeline.spread import Opt
+from pipeline.spread import Opt, option_group
 
 UPSTREAM_REPO = "open-telemetry/opentelemetry-lambda"
 UPSTREAM_REF = "main"
@@ -32,7 +29,7 @@ class OneArchitecture(StrEnum):
     ARM64 = "arm64"
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class UpstreamOptions:
     """Which upstream collector."""
 
@@ -44,19 +41,19 @@ class UpstreamOptions:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class _Distribution:
     """Which distribution; a base of its own, since the options of the last base are shown first."""
 
     distribution: Annotated[str, Opt("A name from distributions.yaml.", "-d")] = "default"
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class DistributionOptions(UpstreamOptions, _Distribution):
     """Which distribution of which upstream."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class CompileOptions(DistributionOptions):
     """What to compile, and how strictly."""
 
@@ -64,7 +61,7 @@ class CompileOptions(DistributionOptions):
     no_tune: Annotated[bool, Opt("Leave upstream's files as they are: no tunings.")] = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class LayerOptions(CompileOptions):
     """What to build for one architecture."""
 
@@ -73,14 +70,14 @@ class LayerOptions(CompileOptions):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class BuildOptions(CompileOptions):
     """What to build for which architectures."""
 
     architecture: Annotated[Architectures, Opt("What to build for.", "-a")] = Architectures.ALL
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class LockOptions(UpstreamOptions):
     """What to lock."""
 
@@ -91,21 +88,21 @@ class LockOptions(UpstreamOptions):
     upgrade: Annotated[bool, Opt("Follow the ref to its newest commit, modules anew.")] = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class RoleOptions:
     """Who asks AWS."""
 
     role_arn: Annotated[str, Opt("A role to take on by an OIDC token.")] = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class AwsOptions(RoleOptions):
     """Which account of AWS."""
 
     account: Annotated[str, Opt("The account id that it must be.")] = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class TableOptions:
     """Which registry."""
 
@@ -117,7 +114,7 @@ class TableOptions:
     ] = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class OptionalTableOptions(TableOptions):
     """Which registry, if any."""
 
@@ -126,7 +123,7 @@ class OptionalTableOptions(TableOptions):
     ] = TABLE
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class LayerNameOptions:
     """Which layers, where."""
 
@@ -134,14 +131,14 @@ class LayerNameOptions:
     layer_name: Annotated[str, Opt("What the layers' names begin with.", "-l")] = "ocel"
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class SyncOptions(AwsOptions, TableOptions, LayerNameOptions):
     """Which layers and rows to compare."""
 
     dry_run: Annotated[bool, Opt("Only show what would be done.")] = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class ReleaseGroupOptions(AwsOptions, OptionalTableOptions, LayerNameOptions):
     """What layers are published as."""
 
@@ -158,12 +155,12 @@ class ReleaseGroupOptions(AwsOptions, OptionalTableOptions, LayerNameOptions):
     ] = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class PublishOptions(ReleaseGroupOptions, SyncOptions):
     """What to publish where."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class ReleaseOptions(ReleaseGroupOptions, BuildOptions):
     """What to build and to publish: for one architecture, in the configured region."""
 
@@ -172,7 +169,7 @@ class ReleaseOptions(ReleaseGroupOptions, BuildOptions):
     skip_publish: Annotated[bool, Opt("Only build.")] = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class BenchOptions:
     """How often a layer is run."""
 

@@ -1,7 +1,8 @@
 """Groups of options, shown flat by Typer and by the Dagger SDK, and turned back into words.
 
 A group is a frozen dataclass whose fields are `Annotated[type, Opt(...)]` with a default. Importing
-this module costs nothing.
+this module costs nothing; a group costs least as an `option_group` in a module whose annotations
+are no text (`from __future__ import annotations`).
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, dataclass_transform, get_type_hints
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 Function = TypeVar("Function", bound=Callable[..., Any])
+Group = TypeVar("Group")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,15 @@ class Opt:
     least: int | None = None
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True, eq_default=False)
+def option_group(group: type[Group]) -> type[Group]:
+    """A class as a group of options: a frozen dataclass.
+
+    It has neither equality nor a representation, since each takes time at every start.
+    """
+    return dataclass(frozen=True, kw_only=True, eq=False, repr=False)(group)
+
+
 def spread(note: Callable[[str, Opt], object]) -> Callable[[Function], Function]:
     """A decorator that shows a function's groups of options flat, each option by its own name.
 
@@ -45,30 +56,26 @@ def spread(note: Callable[[str, Opt], object]) -> Callable[[Function], Function]
     Args:
         note: makes what the framework reads of an option, of its name and its `Opt`.
     """
+    flat = functools.cache(functools.partial(_flat, note=note))
 
     def decorate(function: Function) -> Function:
-        hints = get_type_hints(function, include_extras=True)
-        groups = {
-            name: hint
-            for name, hint in hints.items()
-            if isinstance(hint, type) and dataclasses.is_dataclass(hint) and name != "return"
-        }
+        signature = inspect.signature(function, eval_str=True)
+        groups: dict[str, type] = {}
         parameters: list[inspect.Parameter] = []
-        for name, parameter in inspect.signature(function).parameters.items():
-            if name in groups:
-                parameters += _flat(groups[name], note)
-            elif name == "self":
-                parameters.append(parameter)
+        for name, parameter in signature.parameters.items():
+            hint = parameter.annotation
+            if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+                groups[name] = hint
+                parameters += flat(hint)
             else:
-                parameters.append(parameter.replace(annotation=hints[name], kind=_KEYWORD))
-        call = _grouping(function, groups)
-        returned = hints.get("return", inspect.Signature.empty)
-        shown: Any = call
-        shown.__signature__ = inspect.Signature(parameters, return_annotation=returned)
+                kind = parameter.kind if name == "self" else _KEYWORD
+                parameters.append(parameter.replace(kind=kind))
+        shown: Any = _grouping(function, groups)
+        shown.__signature__ = signature.replace(parameters=parameters)
         shown.__annotations__ = {
             each.name: each.annotation for each in parameters if each.name != "self"
-        } | {"return": returned}
-        return call
+        } | {"return": signature.return_annotation}
+        return shown
 
     return decorate
 
@@ -77,11 +84,10 @@ def words(*groups: object) -> list[str]:
     """Options as the command line takes them; those that are as by default are left out."""
     found: list[str] = []
     for group in groups:
-        assert dataclasses.is_dataclass(group)  # noqa: S101  a caller's mistake, not a user's
-        for each in dataclasses.fields(group):
-            value = getattr(group, each.name)
-            if value != each.default:
-                found += _words(each.name, _opt(type(group), each.name), value)
+        for name, _, opt, default in _options(type(group)):
+            value = getattr(group, name)
+            if value != default:
+                found += _words(name, opt, value)
     return found
 
 
@@ -94,25 +100,27 @@ def _words(name: str, opt: Opt, value: object) -> list[str]:
     return [f"{flag}={value}"]
 
 
-def _flat(group: type, note: Callable[[str, Opt], object]) -> list[inspect.Parameter]:
+def _flat(group: type, *, note: Callable[[str, Opt], object]) -> list[inspect.Parameter]:
     """A group's options as parameters, with what the framework reads of each."""
-    hints = get_type_hints(group, include_extras=True)
     return [
         inspect.Parameter(
-            each.name,
-            _KEYWORD,
-            default=each.default,
-            annotation=Annotated[
-                hints[each.name].__origin__, note(each.name, _opt(group, each.name))
-            ],
+            name, _KEYWORD, default=default, annotation=Annotated[kind, note(name, opt)]
         )
-        for each in dataclasses.fields(group)
+        for name, kind, opt, default in _options(group)
     ]
 
 
-def _opt(group: type, name: str) -> Opt:
-    (found,) = get_type_hints(group, include_extras=True)[name].__metadata__
-    return found
+@functools.cache
+def _options(group: type) -> tuple[tuple[str, Any, Opt, object], ...]:
+    """The name, type, `Opt` and default of each option of a group."""
+    fields = dataclasses.fields(group)
+    hints: dict[str, Any] = {each.name: each.type for each in fields}
+    if any(isinstance(hint, str) for hint in hints.values()):
+        hints = get_type_hints(group, include_extras=True)
+    return tuple(
+        (each.name, hints[each.name].__origin__, *hints[each.name].__metadata__, each.default)
+        for each in fields
+    )
 
 
 def _grouping(function: Function, groups: dict[str, type]) -> Function:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline.cli import sync
-from pipeline.cli.options import JsonOptions, exclusive, shared
+from pipeline.cli.options import RowOptions, shared
 from pipeline.options import Architectures, TableOptions
-from pipeline.spread import Opt
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,21 +19,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The published layers, by the registry.", no_args_is_help=True)
 app.command("sync")(sync.sync)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RowOptions(JsonOptions):
-    """How rows are shown."""
-
-    as_csv: Annotated[bool, Opt("Data as CSV on standard output.", flags="--csv")] = False
-
-    def check(self) -> None:
-        """Refuse two forms at once.
-
-        Raises:
-            UsageError: both were given.
-        """
-        exclusive(("--json", self.as_json), ("--csv", self.as_csv))
 
 
 @app.command("list")

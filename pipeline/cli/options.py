@@ -1,18 +1,15 @@
 """Options that only the command line has, and the frame in which a command's work runs."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from pipeline.spread import Opt, spread
+from pipeline.spread import Function, Opt, option_group, spread
 
 if TYPE_CHECKING:
     from pipeline.build.upstream import Upstream
@@ -46,11 +43,18 @@ def option(name: str, opt: Opt) -> object:
     )
 
 
-# Every command is decorated by this, so that it takes groups of options.
-shared = spread(option)
+_spread = spread(option)
 
 
-@dataclass(frozen=True, kw_only=True)
+def shared(command: Function) -> Function:
+    """A command that takes groups of options, as Typer expects it."""
+    shown = _spread(command)
+    # all of it is in the signature; of these, Typer would evaluate each twice, which takes time
+    shown.__annotations__ = {}
+    return shown
+
+
+@option_group
 class JsonOptions:
     """How results are shown."""
 
@@ -59,14 +63,29 @@ class JsonOptions:
     ] = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
+class RowOptions(JsonOptions):
+    """How rows are shown."""
+
+    as_csv: Annotated[bool, Opt("Data as CSV on standard output.", flags="--csv")] = False
+
+    def check(self) -> None:
+        """Refuse two forms at once.
+
+        Raises:
+            UsageError: both were given.
+        """
+        exclusive(("--json", self.as_json), ("--csv", self.as_csv))
+
+
+@option_group
 class VerboseOptions:
     """How the work is shown."""
 
     verbose: Annotated[bool, Opt("Every line of every program.", "-v")] = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class ConfigOptions:
     """Where the configuration is."""
 
@@ -74,7 +93,7 @@ class ConfigOptions:
         Path | None, Opt("Config folder; default: config/.", variable="OCELOT_CONFIG")
     ] = None
 
-    def load(self) -> Config:
+    def load(self) -> "Config":
         """The configuration.
 
         Raises:
@@ -87,12 +106,12 @@ class ConfigOptions:
         return load_config(project.config_folder(self.config))
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class CommonOptions(ConfigOptions, VerboseOptions, JsonOptions):
     """What commands that work by the configuration have in common."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class OutputOptions:
     """Where a build's files are left."""
 
@@ -100,14 +119,14 @@ class OutputOptions:
     keep_temp: Annotated[bool, Opt("Keep the sources as they were compiled.")] = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class BundleOptions:
     """What is built from instead of the configuration and upstream."""
 
     bundle: Annotated[Path | None, Opt("Build from a bundle alone, without a network.")] = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class TokenOptions:
     """By which token a role is taken on."""
 
@@ -115,7 +134,7 @@ class TokenOptions:
         str, Opt("Where the token is: env:NAME, file:PATH, or actions, for GitHub Actions' own.")
     ] = "actions"
 
-    def aws(self, role_arn: str, regions: tuple[str, ...]) -> Aws:
+    def aws(self, role_arn: str, regions: tuple[str, ...]) -> "Aws":
         """Who asks AWS: a role taken on by the token, or the environment's own identity.
 
         Args:
@@ -138,7 +157,7 @@ class TokenOptions:
 
 
 @contextmanager
-def shown_progress(*, verbose: bool = False) -> Generator[Progress]:
+def shown_progress(*, verbose: bool = False) -> Generator["Progress"]:
     """Shows on standard error how the work goes, until the context ends."""
     from rich.console import Console
 
@@ -150,7 +169,7 @@ def shown_progress(*, verbose: bool = False) -> Generator[Progress]:
         yield shown
 
 
-def upstream_from(upstream_repo: str, upstream_ref: str, cache: Path) -> Upstream:
+def upstream_from(upstream_repo: str, upstream_ref: str, cache: Path) -> "Upstream":
     """The upstream that the options name: of OCELOT_SOURCES, else by this machine's git."""
     from pipeline import project
     from pipeline.build import sources, upstream

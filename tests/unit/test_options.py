@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,7 +16,8 @@ from dagger import Doc
 from typer.testing import CliRunner
 
 from pipeline import options
-from pipeline.options import ReleaseOptions
+from pipeline.cli.options import shared
+from pipeline.options import BuildOptions, ReleaseOptions
 from pipeline.spread import Opt, spread, words
 
 GROUPS = [
@@ -36,23 +39,21 @@ class Example:
     architecture: Annotated[options.Architectures, Opt("For.")] = options.Architectures.ALL
 
 
-def typer_option(_name: str, opt: Opt) -> object:
-    names = [opt.flags] if opt.flags else []
-    if opt.short:
-        names = [*(names or [f"--{_name}"]), opt.short]
-    return typer.Option(*names, help=opt.help, min=opt.least)
+def app_of(group: type, got: list[Any]) -> typer.Typer:
+    """A command line whose one command takes a group of options."""
+    app = typer.Typer(rich_markup_mode=None)
+
+    def command(options: object) -> None:
+        got.append(options)
+
+    command.__annotations__["options"] = group
+    app.command()(shared(command))
+    return app
 
 
-def parsed(arguments: list[str]) -> Example:
-    app = typer.Typer()
-    got: list[Example] = []
-
-    @app.command()
-    @spread(typer_option)
-    def command(example: Example) -> None:  # pyright: ignore[reportUnusedFunction]
-        got.append(example)
-
-    done = CliRunner().invoke(app, arguments)
+def parsed(arguments: list[str], group: type = Example) -> Any:  # noqa: ANN401
+    got: list[Any] = []
+    done = CliRunner().invoke(app_of(group, got), arguments)
     assert done.exit_code == 0, done.output
     return got[0]
 
@@ -104,3 +105,28 @@ def test_importing_the_options_imports_nothing_that_costs() -> None:
         "pipeline.options",
         "pipeline.spread",
     }
+
+
+def test_a_new_option_is_one_line() -> None:
+    field = (
+        "colour",
+        Annotated[str, Opt("The colour.", "-c")],
+        dataclasses.field(default=""),
+    )
+    group = dataclasses.make_dataclass(
+        "More", [field], bases=(BuildOptions,), frozen=True, kw_only=True
+    )
+    help_text = CliRunner().invoke(app_of(group, []), ["--help"]).output
+    assert re.search(r"-c, --colour <str>\s+The colour\.", help_text)
+    given = words(group(colour="blue", locked=True))
+    assert given == ["--locked", "--colour=blue"]
+    assert parsed(given, group).colour == "blue"
+
+    async def function(self: object, options: object) -> str:
+        return f"{self} {options}"
+
+    function.__annotations__["options"] = group
+    shown = spread(lambda _, opt: Doc(opt.help))(function)
+    parameter = inspect.signature(shown).parameters["colour"]
+    assert parameter.annotation == Annotated[str, Doc("The colour.")]
+    assert get_type_hints(shown)["colour"] is str
