@@ -9,13 +9,32 @@ from pipeline import progress
 from pipeline.bench.parts import missing_parts
 from pipeline.bench.verdicts import Verdict, check_verdicts
 from pipeline.build.engines.host import HostEngine
-from pipeline.build.manifest import PASSED, Layer, Noted, note_benched
+from pipeline.build.manifest import FILE_NAME, PASSED, Layer, Noted, note_benched, read_manifest
 from pipeline.cache import go_caches
 from pipeline.config import Config
-from pipeline.errors import OutputError
+from pipeline.errors import OutputError, UsageError
 
 STARTS, INVOCATIONS = 3, 3
 NOT_WANTED = "--no-bench"
+
+
+def noted_layers(zips: Iterable[Path]) -> Mapping[Path, Layer]:
+    """The entries that zips have in the manifest beside them, by path.
+
+    Raises:
+        UsageError: a zip has none.
+    """
+    found: dict[Path, Layer] = {}
+    for path in zips:
+        manifest = read_manifest(path.parent / FILE_NAME)
+        named = {each.file: each for each in (manifest.layers if manifest else ())}
+        if path.name not in named:
+            raise UsageError(
+                f"{path.parent / FILE_NAME} has no entry of {path.name}",
+                hint="name layers as `ocelot build` wrote them, with the manifest beside them",
+            )
+        found[path] = named[path.name]
+    return found
 
 
 async def check_layers(

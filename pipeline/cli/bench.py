@@ -42,6 +42,14 @@ def bench(
             help="A collector's config that must be accepted.",
         ),
     ] = None,
+    gate: Annotated[
+        bool,
+        typer.Option(
+            "--gate",
+            help="Only the short run before publishing, of layers that have not passed; the "
+            "manifest beside them says what was found.",
+        ),
+    ] = False,
     env: Annotated[
         list[str] | None,
         typer.Option(
@@ -66,6 +74,9 @@ def bench(
     from pipeline.bench.parts import check_parts
 
     check_parts()
+    if gate:
+        _pass_gate(layer_paths(zips or [Path("dist")]), common)
+        return
 
     from pipeline.bench.earlier import earlier_starts
     from pipeline.bench.run import Request
@@ -89,6 +100,20 @@ def bench(
     noted = earlier_starts(results, earlier) if earlier else None
     _report(results, measured=bool(request.against), noted=noted, as_json=common.as_json)
     check_verdicts(results)
+
+
+def _pass_gate(zips: Sequence[Path], common: CommonOptions) -> None:
+    from functools import partial
+
+    from pipeline.bench.gate import check_layers, noted_layers
+
+    layers, loaded = noted_layers(zips), common.load()
+    with shown_progress(verbose=common.verbose):
+        run(
+            partial(check_layers, layers, loaded, wanted=True),
+            left="every process was ended",
+            kept="what passed is not run again",
+        )
 
 
 def carry_out(request: Request, *, verbose: bool) -> tuple[Result, ...]:

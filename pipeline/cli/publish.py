@@ -32,6 +32,9 @@ def publish(
     ] = None,
     options: PublishOptions,
     token: TokenOptions,
+    preflight: Annotated[
+        bool, typer.Option("--preflight", help="Only check identity, account and registry.")
+    ] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write what came of it as JSON, too.")
     ] = None,
@@ -43,6 +46,9 @@ def publish(
     that does not run on the bench is not published.
     """
     loaded = common.load()
+    if preflight:
+        _check_identity(opened(options, token, (), loaded), as_json=common.as_json)
+        return
     publishing = opened(options, token, zips or [Path("dist")], loaded)
     publishing.dry_run = options.dry_run
     if not publishing.dry_run:
@@ -50,6 +56,21 @@ def publish(
         gate.check_publishing(publishing, loaded, wanted=wanted, verbose=common.verbose)
     tell = partial(report, output=output, as_json=common.as_json)
     carry_out(publishing, tell, verbose=common.verbose)
+
+
+def _check_identity(publishing: Publishing, *, as_json: bool) -> None:
+    import json
+    from dataclasses import asdict
+
+    from pipeline.publish.run import preflight
+
+    request, aws, records = publishing.request, publishing.aws, publishing.records
+    who = run(partial(preflight, request, aws, records))
+    if as_json:
+        typer.echo(json.dumps({**asdict(who), "regions": request.regions}))
+    else:
+        table = f", {records.registry.table}" if records else ""
+        typer.echo(f"checked: {who.arn}{table}; regions: {', '.join(request.regions)}")
 
 
 def opened(

@@ -56,8 +56,8 @@ def test_the_manifest_handed_out_says_what_the_bench_found(built: Path) -> None:
     found = {each["architecture"]: each["benched"] for each in layers}
     assert set(found) == set(ARCHITECTURES)
     assert "passed" in found.values()
-    emulated = {f"skipped: the engine does not run linux/{each}" for each in ARCHITECTURES}
-    assert set(found.values()) <= {"passed", *emulated}
+    # an engine that emulates no other architecture runs its own alone
+    assert all(each == "passed" or each.startswith("skipped: ") for each in found.values())
 
 
 def test_layers_are_measured_anew_each_time(

@@ -17,7 +17,6 @@ from runs import CONFIG, Built, Ocelot, Ran, fresh_cache, run_ocelot
 
 if TYPE_CHECKING:
     from aws_server import MotoServer
-    from dagger_engine import Engine
     from faulty_proxy import FaultyProxy
     from publishing import Publishing
 
@@ -52,14 +51,6 @@ def ocelot(tmp_path: Path) -> Ocelot:
         return run_ocelot(*arguments, "--config", CONFIG, cache=cache or own, env=env, cwd=tmp_path)
 
     return run
-
-
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Generator[Engine]:
-    """A stand-in for a Dagger engine, to which the SDK's client is pointed."""
-    from dagger_client import served_engine  # noqa: PLC0415  the SDK is not quick to import
-
-    yield from served_engine(monkeypatch)
 
 
 @pytest.fixture(scope="session")

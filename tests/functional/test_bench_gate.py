@@ -177,3 +177,24 @@ def test_a_manifest_that_is_none_is_told(built: Built, ocelot: Ocelot, tmp_path:
     ran = ocelot("bench", built.folder / FILE, "--against", tmp_path / "a.json")
     assert ran.code == 2
     assert "a.json is no manifest" in ran.err
+
+
+def test_the_gate_by_itself_notes_what_it_found_and_does_not_run_again_what_passed(
+    built: Built, tmp_path: Path
+) -> None:
+    folder = tmp_path / "dist"
+    shutil.copytree(built.folder, folder)
+
+    def gate() -> Ran:
+        command = ["bench", folder / FILE, "--gate", "--config", CONFIG]
+        return run_ocelot(*command, cache=built.cache, cwd=tmp_path)
+
+    assert gate().code == 0
+    assert noted(folder)[0 if OURS == "amd64" else 1] == "passed"
+    before = (folder / FILE_NAME).read_bytes()
+    again = gate()
+    assert again.code == 0
+    assert "bench" not in again.err
+    assert (folder / FILE_NAME).read_bytes() == before
+    (folder / FILE_NAME).unlink()
+    assert gate().code == 2

@@ -1,20 +1,17 @@
-"""What is looked at, how the engine is chosen, and that neither waits: with programs on a PATH."""
+"""What the doctor looks at, and that it waits for nothing: with programs on a PATH."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-import time
 from importlib.metadata import version
 from pathlib import Path
 
-import anyio
 import pytest
 from runs import run_ocelot
 
 from pipeline.bench.machine import EMULATORS
-from pipeline.build.engines.choice import Choice, choose_engine
 
 
 @pytest.fixture
@@ -32,48 +29,6 @@ def install(folder: Path, name: str, *, code: int = 0, says: str = "", seconds: 
     path = folder / name
     path.write_text(f"{script}print({says!r})\nsys.exit({code})\n")
     path.chmod(0o755)
-
-
-def choice(**environment: str) -> Choice:
-    return anyio.run(choose_engine, environment)
-
-
-def test_without_dagger_the_host_builds(programs: Path) -> None:
-    install(programs, "docker")
-    assert choice() == Choice(engine="host", why="there is no dagger command")
-
-
-def test_with_dagger_and_a_runtime_dagger_builds(programs: Path) -> None:
-    install(programs, "dagger")
-    install(programs, "docker", code=1)
-    install(programs, "podman")
-    assert choice() == Choice(engine="dagger", why="dagger is there and podman answers")
-
-
-def test_a_runtime_that_is_down_counts_as_none(programs: Path) -> None:
-    install(programs, "dagger")
-    install(programs, "docker", code=1)
-    assert choice().engine == "host"
-
-
-def test_a_runtime_that_hangs_holds_nothing_up(programs: Path) -> None:
-    install(programs, "dagger")
-    install(programs, "docker", seconds=60)
-    started = time.monotonic()
-    assert choice().engine == "host"
-    assert time.monotonic() - started < 10
-
-
-def test_an_engine_elsewhere_needs_no_runtime_here(programs: Path) -> None:
-    install(programs, "dagger")
-    chosen = choice(_EXPERIMENTAL_DAGGER_RUNNER_HOST="kube-pod://engine?namespace=dagger")
-    assert chosen.engine == "dagger"
-    assert "kube-pod://engine" in chosen.why
-
-
-def test_an_open_session_is_used(programs: Path) -> None:
-    assert list(programs.iterdir()) == []
-    assert choice(DAGGER_SESSION_PORT="1234").engine == "dagger"
 
 
 def doctor(tmp_path: Path, **more: str) -> tuple[int, dict[str, dict[str, str]]]:

@@ -92,6 +92,17 @@ def test_a_second_command_line_writes_nothing_and_tells_that_it_reused(
     assert "6 reuse" in ran.out
 
 
+def test_a_preflight_needs_no_zips_and_writes_nothing(publishing: Publishing) -> None:
+    for path in publishing.folder.glob("dist/*"):
+        path.unlink()
+    done = publishing.ocelot("--preflight", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["account"] == ACCOUNT
+    assert publishing.ocelot("--preflight", "--account", OTHER).code == AwsError.exit_code
+    assert publishing.ocelot("--preflight", "--table", "none-such").code == AwsError.exit_code
+    assert publishing.writes() == []
+
+
 def test_a_dry_run_writes_nothing_and_tells_what_would_be_done(publishing: Publishing) -> None:
     ran = publishing.ocelot("--public", "--dry-run", "--json")
     assert ran.code == 0, ran.err

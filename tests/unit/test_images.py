@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.build.engines.dagger import container_settings, go_image
 from pipeline.build.recipe import GO_VERSION
 from pipeline.config import Config, load_config
-from pipeline.errors import ConfigError, UsageError
-from pipeline.module_container import PYTHON_IMAGE
+from pipeline.errors import ConfigError
+from pipeline.module import GO_IMAGE, PYTHON_IMAGE
 
 CHECKOUT = Path(__file__).parents[2]
 DIGEST = f"sha256:{'0' * 64}"
@@ -33,7 +32,7 @@ def test_the_golang_image_is_of_the_wheels_version(config: Config) -> None:
     assert config.images.go.startswith(f"golang:{GO_VERSION}-")
 
 
-def test_the_checks_run_in_the_modules_own_runtime() -> None:
+def test_uv_comes_out_of_the_modules_own_runtime() -> None:
     assert pyproject()["tool"]["dagger"]["base-image"] == PYTHON_IMAGE
 
 
@@ -51,16 +50,11 @@ def test_the_module_is_found_by_its_entry_point() -> None:
     assert points == {"main_object": "pipeline.module:Ocelot"}
 
 
-def test_a_mirrors_image_takes_the_place_of_the_configs(config: Config) -> None:
-    assert go_image(config, "mirror.example:5000/golang:1") == "mirror.example:5000/golang:1"
-
-
-@pytest.mark.parametrize("image", ["", "-x", "a b", "golang@sha256:1", "x\ny", "$(x)"])
-def test_what_is_no_image_is_refused(image: str, tmp_path: Path) -> None:
-    (tmp_path / "distributions.yaml").write_text("a:\n")
-    (tmp_path / "components.yaml").write_text("{}\n")
-    with pytest.raises(UsageError):
-        go_image(load_config(tmp_path), image)
+def test_the_module_reads_the_same_golang_image_as_the_config(config: Config) -> None:
+    found = GO_IMAGE.search((CHECKOUT / "config" / "images.yaml").read_text())
+    assert config.images
+    assert found
+    assert found[1] == config.images.go
 
 
 @pytest.mark.parametrize(
@@ -79,12 +73,3 @@ def test_problems_of_the_images_are_told(text: str, told: str, tmp_path: Path) -
     with pytest.raises(ConfigError) as caught:
         load_config(tmp_path)
     assert told in "\n".join(caught.value.details)
-
-
-def test_a_password_in_goproxy_stays_out_of_containers() -> None:
-    with pytest.raises(UsageError) as caught:
-        container_settings({"GOPROXY": "https://me:s3cret@proxy.example"})
-    assert "s3cret" not in caught.value.text()
-    assert container_settings({"GOPROXY": "https://proxy.example", "GOFLAGS": "-x"}) == {
-        "GOPROXY": "https://proxy.example"
-    }

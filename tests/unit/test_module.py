@@ -1,0 +1,292 @@
+"""The Dagger module: the chain of steps that each function builds, and the commands in them."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import dagger
+import gql
+import pytest
+from command_lines import check_command
+from dagger import dag
+from dagger._exceptions import QueryErrorValue
+from dagger.mod import default_module
+from module_chain import COMMIT, IMAGE, Chain, Engine, called
+from unit_examples import layer
+
+from pipeline.build.manifest import Manifest
+from pipeline.module import Ocelot, joined
+from pipeline.options import Architectures, OneArchitecture
+
+FOLDER = dag.directory()
+FILE = dag.directory().file("some")
+SECRET = dag.set_secret("name", "plain")
+KEYS = {"access_key_id": SECRET, "secret_access_key": SECRET, "session_token": SECRET}
+ZIPS = ["collector-amd64-minimal.zip", "collector-arm64-minimal.zip", "manifest.json"]
+MANIFEST = json.dumps({"layers": [{"file": each, "benched": ""} for each in ZIPS[:2]]})
+
+# Each function, called with every kind of argument that it takes.
+CALLS: list[tuple[str, dict[str, Any]]] = [
+    ("toolchain", {"go_proxy": "https://proxy.example"}),
+    ("build", {"distribution": "minimal", "locked": True, "no_tune": True, "bench": True}),
+    ("build", {"upstream": FOLDER, "architecture": Architectures.ARM64}),
+    ("build", {"bundle": FILE, "source_date_epoch": "1700000000"}),
+    ("layer", {"upstream_repo": "me/fork", "upstream_ref": "v1", "git_token": SECRET}),
+    ("binary", {"architecture": OneArchitecture.ARM64}),
+    ("lock", {"distribution": ["minimal", "full"], "upgrade": True}),
+    ("lock", {"upstream": FOLDER}),
+    ("bundle", {"distribution": "minimal"}),
+    ("verify", {"layers": FOLDER}),
+    ("verify", {"layers": FOLDER, "bundle": FILE}),
+    ("bench", {"layers": FOLDER, "starts": 2, "invocations": 3, "collector_config": FILE}),
+    ("inspect", {"layer": FILE}),
+    ("components", {"upstream_repo": "sample"}),
+    ("config_check", {}),
+    ("lock_check", {}),
+    ("publish", {"layers": FOLDER, "regions": "all", "public": True, **KEYS}),
+    ("publish", {"layers": FOLDER, "public": False, "dry_run": True, "no_bench": True, **KEYS}),
+    ("release", {"role_arn": "arn:aws:iam::1:role/r", "oidc_token": SECRET, "bucket": "b"}),
+    ("release", {"skip_publish": True}),
+    ("fetch", {"published": FILE, "layers": FOLDER, "role_arn": "arn", "oidc_token": SECRET}),
+    ("sync", {"dry_run": True, "endpoint_url": "http://aws.example", **KEYS}),
+]
+IDS = [f"{name}-{at}" for at, (name, _) in enumerate(CALLS)]
+
+
+def engine(**answers: object) -> Engine:
+    def contents(chain: Chain) -> str:
+        name = chain.fields[-2].args["path"]
+        return {"images.yaml": f"go: {IMAGE}\n", "manifest.json": MANIFEST}[name]
+
+    def stdout(chain: Chain) -> str:
+        return '{"layers": []}' if chain.commands[-1][0] == "bench" else f"{COMMIT}\n"
+
+    own = {"contents": contents, "stdout": stdout, "entries": ["ocelot.lock", *ZIPS]}
+    return Engine({**own, "glob": ZIPS[:1], **answers})
+
+
+def chains(name: str, options: Mapping[str, Any], given: Engine) -> list[Chain]:
+    """Everything that a function has an engine do."""
+    result = called(given, name, **options)
+    last = [] if isinstance(result, str) else [given.chain(result)]
+    return [each for chain in (*given.awaited, *last) for each in chain.everything()]
+
+
+def commands(found: list[Chain]) -> list[list[str]]:
+    """The commands of ocelot in chains, each once, in order."""
+    lines = [tuple(line) for each in found for line in each.commands]
+    return [list(each) for each in dict.fromkeys(lines)]
+
+
+@pytest.mark.parametrize(("name", "options"), CALLS, ids=IDS)
+def test_every_command_is_one_that_ocelot_has(name: str, options: dict[str, Any]) -> None:
+    lines = commands(chains(name, options, engine()))
+    for each in lines:
+        check_command(shlex.join(["ocelot", *each]), complete=True)
+    assert lines or name == "toolchain"
+
+
+@pytest.mark.parametrize(("name", "options"), CALLS, ids=IDS)
+def test_a_secret_is_a_secret_variable_of_the_steps_that_need_it(
+    name: str, options: dict[str, Any]
+) -> None:
+    for chain in chains(name, options, engine()):
+        assert "plain" not in str([each.args for each in chain.fields if each.name != "setSecret"])
+        allowed: set[str] = set()
+        if any(line[0] == "sources" for line in chain.commands):
+            allowed = {"OCELOT_GIT_TOKEN"}
+        if any(line[0] in ("publish", "fetch", "layers") for line in chain.commands):
+            allowed = {"OCELOT_OIDC_TOKEN", "AWS_ACCESS_KEY_ID"}
+            allowed |= {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+        assert chain.secrets <= allowed
+
+
+def test_every_function_was_called() -> None:
+    assert {name for name, _ in CALLS} == set(registered())
+
+
+def registered() -> Mapping[str, Any]:
+    every = vars(default_module())["_objects"]["Ocelot"].functions
+    return {name: each for name, each in every.items() if name}  # the constructor has no name
+
+
+def test_what_publishes_or_measures_is_never_kept_and_what_reads_a_ref_for_a_session() -> None:
+    kept = {name: each.meta.cache for name, each in registered().items()}
+    assert {name for name, cache in kept.items() if cache == "never"} == {
+        *("publish", "release", "fetch", "sync", "bench")
+    }
+    assert {name for name, cache in kept.items() if cache is None} == {
+        *("toolchain", "inspect", "config_check")
+    }
+
+
+def test_checks_need_no_arguments() -> None:
+    checks = {name: each for name, each in registered().items() if each.meta.check}
+    assert {name: list(each.parameters) for name, each in checks.items()} == {
+        "config_check": [],
+        "lock_check": [],
+    }
+
+
+def test_the_config_folder_of_the_caller_is_the_default() -> None:
+    served = default_module()
+    constructor = vars(served)["_objects"]["Ocelot"].get_constructor(vars(served)["_converter"])
+    assert constructor.parameters["config"].default_path == "/config"
+
+
+def test_importing_the_module_imports_dagger_and_the_options_alone() -> None:
+    shown = "import sys, pipeline.module; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert [each for each in loaded if each.startswith("pipeline")] == [
+        *("pipeline", "pipeline.module", "pipeline.options", "pipeline.spread")
+    ]
+    assert not {"typer", "pydantic", "boto3", "yaml"} & set(loaded)
+
+
+def test_both_architectures_are_steps_beside_each_other_of_the_same_sources() -> None:
+    given = engine()
+    called(given, "build", distribution="minimal")
+    steps = [each for each in given.awaited if each.fields[-1].name == "sync"]
+    assert [each.commands for each in steps] == [
+        [["build", "--distribution=minimal", f"--architecture={each}", "--output=dist"]]
+        for each in ("amd64", "arm64")
+    ]
+    amd64, arm64 = ([field.name for field in each.fields] for each in steps)
+    assert amd64 == arm64
+    assert steps[0].given("/sources").commands[-1][:2] == ["sources", "--distribution=minimal"]
+
+
+def test_a_ref_is_resolved_at_every_call_and_the_compile_step_is_kept_by_the_commit() -> None:
+    def compiled(commit: str) -> tuple[list[Chain], Chain]:
+        given = engine(stdout=commit)
+        called(given, "layer")
+        (step,) = (each for each in given.awaited if each.fields[-1].name == "sync")
+        return [each for each in given.awaited if each.fields[-1].name == "stdout"], step
+
+    def said(chain: Chain) -> str:
+        return str([each.variables for each in chain.everything()])
+
+    (first_asked, first), (second_asked, second) = compiled("one"), compiled("one")
+    assert "OCELOT_CALL" in first_asked[0].variables
+    assert first_asked[0].variables != second_asked[0].variables
+    assert said(first) == said(second)
+    assert "OCELOT_CALL" not in said(first)
+    assert said(compiled("two")[1]) != said(first)
+
+
+def test_the_toolchain_is_the_configs_golang_image_with_its_own_python() -> None:
+    given = engine()
+    tool = given.chain(called(given, "toolchain"))
+    assert tool.calls("from") == [{"address": IMAGE}]
+    assert tool.variables["OCELOT_GO"] == IMAGE
+    assert not tool.secrets
+    mirrored = given.chain(called(given, "toolchain", go_image="mirror.example/golang:1"))
+    assert mirrored.variables["OCELOT_GO"] == "mirror.example/golang:1"
+
+
+@pytest.mark.parametrize(
+    "options", [{"go_proxy": "https://me:s3cret@proxy.example"}, {"images": "packer: x\n"}]
+)
+def test_what_no_container_can_be_made_of_is_refused(options: dict[str, str]) -> None:
+    images = options.pop("images", f"go: {IMAGE}\n")
+    with pytest.raises(ValueError, match=r"--go-(proxy|image)") as caught:
+        called(engine(contents=images), "toolchain", **options)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_what_asks_aws_runs_at_every_call_and_never_by_the_engines_own_identity() -> None:
+    def published() -> Chain:
+        given = engine()
+        return given.chain(called(given, "publish", layers=FOLDER, no_bench=True, **KEYS))
+
+    first, second = published(), published()
+    assert first.variables["AWS_EC2_METADATA_DISABLED"] == "true"
+    assert first.variables["OCELOT_CALL"] != second.variables["OCELOT_CALL"]
+
+
+def test_a_release_asks_whether_it_may_publish_before_it_compiles() -> None:
+    lines = commands(chains("release", {"oidc_token": SECRET, "role_arn": "arn"}, engine()))
+    names = [each[0] for each in lines]
+    assert names.index("publish") < names.index("build") < names.index("bench")
+    assert lines[names.index("publish")][1] == "--preflight"
+    assert [each[1] for each in lines if each[0] == "publish"] == ["--preflight", "dist"]
+
+
+@pytest.mark.parametrize("options", [{"dry_run": True}, {"no_bench": True}])
+def test_layers_are_not_tried_where_that_is_not_wanted(options: dict[str, Any]) -> None:
+    lines = commands(chains("publish", {"layers": FOLDER, **options, **KEYS}, engine()))
+    assert [each[0] for each in lines] == ["publish"]
+
+
+def test_each_layer_runs_on_its_own_architecture() -> None:
+    given = engine()
+    called(given, "bench", layers=FOLDER)
+    ran = [each for each in given.awaited if each.fields[-1].name == "stdout"]
+    assert [each.calls("container") for each in ran] == [[{}], [{"platform": "linux/arm64"}]]
+    assert ["OCELOT_EMULATED" in each.variables for each in ran] == [False, True]
+    assert [each.commands[-1][-1] for each in ran] == [f"dist/{each}" for each in ZIPS[:2]]
+
+
+def test_what_passed_is_not_tried_again() -> None:
+    noted = [{"file": ZIPS[0], "benched": "passed"}, {"file": ZIPS[1], "benched": "skipped: x"}]
+
+    def contents(chain: Chain) -> str:
+        images = chain.fields[-2].args["path"] == "images.yaml"
+        return f"go: {IMAGE}\n" if images else json.dumps({"layers": noted})
+
+    lines = commands(chains("publish", {"layers": FOLDER, **KEYS}, engine(contents=contents)))
+    assert lines[0] == ["bench", "--gate", f"dist/{ZIPS[1]}"]
+
+
+def exec_error(stderr: str) -> dagger.ExecError:
+    told: dict[str, Any] = {
+        "_type": "EXEC_ERROR",
+        "exitCode": 2,
+        "stdout": "",
+        "stderr": stderr,
+        "cmd": [],
+    }
+    value = QueryErrorValue("exit code: 2", extensions=told)
+    error = dagger.QueryError([value], gql.gql("{ container { sync } }"))
+    assert isinstance(error, dagger.ExecError)
+    return error
+
+
+def test_where_the_engine_cannot_emulate_the_bench_says_so_on_its_own_platform() -> None:
+    given = engine(sync=exec_error("exec /bin/sh: exec format error"))
+    called(given, "bench", layers=FOLDER)
+    ran = [each for each in given.awaited if each.fields[-1].name == "stdout"]
+    assert [each.calls("container") for each in ran] == [[{}], [{}]]
+    with pytest.raises(dagger.ExecError):
+        called(engine(sync=exec_error("no space left")), "bench", layers=FOLDER)
+
+
+def test_a_failed_step_is_the_error_itself_and_not_a_group() -> None:
+    with pytest.raises(dagger.ExecError) as caught:
+        called(engine(sync=exec_error("error: no such distribution")), "build")
+    assert caught.value.stderr == "error: no such distribution"
+
+
+def test_a_checkout_without_a_lock_passes_its_check() -> None:
+    given = engine(entries=["distributions.yaml"])
+    assert "no config/ocelot.lock" in str(called(given, "lock_check"))
+
+
+def test_manifests_of_one_architecture_each_join_to_what_one_build_writes() -> None:
+    layers = [layer(each, each.encode()) for each in ("b.zip", "a.zip")]
+    texts = [Manifest(layers=(each,)).text() for each in layers]
+    whole = Manifest(layers=tuple(reversed(layers))).text()
+    assert joined(*texts) == whole
+    assert json.loads(whole)["layers"][0]["file"] == "a.zip"
+
+
+def test_every_function_says_what_it_gives() -> None:
+    for name in registered():
+        assert inspect.getdoc(getattr(Ocelot, name))
