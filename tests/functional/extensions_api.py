@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import queue
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from loopback import Quiet, serving
 
 Said = tuple[str, dict[str, str], Any]
 
@@ -39,7 +39,7 @@ def extensions_api() -> Generator[ExtensionsApi]:
     """Serve the API on loopback."""
     api = ExtensionsApi()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
@@ -61,16 +61,5 @@ def extensions_api() -> Generator[ExtensionsApi]:
             ]
             self.wfile.write(b"\r\n".join([*head, b"", raw]))
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            del format, args
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    api.address = f"127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(Handler) as api.address:
         yield api
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -10,17 +10,17 @@ import base64
 import gzip
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
+
+from loopback import Quiet, serving
 
 Kind = Literal["discover", "list", "fetch"]
 Fault = Literal["unavailable", "stall", "cut"]
@@ -160,6 +160,7 @@ class GitServer:
         gathering: fetches wait here for one another.
         log: what was asked for, in order.
         fetching: set as soon as a fetch is asked for.
+        host: address and port.
     """
 
     root: Path
@@ -170,11 +171,11 @@ class GitServer:
     log: list[Kind] = field(default_factory=list[Kind])
     fetching: threading.Event = field(default_factory=threading.Event)
     closing: threading.Event = field(default_factory=threading.Event)
+    host: str = ""
 
     def __enter__(self) -> Self:
-        self._server = _Server(("127.0.0.1", 0), partial(_Handler, self))
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
+        self._ending = ExitStack()
+        self.host = self._ending.enter_context(serving(partial(_Handler, self)))
         return self
 
     def __exit__(
@@ -184,39 +185,19 @@ class GitServer:
         traceback: TracebackType | None,
     ) -> None:
         self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
-
-    @property
-    def host(self) -> str:
-        """Address and port."""
-        return f"127.0.0.1:{self._server.server_port}"
+        self._ending.close()
 
     def url(self, repository: Path) -> str:
         """The URL of a repository."""
         return f"http://{self.host}/{repository.relative_to(self.root).as_posix()}"
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        # a git that was ended, or a connection that a fault cut, is no news
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Quiet):
     """One request to git http-backend: https://git-scm.com/docs/git-http-backend."""
 
     def __init__(self, owner: GitServer, *arguments: Any) -> None:  # noqa: ANN401
         self.owner = owner
         super().__init__(*arguments)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401
-        """Nothing is printed; the owner keeps the log."""
 
     def do_GET(self) -> None:
         self._serve(b"")

@@ -48,8 +48,10 @@ def tune(place: Place, text: str, names: str = "loud") -> None:
     )
 
 
-def says(place: Place, opt: Path) -> str:
-    """What the built collector prints."""
+def says(place: Place, opt: Path, *more: str) -> str:
+    """What the collector prints that is built here."""
+    ran = place.build("-d", "one", *more)
+    assert ran.code == 0, ran.err
     binary = unpack(place.dist / "collector-amd64-one.zip", opt) / "extensions" / "collector"
     return subprocess.run([binary], capture_output=True, text=True, check=True).stderr
 
@@ -123,20 +125,15 @@ def go_alone(folder: Path) -> bytes:
 
 
 def test_an_edit_is_in_the_binary_and_not_without_tunings(place: Place, tmp_path: Path) -> None:
-    ran = place.build("-d", "one")
-    assert ran.code == 0, ran.err
     assert says(place, tmp_path / "tuned").startswith("tuned LOUD collector")
     assert recorded(place.dist) == ["loud"]
-    ran = place.build("-d", "one", "--no-tune")
-    assert ran.code == 0, ran.err
-    assert says(place, tmp_path / "plain").startswith("collector")
+    assert says(place, tmp_path / "plain", "--no-tune").startswith("collector")
     assert recorded(place.dist) == []
 
 
 def test_a_tuning_that_no_longer_fits_is_told_and_left_out(place: Place, tmp_path: Path) -> None:
     tune(place, LOUD.replace("println(otelcol.Name", "println(gone"))
     ran = place.build("-d", "one")
-    assert ran.code == 0, ran.err
     assert "the tuning loud is left out: main.go: 'println(gone' is not there" in ran.err
     assert says(place, tmp_path / "opt").startswith("collector")
     assert recorded(place.dist) == []
@@ -188,8 +185,6 @@ def test_go_files_of_ours_come_with_a_tuning(place: Place, tmp_path: Path) -> No
     files = "  files:\n    internal/own/own.go: own.go\n"
     text = LOUD.replace('strings.ToUpper("loud")', "own.Word()")
     tune(place, text.replace("[strings]", '["{module}/internal/own"]') + files)
-    ran = place.build("-d", "one")
-    assert ran.code == 0, ran.err
     assert says(place, tmp_path / "opt").startswith("tuned ours collector")
 
 
@@ -211,23 +206,17 @@ def uses_theirs(place: Place) -> None:
 def test_a_module_of_ours_stands_in_for_one_of_upstreams(place: Place, tmp_path: Path) -> None:
     uses_theirs(place)
     assert place.on("lock").code == 0
-    ran = place.build("-d", "one", "--locked")
-    assert ran.code == 0, ran.err
-    assert says(place, tmp_path / "tuned").startswith("ours collector")
+    assert says(place, tmp_path / "tuned", "--locked").startswith("ours collector")
     assert recorded(place.dist) == ["small"]
-    ran = place.build("-d", "one", "--no-tune")
-    assert ran.code == 0, ran.err
-    assert says(place, tmp_path / "plain").startswith("mine collector")
+    assert says(place, tmp_path / "plain", "--no-tune").startswith("mine collector")
 
 
 def test_a_module_that_upstream_has_not_is_not_missed(place: Place, tmp_path: Path) -> None:
     uses_theirs(place)
     place.grow(COLLECTOR, start="main", time=1_760_000_001)
     assert place.on("lock").code == 0
-    ran = place.build("-d", "one", "--locked")
-    assert ran.code == 0, ran.err
-    assert "left out" not in ran.err
-    assert says(place, tmp_path / "opt").startswith("collector")
+    assert says(place, tmp_path / "opt", "--locked").startswith("collector")
+    assert "left out" not in place.build("-d", "one", "--locked").err
     assert recorded(place.dist) == []
 
 

@@ -11,9 +11,10 @@ import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from loopback import Quiet, serving
 
 MODIFIED = "2026-01-02T03:04:05Z"
 
@@ -95,7 +96,7 @@ def folder(root: Path, files: Mapping[str, bytes]) -> Path:
 def served(files: Mapping[str, bytes], *, hang: threading.Event | None = None) -> Generator[str]:
     """Serve files on loopback; with `hang` no answer comes before that."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_HEAD(self) -> None:
             if hang:
                 hang.wait(30)
@@ -107,17 +108,9 @@ def served(files: Mapping[str, bytes], *, hang: threading.Event | None = None) -
             self.do_HEAD()
             self.wfile.write(files.get(self.path.lstrip("/"), b""))
 
-        def log_message(self, *_arguments: object) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  quiet
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        if hang:
-            hang.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler) as host:
+        try:
+            yield f"http://{host}"
+        finally:
+            if hang:
+                hang.set()
