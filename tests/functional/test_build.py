@@ -17,6 +17,7 @@ import jsonschema
 import pytest
 from extensions_api import IDENTIFIER, extensions_api
 from runs import CONFIG, OCELOT, Built, Ocelot, environment, fresh_cache, run_ocelot
+from tiny import own_cache
 
 from pipeline import project
 from pipeline.build.engines.host import go_program
@@ -210,7 +211,10 @@ service:
 def test_the_same_bytes_under_other_conditions(
     built: Built, ocelot: Ocelot, tmp_path: Path
 ) -> None:
-    """Another time zone, umask, locale, folder, order of files, and empty caches."""
+    """Another time zone, umask, locale, folder, order of files, and modules had anew.
+
+    Compiled packages are shared: what a cold compile gives is seen in test_bundles.
+    """
     upstream = tmp_path / "elsewhere"
     origin = project.sample_upstream() / "collector"
     paths = sorted((path for path in origin.rglob("*") if path.is_file()), reverse=True)
@@ -220,7 +224,7 @@ def test_the_same_bytes_under_other_conditions(
         shutil.copyfile(path, target)
         target.chmod(0o600)
         os.utime(target, (1, 1))
-    cache = fresh_cache(tmp_path / "empty", share_go=False)
+    cache = own_cache(tmp_path / "empty")
     downloads = project.cache_folder() / "go" / "modules" / "cache" / "download"
     conditions = {
         "TZ": "Pacific/Kiritimati",
