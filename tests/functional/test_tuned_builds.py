@@ -242,32 +242,6 @@ def test_a_tuned_build_is_built_again_from_its_bundle(place: Place) -> None:
     assert ran.code == 0, ran.err
 
 
-@pytest.mark.parametrize(
-    ("text", "names", "told"),
-    [
-        (LOUD, "lout", "one.tunings: no 'lout' in tuning.yaml; perhaps you meant loud?"),
-        (LOUD + "  files: {a.go: b.go}\n", "loud", "loud.files: there is no tuning/b.go"),
-        (LOUD.replace("main.go", "../main.go"), "loud", "tuning.yaml:4"),
-        ("loud:\n  reason: none\n", "loud", "must have edits, files or replaces"),
-        (
-            "loud: {reason: x, replaces: {module: example.com/mine, by: small}}\n",
-            "loud",
-            "loud.replaces: there is no tuning/small/go.mod",
-        ),
-        ("loud: {reason: x, replaces: {module: mine, by: ../..}}\n", "loud", "loud.replaces.by"),
-        (LOUD.replace("imports: [strings]", "import: [strings]"), "loud", "unknown key"),
-    ],
-    ids=["unknown", "no file", "leads out", "nothing", "no module", "no folder", "unknown key"],
-)
-def test_a_tuning_that_cannot_be_one_is_told_with_its_place(
-    place: Place, text: str, names: str, told: str
-) -> None:
-    tune(place, text, names)
-    ran = place.run("config", "check")
-    assert ran.code == 3
-    assert told in " ".join(ran.err.split())
-
-
 def test_the_collector_config_that_is_bad_fails_as_upstreams_does(
     built: Built, tmp_path: Path
 ) -> None:

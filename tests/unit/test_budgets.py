@@ -36,69 +36,18 @@ def test_a_folder_without_budgets_limits_nothing(tmp_path: Path) -> None:
     assert loaded(tmp_path).budget("minimal") is None
 
 
-def test_a_budget_is_not_inherited(tmp_path: Path) -> None:
-    config = load_config(folder(tmp_path, "minimal: {zip: 1}\n"))
-    assert config.budget("minimal")
+@pytest.mark.parametrize("name", ["minimal", "default"])
+def test_a_budget_is_not_inherited(tmp_path: Path, name: str) -> None:
+    config = load_config(folder(tmp_path, f"{name}: {{zip: 1}}\n", f"default: {{}}\n{TWO}"))
+    assert config.budget(name)
     assert config.budget("mine") is None
 
 
-def test_default_is_a_distribution_like_any_other(tmp_path: Path) -> None:
-    config = load_config(folder(tmp_path, "default: {zip: 1}\n", f"default: {{}}\n{TWO}"))
-    assert config.budget("default")
-    assert config.budget("mine") is None
-
-
-@pytest.mark.parametrize(
-    ("budgets", "message"),
-    [
-        (
-            "\nminimall:\n  zip: 1\n",
-            "budgets.yaml:2: minimall: there is no such distribution; perhaps you meant minimal?",
-        ),
-        (
-            "minimal:\n  zip: 1\n  unziped: 1\n",
-            "budgets.yaml:3: minimal.unziped: unknown key; perhaps you meant unzipped?",
-        ),
-        (
-            "minimal:\n  modules: 1\n  zip: 14 MiBs\n",
-            "budgets.yaml:3: minimal.zip: must be a size such as 14 MiB, or a number of bytes",
-        ),
-        (
-            "minimal:\n",
-            "budgets.yaml:1: minimal: must limit zip, unzipped, modules, cpu-to-ready or "
-            "memory-when-ready",
-        ),
-        (
-            "minimal:\n  cpu-to-ready: 0\n",
-            "budgets.yaml:2: minimal.cpu-to-ready: Input should be greater than 0",
-        ),
-        (
-            "minimal:\n  memory-when-ready: .inf\n",
-            "budgets.yaml:2: minimal.memory-when-ready: Input should be a finite number",
-        ),
-        (
-            "minimal:\n  modules: -1\n",
-            "budgets.yaml:2: minimal.modules: Input should be greater than or equal to 0",
-        ),
-        ("[]\n", "budgets.yaml:1: must map names to entries"),
-        ("'a b': {zip: 1}\n", "budgets.yaml:1: 'a b' cannot be a distribution's name"),
-    ],
-)
-def test_a_problem_is_told_with_its_line(tmp_path: Path, budgets: str, message: str) -> None:
-    assert told(folder(tmp_path, budgets)) == [message]
-
-
-def test_a_file_that_is_no_yaml_is_told(tmp_path: Path) -> None:
-    assert told(folder(tmp_path, "minimal: {\n"))[0].startswith("budgets.yaml:2: not YAML")
-
-
-def test_a_distribution_with_problems_of_its_own_is_still_there(tmp_path: Path) -> None:
-    problems = told(folder(tmp_path, "minimal: {zip: 1}\n", "minimal: {bas: x}\n"))
-    assert [each.partition(":")[0] for each in problems] == ["distributions.yaml"]
-
-
-def test_unreadable_distributions_do_not_put_the_blame_on_budgets(tmp_path: Path) -> None:
-    problems = told(folder(tmp_path, "minimal: {zip: 1}\n", "["))
+@pytest.mark.parametrize("distributions", ["minimal: {bas: x}\n", "["])
+def test_problems_of_distributions_are_not_blamed_on_budgets(
+    tmp_path: Path, distributions: str
+) -> None:
+    problems = told(folder(tmp_path, "minimal: {zip: 1}\n", distributions))
     assert [each.partition(":")[0] for each in problems] == ["distributions.yaml"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,10 @@ WRONG = {
     "config-file": ("3", "[x.yaml]"),
 }
 
-# By a name: the text of distributions.yaml, and where each problem in it is told.
-DISTRIBUTIONS: dict[str, tuple[str, list[str]]] = {
+# By a name: the text of a file, and where each problem in it is told.
+Cases = Mapping[str, tuple[str, list[str]]]
+DISTRIBUTIONS: Cases = {
+    "an unknown tuning": ("a:\n  tunings: [lout]\n", ["2: a.tunings"]),
     "an unknown base": ("minimal: {}\nother:\n  base: minmal\n", ["3: other.base"]),
     "a base that is itself broken": (
         "broken:\n  buildtags: 3\nchild:\n  base: broken\n",
@@ -86,8 +89,7 @@ DISTRIBUTIONS: dict[str, tuple[str, list[str]]] = {
     ),
 }
 
-# The same for components.yaml.
-COMPONENTS: dict[str, tuple[str, list[str]]] = {
+COMPONENTS: Cases = {
     "unknown keys": (
         f"{MINE}:\n  {M}\n  modul: x\n  imports: x\n  factori: x\n",
         [f"3: {MINE}.modul", f"4: {MINE}.imports", f"5: {MINE}.factori"],
@@ -114,6 +116,46 @@ COMPONENTS: dict[str, tuple[str, list[str]]] = {
 }
 
 
+BUDGETS: Cases = {
+    "an unknown distribution": ("\nminimall:\n  zip: 1\n", ["2: minimall"]),
+    "an unknown key": ("minimal:\n  zip: 1\n  unziped: 1\n", ["3: minimal.unziped"]),
+    "a size of another form": ("minimal:\n  modules: 1\n  zip: 14 MiBs\n", ["3: minimal.zip"]),
+    "no limit": ("minimal:\n", ["1: minimal"]),
+    "no time": ("minimal:\n  cpu-to-ready: 0\n", ["2: minimal.cpu-to-ready"]),
+    "no end": ("minimal:\n  memory-when-ready: .inf\n", ["2: minimal.memory-when-ready"]),
+    "less than nothing": ("minimal:\n  modules: -1\n", ["2: minimal.modules"]),
+    "a list": ("[]\n", ["1"]),
+    "a name of another form": ("'a b': {zip: 1}\n", ["1: 'a b'"]),
+    "no YAML": ("minimal: {\n", ["2: not YAML"]),
+}
+
+EDIT = "loud: {reason: x, edits: [{file: main.go, find: a, put: b}]}\n"
+TUNING: Cases = {
+    "a file that is not there": (
+        EDIT.replace("]}", "], files: {a.go: b.go}}"),
+        ["1: loud.files"],
+    ),
+    "a file that leads out": (EDIT.replace("main.go", "../main.go"), ["1: loud.edits.0.file"]),
+    "nothing to do": ("loud:\n  reason: none\n", ["1: loud"]),
+    "a module that is not there": (
+        "loud: {reason: x, replaces: {module: example.com/mine, by: small}}\n",
+        ["1: loud.replaces"],
+    ),
+    "a module that leads out": (
+        "loud: {reason: x, replaces: {module: example.com/mine, by: ../..}}\n",
+        ["1: loud.replaces.by"],
+    ),
+    "an unknown key": (EDIT.replace("put:", "import: [a], put:"), ["1: loud.edits.0.import"]),
+}
+
+FILES: Mapping[str, Cases] = {
+    "distributions": DISTRIBUTIONS,
+    "components": COMPONENTS,
+    "budgets": BUDGETS,
+    "tuning": TUNING,
+}
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A config folder with files that cannot be a collector's config, and links out of it."""
@@ -132,33 +174,29 @@ def problems(folder: Path, distributions: str, components: str = "{}\n") -> list
     return told(write_config(folder, distributions, components))
 
 
-def are_told_at(messages: list[str], file: str, places: list[str]) -> bool:
-    """Whether each message begins with its place, and there are no others."""
-    wanted = [f"{file}:{place}" for place in places]
-    return len(messages) == len(wanted) and all(map(str.startswith, messages, wanted))
+def problems_in(folder: Path, file: str, text: str) -> list[str]:
+    """The problems of a config folder with this text in one file."""
+    write_config(folder, "minimal: {}\n")
+    (folder / "tuning.yaml").write_text(EDIT)
+    (folder / f"{file}.yaml").write_text(text)
+    found = [each.replace(str(folder), "FOLDER") for each in told(folder)]
+    (folder / f"{file}.yaml").unlink()
+    return found
 
 
-@pytest.mark.parametrize("case", DISTRIBUTIONS)
-def test_a_problem_of_distributions_is_told_with_its_place(folder: Path, case: str) -> None:
-    text, places = DISTRIBUTIONS[case]
-    assert are_told_at(problems(folder, text), "distributions.yaml", places)
-
-
-@pytest.mark.parametrize("case", COMPONENTS)
-def test_a_problem_of_components_is_told_with_its_place(folder: Path, case: str) -> None:
-    text, places = COMPONENTS[case]
-    assert are_told_at(problems(folder, ROOT, text), "components.yaml", places)
+@pytest.mark.parametrize(("file", "case"), [(file, case) for file in FILES for case in FILES[file]])
+def test_a_problem_is_told_with_its_place(folder: Path, file: str, case: str) -> None:
+    text, places = FILES[file][case]
+    messages = problems_in(folder, file, text)
+    assert len(messages) == len(places)
+    for message, place in zip(messages, places, strict=True):
+        assert message.startswith(f"{file}.yaml:{place}")
 
 
 def test_the_words_of_every_problem(folder: Path, snapshot: SnapshotAssertion) -> None:
     assert {
-        "distributions": {
-            case: [each.replace(str(folder), "FOLDER") for each in problems(folder, text)]
-            for case, (text, _) in DISTRIBUTIONS.items()
-        },
-        "components": {
-            case: problems(folder, ROOT, text) for case, (text, _) in COMPONENTS.items()
-        },
+        file: {case: problems_in(folder, file, text) for case, (text, _) in cases.items()}
+        for file, cases in FILES.items()
     } == snapshot
 
 
