@@ -238,11 +238,11 @@ class Ocelot:
     @function(cache="session")
     @check
     async def lock_check(self) -> str:
-        """Check that config/ocelot.lock is up to date, if there is one."""
+        """Check that what config/ocelot.lock has is up to date, if there is such a file."""
         if "ocelot.lock" not in await self.config.entries():
             return "there is no config/ocelot.lock; `ocelot lock` writes one\n"
         tool = _anew(await self._toolchain(ContainerOptions()))
-        return await tool.with_exec(["ocelot", "lock", "--check"]).stdout()
+        return await tool.with_exec(["ocelot", "lock", "--check", "--entries"]).stdout()
 
     @command(cache="never")
     async def publish(

@@ -28,6 +28,10 @@ def lock(
         bool,
         typer.Option("--check", help="Write nothing; exit 9 if the lock is not up to date."),
     ] = False,
+    entries: Annotated[
+        bool,
+        typer.Option("--entries", help="With --check: what the lock has, of whatever upstream."),
+    ] = False,
     common: CommonOptions,
 ) -> None:
     """Write down what distributions are made from, in config/ocelot.lock.
@@ -35,15 +39,26 @@ def lock(
     Builds then keep to it: commit, modules and their sums, Go, and the zips' digests once built.
     """
     from pipeline.build import locking
+    from pipeline.build.lock import read_lock
+    from pipeline.errors import UsageError
     from pipeline.files import check_writable
 
     exclusive(("--upgrade", options.upgrade), ("--check", check))
+    exclusive(("--entries", entries), ("--distribution", bool(options.distribution)))
+    if entries and not check:
+        raise UsageError("--entries goes with --check alone", hint="ocelot lock --check --entries")
     with opened_inputs(common) as given:
         if not check:
             check_writable(given.config.folder)
         names = options.distribution or list(given.config.distributions)
-        upstream = given.upstream(options.upstream_repo, options.upstream_ref)
-        requests = _requests(names, upstream, given.cache)
+        wanted = [(each, options.upstream_repo, options.upstream_ref) for each in names]
+        if entries:
+            locked = read_lock(given.config.folder).locked
+            wanted = [(each.distribution, each.repository, each.ref) for each in locked]
+        requests = [
+            _request(name, given.upstream(repository, ref), given.cache)
+            for name, repository, ref in dict.fromkeys(wanted)
+        ]
 
         engine = None if check else given.engine()
         work = partial(
@@ -59,19 +74,16 @@ def lock(
     _finish(done, given.config, prune=prune, check=check, as_json=common.as_json)
 
 
-def _requests(names: list[str], upstream: Upstream, cache: Path) -> list[Request]:
+def _request(distribution: str, upstream: Upstream, cache: Path) -> Request:
     from pipeline.build.run import Request
     from pipeline.model import Architecture
 
-    return [
-        Request(
-            distribution=name,
-            architectures=tuple(Architecture),
-            upstream=upstream,
-            output=cache,
-        )
-        for name in dict.fromkeys(names)
-    ]
+    return Request(
+        distribution=distribution,
+        architectures=tuple(Architecture),
+        upstream=upstream,
+        output=cache,
+    )
 
 
 def _finish(

@@ -113,6 +113,8 @@ def test_a_second_lock_leaves_the_file_as_it_is(locked: Place) -> None:
 def test_a_check_passes_until_something_changes_and_writes_nothing(locked: Place) -> None:
     before = locked.lock_file.read_bytes()
     done(locked.on("lock", "--check"))
+    done(locked.run("lock", "--check", "--entries"))  # of the upstream that the lock names
+    assert locked.run("lock", "--entries").code == 2
     edit(locked.config / "distributions.yaml", TWO_MORE, f"{TWO_MORE}new:\n  base: two\n")
     edit(
         locked.config / "distributions.yaml",
@@ -121,6 +123,7 @@ def test_a_check_passes_until_something_changes_and_writes_nothing(locked: Place
     )
     ran = locked.on("lock", "--check")
     assert ran.code == 9
+    assert locked.run("lock", "--check", "--entries").code == 9
     assert "mine: build tags: here but not locked: lambdacomponents.exporter.two" in ran.err
     assert "new: is not in it" in ran.err
     assert locked.lock_file.read_bytes() == before

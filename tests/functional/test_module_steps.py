@@ -1,0 +1,90 @@
+"""The commands that the Dagger module hands to its containers, run here one after the other."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, cast
+
+import dagger
+import pytest
+from module_chain import IMAGE, Chain, Engine, called
+from tiny import Place, new_place
+
+from pipeline.build.engines.host import go_program
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return new_place(tmp_path_factory.mktemp("place"))
+
+
+class Here(Engine):
+    """Runs a chain's last command on this machine; each step has a folder of its own."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__({name: getattr(self, name) for name in ("stdout", "sync", "contents")})
+        self.place = place
+        self.ran: list[str] = []
+
+    def run(self, chain: Chain) -> str:
+        command = chain.commands[-1]
+        paths = {"/sources": self.sources, "dist": self.folder(command), "./upstream": "upstream"}
+        line = [
+            f"{name}={paths.get(value, value)}" if value else name
+            for name, _, value in (word.partition("=") for word in command)
+        ]
+        kept = ("OCELOT_GO", "OCELOT_SOURCES", "SOURCE_DATE_EPOCH")
+        env = {name: chain.variables[name] for name in kept if name in chain.variables}
+        env = {name: str(paths.get(value, value)) for name, value in env.items()}
+        env["PATH"] = f"{go_program().parent}:{os.environ['PATH']}"
+        done = self.place.run(*line, env=env)
+        assert done.code == 0, done.err
+        self.ran.append(command[0])
+        return done.out
+
+    @property
+    def sources(self) -> Path:
+        return self.place.root / "sources"
+
+    def folder(self, command: list[str]) -> Path:
+        return self.place.root / "-".join(["out", *command[-2:-1]]).replace("=", "")
+
+    def stdout(self, chain: Chain) -> str:
+        return self.run(chain)
+
+    def sync(self, chain: Chain) -> None:
+        self.run(chain)
+
+    def contents(self, chain: Chain) -> str:
+        if chain.fields[-2].args["path"] == "images.yaml":
+            return f"go: {IMAGE}\n"
+        return (self.folder(chain.commands[-1]) / "manifest.json").read_text()
+
+
+def test_architectures_built_apart_from_sources_read_apart_are_what_one_build_gives(
+    place: Place,
+) -> None:
+    here = Here(place)
+    repository = place.repository.as_uri()
+    options = {"distribution": "one", "upstream_repo": repository}
+    built = here.chain(cast("dagger.Directory", called(here, "build", **options)))
+    assert here.ran == ["sources", "build", "build"]
+    text = built.calls("withNewFile")[-1]["contents"]
+
+    whole = place.run("build", "-d", "one", "-r", repository, "-o", "whole")
+    assert whole.code == 0, whole.err
+    expected = json.loads((place.root / "whole" / "manifest.json").read_text())
+    assert [each["engine"] for each in json.loads(text)["layers"]] == ["dagger", "dagger"]
+    assert without_builder(json.loads(text)) == without_builder(expected)
+    statement = place.root / "out---architecturearm64" / "collector-arm64-one.intoto.json"
+    assert IMAGE.split("@sha256:")[1] in statement.read_text()
+
+
+def without_builder(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A manifest without what names the place of the build: the engine, and the provenance."""
+    for each in manifest["layers"]:
+        del each["engine"]
+        each["evidence"] = {k: v for k, v in each["evidence"].items() if k.endswith(".cdx.json")}
+    return manifest
