@@ -30,7 +30,10 @@ def build(
         bool, typer.Option("--rebuild", help="Compile even if nothing changed.")
     ] = False,
     bench: Annotated[
-        bool, typer.Option("--bench/--no-bench", help="Run each layer; see `ocelot bench`.")
+        bool,
+        typer.Option(
+            "--bench/--no-bench", help="Run each layer before it is handed out, as `bench` does."
+        ),
     ] = False,
     common: CommonOptions,
 ) -> None:

@@ -1,0 +1,68 @@
+"""The command line and the Dagger module show the options that they share alike."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any, get_args
+
+import dagger
+import pytest
+import typer
+from dagger import Doc
+
+from pipeline.cli import app
+from pipeline.module import Ocelot
+
+# Of the engine's own types: the command line takes a path or the place of a secret instead.
+HANDED_OVER = {dagger.Directory, dagger.File, dagger.Secret}
+
+
+def commands(group: Any, *above: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401  click's own
+    """Each command of the command line, by all of its names: `layers_sync` and `sync`."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, name)
+        else:
+            yield from {name: command, "_".join((*above, name)): command}.items()
+
+
+def kinds(annotation: object) -> tuple[object, ...]:
+    """The type of an annotated parameter, and those of which it is a union."""
+    kind = get_args(annotation)[0]
+    return (kind, *get_args(kind))
+
+
+COMMANDS = dict(commands(typer.main.get_command(app)))
+SHARED = {
+    (function, name): parameter
+    for function, method in vars(Ocelot).items()
+    if not function.startswith("_") and inspect.isfunction(method) and function in COMMANDS
+    for name, parameter in inspect.signature(method).parameters.items()
+    if name in {each.name for each in COMMANDS[function].params}
+    and not HANDED_OVER & set(kinds(parameter.annotation))
+}
+
+
+def plain(default: object) -> object:
+    """A default as it is written."""
+    return default.value if isinstance(default, Enum) else default
+
+
+@pytest.mark.parametrize(("function", "name"), SHARED)
+def test_an_option_of_both_faces_is_the_same_on_both(function: str, name: str) -> None:
+    parameter = SHARED[function, name]
+    _, *notes = get_args(parameter.annotation)
+    (shown,) = [each for each in COMMANDS[function].params if each.name == name]
+    assert f"--{name.replace('_', '-')}" in shown.opts
+    assert notes == [Doc(shown.help)]
+    assert plain(parameter.default) == plain(shown.default)
+
+
+def test_the_faces_share_their_options() -> None:
+    assert {function for function, _ in SHARED} >= {
+        *("build", "lock", "bundle", "bench", "components"),
+        *("publish", "release", "fetch", "sync"),
+    }
+    assert len(SHARED) > 50
