@@ -16,7 +16,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import uuid4
 
@@ -38,7 +38,7 @@ from pipeline.options import (
     SyncOptions,
     UpstreamOptions,
 )
-from pipeline.spread import Opt, spread, words
+from pipeline.spread import Opt, option_group, spread, words
 
 # The module's own runtime, base-image in pyproject.toml; uv comes out of it.
 PYTHON_IMAGE = (
@@ -71,7 +71,7 @@ def command(cache: Literal["never", "session"] | None = None) -> Callable[[Metho
     return decorate
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class ContainerOptions:
     """The container in which ocelot runs."""
 
@@ -79,7 +79,7 @@ class ContainerOptions:
     go_proxy: Annotated[str, Opt("Go module proxy, as GOPROXY; default: Go's own.")] = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class SourceOptions(ContainerOptions):
     """Where upstream's sources come from, and the container in which they are compiled."""
 
@@ -87,21 +87,21 @@ class SourceOptions(ContainerOptions):
     git_token: Annotated[Secret | None, Opt("Token by which to read a private upstream.")] = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class BundleOptions(SourceOptions):
     """Upstream's sources, or a bundle, which brings its own."""
 
     bundle: Annotated[File | None, Opt("Build from this bundle alone, without a network.")] = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class InputOptions(BundleOptions):
     """What a build is made of."""
 
     source_date_epoch: Annotated[str, Opt("Time of the files; default: the commit's.")] = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_group
 class Credentials:
     """The identity in AWS, by an OIDC token or an access key: a module has none of its own."""
 
