@@ -14,11 +14,6 @@ def cache_folder() -> Path:
     return Path(given).absolute() if given else platformdirs.user_cache_path("ocelot")
 
 
-def publish_journal() -> Path:
-    """Where publishing on this machine notes what it began."""
-    return cache_folder() / "publish.jsonl"
-
-
 def go_caches() -> Path:
     """Go's caches, as builds on this machine fill them."""
     return cache_folder() / "go"

@@ -47,9 +47,9 @@ def fetch(
     versions = fetching.published_versions(published)
     manifest = fetching.built_manifest(versions, layers)
     aws = token.aws(role.role_arn, (versions[0].arn.region,))
-    with shown_progress(verbose=work.verbose) as progress:
+    with shown_progress(verbose=work.verbose):
         run(
-            partial(fetching.fetch, versions, manifest, aws, output, progress),
+            partial(fetching.fetch, versions, manifest, aws, output),
             left="no file was left half-written",
             kept="nothing is kept",
         )

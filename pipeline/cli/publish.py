@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli import gate
 from pipeline.cli.options import CommonOptions, TokenOptions, run, shared, shown_progress
-from pipeline.options import PublishOptions, ReleaseGroupOptions
+from pipeline.options import PublishOptions
 
 if TYPE_CHECKING:
-    from pipeline.config import Config
-    from pipeline.publish.asked import PublishAsked
-    from pipeline.publish.run import Published, Publishing
+    from pipeline.publish.aws.registry import Registry
+    from pipeline.publish.aws.session import Aws
+    from pipeline.publish.request import PublishRequest
+    from pipeline.publish.run import Published
 
 LEFT = "nothing that was done is lost"
 KEPT = "what is done is not done twice"
@@ -45,93 +45,64 @@ def publish(
     What is there already is not published again; run the same command again to go on. A layer
     that does not run on the bench is not published.
     """
+    from pipeline.bench.gate import check_layers
+    from pipeline.publish.request import opened_registry, publish_request
+    from pipeline.publish.run import publish as published
+
     loaded = common.load()
+    given = () if preflight else zips or [Path("dist")]
+    request = publish_request(options, given, loaded)
+    aws = token.aws(options.role_arn, request.regions)
+    registry = opened_registry(options, aws)
     if preflight:
-        _check_identity(opened(options, token, (), loaded), as_json=common.as_json)
+        _check_identity(request, aws, registry, as_json=common.as_json)
         return
-    publishing = opened(options, token, zips or [Path("dist")], loaded)
-    publishing.dry_run = options.dry_run
-    if not publishing.dry_run:
-        wanted = not options.no_bench
-        gate.check_publishing(publishing, loaded, wanted=wanted, verbose=common.verbose)
-    tell = partial(report, output=output, as_json=common.as_json)
-    carry_out(publishing, tell, verbose=common.verbose)
+    gate = partial(check_layers, config=loaded, wanted=not options.no_bench)
+    work = partial(published, request, aws, registry, gate=gate, dry_run=options.dry_run)
+    show = partial(report, output=output, as_json=common.as_json)
+    carry_out(work, show, verbose=common.verbose)
 
 
-def _check_identity(publishing: Publishing, *, as_json: bool) -> None:
+def _check_identity(
+    request: PublishRequest, aws: Aws, registry: Registry | None, *, as_json: bool
+) -> None:
     import json
     from dataclasses import asdict
 
     from pipeline.publish.run import preflight
 
-    request, aws, records = publishing.request, publishing.aws, publishing.records
-    who = run(partial(preflight, request, aws, records))
+    who = run(partial(preflight, request, aws, registry))
     if as_json:
         typer.echo(json.dumps({**asdict(who), "regions": request.regions}))
     else:
-        table = f", {records.registry.table}" if records else ""
+        table = f", {registry.table}" if registry else ""
         typer.echo(f"checked: {who.arn}{table}; regions: {', '.join(request.regions)}")
 
 
-def opened(
-    options: ReleaseGroupOptions, token: TokenOptions, zips: Sequence[Path], config: Config
-) -> Publishing:
-    """What publishes zips.
+def carry_out(
+    work: Callable[[Callable[[Published], None]], Awaitable[None]],
+    show: Callable[[Published], None],
+    *,
+    verbose: bool,
+) -> None:
+    """Publish, then show what was reported, after an interruption too.
 
     Args:
-        options: what the user wants published where.
-        token: by which a role is taken on.
-        zips: none, where they are still to be built.
-        config: tells of regions and distributions.
-
-    Raises:
-        UsageError: an option or a zip cannot be used.
-        AwsError: there is no such identity.
-    """
-    from pipeline.cache import publish_journal
-    from pipeline.publish.run import Publishing
-
-    asked = publish_asked(options)
-    request = asked.requested(zips, config)
-    aws = token.aws(options.role_arn, request.regions)
-    records = asked.records(aws, config)
-    return Publishing(request=request, aws=aws, records=records, journal=publish_journal())
-
-
-def publish_asked(options: ReleaseGroupOptions) -> PublishAsked:
-    """The options, as publishing takes them."""
-    from pipeline.publish.asked import PublishAsked, naming
-
-    return PublishAsked(
-        naming=naming(options.layer_name, options.release_group, options.runtimes),
-        regions=options.regions,
-        public=options.public,
-        account=options.account,
-        bucket=options.bucket,
-        table=options.table,
-        table_region=options.table_region,
-    )
-
-
-def carry_out(publishing: Publishing, tell: Callable[[Published], None], *, verbose: bool) -> None:
-    """Publish, and tell what came of it, also where a signal ended it.
+        work: publishes; it is given what takes its report.
+        show: shows the report, when no progress is shown any more.
+        verbose: whether to show every line of progress.
 
     Raises:
         PublishError: a target is not as it should be.
         InterruptedBuildError: a signal ended it.
     """
-    from pipeline.errors import InterruptedBuildError
-    from pipeline.publish.run import check_outcomes
-
+    reported: list[Published] = []
     try:
-        with shown_progress(verbose=verbose) as publishing.progress:
-            done = run(publishing.publish, left=LEFT, kept=KEPT)
-    except InterruptedBuildError:
-        if publishing.ledger.outcomes:
-            tell(publishing.so_far())
-        raise
-    tell(done)
-    check_outcomes(done.outcomes)
+        with shown_progress(verbose=verbose):
+            run(partial(work, reported.append), left=LEFT, kept=KEPT)
+    finally:
+        for each in reported:
+            show(each)
 
 
 def report(done: Published, *, output: Path | None, as_json: bool) -> None:

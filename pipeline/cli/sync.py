@@ -21,14 +21,13 @@ def sync(options: SyncOptions, token: TokenOptions, common: CommonOptions) -> No
 
     The layers themselves are never changed. What is in doubt is told and left alone.
     """
-    from pipeline.publish.asked import region_choice
+    from pipeline.publish.request import region_choice
     from pipeline.publish.aws.registry import registry
-    from pipeline.publish.recording import Records
     from pipeline.publish.sync import run as syncing
 
     loaded = common.load()
     choice = region_choice(loaded, options.regions)
-    request = syncing.SyncRequested(
+    request = syncing.SyncRequest(
         base=options.layer_name,
         partition=choice.partition,
         regions=choice.regions,
@@ -36,10 +35,10 @@ def sync(options: SyncOptions, token: TokenOptions, common: CommonOptions) -> No
         account=options.account,
     )
     aws = token.aws(options.role_arn, choice.regions)
-    records = Records(registry(aws, options.table, options.table_region), loaded)
+    rows = registry(aws, options.table, options.table_region)
     only_shown = options.dry_run
-    with shown_progress(verbose=common.verbose) as progress:
-        work = partial(syncing.sync, request, aws, records, progress=progress, dry_run=only_shown)
+    work = partial(syncing.sync, request, aws, rows, loaded.distributions, dry_run=only_shown)
+    with shown_progress(verbose=common.verbose):
         done = run(work, left="no row was left half-written", kept="what is done is not done twice")
     _report(done, as_json=common.as_json, dry_run=only_shown)
     if not only_shown:

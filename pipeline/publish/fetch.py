@@ -15,21 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import stamina
 
+from pipeline import progress
 from pipeline.build.manifest import FILE_NAME, Manifest, read_manifest
-from pipeline.errors import AwsError, OcelotError, UsageError, VerifyError
+from pipeline.errors import OcelotError, UsageError, VerifyError
 from pipeline.files import write_atomic
 from pipeline.model import Architecture
 from pipeline.naming import LayerArn, layer_arn, zip_name
-from pipeline.progress import Progress
-from pipeline.publish.aws.asking import in_thread
-from pipeline.publish.aws.layers import download_layer, published_layer
+from pipeline.publish.aws.layers import download_layer, fetched, published_layer
 from pipeline.publish.aws.session import Aws
+from pipeline.threads import in_thread
 
 # Zips of some 15 MB each: more at once gain nothing and take memory.
 AT_ONCE = 6
-ATTEMPTS = 3
 
 _HINT = "give the publish.json of `ocelot publish -o` and the folder of zips that it published"
 
@@ -86,11 +84,7 @@ def built_manifest(versions: Sequence[PublishedVersion], layers: Path) -> Manife
 
 
 async def fetch(
-    versions: Sequence[PublishedVersion],
-    manifest: Manifest,
-    aws: Aws,
-    output: Path,
-    progress: Progress,
+    versions: Sequence[PublishedVersion], manifest: Manifest, aws: Aws, output: Path
 ) -> None:
     """Have every layer version's zip, and write each zip once, with its manifest beside it.
 
@@ -99,7 +93,6 @@ async def fetch(
         manifest: that of the zips from which it was.
         aws: who asks.
         output: a folder.
-        progress: told of each zip.
 
     Raises:
         VerifyError: AWS serves something else than was published.
@@ -127,9 +120,8 @@ async def fetch(
     write_atomic(output / FILE_NAME, kept.text().encode())
 
 
-@stamina.retry(on=AwsError, attempts=ATTEMPTS)
 def _content(aws: Aws, version: PublishedVersion) -> bytes:
-    content = download_layer(published_layer(aws, version.arn))
+    content = fetched(partial(published_layer, aws, version.arn), download_layer)
     digest = hashlib.sha256(content).hexdigest()
     if digest != version.sha256:
         raise VerifyError(f"has sha256 {digest} instead of {version.sha256}")

@@ -15,7 +15,7 @@ from pipeline.build.manifest import FILE_NAME, Layer, read_manifest
 from pipeline.errors import UsageError, quoted
 from pipeline.model import Architecture
 from pipeline.naming import layer_description, layer_name
-from pipeline.publish.aws.layers import PublishRequest
+from pipeline.publish.aws.layers import LayerUpload
 
 # What a layer of an extension runs beside: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 RUNTIMES = (
@@ -165,21 +165,21 @@ def _package(path: Path, layer: Layer, naming: Naming) -> Package:
     )
 
 
-def publish_request(package: Package) -> PublishRequest:
-    """The request that publishes a package, the same in every region: it is made once.
+def upload_of(package: Package) -> LayerUpload:
+    """Return the upload of a package, the same in every region: it is made once.
 
     Its JSON is put together around the zip, so that no more than one copy of it is made.
 
     Raises:
         UsageError: the zip is not what it was when it was read first.
     """
-    return _request(package, b'{"ZipFile": "', base64.b64encode(_zipped(package)), b'"}')
+    return _upload(package, b'{"ZipFile": "', base64.b64encode(_zipped(package)), b'"}')
 
 
-def bucket_request(package: Package, bucket: str) -> PublishRequest:
-    """The request that publishes a package from a bucket, in which it is already."""
+def upload_by_bucket(package: Package, bucket: str) -> LayerUpload:
+    """Return the upload of a package that is in a bucket already."""
     content = json.dumps({"S3Bucket": bucket, "S3Key": package.key})
-    return _request(package, content.encode())
+    return _upload(package, content.encode())
 
 
 def _zipped(package: Package) -> bytes:
@@ -192,7 +192,7 @@ def _zipped(package: Package) -> bytes:
     return zipped
 
 
-def _request(package: Package, *content: bytes) -> PublishRequest:
+def _upload(package: Package, *content: bytes) -> LayerUpload:
     about = {
         "CompatibleArchitectures": [package.architecture.lambda_name],
         "CompatibleRuntimes": list(package.naming.runtimes),
@@ -201,4 +201,4 @@ def _request(package: Package, *content: bytes) -> PublishRequest:
     }
     head = json.dumps(about).encode().removesuffix(b"}")
     body = b"".join((head, b', "Content": ', *content, b"}"))
-    return PublishRequest(layer=package.layer, sha256=package.sha256, body=body)
+    return LayerUpload(layer=package.layer, sha256=package.sha256, body=body)

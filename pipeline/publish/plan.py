@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pipeline.publish.aws.layers import LayerVersion
 from pipeline.publish.package import Package
 from pipeline.publish.row import Row
 
@@ -43,33 +44,18 @@ class Target:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Version:
-    """A layer version with the target's content, which AWS confirmed.
-
-    Attributes:
-        public: whether everybody may use it.
-        statements: the identifiers of the policy's statements that let everybody.
-        row: the registry's row, None where there is none or no registry.
-    """
-
-    arn: str
-    number: int
-    public: bool = False
-    statements: tuple[str, ...] = ()
-    row: Row | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Observed:
     """What was seen of a target.
 
     Attributes:
-        version: the one with the same content, the oldest of several.
+        version: the one with the same content, which AWS confirmed; the oldest of several.
+        row: the registry's row of it, None where there is none or no registry.
         blocked: why nothing can be done there; empty if something can.
         notes: what else is to be told, such as a description that lies.
     """
 
-    version: Version | None = None
+    version: LayerVersion | None = None
+    row: Row | None = None
     blocked: str = ""
     notes: tuple[str, ...] = ()
 
@@ -79,7 +65,7 @@ class TargetPlan:
     """What is to be done for a target; nothing where it has neither steps nor a reason."""
 
     target: Target
-    version: Version | None = None
+    version: LayerVersion | None = None
     steps: tuple[Step, ...] = ()
     blocked: str = ""
     notes: tuple[str, ...] = ()
@@ -131,12 +117,11 @@ def target_plan(
     if public is False and is_public:
         steps.append(Step.UNSHARE)
     will_be_public = is_public if public is None else public
-    if registry and not (version and _recorded(version, target, public=will_be_public)):
+    if registry and not (version and _recorded(seen.row, target, public=will_be_public)):
         steps.append(Step.RECORD)
     return TargetPlan(target=target, version=version, steps=tuple(steps), notes=seen.notes)
 
 
-def _recorded(version: Version, target: Target, *, public: bool) -> bool:
+def _recorded(row: Row | None, target: Target, *, public: bool) -> bool:
     """Whether the registry's row says what is so, or will be."""
-    row = version.row
     return row is not None and row.code_sha256 == target.package.sha256 and row.public == public

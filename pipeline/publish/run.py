@@ -1,148 +1,183 @@
-"""Publishing from end to end: what `ocelot publish`, `release` and their Dagger twins call."""
+"""Publishing from end to end: what `ocelot publish` and `ocelot release` call."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 
 import anyio
 
-from pipeline.errors import PartlyPublishedError, PublishError
-from pipeline.progress import Progress, Silence
-from pipeline.publish.apply import Ledger, Means, Outcome, Record, apply_plan
+from pipeline import progress
+from pipeline.build.manifest import Layer, Noted
+from pipeline.errors import AwsError, PartlyPublishedError, PublishError, UsageError
 from pipeline.publish.aws.bucket import RegionBucket
-from pipeline.publish.aws.layers import PublishRequest
-from pipeline.publish.aws.session import Aws, Identity
-from pipeline.publish.journal import Journal
-from pipeline.publish.observe import FindRow, Place, observe
-from pipeline.publish.package import Package, publish_request
-from pipeline.publish.places import identified, opened_places
-from pipeline.publish.plan import PublishPlan, Target, TargetKey, TargetPlan, target_plan
-from pipeline.publish.recording import Records
+from pipeline.publish.aws.layers import LayerUpload, RegionClient
+from pipeline.publish.aws.registry import Registry
+from pipeline.publish.aws.session import Aws, Identity, first_identity
+from pipeline.publish.package import Package, upload_of
+from pipeline.publish.plan import PublishPlan, Target, TargetKey, TargetPlan
+from pipeline.publish.reconcile import INTERRUPTED, Outcome, PublishContext, reconcile
+from pipeline.publish.request import REGION_WORD, PublishRequest
+from pipeline.threads import in_thread, in_threads
 
-# Requests to the table under way at once; each has a thread.
-TABLE_REQUESTS = 40
 # Uploads under way at once, in all regions.
-TRANSFERS = 40
+UPLOADS = 40
 LANE = "publish"
-# What stands for the region in a bucket's name.
-REGION_WORD = "{region}"
 
-
-@dataclass(frozen=True, kw_only=True)
-class PublishRequested:
-    """What a user asks for.
-
-    Attributes:
-        packages: the zips.
-        partition: of the regions; the identity must be of it.
-        regions: where to.
-        skipped: regions that are left out, with the reason.
-        public: whether everybody is to use the layers; None to leave that as it is.
-        account: the account that it must be; empty for whichever it is.
-        bucket: name of the bucket in each region that takes zips too large for a request, with
-            `{region}` in it; empty for none.
-        deadline: seconds that a target may take.
-    """
-
-    packages: tuple[Package, ...]
-    partition: str
-    regions: tuple[str, ...]
-    skipped: tuple[tuple[str, str], ...] = ()
-    public: bool | None = None
-    account: str = ""
-    bucket: str = ""
-    deadline: float = 900.0
-
-    def targets(self) -> list[Target]:
-        """Each zip in each region."""
-        return [Target(region=r, package=p) for r in self.regions for p in self.packages]
+# Runs layers before they are published: the manifest's entries by the zips' paths to what is
+# known of each, by its sha256.
+Gate = Callable[[Mapping[Path, Layer]], Awaitable[Mapping[str, Noted]]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """What came of it; no outcomes for a plan alone."""
+    """What came of it, in the order of regions and zips; no outcomes for a plan alone."""
 
     plan: PublishPlan
     outcomes: tuple[Outcome, ...] = ()
 
 
-@dataclass(kw_only=True)
-class Publishing:
-    """Look, decide, and do what is missing, each target by itself: none waits for another.
+# Takes what came of publishing, to show it.
+Report = Callable[[Published], None]
 
-    Attributes:
-        request: what to publish where.
-        aws: who does.
-        records: the registry, if there is one.
-        journal: the file in which is noted what was begun.
-        progress: told of everything.
-        dry_run: only decide.
+
+async def publish(
+    request: PublishRequest,
+    aws: Aws,
+    registry: Registry | None,
+    report: Report,
+    *,
+    gate: Gate | None = None,
+    dry_run: bool = False,
+) -> None:
+    """Publish zips in all regions, each once; what is done already is not done again.
+
+    Args:
+        request: what is to be published where.
+        aws: who publishes.
+        registry: None where there is to be none.
+        report: is called once with what came of it, after an interruption too.
+        gate: runs the layers before; None to go without.
+        dry_run: only decide, and report that.
+
+    Raises:
+        AwsError: no credentials, another account, no registry.
+        UsageError: the identity is of another partition.
+        BenchError: a layer fails at the gate.
+        PublishError: a target is not as it should be; that was reported.
     """
+    # 1. identity, account, registry: no work is begun that cannot be finished
+    who = await preflight(request, aws, registry)
+    # 2. the bench: a layer that does not run is not published
+    if gate and not dry_run:
+        request = await _tried(request, gate)
+    # 3. look, decide and do: a thread for each zip in each region
+    stopped = threading.Event()
+    context = _context(request, registry, dry_run=dry_run)
+    try:
+        with anyio.move_on_after(request.deadline), progress.step(LANE, "look") as shown:
+            regions = await _region_clients(request, aws, who.account, stopped)
+            await _all_reconciled(request, regions, context)
+            done = _so_far(request, context)
+            count = len(done.plan.targets)
+            shown.result = f"{count} targets, {done.plan.writes} things to do"
+    except anyio.get_cancelled_exc_class():
+        # 4. report, if it was interrupted, what is known by now
+        if context.outcomes:
+            report(_so_far(request, context))
+        raise
+    finally:
+        stopped.set()
+    # 4. report
+    late = f"not done within {request.deadline:.0f} seconds; run the same command again"
+    done = _so_far(request, context, missing=late)
+    report(done)
+    # 5. fail where a target is not as it should be
+    check_outcomes(done.outcomes)
 
-    request: PublishRequested
-    aws: Aws
-    records: Records | None
-    journal: Path
-    progress: Progress = field(default_factory=Silence)
-    dry_run: bool = False
-    plans: dict[TargetKey, TargetPlan] = field(default_factory=dict[TargetKey, TargetPlan])
-    ledger: Ledger = field(default_factory=Ledger)
 
-    async def publish(self) -> Published:
-        """Do all of it.
+async def preflight(request: PublishRequest, aws: Aws, registry: Registry | None) -> Identity:
+    """Return who we are, which must be the one that may publish; the registry must be there.
 
-        Raises:
-            AwsError: no credentials, another account, no registry.
-            UsageError: the identity is of another partition.
-        """
-        self.progress.begin(LANE, "look")
-        who = await preflight(self.request, self.aws, self.records)
-        table = anyio.CapacityLimiter(TABLE_REQUESTS)
-        means = await self._means(who, self.records.recorder(table) if self.records else None)
-        look = _look(self.request, means, self.records.finder(table) if self.records else None)
+    Raises:
+        AwsError: no credentials, another account, no registry.
+        UsageError: the identity is of another partition.
+    """
+    who = await identified(aws, request.regions, request.partition, request.account)
+    if registry:
+        await in_thread(registry.check)
+    return who
 
-        async def reconcile(target: Target) -> None:
-            self.plans[target.key] = plan = await look(target)
-            if not self.dry_run:
-                await apply_plan(plan, means)
 
-        async with anyio.create_task_group() as tasks:
-            for target in self.request.targets():
-                tasks.start_soon(reconcile, target)
-        done = self.so_far()
-        count = len(done.plan.targets)
-        self.progress.end(LANE, f"{count} targets, {done.plan.writes} things to do")
-        return done
+async def identified(aws: Aws, regions: Sequence[str], partition: str, account: str) -> Identity:
+    """Return who we are, which must be an identity of a partition and an account.
 
-    def so_far(self) -> Published:
-        """What is known by now, in the order of regions and zips."""
-        keys = [target.key for target in self.request.targets()]
-        plans = tuple(self.plans[key] for key in keys if key in self.plans)
-        outcomes = tuple(self.ledger.outcomes[key] for key in keys if key in self.ledger.outcomes)
-        return Published(
-            plan=PublishPlan(targets=plans, skipped=self.request.skipped), outcomes=outcomes
+    Args:
+        aws: whose identity.
+        regions: the first of them that answers is asked; one at least.
+        partition: of the regions.
+        account: the account that it must be; empty for whichever it is.
+
+    Raises:
+        AwsError: no credentials, or another account.
+        UsageError: the identity is of another partition.
+    """
+    who = await first_identity(aws, regions)
+    if account and who.account != account:
+        raise AwsError(
+            f"the credentials are of account {who.account}, not of {account}",
+            hint="take those of the account that --account names",
         )
-
-    async def _means(self, who: Identity, record: Record | None) -> Means:
-        based = self.records.based_on if self.records else {}
-        return Means(
-            places=await _places(self.request, self.aws, who.account),
-            request=_requests(self.request.packages),
-            transfers=anyio.CapacityLimiter(TRANSFERS),
-            journal=Journal(path=self.journal),
-            progress=self.progress,
-            record=record,
-            bases=_bases(self.request.targets(), based),
-            ledger=self.ledger,
-            deadline=self.request.deadline,
+    if who.partition != partition:
+        raise UsageError(
+            f"the credentials are of partition {who.partition}, the regions of {partition}",
+            hint="each partition has credentials of its own: run the command once for each",
         )
+    return who
+
+
+async def _tried(request: PublishRequest, gate: Gate) -> PublishRequest:
+    """Return the request with what the gate found in its packages' manifest entries."""
+    notes = await gate({each.path: each.record for each in request.packages})
+    packages = tuple(
+        replace(each, record=each.record.with_note(notes[each.sha256])) for each in request.packages
+    )
+    return replace(request, packages=packages)
+
+
+def _context(
+    request: PublishRequest, registry: Registry | None, *, dry_run: bool
+) -> PublishContext:
+    by_layer = {each.layer: each for each in request.packages}
+    targets = request.targets()
+
+    @cache
+    def upload(layer: str) -> LayerUpload:
+        return upload_of(by_layer[layer])
+
+    making = threading.Lock()
+
+    def shared_upload(package: Package) -> LayerUpload:
+        with making:  # each is made once, when it is first wanted, for all regions
+            return upload(package.layer)
+
+    return PublishContext(
+        public=request.public,
+        dry_run=dry_run,
+        registry=registry,
+        upload=shared_upload,
+        uploading=threading.Semaphore(UPLOADS),
+        based_on=request.based_on,
+        bases=_bases(targets, request.based_on),
+        ended={each.key: threading.Event() for each in targets},
+    )
 
 
 def _bases(targets: Sequence[Target], based_on: Mapping[str, str]) -> dict[TargetKey, TargetKey]:
-    """The targets that are based on others of the same run, each with that one."""
+    """Return the targets that are based on others of the same run, each with that one."""
 
     def place(target: Target, distribution: str) -> tuple[str, str, str]:
         return (target.region, str(target.package.architecture), distribution)
@@ -156,28 +191,67 @@ def _bases(targets: Sequence[Target], based_on: Mapping[str, str]) -> dict[Targe
     }
 
 
-def _look(
-    request: PublishRequested, means: Means, find_row: FindRow | None
-) -> Callable[[Target], Awaitable[TargetPlan]]:
-    """What sees a target and decides what is to be done for it."""
-    unanswered = {(region, layer) for region, layer, _ in means.journal.unanswered()}
+async def _region_clients(
+    request: PublishRequest, aws: Aws, account: str, stopped: threading.Event
+) -> dict[str, RegionClient]:
+    """Return a client for each region, with a bucket where a zip is large."""
+    with_bucket = request.bucket and any(package.is_large for package in request.packages)
 
-    async def look(target: Target) -> TargetPlan:
-        place, patient = means.places[target.region], target.key in unanswered
-        seen = await observe(target, place, find_row, patient=patient)
-        registry = find_row is not None
-        return target_plan(target, seen, public=request.public, registry=registry)
+    def opened(region: str) -> RegionClient:
+        name = request.bucket.replace(REGION_WORD, region)
+        bucket = RegionBucket(aws, region, name, account) if with_bucket else None
+        return RegionClient(aws, region, stopped, bucket)
 
-    return look
+    made = await in_threads(opened, request.regions, at_once=len(request.regions))
+    return dict(zip(request.regions, made, strict=True))
+
+
+async def _all_reconciled(
+    request: PublishRequest, regions: Mapping[str, RegionClient], context: PublishContext
+) -> None:
+    """Reconcile all targets at once: none holds up another."""
+    async with anyio.create_task_group() as tasks:
+        for each in request.targets():
+            region = regions[each.region]
+            tasks.start_soon(in_thread, partial(reconcile, each, region, context))
+
+
+def _so_far(request: PublishRequest, context: PublishContext, *, missing: str = "") -> Published:
+    """Return what is known by now.
+
+    Args:
+        request: what is to be published where.
+        context: what came of the targets.
+        missing: why a target has not ended; empty to say what an interruption means, and to leave
+            out those that have no plan yet.
+    """
+    plans: list[TargetPlan] = []
+    outcomes: list[Outcome] = []
+    for target in request.targets():
+        plan = context.plans.get(target.key)
+        if plan is None and missing:
+            plan = TargetPlan(target=target, blocked=missing)
+        if plan is None:
+            continue
+        plans.append(plan)
+        # a copy: a thread that was left behind may still change its own
+        outcome = replace(context.outcomes.get(target.key, Outcome(plan=plan)))
+        if outcome.error == INTERRUPTED:
+            outcome.error = missing or INTERRUPTED
+        outcomes.append(outcome)
+    return Published(
+        plan=PublishPlan(targets=tuple(plans), skipped=request.skipped),
+        outcomes=() if context.dry_run else tuple(outcomes),
+    )
 
 
 def check_outcomes(outcomes: Sequence[Outcome]) -> None:
     """Fail where a target is not as it should be.
 
     Raises:
-        PublishError: with every failure; it tells whether nothing was done, or only a part.
+        PublishError: with every failure; it says whether nothing was done, or only a part.
     """
-    failed = [each for each in outcomes if not each.well]
+    failed = [each for each in outcomes if not each.succeeded]
     if failed:
         kind = PartlyPublishedError if len(failed) < len(outcomes) else PublishError
         raise kind(
@@ -185,37 +259,3 @@ def check_outcomes(outcomes: Sequence[Outcome]) -> None:
             hint="run the same command again: what is done is not done twice",
             details=tuple(f"{each.plan.target}: {each.error}" for each in failed),
         )
-
-
-async def preflight(request: PublishRequested, aws: Aws, records: Records | None) -> Identity:
-    """See that we are who we have to be, and that the registry is there.
-
-    Raises:
-        AwsError: no credentials, another account, no registry.
-        UsageError: the identity is of another partition.
-    """
-    who = await identified(aws, request.regions, request.partition, request.account)
-    if records:
-        await records.check(anyio.CapacityLimiter(1))
-    return who
-
-
-async def _places(request: PublishRequested, aws: Aws, account: str) -> dict[str, Place]:
-    """The regions, with a bucket in each where a zip is large."""
-    with_bucket = any(package.is_large for package in request.packages)
-
-    def bucket(region: str) -> RegionBucket:
-        return RegionBucket(aws, region, request.bucket.replace(REGION_WORD, region), account)
-
-    return await opened_places(request.regions, aws, bucket if with_bucket else None)
-
-
-def _requests(packages: Sequence[Package]) -> Callable[[Package], PublishRequest]:
-    """Makes each layer's request when it is first wanted, and keeps it for all regions."""
-    by_layer = {each.layer: each for each in packages}
-
-    @cache
-    def request(layer: str) -> PublishRequest:
-        return publish_request(by_layer[layer])
-
-    return lambda package: request(package.layer)

@@ -11,8 +11,8 @@ from typing import Any
 from rich.table import Table
 
 from pipeline.files import write_atomic
-from pipeline.publish.apply import Outcome
 from pipeline.publish.plan import PublishPlan, TargetPlan
+from pipeline.publish.reconcile import Outcome
 from pipeline.publish.run import Published
 from pipeline.report import markdown, screen
 
@@ -23,7 +23,7 @@ PLAN_HEADINGS = ("region", "architecture", "action", "version")
 def outcome_row(outcome: Outcome) -> tuple[str, ...]:
     """One target's cells, in the order of `HEADINGS`."""
     target = outcome.plan.target
-    action = outcome.plan.action if outcome.well else f"{outcome.plan.action}: {outcome.error}"
+    action = outcome.plan.action if outcome.succeeded else f"{outcome.plan.action}: {outcome.error}"
     return (
         target.region,
         str(target.package.architecture),
@@ -41,7 +41,7 @@ def plan_row(plan: TargetPlan) -> tuple[str, ...]:
         target.region,
         str(target.package.architecture),
         f"blocked: {plan.blocked}" if plan.blocked else plan.action,
-        str(plan.version.number) if plan.version else "",
+        str(plan.version.arn.version) if plan.version else "",
     )
 
 
@@ -66,7 +66,9 @@ def outcome_arns(outcomes: Sequence[Outcome]) -> list[str]:
 
 def outcome_lines(outcomes: Sequence[Outcome]) -> list[str]:
     """A line for each target that is as it should be."""
-    return [f"{each.plan.target}: {each.plan.action}: {each.arn}" for each in outcomes if each.well]
+    return [
+        f"{each.plan.target}: {each.plan.action}: {each.arn}" for each in outcomes if each.succeeded
+    ]
 
 
 def write_reports(done: Published, folder: Path) -> Path:
@@ -91,7 +93,7 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
 
 def outcome_summary(outcomes: Sequence[Outcome]) -> str:
     """All of it in a line: how many targets came to what."""
-    words = Counter(each.plan.action if each.well else "failed" for each in outcomes)
+    words = Counter(each.plan.action if each.succeeded else "failed" for each in outcomes)
     return ", ".join(f"{count} {word}" for word, count in sorted(words.items()))
 
 
@@ -119,7 +121,7 @@ def outcome_json(outcomes: Sequence[Outcome], plan: PublishPlan) -> str:
     targets = [
         {
             **_target_data(each.plan),
-            "ok": each.well,
+            "ok": each.succeeded,
             "done": [str(step) for step in each.done],
             "arn": each.arn,
             "public": each.public,
@@ -138,7 +140,7 @@ def plan_json(plan: PublishPlan) -> str:
     targets = [
         {
             **_target_data(each),
-            "version_arn": each.version.arn if each.version else "",
+            "version_arn": str(each.version.arn) if each.version else "",
             "notes": list(each.notes),
         }
         for each in plan.targets

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.table import Table
 
-from pipeline.publish.sync.apply import Outcome
+from pipeline.publish.sync.apply import RepairOutcome
 from pipeline.publish.sync.plan import Action, Repair
 from pipeline.publish.sync.run import Synced
 from pipeline.report import markdown, screen
@@ -42,8 +42,8 @@ def _rows(synced: Synced) -> Iterator[tuple[str, ...]]:
         yield name, "skipped", "all", reason
 
 
-def _why(repair: Repair, outcome: Outcome | None) -> str:
-    if outcome is None or outcome.well:
+def _why(repair: Repair, outcome: RepairOutcome | None) -> str:
+    if outcome is None or outcome.succeeded:
         return repair.why
     return f"{repair.why}; failed: {outcome.error}"
 
@@ -58,9 +58,9 @@ def synced_summary(synced: Synced) -> str:
     regions = synced.plan.regions
     seen = [each for each in regions if not each.unseen]
     versions = sum(each.versions for each in seen)
-    failed = sum(not each.well for each in synced.outcomes)
+    failed = sum(not each.succeeded for each in synced.outcomes)
     if synced.outcomes:
-        words = Counter(DONE[each.repair.action] for each in synced.outcomes if each.well)
+        words = Counter(DONE[each.repair.action] for each in synced.outcomes if each.succeeded)
     else:
         words = Counter(f"to {each.action}" for each in synced.plan.repairs)
     told = [f"{count} {word}" for word, count in sorted(words.items())]
@@ -97,10 +97,10 @@ def synced_json(synced: Synced) -> str:
     return json.dumps(data, indent=2) + "\n"
 
 
-def _repair(repair: Repair, outcome: Outcome | None) -> dict[str, Any]:
+def _repair(repair: Repair, outcome: RepairOutcome | None) -> dict[str, Any]:
     """A repair; what came of it only where it was tried."""
     tried = outcome and {
-        "ok": outcome.well,
+        "ok": outcome.succeeded,
         "error": outcome.error,
         "seconds": round(outcome.seconds, 3),
     }

@@ -85,6 +85,6 @@ def publishing(
 @pytest.fixture
 def published(publishing: Publishing) -> Publishing:
     """Two layers in three regions, public and recorded."""
-    assert all(each.well for each in publishing.publish().outcomes)
+    assert all(each.succeeded for each in publishing.publish().outcomes)
     publishing.aws.forget()
     return publishing

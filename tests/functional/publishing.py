@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gc
 import json
 import signal
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +20,24 @@ import anyio
 import pytest
 from aws_rules import Call, Hook
 from aws_server import ACCOUNT
+from botocore.retries.standard import ExponentialBackoff
 from faulty_proxy import FaultyProxy
 from publish_examples import NAMING, dist
 from runs import CONFIG, OCELOT, Ran, environment, run_ocelot
 
-from pipeline.config import load_config
+from pipeline.config import Config, load_config
 from pipeline.defaults import TABLE
+from pipeline.errors import PublishError
 from pipeline.naming import LayerArn, layer_arn
-from pipeline.publish import apply, observe, run
-from pipeline.publish.aws import asking
+from pipeline.publish import observe, reconcile, run
+from pipeline.publish.aws import layers
+from pipeline.publish.aws.layers import public_statements
 from pipeline.publish.aws.registry import Registry
 from pipeline.publish.aws.session import Aws, default_aws
 from pipeline.publish.package import Package, read_packages
-from pipeline.publish.policy import public_statements
-from pipeline.publish.recording import Records
+from pipeline.publish.request import PublishRequest
 from pipeline.publish.row import Row
-from pipeline.publish.run import Published, PublishRequested
-from pipeline.publish.sync import apply as repairs
+from pipeline.publish.run import Published
 from pipeline.publish.table import definition
 
 IRELAND, FRANCE, OHIO = "eu-west-1", "eu-west-3", "us-east-2"
@@ -69,10 +72,6 @@ class Publishing:
     started: list[subprocess.Popen[str]] = field(default_factory=list[Any])
 
     @property
-    def journal(self) -> Path:
-        return self.folder / "cache" / "publish.jsonl"
-
-    @property
     def zips(self) -> Path:
         return self.folder / "dist"
 
@@ -89,26 +88,25 @@ class Publishing:
         return Registry(default_aws(), TABLE, HOME)
 
     def publish(self, *, public: bool | None = True, **more: Any) -> Published:  # noqa: ANN401
-        """Publish in this process."""
+        """Publish in this process; a target that failed is in what is returned."""
         who = self.who or default_aws()
         dry_run = more.pop("dry_run", False)
-        config = more.pop("config", None) or load_config(CONFIG)
+        config: Config = more.pop("config", None) or load_config(CONFIG)
         packages = more.pop("packages", None) or self.packages()
-        requested = PublishRequested(
+        request = PublishRequest(
             packages=packages,
             partition="aws",
             regions=tuple(self.regions),
             public=public,
+            based_on={name: each.base for name, each in config.distributions.items() if each.base},
             **more,
         )
-        publishing = run.Publishing(
-            request=requested,
-            aws=who,
-            records=Records(Registry(who, TABLE, HOME), config),
-            journal=self.journal,
-            dry_run=dry_run,
-        )
-        return anyio.run(publishing.publish)
+        done: list[Published] = []
+        registry = Registry(who, TABLE, HOME)
+        work = partial(run.publish, request, who, registry, done.append, dry_run=dry_run)
+        with contextlib.suppress(PublishError):
+            anyio.run(work)
+        return done[0]
 
     def command(self, *more: str | Path) -> list[str | Path]:
         regions = ",".join(self.regions)
@@ -186,6 +184,11 @@ def policy_of(client: Any, layer: str, version: int) -> str:  # noqa: ANN401
         return ""
 
 
+def no_pause(*_: object) -> float:
+    """What botocore waits before it sends a request again, in tests."""
+    return 0.01
+
+
 def prepared(
     aws: FaultyProxy, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Generator[Publishing]:
@@ -194,11 +197,9 @@ def prepared(
         monkeypatch.setenv(name, value)
     for name in ("AWS_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN", "GITHUB_STEP_SUMMARY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(asking, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(asking, "LONGEST_PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr(apply, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(observe, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(repairs, "FIRST_PAUSE_SECONDS", 0.01)
+    for each in (layers, observe, reconcile):
+        monkeypatch.setattr(each, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", no_pause)
     dist(folder / "dist")
     publishing = Publishing(aws=aws, folder=folder)
     publishing.make_table()

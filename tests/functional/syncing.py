@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import anyio
@@ -15,13 +16,11 @@ from runs import CONFIG, Ran, run_ocelot
 from pipeline.config import load_config
 from pipeline.defaults import TABLE
 from pipeline.naming import layer_arn, layer_description
-from pipeline.progress import Silence
 from pipeline.publish.aws.registry import Registry
 from pipeline.publish.aws.session import default_aws
-from pipeline.publish.recording import Records
 from pipeline.publish.row import Row
 from pipeline.publish.sync import run
-from pipeline.publish.sync.run import Synced, SyncRequested
+from pipeline.publish.sync.run import Synced, SyncRequest
 
 ARN = "arn:aws:lambda:{}:123456789012:layer:{}:{}"
 OURS = ARN.format(IRELAND, LAYER, 1)
@@ -32,13 +31,9 @@ def synced(publishing: Publishing, *, regions: Sequence[str] = REGIONS, **more: 
     """Bring the registry in step, in this process."""
     who = publishing.who or default_aws()
     dry_run = more.pop("dry_run", False)
-    request = SyncRequested(base="ocel", partition="aws", regions=tuple(regions), **more)
-    records = Records(Registry(who, TABLE, HOME), load_config(CONFIG))
-
-    async def work() -> Synced:
-        return await run.sync(request, who, records, progress=Silence(), dry_run=dry_run)
-
-    return anyio.run(work)
+    request = SyncRequest(base="ocel", partition="aws", regions=tuple(regions), **more)
+    registry, known = Registry(who, TABLE, HOME), load_config(CONFIG).distributions
+    return anyio.run(partial(run.sync, request, who, registry, known, dry_run=dry_run))
 
 
 def ocelot_sync(publishing: Publishing, *more: str) -> Ran:

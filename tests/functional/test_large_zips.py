@@ -99,7 +99,7 @@ def test_a_bucket_that_cannot_be_one_is_refused(large: Publishing, bucket: str, 
 def test_a_region_without_its_bucket_fails_alone(large: Publishing) -> None:
     large.regions = [IRELAND, FRANCE, OHIO]
     done = large.publish(packages=packages(large), bucket=BUCKET)
-    failed = [each for each in done.outcomes if not each.well]
+    failed = [each for each in done.outcomes if not each.succeeded]
     assert [each.plan.target.region for each in failed] == [OHIO]
     assert f"look for the bucket ocelot-zips-{OHIO}" in failed[0].error
     assert [call for call in large.aws.calls("PublishLayerVersion") if call.region == OHIO] == []
@@ -142,7 +142,7 @@ def test_a_storage_that_has_no_room_is_told_before_anything_is_sent(
     first, second = publishing.packages()
     publishing.aws.mended.layers.code_storage = first.size + second.size - 1
     done = publishing.publish()
-    failed = [each for each in done.outcomes if not each.well]
+    failed = [each for each in done.outcomes if not each.succeeded]
     assert {each.plan.target.region for each in failed} == set(publishing.regions)
     assert len(failed) == len(publishing.regions)
     assert all("delete old layer versions" in each.error for each in failed)
@@ -151,4 +151,4 @@ def test_a_storage_that_has_no_room_is_told_before_anything_is_sent(
 
 def test_an_endpoint_that_tells_no_storage_is_no_hindrance(publishing: Publishing) -> None:
     publishing.aws.rules(Rule(operation="GetAccountSettings", error=ACCESS_DENIED))
-    assert all(each.well for each in publishing.publish().outcomes)
+    assert all(each.succeeded for each in publishing.publish().outcomes)

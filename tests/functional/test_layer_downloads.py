@@ -15,7 +15,7 @@ import trustme
 
 from pipeline.errors import AwsError
 from pipeline.naming import layer_arn
-from pipeline.publish.aws.layers import PublishedLayer, download_layer, layer_md5
+from pipeline.publish.aws.layers import LayerVersion, download_layer, layer_md5
 
 ARN = layer_arn("arn:aws:lambda:eu-west-1:123456789012:layer:name:1")
 SECRET = "X-Amz-Signature=secret"
@@ -59,8 +59,8 @@ def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
     return made
 
 
-def published(location: str) -> PublishedLayer:
-    return PublishedLayer(arn=ARN, sha256="", size=0, location=location)
+def published(location: str) -> LayerVersion:
+    return LayerVersion(arn=ARN, sha256="", size=0, location=location)
 
 
 def refused(location: str) -> AwsError:
@@ -100,11 +100,11 @@ def test_no_other_address_than_https_is_asked(location: str) -> None:
     assert "named no place" in str(refused(location))
 
 
-def stored(location: str, content: bytes, size: int | None = None) -> PublishedLayer:
+def stored(location: str, content: bytes, size: int | None = None) -> LayerVersion:
     """What AWS says of a zip, be it true or not."""
     digest = hashlib.sha256(content).hexdigest()
     told = len(content) if size is None else size
-    return PublishedLayer(arn=ARN, sha256=digest, size=told, location=location)
+    return LayerVersion(arn=ARN, sha256=digest, size=told, location=location)
 
 
 def test_the_md5_of_a_zip_is_had_piece_by_piece(authority: trustme.CA) -> None:

@@ -47,10 +47,9 @@ from unit_examples import layer
 
 from pipeline.build.zip import Entry, pack
 from pipeline.github.oidc import token_of
-from pipeline.publish.apply import INTERRUPTED, Outcome
 from pipeline.publish.aws import session
 from pipeline.publish.aws.session import role_aws
-from pipeline.publish.journal import BEGUN, ENDED, Journal
+from pipeline.publish.reconcile import INTERRUPTED, Outcome
 from pipeline.publish.run import Published
 
 PUBLISH, PERMIT, RECORD = "PublishLayerVersion", "AddLayerVersionPermission", "UpdateItem"
@@ -58,18 +57,16 @@ PUBLISH, PERMIT, RECORD = "PublishLayerVersion", "AddLayerVersionPermission", "U
 
 @pytest.fixture(autouse=True)
 def _short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    once = session.PATIENT.merge(
-        Config(read_timeout=1.5, retries={"mode": "standard", "total_max_attempts": 1})
-    )
-    monkeypatch.setattr(session, "ONCE", once)
-    monkeypatch.setattr(session, "UPLOAD", once)
+    for name in ("LAYERS", "UPLOAD", "PUBLISH"):
+        config: Config = getattr(session, name)
+        monkeypatch.setattr(session, name, config.merge(Config(read_timeout=1.5)))
 
 
 def failed(done: Published) -> dict[str, list[Outcome]]:
     """The outcomes that are not well, by region."""
     found: dict[str, list[Outcome]] = {}
     for each in done.outcomes:
-        if not each.well:
+        if not each.succeeded:
             found.setdefault(each.plan.target.region, []).append(each)
     return found
 
@@ -146,8 +143,8 @@ def test_an_upload_may_take_longer_than_a_connection(
     (publishing.zips / "manifest.json").write_text(
         json.dumps({"version": 1, "layers": [layer(AMD64, content).model_dump(mode="json")]})
     )
-    monkeypatch.setattr(session, "ONCE", session.ONCE.merge(Config(connect_timeout=0.5)))
-    monkeypatch.setattr(session, "UPLOAD", session.ONCE.merge(Config(connect_timeout=60)))
+    monkeypatch.setattr(session, "LAYERS", session.LAYERS.merge(Config(connect_timeout=0.5)))
+    monkeypatch.setattr(session, "PUBLISH", session.PUBLISH.merge(Config(connect_timeout=60)))
     publishing.aws.rules(Rule(operation=PUBLISH, during=lambda _: time.sleep(1)))
     (done,) = publishing.publish().outcomes
     assert done.error == ""
@@ -223,10 +220,9 @@ def test_what_is_published_is_told_even_if_it_could_not_be_looked_at_again(
     )
     done = publishing.publish()
     assert all(each.arn.endswith(":1") for each in failed(done)[FRANCE])
-    assert Journal(path=publishing.journal).unanswered() == frozenset()
 
 
-def test_where_nobody_knows_whether_it_was_published_the_journal_says_so(
+def test_where_nobody_knows_whether_it_was_published_the_next_run_finds_it(
     publishing: Publishing,
 ) -> None:
     publishing.aws.rules(
@@ -234,40 +230,16 @@ def test_where_nobody_knows_whether_it_was_published_the_journal_says_so(
         Rule(region=FRANCE, operation="ListLayerVersions", skip=2, error=UNAVAILABLE),
     )
     assert set(failed(publishing.publish())) == {FRANCE}
-    unanswered = Journal(path=publishing.journal).unanswered()
-    assert {region for region, _, _ in unanswered} == {FRANCE}
     publishing.aws.rules()
     assert all_well(publishing.publish())
     publishing.check_all_is_there_once()
-
-
-def test_a_clear_refusal_after_an_unclear_answer_leaves_it_open_in_the_journal(
-    publishing: Publishing,
-) -> None:
-    """The first request may have been done: that the second was refused says nothing of it."""
-    publishing.aws.rules(
-        Rule(region=FRANCE, operation=PUBLISH, error=SERVICE_EXCEPTION, times=2),
-        Rule(region=FRANCE, operation=PUBLISH, error=ACCESS_DENIED),
-    )
-    assert set(failed(publishing.publish())) == {FRANCE}
-    unanswered = Journal(path=publishing.journal).unanswered()
-    assert {region for region, _, _ in unanswered} == {FRANCE}
-
-
-def test_a_clear_refusal_at_once_is_an_end_in_the_journal(publishing: Publishing) -> None:
-    publishing.aws.rules(Rule(region=FRANCE, operation=PUBLISH, error=ACCESS_DENIED))
-    assert set(failed(publishing.publish())) == {FRANCE}
-    assert Journal(path=publishing.journal).unanswered() == frozenset()
 
 
 def test_a_version_that_comes_to_be_seen_late_is_not_published_again(
     publishing: Publishing,
 ) -> None:
     publishing.regions = [FRANCE]
-    journal = Journal(path=publishing.journal)
     publishing.publish()
-    for package in publishing.packages():
-        journal.write(BEGUN, (FRANCE, package.layer, package.sha256))
     publishing.aws.forget()
     listing: Any = publishing.aws.mended.layers.operations["ListLayerVersions"]
     seen: list[Call] = []
@@ -450,57 +422,6 @@ def test_of_two_publishers_at_once_both_end_with_the_same_versions(
             assert (there.versions, there.statements) == ((1, 2), ("publish",))
             assert there.row is not None
             assert there.row.version == 1
-
-
-# Journals of others
-
-
-def forged(publishing: Publishing, event: str) -> str:
-    lines = [
-        json.dumps(
-            {
-                "at": "2026-01-01T00:00:00+00:00",
-                "event": event,
-                "region": region,
-                "layer": package.layer,
-                "sha256": package.sha256,
-                "arn": f"arn:aws:lambda:{region}:123456789012:layer:{package.layer}:1",
-            }
-        )
-        for region in REGIONS
-        for package in publishing.packages()
-    ]
-    return "\n".join(lines) + "\n"
-
-
-@pytest.mark.parametrize("event", [BEGUN, *ENDED])
-def test_a_forged_journal_makes_nothing_done(publishing: Publishing, event: str) -> None:
-    publishing.journal.parent.mkdir(parents=True)
-    publishing.journal.write_text(forged(publishing, event))
-    done = publishing.publish()
-    assert all(each.done[0] == "publish" for each in done.outcomes)
-    publishing.check_all_is_there_once()
-
-
-@pytest.mark.parametrize("kept", [0, 1, 150, 700])
-def test_a_truncated_journal_makes_nothing_done_and_undone(
-    publishing: Publishing, kept: int
-) -> None:
-    publishing.aws.rules(Rule(region=FRANCE, operation=PUBLISH, error=ACCESS_DENIED))
-    publishing.publish()
-    content = publishing.journal.read_bytes()
-    assert len(content) > 700
-    publishing.journal.write_bytes(content[:kept])
-    publishing.aws.rules()
-    assert all_well(publishing.publish())
-    publishing.check_all_is_there_once()
-
-
-def test_a_journal_that_cannot_be_written_keeps_from_publishing(publishing: Publishing) -> None:
-    publishing.journal.mkdir(parents=True)
-    done = publishing.publish()
-    assert all("cannot write" in each.error for each in done.outcomes)
-    assert publishing.aws.calls(PUBLISH) == []
 
 
 # All of it

@@ -74,7 +74,6 @@ CALLS: dict[str, Callable[[Registry], object]] = {
     "add": lambda registry: registry.add(row()),
     "amend": lambda registry: registry.amend(row(), row(public=False)),
     "delete": lambda registry: registry.delete(row()),
-    "set_public": lambda registry: registry.set_public(arn(), public=True),
     "of_distribution": lambda registry: registry.of_distribution("minimal"),
     "all": lambda registry: registry.all(),
 }
@@ -243,19 +242,6 @@ def test_many_writers_of_one_row_all_succeed(registry: Registry) -> None:
         assert all(written.done for written in threads.map(registry.put, [row()] * 8))
 
 
-def test_public_is_noted_where_there_is_a_row(registry: Registry) -> None:
-    registry.put(row(public=False))
-    assert registry.set_public(row().arn, public=True)
-    assert registry.row(row().arn) == row(public=True)
-    assert registry.set_public(row().arn, public=False)
-    assert registry.row(row().arn) == row(public=False)
-
-
-def test_no_row_is_made_to_note_public(registry: Registry) -> None:
-    assert not registry.set_public(arn(), public=True)
-    assert registry.row(arn()) is None
-
-
 def test_a_row_is_added_where_there_is_none(registry: Registry) -> None:
     assert registry.add(row())
     assert registry.row(arn()) == row()
@@ -349,20 +335,6 @@ def test_a_distributions_rows_are_found_by_its_index(registry: Registry) -> None
     assert set(registry.of_distribution("minimal").rows) == {amd64, arm64}
     assert registry.of_distribution("none").rows == ()
     assert registry.of_distribution("").rows == ()
-
-
-def test_the_rows_upon_a_base_are_found_in_the_order_of_their_versions(
-    registry: Registry,
-) -> None:
-    base = str(arn())
-    upon = [
-        dataclasses.replace(row("mine", version=version), base_layer_arn=base)
-        for version in (10, 9, 2)
-    ]
-    for each in (row(), *upon):
-        registry.put(each)
-    assert registry.of_base(base).rows == tuple(reversed(upon))
-    assert registry.of_base("").rows == ()
 
 
 def test_more_rows_than_one_page_holds_are_all_read(dynamodb: DynamoDb, registry: Registry) -> None:

@@ -42,8 +42,7 @@ from syncing import (
 
 from pipeline.errors import PartlyPublishedError
 from pipeline.naming import layer_arn
-from pipeline.publish.aws.asking import Page
-from pipeline.publish.aws.layers import LayerVersion, RegionLayers
+from pipeline.publish.aws.layers import LayerVersion, RegionClient
 from pipeline.publish.sync.run import check_synced
 
 DERIVED = "ocel-amd64-minimal-s3export-0_155_0-beta"
@@ -230,10 +229,10 @@ def test_a_row_of_other_content_is_told(published: Publishing) -> None:
 def test_a_version_that_a_list_leaves_out_but_aws_has_keeps_its_row(
     published: Publishing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nothing(_layers: RegionLayers, _layer: str, _marker: str) -> Page[LayerVersion]:
-        return Page(items=(), marker="")
+    def nothing(_client: RegionClient, _layer: str) -> list[LayerVersion]:
+        return []
 
-    monkeypatch.setattr(RegionLayers, "page", nothing)
+    monkeypatch.setattr(RegionClient, "versions", nothing)
     assert in_step(published)
     assert len(left(synced(published))) == 6
 
@@ -252,7 +251,7 @@ def test_a_row_that_says_something_new_since_the_look_is_left_alone(
         store(published, row.item())
         published.aws.rules(Rule(operation=operation, times=1, before=change))
         done = synced(published)
-        assert [each.well for each in done.outcomes] == [False]
+        assert [each.succeeded for each in done.outcomes] == [False]
         assert "changed in the meantime" in done.outcomes[0].error
         assert row_of(published, OURS) == foreign(row)
         with pytest.raises(PartlyPublishedError, match="not in step with 1 of 3 regions"):
@@ -268,7 +267,7 @@ def test_a_row_that_somebody_else_wrote_since_the_look_stays(published: Publishi
         store(published, foreign(row).item())
 
     published.aws.rules(Rule(operation="UpdateItem", times=1, before=write))
-    assert [each.well for each in synced(published).outcomes] == [False]
+    assert [each.succeeded for each in synced(published).outcomes] == [False]
     assert row_of(published, OURS) == foreign(row)
 
 
@@ -279,7 +278,7 @@ def test_a_row_that_is_gone_since_the_look_is_not_made_again(published: Publishi
     published.aws.rules(
         Rule(operation="UpdateItem", times=1, before=lambda _: drop(published, OURS))
     )
-    assert [each.well for each in synced(published).outcomes] == [False]
+    assert [each.succeeded for each in synced(published).outcomes] == [False]
     assert item_of(published, OURS) == {}
 
 

@@ -121,7 +121,7 @@ def test_a_repair_that_is_refused_holds_up_no_other(
     drop(published, THERE)
     published.aws.rules(Rule(operation=operation, error=ACCESS_DENIED))
     done = synced(published)
-    failed = [each for each in done.outcomes if not each.well]
+    failed = [each for each in done.outcomes if not each.succeeded]
     assert (len(done.outcomes), len(failed)) == (2, 1)
     assert error in failed[0].error
 

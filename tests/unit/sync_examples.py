@@ -9,8 +9,9 @@ from typing import Any
 from registry_examples import ACCOUNT, PUBLISHED, arn
 
 from pipeline.model import Distribution
+from pipeline.publish.aws.layers import LayerVersion
 from pipeline.publish.row import ForeignRow, Row, Rows
-from pipeline.publish.sync.plan import Look, Scope, Seen
+from pipeline.publish.sync.plan import Look, Scope
 
 REGION = "eu-west-1"
 CONTENT = hashlib.sha256(b"a zip").hexdigest()
@@ -30,9 +31,9 @@ def scope(*rows: Row, foreign: tuple[ForeignRow, ...] = ()) -> Scope:
     )
 
 
-def seen(distribution: str = "minimal", **changed: Any) -> Seen:  # noqa: ANN401
+def seen(distribution: str = "minimal", **changed: Any) -> LayerVersion:  # noqa: ANN401
     """A layer version without a row, as AWS has it, described truly."""
-    version = Seen(
+    version = LayerVersion(
         arn=arn(distribution),
         described=CONTENT,
         sha256=CONTENT,
@@ -43,6 +44,6 @@ def seen(distribution: str = "minimal", **changed: Any) -> Seen:  # noqa: ANN401
     return replace(version, **changed)
 
 
-def look(*versions: Seen, gone: tuple[str, ...] = (), unseen: str = "") -> Look:
+def look(*versions: LayerVersion, gone: tuple[str, ...] = (), unseen: str = "") -> Look:
     """What a look at the region saw."""
     return Look(region=REGION, versions=versions, gone=frozenset(gone), unseen=unseen)

@@ -5,7 +5,7 @@ import re
 import pytest
 from registry_examples import old_item, row
 
-from pipeline.publish.condition import ABSENT, Condition, unchanged
+from pipeline.publish.aws.registry import ABSENT, Condition, unchanged
 from pipeline.publish.row import Item
 
 

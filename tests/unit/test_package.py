@@ -19,7 +19,7 @@ from pipeline.publish.package import (
     MOST_RUNTIMES,
     RUNTIMES,
     Naming,
-    publish_request,
+    upload_of,
     read_packages,
 )
 
@@ -153,7 +153,7 @@ def sent_by_boto(**arguments: Any) -> dict[str, Any]:  # noqa: ANN401
 @pytest.mark.parametrize("file", [AMD64, ARM64])
 def test_the_requests_body_is_what_boto3_would_send(tmp_path: Path, file: str) -> None:
     found = package(tmp_path, file)
-    request = publish_request(found)
+    request = upload_of(found)
     assert json.loads(request.body) | {"LayerName": request.layer} == sent_by_boto(
         LayerName=found.layer,
         Description=found.described,
@@ -165,7 +165,7 @@ def test_the_requests_body_is_what_boto3_would_send(tmp_path: Path, file: str) -
 
 
 def test_the_requests_body_holds_the_zip(tmp_path: Path) -> None:
-    body = json.loads(publish_request(package(tmp_path)).body)
+    body = json.loads(upload_of(package(tmp_path)).body)
     assert base64.b64decode(body["Content"]["ZipFile"]) == content()
 
 
@@ -174,7 +174,7 @@ def test_a_description_of_any_letters_is_sent_as_it_is(tmp_path: Path) -> None:
     told = layer(AMD64, content(AMD64)).model_copy(update={"description": 'so "ö" \\ \u2028'})
     write_manifest(tmp_path, [told])
     (found,) = read_packages([tmp_path], NAMING)
-    body = json.loads(publish_request(found).body)
+    body = json.loads(upload_of(found).body)
     assert body["Description"] == f'so "ö" \\ sha256:{found.sha256}'
 
 
@@ -182,16 +182,16 @@ def test_a_zip_that_changes_after_it_was_read_is_not_sent(tmp_path: Path) -> Non
     found = package(tmp_path)
     found.path.write_bytes(content(epoch=1_760_000_000))
     with pytest.raises(UsageError, match="was changed in the meantime"):
-        publish_request(found)
+        upload_of(found)
 
 
 def test_a_zip_that_goes_away_after_it_was_read_is_told(tmp_path: Path) -> None:
     found = package(tmp_path)
     found.path.unlink()
     with pytest.raises(UsageError, match="cannot be read: No such file"):
-        publish_request(found)
+        upload_of(found)
 
 
 def test_no_content_is_shown_where_a_request_is_printed(tmp_path: Path) -> None:
-    request = publish_request(package(tmp_path))
+    request = upload_of(package(tmp_path))
     assert base64.b64encode(content())[:40].decode() not in repr(request)

@@ -8,13 +8,14 @@ import pytest
 from publish_examples import package
 from registry_examples import row
 
+from pipeline.naming import layer_arn
+from pipeline.publish.aws.layers import LayerVersion
 from pipeline.publish.plan import (
     Observed,
     PublishPlan,
     Step,
     Target,
     TargetPlan,
-    Version,
     target_plan,
 )
 from pipeline.publish.row import Row
@@ -103,8 +104,9 @@ def test_of_what_is_there_only_what_is_missing_is_done(
     steps: tuple[Step, ...],
     registry: bool,
 ) -> None:
-    version = Version(arn=ARN, number=3, public=is_public, row=rows(target)[said])
-    plan = target_plan(target, Observed(version=version), public=wish, registry=registry)
+    version = LayerVersion(arn=layer_arn(ARN), public=is_public)
+    seen = Observed(version=version, row=rows(target)[said])
+    plan = target_plan(target, seen, public=wish, registry=registry)
     assert plan.steps == tuple(step for step in steps if registry or step != RECORD)
     assert plan.version == version
 

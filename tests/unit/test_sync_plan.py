@@ -14,6 +14,7 @@ from sync_examples import CONTENT, REGION, look, scope, seen
 
 from pipeline.model import Architecture
 from pipeline.naming import LayerArn
+from pipeline.publish.aws.layers import LayerVersion
 from pipeline.publish.row import ForeignRow, Row
 from pipeline.publish.sync.plan import (
     Action,
@@ -22,7 +23,6 @@ from pipeline.publish.sync.plan import (
     RegionPlan,
     Repair,
     Scope,
-    Seen,
     region_plan,
     told_foreign,
 )
@@ -160,7 +160,9 @@ def test_a_base_that_is_recorded_now_counts_and_one_that_is_deleted_does_not() -
         (seen("unheard-of"), "its name tells of no distribution that is known"),
     ],
 )
-def test_a_layer_version_in_doubt_is_told_and_not_recorded(version: Seen, reason: str) -> None:
+def test_a_layer_version_in_doubt_is_told_and_not_recorded(
+    version: LayerVersion, reason: str
+) -> None:
     plan = region_plan(look(version), scope())
     assert (plan.repairs, plan.left) == ((), (Left(what=str(version.arn), reason=reason),))
 
@@ -242,7 +244,7 @@ def worlds(draw: st.DrawFn) -> tuple[Look, Scope]:
     rows = [draw(rows_of(each)) for each in draw(st.lists(ARNS, unique=True, max_size=6))]
     here = [each for each in draw(st.lists(ARNS, unique=True, max_size=6)) if each.region == REGION]
     versions = tuple(
-        Seen(
+        LayerVersion(
             arn=each,
             described=draw(CONTENTS),
             sha256=draw(CONTENTS),

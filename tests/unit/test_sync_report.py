@@ -11,7 +11,7 @@ from sync_examples import REGION
 
 from pipeline.errors import PartlyPublishedError, PublishError
 from pipeline.publish.row import ForeignRow
-from pipeline.publish.sync.apply import Outcome
+from pipeline.publish.sync.apply import RepairOutcome
 from pipeline.publish.sync.plan import Left, RegionPlan, Repair, SyncPlan
 from pipeline.publish.sync.run import Synced, check_synced
 from pipeline.report import sync as report
@@ -33,7 +33,10 @@ PLAN = SyncPlan(
 )
 DONE = Synced(
     plan=PLAN,
-    outcomes=(Outcome(repair=DELETE, seconds=0.25), Outcome(repair=RECORD, error="full")),
+    outcomes=(
+        RepairOutcome(repair=DELETE, seconds=0.25),
+        RepairOutcome(repair=RECORD, error="full"),
+    ),
 )
 IN_STEP = Synced(plan=SyncPlan(regions=(RegionPlan(region=REGION, versions=3),)))
 

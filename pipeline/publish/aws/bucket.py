@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from pipeline.publish.aws import session
+from pipeline.publish.aws.errors import region_error
 from pipeline.publish.aws.session import Aws
 
 if TYPE_CHECKING:
@@ -14,24 +19,26 @@ if TYPE_CHECKING:
 
 
 class RegionBucket:
-    """A bucket in a region: each method is one request, and asks once.
+    """A bucket in a region.
 
     AWS is told whose the bucket has to be, so that a name that somebody else took gets no zip.
-    Every method may raise what boto3 raises; see `asking.Asker`, which makes it a user's error.
+    Every method raises an `AwsError` where AWS refuses, or does not answer however often.
     """
 
     def __init__(self, aws: Aws, region: str, name: str, account: str) -> None:
         self.name = name
+        self._region = region
         self._account = account
         self._client: S3Client = aws.client("s3", region, session.UPLOAD)
 
     def check(self) -> None:
         """See that it is there, and ours."""
-        self._client.head_bucket(Bucket=self.name, ExpectedBucketOwner=self._account)
+        with self._asking(f"look for the bucket {self.name}"):
+            self._client.head_bucket(Bucket=self.name, ExpectedBucketOwner=self._account)
 
     def put(self, key: str, path: Path, sha256: str) -> None:
         """Upload a file, which is read piece by piece; S3 checks its SHA-256, given in hex."""
-        with path.open("rb") as file:
+        with self._asking(f"upload to {self.name}"), path.open("rb") as file:
             self._client.put_object(
                 Bucket=self.name,
                 Key=key,
@@ -41,5 +48,13 @@ class RegionBucket:
             )
 
     def delete(self, key: str) -> None:
-        """Take a file away; it may be gone already."""
-        self._client.delete_object(Bucket=self.name, Key=key, ExpectedBucketOwner=self._account)
+        """Take a file away, be it gone already."""
+        with self._asking("clear the bucket"):
+            self._client.delete_object(Bucket=self.name, Key=key, ExpectedBucketOwner=self._account)
+
+    @contextmanager
+    def _asking(self, what: str) -> Generator[None]:
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            raise region_error(error, what, self._region) from error

@@ -5,54 +5,82 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import threading
+import time
 import urllib.request
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from http.client import HTTPException
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from urllib.error import HTTPError
 
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.build.limits import UNZIPPED_BYTES
 from pipeline.errors import AwsError
-from pipeline.naming import LayerArn, described_sha256
+from pipeline.naming import LayerArn, described_sha256, layer_arn
 from pipeline.publish.aws import session
-from pipeline.publish.aws.asking import Page
+from pipeline.publish.aws.bucket import RegionBucket
+from pipeline.publish.aws.errors import may_be_done, region_error
 from pipeline.publish.aws.session import Aws
+from pipeline.publish.row import utc_time
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
+    from datetime import datetime
 
     from mypy_boto3_lambda.client import LambdaClient
 
+Result = TypeVar("Result")
+
+# The control plane takes 15 requests a second for an account and region. We send nine, so that
+# those on their way do not come to more than ten.
+SPACING_SECONDS = 0.12
+DOWNLOAD_ATTEMPTS = 3
+FIRST_PAUSE_SECONDS = 1.0
 _DOWNLOAD_SECONDS = 120
 _PIECE = 1 << 20
 
 # The name that the public statement of a layer version has among those who publish this way.
 STATEMENT = "publish"
+ACTION = "lambda:GetLayerVersion"
+_ACTIONS = {ACTION.lower(), "lambda:*", "*"}
+
+
+class UncertainError(AwsError):
+    """AWS may have done what was asked for: the answer is missing, or says nothing of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishedLayer:
-    """A layer version as AWS has it.
+class LayerVersion:
+    """A layer version as AWS shows it.
 
     Attributes:
-        sha256: of its zip, in hex; AWS' CodeSha256.
+        described: the SHA-256 that its description names, in hex; empty for none.
+        created: when it was published, in UTC.
+        runtimes: that it is for.
+        public: whether every account may use it; its policy shows that.
+        sha256: of its zip, in hex; AWS' CodeSha256, which lists do not have.
         size: bytes of its zip.
         location: address from which its zip can be had for some minutes; it is as good as a
             password, so it is not to be shown.
     """
 
     arn: LayerArn
-    sha256: str
-    size: int
-    location: str = field(repr=False)
+    described: str = ""
+    created: datetime | None = None
+    runtimes: tuple[str, ...] = ()
+    public: bool = False
+    sha256: str = ""
+    size: int = 0
+    location: str = field(default="", repr=False)
 
 
-def published_layer(aws: Aws, arn: LayerArn) -> PublishedLayer:
-    """Ask AWS for a layer version.
+def published_layer(aws: Aws, arn: LayerArn) -> LayerVersion:
+    """Return a layer version of any account.
 
     Raises:
         AwsError: there are no credentials, it does not exist, or AWS does not answer.
@@ -66,11 +94,30 @@ def published_layer(aws: Aws, arn: LayerArn) -> PublishedLayer:
             hint="check the ARN and the credentials (aws sts get-caller-identity); "
             "lambda:GetLayerVersion must be allowed",
         ) from error
-    return _published(arn, answer["Content"])
+    return _layer_version(answer)
 
 
-def download_layer(layer: PublishedLayer) -> bytes:
-    """The zip of a layer version.
+def fetched(look: Callable[[], LayerVersion], download: Callable[[LayerVersion], Result]) -> Result:
+    """Return the result of a download; where it breaks off, it begins again at a fresh address.
+
+    Args:
+        look: returns the layer version, with an address that has not expired.
+        download: such as `download_layer` or `layer_md5`.
+
+    Raises:
+        AwsError: the zip cannot be had however often that is tried.
+    """
+    for attempt in range(1, DOWNLOAD_ATTEMPTS):
+        layer = look()
+        try:
+            return download(layer)
+        except AwsError:
+            time.sleep(FIRST_PAUSE_SECONDS * attempt)
+    return download(look())
+
+
+def download_layer(layer: LayerVersion) -> bytes:
+    """Return the zip of a layer version.
 
     Raises:
         AwsError: it cannot be had.
@@ -80,8 +127,8 @@ def download_layer(layer: PublishedLayer) -> bytes:
         return answer.read(UNZIPPED_BYTES)
 
 
-def layer_md5(layer: PublishedLayer) -> str:
-    """MD5 of a layer version's zip, in hex; the zip is read piece by piece and not kept.
+def layer_md5(layer: LayerVersion) -> str:
+    """Return the MD5 of a layer version's zip, in hex; the zip is read piece by piece.
 
     Raises:
         AwsError: it cannot be had, or is not what AWS says that it is.
@@ -104,8 +151,8 @@ class _Readable(Protocol):
 
 
 @contextmanager
-def _downloading(layer: PublishedLayer, hint: str) -> Generator[_Readable]:
-    """The zip of a layer version, open to be read."""
+def _downloading(layer: LayerVersion, hint: str) -> Generator[_Readable]:
+    """Open the zip of a layer version."""
     if not layer.location.startswith("https://"):
         raise AwsError(f"AWS named no place for the zip of {layer.arn}", hint=hint)
     try:
@@ -117,47 +164,22 @@ def _downloading(layer: PublishedLayer, hint: str) -> Generator[_Readable]:
         raise AwsError(f"the zip of {layer.arn} cannot be had", hint=hint) from error
 
 
-def _published(arn: LayerArn, content: Mapping[str, Any]) -> PublishedLayer:
-    return PublishedLayer(
-        arn=arn,
-        sha256=_sha256(content),
+def _layer_version(answer: Mapping[str, Any]) -> LayerVersion:
+    """Return the layer version of an answer, or of an entry of a list."""
+    content: Mapping[str, Any] = answer.get("Content", {})
+    return LayerVersion(
+        arn=layer_arn(answer["LayerVersionArn"]),
+        described=described_sha256(answer.get("Description", "")),
+        created=utc_time(answer.get("CreatedDate", "")),
+        runtimes=tuple(answer.get("CompatibleRuntimes", ())),
+        sha256=base64.b64decode(content.get("CodeSha256", "")).hex(),
         size=content.get("CodeSize", 0),
         location=content.get("Location", ""),
     )
 
 
-def _sha256(content: Mapping[str, Any]) -> str:
-    """AWS' CodeSha256 in hex."""
-    return base64.b64decode(content.get("CodeSha256", "")).hex()
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LayerVersion:
-    """A layer version as a list of AWS' has it, which has no digest of its own.
-
-    Attributes:
-        described: the SHA-256 that its description names, in hex; empty for none.
-        created: when it was published, as AWS writes it: `2026-07-01T12:30:00.000+0000`.
-        runtimes: that it is for.
-    """
-
-    arn: str
-    number: int
-    described: str
-    created: str = ""
-    runtimes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Storage:
-    """How much code a region stores for an account, and how much it may, in bytes."""
-
-    used: int
-    most: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PublishRequest:
+class LayerUpload:
     """A zip on its way to AWS.
 
     Attributes:
@@ -171,106 +193,208 @@ class PublishRequest:
     body: bytes = field(repr=False)
 
 
-class RegionLayers:
-    """Lambda's layers in one region: each method is one request, and asks once.
+class RegionClient:
+    """Lambda's layers in one region; may be used by several threads.
 
-    Every method may raise what boto3 raises; see `asking.Asker`, which makes it a user's error.
+    No request is sent sooner than `SPACING_SECONDS` after the one before, be it botocore's own
+    second attempt. Every method raises an `AwsError` where AWS refuses, or does not answer however
+    often it is asked.
+
+    Attributes:
+        region: its name, such as `eu-west-1`.
+        retries: requests that had to be sent again so far.
+        stopped: once it is set no request is sent any more.
+        bucket: takes the zips that are too large for a request, if there is one.
     """
 
-    def __init__(self, aws: Aws, region: str) -> None:
+    def __init__(
+        self,
+        aws: Aws,
+        region: str,
+        stopped: threading.Event | None = None,
+        bucket: RegionBucket | None = None,
+    ) -> None:
         self.region = region
+        self.bucket = bucket
+        self.retries = 0
+        self.stopped = stopped or threading.Event()
         self._aws = aws
-        self._client: LambdaClient = aws.client("lambda", region, session.ONCE)
+        self._turn = threading.Lock()
+        self._next_at = 0.0
+        self._storage = threading.Lock()
+        self._left: list[int | None] = []  # nothing in it before AWS was asked
         self._bodies: dict[str, bytes] = {}
+        self._client = self._made(session.LAYERS)
+
+    def _made(self, config: Config) -> LambdaClient:
+        client: LambdaClient = self._aws.client("lambda", self.region, config)
+        events: Any = client.meta.events
+        events.register("request-created.lambda", self._count)
+        events.register("before-send.lambda", self._wait)
+        events.register("before-call.lambda.PublishLayerVersion", self._share_body)
+        return client
 
     @cached_property
     def _uploads(self) -> LambdaClient:
-        """Has more time; it is made when it is first wanted."""
-        client: LambdaClient = self._aws.client("lambda", self.region, session.UPLOAD)
-        hook: Any = client.meta.events
-        hook.register("before-call.lambda.PublishLayerVersion", self._with_shared_body)
-        return client
+        """Has more time and one attempt; it is made when it is first wanted."""
+        return self._made(session.PUBLISH)
 
-    def names(self, marker: str = "") -> Page[str]:
-        """A page of the names of the account's layers; one without a version is none of them."""
-        more: dict[str, Any] = {"Marker": marker} if marker else {}
-        answer = self._client.list_layers(**more)
-        names = tuple(each.get("LayerName", "") for each in answer["Layers"])
-        return Page(items=names, marker=answer.get("NextMarker", ""))
+    def _count(self, request: Any, **_: object) -> None:  # noqa: ANN401  botocore has no types
+        self.retries += request.context["retries"]["attempt"] > 1
 
-    def page(self, layer: str, marker: str = "") -> Page[LayerVersion]:
-        """A page of a layer's versions, newest first; none for a layer that is not there."""
-        more: dict[str, Any] = {"Marker": marker} if marker else {}
-        answer = self._client.list_layer_versions(LayerName=layer, **more)
-        versions = tuple(
-            LayerVersion(
-                arn=each.get("LayerVersionArn", ""),
-                number=each.get("Version", 0),
-                described=described_sha256(each.get("Description", "")),
-                created=each.get("CreatedDate", ""),
-                runtimes=tuple(each.get("CompatibleRuntimes", ())),
-            )
-            for each in answer["LayerVersions"]
-        )
-        return Page(items=versions, marker=answer.get("NextMarker", ""))
+    def _wait(self, **_: object) -> None:
+        """Wait until it is this request's turn."""
+        with self._turn:
+            time.sleep(max(0.0, self._next_at - time.monotonic()))
+            self._next_at = time.monotonic() + SPACING_SECONDS
+        if self.stopped.is_set():
+            raise AwsError(f"{self.region}: no request is sent any more")
 
-    def stored(self, arn: LayerArn) -> PublishedLayer | None:
-        """A version of this region as AWS has it; None where there is none."""
-        try:
-            answer = self._client.get_layer_version(LayerName=arn.name, VersionNumber=arn.version)
-        except self._client.exceptions.ResourceNotFoundException:
-            return None
-        return _published(arn, answer["Content"])
-
-    def publish(self, request: PublishRequest) -> tuple[LayerVersion, str]:
-        """Publish a version; the answer is it and AWS' SHA-256 of the zip in hex."""
-        self._bodies[request.sha256] = request.body
-        answer = self._uploads.publish_layer_version(
-            LayerName=request.layer, Content={"ZipFile": b""}, Description=request.sha256
-        )
-        version = LayerVersion(
-            arn=answer["LayerVersionArn"], number=answer["Version"], described=request.sha256
-        )
-        return version, _sha256(answer["Content"])
-
-    def _with_shared_body(self, params: dict[str, Any], **_: object) -> None:
+    def _share_body(self, params: dict[str, Any], **_: object) -> None:
         """Put the body that all regions share in place of the one that boto3 has made."""
         made = json.loads(params["body"])
         params["body"] = self._bodies[made["Description"]]
 
-    def policy(self, layer: str, number: int) -> str:
-        """A version's policy as JSON; empty for one that has none."""
+    @contextmanager
+    def _asking(self, what: str) -> Generator[None]:
+        """Turn boto3's errors into ours."""
         try:
-            answer = self._client.get_layer_version_policy(LayerName=layer, VersionNumber=number)
-        except self._client.exceptions.ResourceNotFoundException:
-            return ""
-        return answer["Policy"]
+            yield
+        except (BotoCoreError, ClientError) as error:
+            raise region_error(error, what, self.region) from error
+
+    def names(self) -> list[str]:
+        """Return the names of the account's layers that have a version."""
+        with self._asking("list the layers"):
+            pages = self._client.get_paginator("list_layers").paginate()
+            return [each.get("LayerName", "") for page in pages for each in page["Layers"]]
+
+    def versions(self, layer: str) -> list[LayerVersion]:
+        """Return all versions of a layer, the newest first; none where there is no such layer."""
+        with self._asking("list the layer's versions"):
+            pages = self._client.get_paginator("list_layer_versions").paginate(LayerName=layer)
+            listed = [_layer_version(each) for page in pages for each in page["LayerVersions"]]
+        return sorted(listed, key=lambda each: each.arn.version, reverse=True)
+
+    def version(self, layer: str, number: int) -> LayerVersion | None:
+        """Return a version of a layer; None where there is none."""
+        with self._asking(f"look at version {number}"):
+            try:
+                answer = self._client.get_layer_version(LayerName=layer, VersionNumber=number)
+            except self._client.exceptions.ResourceNotFoundException:
+                return None
+            return _layer_version(answer)
+
+    def publish(self, upload: LayerUpload) -> LayerVersion:
+        """Publish a version; the request is sent once.
+
+        Raises:
+            UncertainError: nobody knows whether it was published.
+            AwsError: it certainly was not.
+        """
+        self._bodies[upload.sha256] = upload.body
+        try:
+            answer = self._uploads.publish_layer_version(
+                LayerName=upload.layer, Content={"ZipFile": b""}, Description=upload.sha256
+            )
+        except (BotoCoreError, ClientError) as error:
+            told = region_error(error, "publish", self.region)
+            if may_be_done(error):
+                raise UncertainError(str(told), hint=told.hint) from error
+            raise told from error
+        return _layer_version(answer)
+
+    def public_statements(self, layer: str, number: int) -> tuple[str, ...]:
+        """Return the identifiers of the statements that let every account use a version."""
+        with self._asking("read the policy"):
+            try:
+                answer = self._client.get_layer_version_policy(
+                    LayerName=layer, VersionNumber=number
+                )
+            except self._client.exceptions.ResourceNotFoundException:
+                return ()
+            return public_statements(answer["Policy"])
 
     def share(self, layer: str, number: int) -> None:
-        """Let everybody use a version; it may be so already."""
-        try:
-            self._client.add_layer_version_permission(
-                LayerName=layer,
-                VersionNumber=number,
-                StatementId=STATEMENT,
-                Action="lambda:GetLayerVersion",
-                Principal="*",
-            )
-        except self._client.exceptions.ResourceConflictException:
-            return
+        """Let every account use a version, be it so already."""
+        with self._asking("make public"):
+            try:
+                self._client.add_layer_version_permission(
+                    LayerName=layer,
+                    VersionNumber=number,
+                    StatementId=STATEMENT,
+                    Action=ACTION,
+                    Principal="*",
+                )
+            except self._client.exceptions.ResourceConflictException:
+                return
 
     def unshare(self, layer: str, number: int, statement: str) -> None:
-        """Take a statement out of a version's policy; it may be gone already."""
-        try:
-            self._client.remove_layer_version_permission(
-                LayerName=layer, VersionNumber=number, StatementId=statement
-            )
-        except self._client.exceptions.ResourceNotFoundException:
-            return
+        """Take a statement out of a version's policy, be it gone already."""
+        with self._asking("make private"):
+            try:
+                self._client.remove_layer_version_permission(
+                    LayerName=layer, VersionNumber=number, StatementId=statement
+                )
+            except self._client.exceptions.ResourceNotFoundException:
+                return
 
-    def storage(self) -> Storage | None:
-        """How much code the account stores in this region; None where that is not told."""
-        answer = self._client.get_account_settings()
+    def reserve_storage(self, size: int) -> int | None:
+        """Count bytes that are about to be stored; the bytes left where they do not fit, else None.
+
+        An emulator may not know what is left, and the identity need not be allowed to read it:
+        then everything fits.
+        """
+        with self._storage:
+            if not self._left:
+                self._left.append(self._storage_left())
+            (left,) = self._left
+            if left is None or size > left:
+                return left
+            self._left = [left - size]
+            return None
+
+    def _storage_left(self) -> int | None:
+        try:
+            answer = self._client.get_account_settings()
+        except (BotoCoreError, ClientError):
+            return None
         used = answer.get("AccountUsage", {}).get("TotalCodeSize", 0)
         most = answer.get("AccountLimit", {}).get("TotalCodeSize", 0)
-        return Storage(used=used, most=most) if most else None
+        return most - used if most else None
+
+
+def public_statements(policy: str) -> tuple[str, ...]:
+    """Return the identifiers of a policy's statements that let every account use a layer version.
+
+    A statement with a condition lets only some.
+
+    Args:
+        policy: JSON, as GetLayerVersionPolicy gives it; empty for none.
+    """
+    try:
+        parsed: object = json.loads(policy) if policy else {}
+    except ValueError:
+        return ()
+    statements = map(_mapping, _list(_mapping(parsed).get("Statement", [])))
+    return tuple(str(each.get("Sid", "")) for each in statements if _lets_every_account(each))
+
+
+def _lets_every_account(statement: dict[str, Any]) -> bool:
+    principal = statement.get("Principal")
+    if isinstance(principal, dict):
+        principal = _mapping(cast("object", principal)).get("AWS")
+    return (
+        statement.get("Effect") == "Allow"
+        and "*" in _list(principal)
+        and any(str(each).lower() in _ACTIONS for each in _list(statement.get("Action", [])))
+        and not statement.get("Condition")
+    )
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else [value]

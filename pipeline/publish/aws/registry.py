@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,9 +16,8 @@ from pipeline.errors import AwsError, UsageError, quoted
 from pipeline.model import REGION
 from pipeline.naming import LayerArn
 from pipeline.publish import table as shape
-from pipeline.publish.aws.asking import error_code
-from pipeline.publish.aws.session import Aws, aws_error
-from pipeline.publish.condition import ABSENT, Condition, unchanged
+from pipeline.publish.aws.errors import aws_error, error_code
+from pipeline.publish.aws.session import Aws
 from pipeline.publish.row import KEY, TIMESTAMP, ForeignRow, Item, Row, Rows, read_row, read_rows
 
 if TYPE_CHECKING:
@@ -30,6 +29,43 @@ _REFUSED = "ConditionalCheckFailedException"
 _ABSENT = "ResourceNotFoundException"
 # What DynamoDB says of a table of another shape, such as one without an index.
 _AMISS = (_ABSENT, "ValidationException")
+# The attributes by which a row is known to be as it was read: lists are left out, since tools
+# write them anew.
+_COMPARED = (
+    *("distribution", "architecture", "code_sha256", "md5_hash", TIMESTAMP),
+    *("public", "base_layer_arn"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """A condition on which a row is written, with what its placeholders stand for.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ConditionExpressions.html
+    """
+
+    text: str
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+
+
+ABSENT = Condition(text="attribute_not_exists(#key)", names={"#key": KEY})
+
+
+def unchanged(item: Item) -> Condition:
+    """Return the condition that a row is as it was read, whatever types its attributes have."""
+    there = [name for name in _COMPARED if name in item]
+    return Condition(
+        text=" AND ".join(
+            [
+                "attribute_exists(#key)",
+                *(f"#was_{name} = :was_{name}" for name in there),
+                *(f"attribute_not_exists(#was_{name})" for name in _COMPARED if name not in item),
+            ]
+        ),
+        names={"#key": KEY, **{f"#was_{name}": name for name in _COMPARED}},
+        values={f":was_{name}": item[name] for name in there},
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,22 +136,6 @@ class Registry:
             return Written(present=read_row(refused.item))
         return Written()
 
-    def set_public(self, arn: LayerArn, *, public: bool) -> bool:
-        """Note whether every account may use a layer version.
-
-        Returns:
-            Whether there is a row of it; none is made.
-
-        Raises:
-            AwsError: AWS does not answer, or refuses.
-        """
-        item, there = {"public": {"BOOL": public}}, Condition(text=f"attribute_exists({KEY})")
-        try:
-            self._update(arn, item, ("#public = :public",), there)
-        except _RefusedError:
-            return False
-        return True
-
     def add(self, row: Row) -> bool:
         """Write a row where there is none of its ARN.
 
@@ -180,20 +200,22 @@ class Registry:
         return True
 
     def of_distribution(self, name: str) -> Rows:
-        """The rows of a distribution. An index lags behind the table by a moment.
+        """Return the rows of a distribution. An index lags behind the table by a moment.
 
         Raises:
             AwsError: AWS does not answer, or refuses.
         """
-        return self._query(shape.DISTRIBUTION_INDEX, name)
-
-    def of_base(self, base_layer_arn: str) -> Rows:
-        """The rows that name a base, by their version.
-
-        Raises:
-            AwsError: AWS does not answer, or refuses.
-        """
-        return self._query(shape.BASE_INDEX, base_layer_arn)
+        if not name:
+            return Rows(rows=())  # a key is never empty, and DynamoDB refuses to look for it
+        with self._asking("dynamodb:Query"):
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self.table,
+                IndexName=shape.DISTRIBUTION_INDEX,
+                KeyConditionExpression="#key = :value",
+                ExpressionAttributeNames={"#key": shape.INDEXES[shape.DISTRIBUTION_INDEX][0]},
+                ExpressionAttributeValues={":value": {"S": name}},
+            )
+            return _rows(pages)
 
     def all(self) -> Rows:
         """Every row, in no order.
@@ -264,19 +286,6 @@ class Registry:
                 ExpressionAttributeValues=cast("Any", {**values, **only.values}),
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-
-    def _query(self, index: str, value: str) -> Rows:
-        if not value:
-            return Rows(rows=())  # a key is never empty, and DynamoDB refuses to look for it
-        with self._asking("dynamodb:Query"):
-            pages = self._client.get_paginator("query").paginate(
-                TableName=self.table,
-                IndexName=index,
-                KeyConditionExpression="#key = :value",
-                ExpressionAttributeNames={"#key": shape.INDEXES[index][0]},
-                ExpressionAttributeValues={":value": {"S": value}},
-            )
-            return _rows(pages)
 
     @contextmanager
     def _asking(self, permission: str) -> Generator[None]:

@@ -9,7 +9,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.errors import AwsError
 from pipeline.naming import RoleArn
-from pipeline.publish.aws.session import Aws, aws_error
+from pipeline.publish.aws.errors import aws_error
+from pipeline.publish.aws.session import Aws
 
 if TYPE_CHECKING:
     from mypy_boto3_iam.client import IAMClient

@@ -1,6 +1,8 @@
-"""Sessions and clients of AWS: who we are, where, and how patiently we ask.
+"""Sessions and clients of AWS: identity, time limits and retries.
 
-A client is made under a lock, since boto3's sessions are not safe among threads; clients are.
+botocore sends a request again where that is of use, with growing, jittered pauses; whatever must
+not be sent twice gets a client with one attempt. A client is made under a lock, since boto3's
+sessions are not safe among threads; clients are.
 """
 
 from __future__ import annotations
@@ -22,32 +24,33 @@ from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from pipeline.errors import AwsError, OcelotError, UsageError
-from pipeline.publish.aws.asking import GIVE_CREDENTIALS, in_thread
+from pipeline.errors import OcelotError, UsageError
+from pipeline.publish.aws.errors import EXPIRED, GIVE_CREDENTIALS, aws_error
+from pipeline.threads import in_thread
 
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 
-CONNECT_SECONDS = 10
-READ_SECONDS = 60
-# Then another region is asked, too, who we are.
+# After so long another region is asked, too, who we are.
 IDENTITY_SECONDS = 2.0
-# So long after credentials were made anew, those that AWS refuses are older ones.
+# Within this time after new credentials were made, a refusal is about the old ones.
 FRESH_SECONDS = 2.0
 ATTEMPTS = 6
 # Most connections that are kept for a service in a region; they are made as they are needed.
-CONNECTIONS = 40
+CONNECTIONS = 80
 
-# Asked again, with jittered and growing pauses: whatever does the same when it is done twice.
+# Sent again: everything that does the same when it is done twice.
 PATIENT = Config(
-    connect_timeout=CONNECT_SECONDS,
-    read_timeout=READ_SECONDS,
+    connect_timeout=10,
+    read_timeout=60,
     max_pool_connections=CONNECTIONS,
     retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
 )
-# Asked once: what is asked again by `asking`, which keeps to a pace.
-ONCE = PATIENT.merge(Config(read_timeout=20, retries={"mode": "standard", "total_max_attempts": 1}))
+# Lambda answers requests about layers within moments.
+LAYERS = PATIENT.merge(Config(read_timeout=20))
 # For large bodies: urllib3 gives all of a body the time that a connection may take.
-UPLOAD = ONCE.merge(Config(connect_timeout=300, read_timeout=300))
+UPLOAD = PATIENT.merge(Config(connect_timeout=300, read_timeout=300))
+# For PublishLayerVersion, which stores a layer twice when it is sent twice.
+PUBLISH = UPLOAD.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
 
 
 @dataclass(frozen=True)
@@ -77,30 +80,41 @@ class Aws:
         make = cast("Any", self.session).client
         endpoint = self.endpoint or None
         with self.lock:
-            return make(service, region_name=region, config=config, endpoint_url=endpoint)
+            made = make(service, region_name=region, config=config, endpoint_url=endpoint)
+        if self.credentials:
+            made.meta.events.register("needs-retry", self._retry_with_new_credentials)
+        return made
 
-    def renew(self) -> bool:
-        """Have new credentials made for the next request; False where these are all there are."""
-        if self.credentials is None:
-            return False
+    def _retry_with_new_credentials(
+        self, response: tuple[Any, dict[str, Any]] | None, attempts: int, **_: object
+    ) -> float | None:
+        """Seconds until botocore sends a request again whose credentials have expired; else None.
+
+        AWS certainly did not do it, so that this is right for PublishLayerVersion, too.
+        """
+        code = response[1].get("Error", {}).get("Code") if response else ""
+        if self.credentials is None or code not in EXPIRED or attempts >= ATTEMPTS:
+            return None
         self.credentials.expire()
-        return True
+        return 0.0
 
 
 class RoleCredentials(RefreshableCredentials):
     """A role's credentials, made anew before they expire, or when AWS says that they have."""
 
     _expired_at = -FRESH_SECONDS
+    _expiring = threading.Lock()
 
     def expire(self) -> None:
         """Make new ones for the next request.
 
         Many requests may learn at once that the old ones have expired: one of them counts.
         """
-        now = time.monotonic()
-        if now - self._expired_at >= FRESH_SECONDS:
-            self._expired_at = now
-            self._expiry_time = datetime.now(tz=UTC)
+        with self._expiring:
+            now = time.monotonic()
+            if now - self._expired_at >= FRESH_SECONDS:
+                self._expired_at = now
+                self._expiry_time = datetime.now(tz=UTC)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,19 +204,11 @@ def role_aws(role: str, token: Callable[[], str], region: str, endpoint: str = "
     return Aws(boto3.Session(botocore_session=session), credentials, endpoint)
 
 
-def aws_error(error: BotoCoreError | ClientError, what: str, hint: str) -> AwsError:
-    """A user's error for what AWS, or the way to it, did not do.
-
-    boto's messages name operations and codes; they hold no secrets.
-    """
-    return AwsError(f"{what}: {error}", hint=hint)
-
-
 def identity(aws: Aws, region: str) -> Identity:
-    """Ask AWS who we are.
+    """Return who AWS says that we are.
 
     Raises:
-        AwsError: there are no credentials, or AWS takes them not.
+        AwsError: there are no credentials, or AWS refuses them.
     """
     try:
         answer = aws.client("sts", region).get_caller_identity()

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
-from pipeline.model import Distribution
-from pipeline.naming import LayerArn, layer_words
+from pipeline.model import Architecture, Distribution
+from pipeline.naming import LayerArn, layer_words, version_words
+from pipeline.publish.aws.layers import LayerVersion
 from pipeline.publish.row import ForeignRow, Row, Rows, base_layer_arn
 
 # What a row of the same layer and content in another region knows, and AWS does not.
@@ -68,26 +68,6 @@ class Scope:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Seen:
-    """A layer version as AWS has it.
-
-    Attributes:
-        described: the SHA-256 that its description names, in hex; empty for none.
-        sha256: AWS' CodeSha256 in hex; asked for only where it has no row and is described.
-        created: when it was published, in UTC.
-        runtimes: that it is for.
-        public: whether everybody may use it.
-    """
-
-    arn: LayerArn
-    described: str = ""
-    sha256: str = ""
-    created: datetime | None = None
-    runtimes: tuple[str, ...] = ()
-    public: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Left:
     """Something that is told and left alone."""
 
@@ -100,7 +80,7 @@ class Look:
     """All that was seen of a region, or nothing.
 
     Attributes:
-        versions: the layer versions.
+        versions: the layer versions; with their sha256 only where they have no row and name one.
         gone: the ARNs of rows that AWS has certainly no layer version for: it does not list it,
             and says that it is not there when it is asked for.
         left: what was noticed besides.
@@ -108,7 +88,7 @@ class Look:
     """
 
     region: str
-    versions: tuple[Seen, ...] = ()
+    versions: tuple[LayerVersion, ...] = ()
     gone: frozenset[str] = frozenset()
     left: tuple[Left, ...] = ()
     unseen: str = ""
@@ -227,6 +207,40 @@ def region_plan(look: Look, scope: Scope) -> RegionPlan:
     )
 
 
+def layer_row(
+    version: LayerVersion,
+    *,
+    distribution: str,
+    description: str,
+    architecture: Architecture,
+    base_name: str,
+    collector_version: str,
+) -> Row:
+    """Return the row of a layer version: what AWS shows of it, and what its maker knows.
+
+    Args:
+        version: with its sha256.
+        distribution: its name.
+        description: of the distribution, for people.
+        architecture: of the layer.
+        base_name: what the layer's name begins with.
+        collector_version: such as v0.158.0; empty if it is not known.
+    """
+    return Row(
+        arn=version.arn,
+        distribution=distribution,
+        distribution_description=description,
+        architecture=architecture,
+        base_name=base_name,
+        layer_version_str=version_words(collector_version),
+        collector_version_input=collector_version,
+        publish_timestamp=version.created,
+        public=version.public,
+        compatible_runtimes=version.runtimes,
+        code_sha256=version.sha256,
+    )
+
+
 def told_foreign(scope: Scope, regions: Iterable[str]) -> Iterator[ForeignRow]:
     """The rows that cannot be understood, but for those that are surely of other regions."""
     prefixes = tuple(f":lambda:{region}:" for region in regions)
@@ -235,7 +249,7 @@ def told_foreign(scope: Scope, regions: Iterable[str]) -> Iterator[ForeignRow]:
             yield each
 
 
-def _judge(version: Seen, row: Row | None, scope: Scope, judged: _Judged) -> None:
+def _judge(version: LayerVersion, row: Row | None, scope: Scope, judged: _Judged) -> None:
     arn = str(version.arn)
     if row is None:
         if arn in scope.foreign:
@@ -255,7 +269,7 @@ def _judge(version: Seen, row: Row | None, scope: Scope, judged: _Judged) -> Non
         judged.pairs.append((row, replace(row, public=version.public)))
 
 
-def _recorded(version: Seen, scope: Scope) -> Row | str:
+def _recorded(version: LayerVersion, scope: Scope) -> Row | str:
     """The row of a layer version that has none, but for its base and MD5; or why there is none."""
     words = layer_words(version.arn.name, scope.base, scope.names)
     if words is None:
@@ -268,19 +282,15 @@ def _recorded(version: Seen, scope: Scope) -> Row | str:
             f"AWS says {version.sha256[:_SHOWN]}"
         )
     known = scope.distributions.get(words.distribution)
-    row = Row(
-        arn=version.arn,
+    row = layer_row(
+        version,
         distribution=words.distribution,
-        distribution_description=known.description if known else "",
+        description=known.description if known else "",
         architecture=words.architecture,
         base_name=scope.base,
-        layer_version_str=words.version,
-        collector_version_input=words.collector_version,
-        publish_timestamp=version.created,
-        public=version.public,
-        compatible_runtimes=version.runtimes,
-        code_sha256=version.sha256,
+        collector_version=words.collector_version,
     )
+    row = replace(row, layer_version_str=words.version)  # which may stand for several versions
     return _with_siblings(row, scope.registry.rows)
 
 

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import anyio
 
+from pipeline import progress
 from pipeline.errors import PartlyPublishedError, PublishError
-from pipeline.progress import Progress
+from pipeline.model import Distribution
+from pipeline.publish.aws.layers import RegionClient
+from pipeline.publish.aws.registry import Registry
 from pipeline.publish.aws.session import Aws
-from pipeline.publish.concurrency import all_of
-from pipeline.publish.places import identified, opened_places
-from pipeline.publish.recording import Records
-from pipeline.publish.run import TABLE_REQUESTS
-from pipeline.publish.sync.apply import Means, Outcome, apply_repair
+from pipeline.publish.run import identified
+from pipeline.publish.sync.apply import RepairContext, RepairOutcome, apply_repair
 from pipeline.publish.sync.observe import observe_region
 from pipeline.publish.sync.plan import RegionPlan, Scope, SyncPlan, region_plan, told_foreign
+from pipeline.threads import in_thread, in_threads
 
+# Repairs under way at once in a region; each has a thread.
+REPAIRS = 8
 # Downloads under way at once, in all regions; each zip is read once and not kept.
 DOWNLOADS = 8
 LANE = "sync"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SyncRequested:
+class SyncRequest:
     """What a user asks for.
 
     Attributes:
@@ -51,11 +55,16 @@ class Synced:
     """What came of it; no outcomes for a plan alone, or where all was in step."""
 
     plan: SyncPlan
-    outcomes: tuple[Outcome, ...] = ()
+    outcomes: tuple[RepairOutcome, ...] = ()
 
 
 async def sync(
-    request: SyncRequested, aws: Aws, records: Records, *, progress: Progress, dry_run: bool = False
+    request: SyncRequest,
+    aws: Aws,
+    registry: Registry,
+    distributions: Mapping[str, Distribution],
+    *,
+    dry_run: bool = False,
 ) -> Synced:
     """Look at all regions side by side, and repair the rows of each as soon as it was seen.
 
@@ -64,46 +73,71 @@ async def sync(
 
     Args:
         request: which layers in which regions.
-        aws: who asks.
-        records: the registry.
-        progress: told of everything; each region is a lane.
+        aws: whose layers.
+        registry: the table of rows.
+        distributions: the configured ones, by name.
         dry_run: only decide.
 
     Raises:
         AwsError: no credentials, another account, no registry.
         UsageError: the identity is of another partition.
     """
-    progress.begin(LANE, "look")
-    who = await identified(aws, request.regions, request.partition, request.account)
-    table = anyio.CapacityLimiter(TABLE_REQUESTS)
-    await records.check(table)
-    scope = Scope(
-        account=who.account,
-        base=request.base,
-        distributions=records.config.distributions,
-        registry=await records.asked(records.registry.all, table),
-    )
-    means = Means(
-        places=await opened_places(request.regions, aws),
-        records=records,
-        table=table,
-        transfers=anyio.CapacityLimiter(DOWNLOADS),
-    )
+    stopped = threading.Event()
+    with progress.step(LANE, "look") as step:
+        who = await identified(aws, request.regions, request.partition, request.account)
+        await in_thread(registry.check)
+        scope = Scope(
+            account=who.account,
+            base=request.base,
+            distributions=distributions,
+            registry=await in_thread(registry.all),
+        )
+        try:
+            done = await _all_synced(request, aws, scope, registry, stopped, dry_run=dry_run)
+        finally:
+            stopped.set()
+        plan = SyncPlan(
+            regions=tuple(plan for plan, _ in done),
+            foreign=tuple(told_foreign(scope, request.regions)),
+            skipped=request.skipped,
+        )
+        step.result = f"{len(request.regions)} regions, {len(plan.repairs)} things to do"
+    return Synced(plan=plan, outcomes=tuple(each for _, outcomes in done for each in outcomes))
 
-    async def reconcile(region: str) -> tuple[RegionPlan, list[Outcome]]:
-        look = await observe_region(means.places[region], scope, progress, request.deadline)
+
+async def _all_synced(
+    request: SyncRequest,
+    aws: Aws,
+    scope: Scope,
+    registry: Registry,
+    stopped: threading.Event,
+    *,
+    dry_run: bool,
+) -> list[tuple[RegionPlan, list[RepairOutcome]]]:
+    """Return each region's plan and what became of its repairs; all regions go at once."""
+    made = await in_threads(
+        lambda region: RegionClient(aws, region, stopped),
+        request.regions,
+        at_once=len(request.regions),
+    )
+    context = RepairContext(
+        clients=dict(zip(request.regions, made, strict=True)),
+        registry=registry,
+        downloading=threading.Semaphore(DOWNLOADS),
+    )
+    done: dict[str, tuple[RegionPlan, list[RepairOutcome]]] = {}
+
+    async def one(client: RegionClient) -> None:
+        look = await observe_region(client, scope, request.deadline)
         plan = region_plan(look, scope)
         repairs = () if dry_run else plan.repairs
-        return plan, await all_of(repairs, partial(apply_repair, means=means))
+        repair = partial(apply_repair, context=context)
+        done[client.region] = plan, await in_threads(repair, repairs, at_once=REPAIRS)
 
-    done = await all_of(request.regions, reconcile)
-    plan = SyncPlan(
-        regions=tuple(plan for plan, _ in done),
-        foreign=tuple(told_foreign(scope, request.regions)),
-        skipped=request.skipped,
-    )
-    progress.end(LANE, f"{len(request.regions)} regions, {len(plan.repairs)} things to do")
-    return Synced(plan=plan, outcomes=tuple(each for _, outcomes in done for each in outcomes))
+    async with anyio.create_task_group() as tasks:
+        for client in made:
+            tasks.start_soon(one, client)
+    return [done[region] for region in request.regions]
 
 
 def check_synced(synced: Synced) -> None:
@@ -114,7 +148,7 @@ def check_synced(synced: Synced) -> None:
     """
     failures = [
         *(f"{each.region}: {each.unseen}" for each in synced.plan.regions if each.unseen),
-        *(f"{each.repair.arn}: {each.error}" for each in synced.outcomes if not each.well),
+        *(f"{each.repair.arn}: {each.error}" for each in synced.outcomes if not each.succeeded),
     ]
     amiss = amiss_regions(synced)
     if amiss:
@@ -128,5 +162,5 @@ def check_synced(synced: Synced) -> None:
 
 def amiss_regions(synced: Synced) -> Sequence[str]:
     """The regions that were not seen, or of which a repair failed."""
-    failed = {each.repair.arn.region for each in synced.outcomes if not each.well}
+    failed = {each.repair.arn.region for each in synced.outcomes if not each.succeeded}
     return [each.region for each in synced.plan.regions if each.unseen or each.region in failed]

@@ -1,0 +1,76 @@
+"""What boto3 raises, as errors for users."""
+
+from __future__ import annotations
+
+import re
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    HTTPClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ReadTimeoutError,
+)
+from botocore.exceptions import ConnectionError as NoConnectionError
+
+from pipeline.errors import AwsError
+
+GIVE_CREDENTIALS = "give credentials: aws sso login, AWS_PROFILE, or --role-arn with --oidc-token"
+EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+
+_NOT_ENABLED = ("UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired")
+_MAY_PASS = re.compile(
+    r"Throttl|TooManyRequests|RequestLimitExceeded|SlowDown"
+    r"|ServiceException|InternalFailure|InternalError|ServiceUnavailable"
+)
+_NO_ANSWER = (ConnectionClosedError, NoConnectionError, HTTPClientError, ReadTimeoutError)
+_SERVER_ERROR = 500
+
+
+def aws_error(error: BotoCoreError | ClientError, message: str, hint: str) -> AwsError:
+    """Error for a request that AWS did not answer, or refused.
+
+    boto3's messages name operations and codes; they hold no secrets.
+    """
+    return AwsError(f"{message}: {error}", hint=hint)
+
+
+def region_error(error: BotoCoreError | ClientError, what: str, region: str) -> AwsError:
+    """Error for a request to a region, with a hint that fits AWS' code.
+
+    Args:
+        error: what boto3 raised.
+        what: what the request is for, such as `list the layers`.
+        region: where it went.
+    """
+    return aws_error(error, f"{region}: {what}", _hint(error, region))
+
+
+def error_code(error: BaseException | None) -> str:
+    """AWS' code of an error; empty for an error of another kind."""
+    return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
+
+
+def may_be_done(error: BotoCoreError | ClientError) -> bool:
+    """Whether AWS may have done what was asked for, or would do it if it is asked again."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= _SERVER_ERROR or bool(_MAY_PASS.search(error_code(error)))
+    return isinstance(error, _NO_ANSWER)
+
+
+def _hint(error: BotoCoreError | ClientError, region: str) -> str:
+    code = error_code(error)
+    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+        return GIVE_CREDENTIALS
+    if code in _NOT_ENABLED:
+        return f"{region} may not be enabled for this account: enable it, or leave it out"
+    if code in EXPIRED:
+        return "the credentials have expired: get new ones and run the same command again"
+    if "AccessDenied" in code:
+        return "the identity lacks a permission; oidc/ has a template with all that is needed"
+    if "CodeStorageExceeded" in code:
+        return "the account's code storage in this region is full: delete old layer versions"
+    return "run the same command again: what is done is not done twice"
