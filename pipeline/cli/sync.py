@@ -21,8 +21,8 @@ def sync(options: SyncOptions, token: TokenOptions, common: CommonOptions) -> No
 
     The layers themselves are never changed. What is in doubt is told and left alone.
     """
-    from pipeline.publish.request import region_choice
     from pipeline.publish.aws.registry import registry
+    from pipeline.publish.request import region_choice
     from pipeline.publish.sync import run as syncing
 
     loaded = common.load()

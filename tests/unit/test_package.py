@@ -19,8 +19,8 @@ from pipeline.publish.package import (
     MOST_RUNTIMES,
     RUNTIMES,
     Naming,
-    upload_of,
     read_packages,
+    upload_of,
 )
 
 

@@ -108,9 +108,8 @@ def fetched(look: Callable[[], LayerVersion], download: Callable[[LayerVersion],
         AwsError: the zip cannot be had however often that is tried.
     """
     for attempt in range(1, DOWNLOAD_ATTEMPTS):
-        layer = look()
         try:
-            return download(layer)
+            return download(look())
         except AwsError:
             time.sleep(FIRST_PAUSE_SECONDS * attempt)
     return download(look())
