@@ -93,7 +93,7 @@ class Ledger:
         )
 
 
-class Mover(NamedTuple):
+class SizeChange(NamedTuple):
     """A module, or a section, whose size differs between two binaries."""
 
     module: str
@@ -128,10 +128,10 @@ def read_ledger(elf: Elf, info: BuildInfo, table: FunctionTable) -> Ledger:
     )
 
 
-def movers(old: Ledger, new: Ledger) -> tuple[Mover, ...]:
+def size_changes(old: Ledger, new: Ledger) -> tuple[SizeChange, ...]:
     """What grew or shrank from one binary to another, the largest change first."""
     before, after = _by_name(old), _by_name(new)
-    moved = [Mover(name, before.get(name, 0), after.get(name, 0)) for name in before | after]
+    moved = [SizeChange(name, before.get(name, 0), after.get(name, 0)) for name in before | after]
     moved = [each for each in moved if each.old != each.new]
     return tuple(sorted(moved, key=lambda each: (-abs(each.new - each.old), each.module)))
 

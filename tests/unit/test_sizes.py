@@ -23,7 +23,14 @@ from pipeline.errors import OcelotError, UsageError
 from pipeline.supply.buildinfo import parse_build_info, read_build_info
 from pipeline.supply.elf import read_elf
 from pipeline.supply.functions import FunctionTable, import_path, package_of, read_functions
-from pipeline.supply.sizes import NO_MODULE, STANDARD_LIBRARY, Ledger, Mover, movers, read_ledger
+from pipeline.supply.sizes import (
+    NO_MODULE,
+    STANDARD_LIBRARY,
+    Ledger,
+    SizeChange,
+    read_ledger,
+    size_changes,
+)
 
 STRUCT = 44 + 8  # a function without more tables, and its row
 
@@ -197,14 +204,14 @@ def test_no_damage_raises_anything_else_or_loses_a_byte(at: int, change: int) ->
         assert total(found) == len(damaged)
 
 
-def test_movers_are_what_changed_the_largest_change_first() -> None:
+def test_size_changes_are_what_changed_the_largest_change_first() -> None:
     larger = (*FUNCTIONS[:-1], Function(name="main.main", code=1_032))
     without = tuple(each for each in larger if "signaltometrics" not in each.name)
     text = sum(each.code for each in without) + 8
     new = Binary(table=dataclasses.replace(TABLE, functions=without).content(), text=text)
     old_ledger, new_ledger = ledger(), ledger(new)
-    moved = movers(old_ledger, new_ledger)
-    assert moved[0] == Mover(
+    moved = size_changes(old_ledger, new_ledger)
+    assert moved[0] == SizeChange(
         module=MAIN, old=old_ledger.below("main"), new=old_ledger.below("main") + 1_000
     )
     assert moved[1].module == f"{CONTRIB}/connector/signaltometricsconnector"
@@ -213,4 +220,4 @@ def test_movers_are_what_changed_the_largest_change_first() -> None:
 
 
 def test_nothing_moves_between_two_of_the_same() -> None:
-    assert movers(ledger(), ledger()) == ()
+    assert size_changes(ledger(), ledger()) == ()
