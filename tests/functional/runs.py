@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import project
+from pipeline.build.engines.host import go_program
 
 OCELOT = Path(sys.executable).parent / "ocelot"
 CONFIG = Path(__file__).parents[2] / "config"
@@ -64,6 +65,29 @@ def run_ocelot(
         timeout=1500,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def go(*arguments: str | Path, cwd: Path, **settings: str) -> str:
+    """What the pinned Go prints, with the caches of the user's builds."""
+    caches = project.cache_folder() / "go"
+    own = {
+        "CGO_ENABLED": "0",
+        "GOCACHE": str(caches / "build"),
+        "GOFLAGS": "-mod=mod -modcacherw",
+        "GOMODCACHE": str(caches / "modules"),
+        "GOTOOLCHAIN": "local",
+    }
+    done = subprocess.run(
+        [str(go_program()), *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **own, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,10 @@ from typing import Any
 import jsonschema
 import pytest
 from extensions_api import IDENTIFIER, extensions_api
-from runs import CONFIG, OCELOT, Built, Ocelot, environment, fresh_cache, run_ocelot
+from runs import CONFIG, OCELOT, Built, Ocelot, environment, fresh_cache, go, run_ocelot
 from tiny import own_cache
 
 from pipeline import project
-from pipeline.build.engines.host import go_program
 from pipeline.build.tuning import tuning_tag
 
 AMD64, ARM64 = "collector-amd64-minimal.zip", "collector-arm64-minimal.zip"
@@ -37,8 +36,7 @@ def unpack(path: Path, into: Path) -> Path:
 
 
 def module_info(binary: Path) -> str:
-    command = [str(go_program()), "version", "-m", str(binary)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return go("version", "-m", binary, cwd=binary.parent)
 
 
 def elf_machine(binary: bytes) -> int:

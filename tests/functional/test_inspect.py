@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
@@ -15,11 +13,8 @@ from typing import Any
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from runs import Built, run_ocelot
+from runs import Built, go, run_ocelot
 
-from pipeline import project
-from pipeline.build import recipe
-from pipeline.build.engines.host import go_program
 from pipeline.supply.buildinfo import Module, read_build_info
 from pipeline.supply.elf import read_elf
 from pipeline.supply.functions import import_path, package_of, read_functions
@@ -43,19 +38,6 @@ def inspected(built: Built, architecture: str, *options: str) -> dict[str, Any]:
     ran = run_ocelot("inspect", path, "--json", *options, cache=built.cache, cwd=built.folder)
     assert ran.code == 0, ran.err
     return json.loads(ran.out)["layers"][0]
-
-
-def go(*arguments: str | Path, cwd: Path, **environment: str) -> str:
-    shared = project.cache_folder() / "go" / recipe.BUILD_CACHE
-    caches = {"GOCACHE": str(shared), "GOFLAGS": "", "GOTOOLCHAIN": "local"}
-    return subprocess.run(
-        [str(go_program()), *map(str, arguments)],
-        cwd=cwd,
-        env={"PATH": os.environ["PATH"], "HOME": str(cwd), **caches, **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
 
 
 def as_go_tells(module: Module, word: str) -> list[str]:
@@ -178,7 +160,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(dedent(text))
     for architecture in ARCHITECTURES:
-        settings = {"CGO_ENABLED": "0", "GOOS": "linux", "GOARCH": architecture}
+        settings = {"GOOS": "linux", "GOARCH": architecture}
         for suffix, flags in (("full", ""), ("bare", "-s -w")):
             output = folder / f"{architecture}-{suffix}"
             go("build", "-trimpath", f"-ldflags={flags}", "-o", output, cwd=folder, **settings)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,8 +10,8 @@ from pathlib import Path
 import pytest
 from extensions_api import extensions_api
 from runs import CONFIG as SHIPPED
-from runs import Built, run_ocelot
-from test_build import go_program, module_info, runs_until_shutdown, start_collector, unpack
+from runs import Built, go, run_ocelot
+from test_build import module_info, runs_until_shutdown, start_collector, unpack
 from tiny import COLLECTOR, MINE, Place, new_place
 from unit_examples import sample_tunings
 
@@ -106,21 +105,9 @@ def go_alone(folder: Path) -> bytes:
         f"-s -w -X main.GitHash={commit} -X main.Version=v0.155.0 "
         f"-X {xray}.collectorDistribution=opentelemetry-collector-lambda"
     )
-    go, caches = go_program(), project.cache_folder() / "go"
-    env = {
-        **os.environ,
-        "CGO_ENABLED": "0",
-        "GOOS": "linux",
-        "GOARCH": "amd64",
-        "GOTOOLCHAIN": "local",
-        "GOMODCACHE": str(caches / "modules"),
-        "GOCACHE": str(caches / "build"),
-        "GOFLAGS": "-mod=mod -modcacherw",
-        "GOPROXY": "off",
-        "GOSUMDB": "off",
-    }
-    command = [go, "build", "-trimpath", "-buildvcs=false", "-tags", tags, "-ldflags", flags]
-    subprocess.run([*command, "-o", "made", "."], cwd=tree, env=env, check=True)
+    command = ["build", "-trimpath", "-buildvcs=false", "-tags", tags, "-ldflags", flags]
+    settings = {"GOOS": "linux", "GOARCH": "amd64", "GOPROXY": "off", "GOSUMDB": "off"}
+    go(*command, "-o", "made", ".", cwd=tree, **settings)
     return (tree / "made").read_bytes()
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import threading
@@ -19,10 +17,9 @@ import anyio
 import pytest
 import supply_examples
 import vulndb
-from runs import fresh_cache, run_ocelot
+from runs import fresh_cache, go, run_ocelot
 from vulndb import Advisory
 
-from pipeline.build.engines.host import go_program
 from pipeline.build.recipe import GO_VERSION
 from pipeline.errors import ToolchainError
 from pipeline.progress import Silence
@@ -85,20 +82,16 @@ def compiled(root: Path, flags: str) -> bytes:
         f"module example.com/layer\n\ngo 1.25\n\nrequire {HURT} v1.0.0\n"
     )
     (source / "main.go").write_text(MAIN)
-    environment = {
-        **os.environ,
-        "CGO_ENABLED": "0",
+    settings = {
         "GOARCH": "amd64",
         "GOENV": "off",
-        "GOFLAGS": "-mod=mod -modcacherw",
         "GOMODCACHE": str(root / "modules"),
         "GONOSUMDB": HURT,
         "GOOS": "linux",
         "GOPROXY": (root / "proxy").as_uri(),
-        "GOTOOLCHAIN": "local",
     }
-    command = [go_program(), "build", "-trimpath", "-ldflags", flags, "-o", root / "program", "."]
-    subprocess.run(command, cwd=source, env=environment, check=True, timeout=300)
+    command = ("build", "-trimpath", "-ldflags", flags, "-o", root / "program", ".")
+    go(*command, cwd=source, **settings)
     return (root / "program").read_bytes()
 
 

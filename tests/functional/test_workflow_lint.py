@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from runs import go
 
 from pipeline import project
 from pipeline.build.recipe import GO_VERSION
@@ -27,17 +28,7 @@ def actionlint() -> Path:
     folder = project.cache_folder() / "tools" / f"actionlint-{version}-go{GO_VERSION}"
     program = folder / "actionlint"
     if not program.exists():
-        caches = project.cache_folder() / "go"
-        settings = {
-            "CGO_ENABLED": "0",
-            "GOBIN": str(folder),
-            "GOCACHE": str(caches / "build"),
-            "GOFLAGS": "-modcacherw",
-            "GOMODCACHE": str(caches / "modules"),
-            "GOTOOLCHAIN": "local",
-        }
-        command = [str(PROGRAMS / "go"), "install", ACTIONLINT]
-        subprocess.run(command, env={**os.environ, **settings}, check=True, timeout=600)
+        go("install", ACTIONLINT, cwd=CHECKOUT, GOBIN=str(folder), GOFLAGS="-modcacherw")
     return program
 
 
