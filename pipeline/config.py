@@ -15,8 +15,8 @@ from pipeline import model
 from pipeline.errors import ConfigError, Problem, UsageError, quoted
 from pipeline.located_yaml import Document, Place, read_document
 from pipeline.model import Budget, Component, Distribution, Images, Regions, Tuning
+from pipeline.paths import DISTRIBUTIONS
 
-DISTRIBUTIONS = "distributions.yaml"
 COMPONENTS = "components.yaml"
 IMAGES = "images.yaml"
 BUDGETS = "budgets.yaml"

@@ -10,9 +10,9 @@ from pipeline.bench.parts import missing_parts
 from pipeline.bench.verdicts import Verdict, check_verdicts
 from pipeline.build.engines.host import HostEngine
 from pipeline.build.manifest import FILE_NAME, PASSED, Layer, Noted, note_benched, read_manifest
-from pipeline.cache import go_caches
 from pipeline.config import Config
 from pipeline.errors import OutputError, UsageError
+from pipeline.paths import go_caches
 
 STARTS, INVOCATIONS = 3, 3
 NOT_WANTED = "--no-bench"

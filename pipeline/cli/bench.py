@@ -82,7 +82,7 @@ def bench(
     from pipeline.bench.run import Request
     from pipeline.bench.verdicts import check_verdicts
     from pipeline.build.engines.host import HostEngine
-    from pipeline.cache import go_caches
+    from pipeline.paths import go_caches
 
     earlier = _read_earlier(against)
     request = Request(

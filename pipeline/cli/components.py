@@ -40,9 +40,9 @@ def components(upstream: UpstreamOptions, shown: JsonOptions, config: ConfigOpti
 
 def upstream_tree(upstream_repo: str, upstream_ref: str) -> Tree:
     """Upstream's `collector/` at a ref."""
-    from pipeline import project
+    from pipeline import paths
     from pipeline.build.upstream import read_upstream
 
-    upstream = upstream_from(upstream_repo, upstream_ref, project.cache_folder())
+    upstream = upstream_from(upstream_repo, upstream_ref, paths.cache_folder())
     with shown_progress():
         return run(lambda: read_upstream(upstream)).files

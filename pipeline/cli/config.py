@@ -59,12 +59,12 @@ def check(
 @shared
 def schema(config: ConfigOptions) -> None:
     """Write the JSON Schemas by which editors check the files, and manifests."""
-    from pipeline import project
+    from pipeline import paths
     from pipeline.build import manifest
     from pipeline.files import write_atomic
     from pipeline.schemas import schemas
 
-    folder = project.config_folder(config.config)
+    folder = paths.config_folder(config.config)
     for name, content in {**schemas(), "manifest.schema.json": manifest.schema()}.items():
         write_atomic(folder / name, (json.dumps(content, indent=2) + "\n").encode())
         typer.echo(os.path.relpath(folder / name))

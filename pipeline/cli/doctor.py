@@ -20,11 +20,11 @@ def doctor(shown: JsonOptions) -> None:
     """
     from rich.console import Console
 
-    from pipeline import project
+    from pipeline import paths
     from pipeline.doctor import can_run, examine
     from pipeline.report.doctor import finding_lines
 
-    findings = run(lambda: examine(os.environ, project.cache_folder()))
+    findings = run(lambda: examine(os.environ, paths.cache_folder()))
     runs = can_run(findings)
     if shown.as_json:
         typer.echo(json.dumps({"ok": runs, "findings": [asdict(each) for each in findings]}))

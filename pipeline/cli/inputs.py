@@ -87,10 +87,10 @@ def opened_inputs(common: CommonOptions, bundle: Path | None = None) -> Generato
     Raises:
         OcelotError: the configuration has problems; the bundle is damaged.
     """
-    from pipeline import project
+    from pipeline import paths
     from pipeline.config import load_config
 
-    cache = project.cache_folder()
+    cache = paths.cache_folder()
     with shown_progress(verbose=common.verbose) as progress:
         if bundle is None:
             yield Inputs(config=common.load(), cache=cache, progress=progress)

@@ -113,8 +113,8 @@ def _opened(path: Path) -> LayerFile:
 
 def _bill(opening: Future[LayerFile], sbom: str) -> bytes:
     """The bill of materials, written to its file; how many licences it has is told."""
-    from pipeline.cache import module_cache
     from pipeline.files import write_atomic
+    from pipeline.paths import module_cache
     from pipeline.supply.buildinfo import read_build_info
     from pipeline.supply.elf import read_elf
     from pipeline.supply.licences import licences
@@ -141,7 +141,7 @@ def _inspected(opening: Future[LayerFile]) -> Inspection:
 
 def _scanned(layer: LayerFile, database: str) -> Scan:
     """What is known against a layer's collector."""
-    from pipeline.cache import cache_folder
+    from pipeline.paths import cache_folder
     from pipeline.supply.vulnerabilities import DATABASE, scan
 
     with shown_progress() as progress:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline import defaults
 from pipeline.cli.options import JsonOptions, run, shared
 from pipeline.options import OptionalTableOptions
 
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="GitHub's OIDC: who may publish without a stored key.", no_args_is_help=True)
 
+# GitHub's environment whose jobs may publish, as oidc/cloudformation.yaml has it.
+ENVIRONMENT = "publish"
 _ROLE = "AWS_ROLE_TO_ASSUME"
 
 RoleArn = Annotated[str, typer.Option("--role-arn", help=f"The deployed role; default: {_ROLE}.")]
@@ -33,7 +34,7 @@ Environment = Annotated[
     str,
     typer.Option(
         "--environment",
-        help=f"The job's environment on GitHub; default: {defaults.ENVIRONMENT}, if no --ref.",
+        help=f"The job's environment on GitHub; default: {ENVIRONMENT}, if no --ref.",
     ),
 ]
 Ref = Annotated[
@@ -92,7 +93,7 @@ def _job(repository: str, owner_id: str, repository_id: str, environment: str, r
     from pipeline.trust.job import Job, full_ref
 
     found = run(lambda: own_repository(repository, owner_id, repository_id, os.environ, Path.cwd()))
-    named = environment or ("" if ref else defaults.ENVIRONMENT)
+    named = environment or ("" if ref else ENVIRONMENT)
     return Job(repository=found, environment=named, ref=full_ref(ref))
 
 

@@ -100,10 +100,10 @@ class ConfigOptions:
             UsageError: there is none.
             ConfigError: it has problems.
         """
-        from pipeline import project
+        from pipeline import paths
         from pipeline.config import load_config
 
-        return load_config(project.config_folder(self.config))
+        return load_config(paths.config_folder(self.config))
 
 
 @option_group
@@ -171,13 +171,13 @@ def shown_progress(*, verbose: bool = False) -> Generator["Progress"]:
 
 def upstream_from(upstream_repo: str, upstream_ref: str, cache: Path) -> "Upstream":
     """The upstream that the options name: of OCELOT_SOURCES, else by this machine's git."""
-    from pipeline import project
+    from pipeline import paths
     from pipeline.build import sources, upstream
 
     ref = upstream.check_ref(upstream_ref)
     if folder := os.environ.get(sources.VARIABLE):
         return sources.GatheredUpstream(given=upstream_repo, ref=ref, folder=Path(folder))
-    origin = upstream.repository(upstream_repo, sample=project.sample_upstream())
+    origin = upstream.repository(upstream_repo, sample=paths.sample_upstream())
     return upstream.HostUpstream(origin=origin, ref=ref, cache=cache)
 
 

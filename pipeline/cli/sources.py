@@ -90,12 +90,12 @@ def sources(
 
 def _upstream(upstream_repo: str, upstream_ref: str, folder: Path | None) -> Upstream:
     """The upstream that the options name: by git, or what lies in a folder."""
-    from pipeline import project
+    from pipeline import paths
     from pipeline.build.git import Repository
     from pipeline.build.upstream import HostUpstream, check_ref
 
     if folder is None:
-        return upstream_from(upstream_repo, upstream_ref, project.cache_folder())
+        return upstream_from(upstream_repo, upstream_ref, paths.cache_folder())
     origin = Repository(given=upstream_repo, folder=folder)
-    cache = project.cache_folder()
+    cache = paths.cache_folder()
     return HostUpstream(origin=origin, ref=check_ref(upstream_ref), cache=cache)

@@ -20,7 +20,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pipeline import files, project
+from pipeline import files, paths
 from pipeline.build import plan, upstream
 from pipeline.build.engines.host import go_program
 from pipeline.config import load_config
@@ -36,7 +36,7 @@ class Bench:
 
     def __init__(self, folder: Path, runs: int) -> None:
         self.folder, self.runs = folder, runs
-        self.modules = project.cache_folder() / "go" / "modules"
+        self.modules = paths.cache_folder() / "go" / "modules"
         self.warm = folder / "warm"
 
     def cache(self, name: str, build_cache: Path | None = None) -> Path:
@@ -79,7 +79,7 @@ class Bench:
     def plan(self, distribution: str) -> plan.BuildPlan:
         """What ocelot would do, for the flags and the tree."""
         config = load_config(CONFIG)
-        root = project.sample_upstream() / "collector"
+        root = paths.sample_upstream() / "collector"
         content = files.read_tree(root)
         source = upstream.Source(
             repository="sample",

@@ -33,7 +33,7 @@ from runs import CONFIG, OCELOT, environment  # noqa: E402
 from unit_examples import layer  # noqa: E402
 
 from pipeline.build.zip import Entry, pack  # noqa: E402
-from pipeline.defaults import TABLE  # noqa: E402
+from pipeline.options import TABLE  # noqa: E402
 from pipeline.publish.aws.session import lambda_regions  # noqa: E402
 from pipeline.publish.table import definition  # noqa: E402
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.cache import module_cache
+from pipeline.paths import module_cache
 from pipeline.supply.buildinfo import read_build_info
 from pipeline.supply.components import find_components
 from pipeline.supply.elf import read_elf

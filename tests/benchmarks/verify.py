@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from pipeline import project
+from pipeline import paths
 
 OCELOT = Path(sys.executable).parent / "ocelot"
 CONFIG = Path(__file__).parents[2] / "config"
@@ -33,7 +33,7 @@ class Bench:
         self.folder = folder
         shutil.copytree(CONFIG, folder / "config")
         (folder / "cache").mkdir()
-        (folder / "cache" / "go").symlink_to(project.cache_folder() / "go")
+        (folder / "cache" / "go").symlink_to(paths.cache_folder() / "go")
         self.seconds("lock", "-d", "minimal", "-r", "sample")
         self.seconds(*BUILD)
 
@@ -55,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=3, help="pairs")
     runs = parser.parse_args().runs
-    (project.cache_folder() / "go").mkdir(parents=True, exist_ok=True)
+    (paths.cache_folder() / "go").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="ocelot-bench-") as folder:
         bench = Bench(Path(folder))
         pairs = [bench.pair() for _ in range(runs)]

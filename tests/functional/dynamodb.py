@@ -17,7 +17,7 @@ from moto.moto_server.werkzeug_app import (  # pyright: ignore[reportMissingType
 )
 from werkzeug.serving import make_server
 
-from pipeline.defaults import TABLE
+from pipeline.options import TABLE
 from pipeline.publish.aws.registry import Registry
 from pipeline.publish.aws.session import Aws
 from pipeline.publish.table import definition

@@ -26,9 +26,9 @@ from publish_examples import NAMING, dist
 from runs import CONFIG, OCELOT, Ran, environment, run_ocelot
 
 from pipeline.config import Config, load_config
-from pipeline.defaults import TABLE
 from pipeline.errors import PublishError
 from pipeline.naming import LayerArn, layer_arn
+from pipeline.options import TABLE
 from pipeline.publish import observe, reconcile, run
 from pipeline.publish.aws import layers
 from pipeline.publish.aws.layers import public_statements

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import project
+from pipeline import paths
 from pipeline.build.engines.host import go_program
 
 OCELOT = Path(sys.executable).parent / "ocelot"
@@ -38,7 +38,7 @@ def fresh_cache(folder: Path, *, share_go: bool = True) -> Path:
     """An ocelot cache that has nothing but Go's caches."""
     folder.mkdir(parents=True)
     if share_go:
-        shared = project.cache_folder() / "go"
+        shared = paths.cache_folder() / "go"
         shared.mkdir(parents=True, exist_ok=True)
         (folder / "go").symlink_to(shared)
     return folder
@@ -69,7 +69,7 @@ def run_ocelot(
 
 def go(*arguments: str | Path, cwd: Path, **settings: str) -> str:
     """What the pinned Go prints, with the caches of the user's builds."""
-    caches = project.cache_folder() / "go"
+    caches = paths.cache_folder() / "go"
     own = {
         "CGO_ENABLED": "0",
         "GOCACHE": str(caches / "build"),

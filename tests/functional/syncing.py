@@ -14,8 +14,8 @@ from publishing import FRANCE, HOME, IRELAND, LAYER, REGIONS, Publishing
 from runs import CONFIG, Ran, run_ocelot
 
 from pipeline.config import load_config
-from pipeline.defaults import TABLE
 from pipeline.naming import layer_arn, layer_description
+from pipeline.options import TABLE
 from pipeline.publish.aws.registry import Registry
 from pipeline.publish.aws.session import default_aws
 from pipeline.publish.row import Row

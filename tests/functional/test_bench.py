@@ -22,7 +22,7 @@ import pytest
 from runs import CONFIG, OCELOT, Built, Ocelot, Ran, environment, fresh_cache
 from unit_examples import write_config
 
-from pipeline import project
+from pipeline import paths
 from pipeline.bench.faults import Fault, FaultError
 from pipeline.bench.machine import EMULATORS
 from pipeline.bench.reference import compiled_reference
@@ -374,7 +374,7 @@ def edited(tmp_path_factory: pytest.TempPathFactory, built: Built) -> Any:  # no
     def build(name: str, file: str, edits: dict[str, str], batch: str = "") -> Path:
         root = tmp_path_factory.mktemp(name)
         source = root / "upstream"
-        shutil.copytree(project.sample_upstream(), source)
+        shutil.copytree(paths.sample_upstream(), source)
         edit(source / "collector" / file, edits)
         config = shutil.copytree(CONFIG, root / "config")
         edit(config / "collector/minimal.yaml", {"  batch:\n": f"  batch: {{{batch}}}\n"})

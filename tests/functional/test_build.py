@@ -19,7 +19,7 @@ from extensions_api import IDENTIFIER, extensions_api
 from runs import CONFIG, OCELOT, Built, Ocelot, environment, fresh_cache, go, run_ocelot
 from tiny import own_cache
 
-from pipeline import project
+from pipeline import paths
 from pipeline.build.tuning import tuning_tag
 
 AMD64, ARM64 = "collector-amd64-minimal.zip", "collector-arm64-minimal.zip"
@@ -130,7 +130,7 @@ def test_a_binary_is_compiled_as_the_manifest_says(built: Built, name: str, tmp_
 def test_no_path_of_this_machine_is_in_a_binary(built: Built, tmp_path: Path) -> None:
     binary = unpack(built.folder / AMD64, tmp_path) / "extensions" / "collector"
     content = binary.read_bytes()
-    assert str(project.cache_folder()).encode() not in content
+    assert str(paths.cache_folder()).encode() not in content
     assert b"/ocelot-" not in content
 
 
@@ -214,16 +214,16 @@ def test_the_same_bytes_under_other_conditions(
     Compiled packages are shared: what a cold compile gives is seen in test_bundles.
     """
     upstream = tmp_path / "elsewhere"
-    origin = project.sample_upstream() / "collector"
-    paths = sorted((path for path in origin.rglob("*") if path.is_file()), reverse=True)
-    for path in paths:
+    origin = paths.sample_upstream() / "collector"
+    found = sorted((path for path in origin.rglob("*") if path.is_file()), reverse=True)
+    for path in found:
         target = upstream / "collector" / path.relative_to(origin)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
         target.chmod(0o600)
         os.utime(target, (1, 1))
     cache = own_cache(tmp_path / "empty")
-    downloads = project.cache_folder() / "go" / "modules" / "cache" / "download"
+    downloads = paths.cache_folder() / "go" / "modules" / "cache" / "download"
     conditions = {
         "TZ": "Pacific/Kiritimati",
         "LC_ALL": "C",

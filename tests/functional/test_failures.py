@@ -20,9 +20,9 @@ from gitserver import new_upstream
 from loopback import Quiet, serving
 from runs import CONFIG, OCELOT, Built, Ocelot, Ran, environment, fresh_cache, run_ocelot
 
-from pipeline import project
+from pipeline import paths
 
-SAMPLE = project.sample_upstream()
+SAMPLE = paths.sample_upstream()
 MINIMAL = ("build", "-d", "minimal", "-a", "amd64")
 
 
@@ -196,7 +196,7 @@ def test_a_signal_in_the_middle_of_a_compile_leaves_nothing(
     del built  # its modules are in the shared cache by now, so that the compile starts at once
     cache, temporary = tmp_path / "cache", tmp_path / "tmp"
     (cache / "go" / "build").mkdir(parents=True)
-    (cache / "go" / "modules").symlink_to(project.cache_folder() / "go" / "modules")
+    (cache / "go" / "modules").symlink_to(paths.cache_folder() / "go" / "modules")
     temporary.mkdir()
     process = subprocess.Popen(
         [OCELOT, "build", "-d", "minimal", "-r", "sample", "-v", "--config", CONFIG],

@@ -19,8 +19,8 @@ from cfnlint.api import (  # pyright: ignore[reportMissingTypeStubs]
 from faulty_proxy import FaultyProxy
 from runs import Ran, run_ocelot
 
-from pipeline.defaults import TABLE
 from pipeline.errors import AwsError, TrustError, UsageError
+from pipeline.options import TABLE
 
 OIDC = Path(__file__).parents[2] / "oidc"
 TEMPLATE = OIDC / "cloudformation.yaml"

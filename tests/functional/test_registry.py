@@ -14,9 +14,9 @@ import pytest
 from dynamodb import REGION, DynamoDb, served_dynamodb
 from registry_examples import PUBLISHED, arn, old_item, row
 
-from pipeline.defaults import TABLE
 from pipeline.errors import AwsError, UsageError
 from pipeline.model import Architecture
+from pipeline.options import TABLE
 from pipeline.publish.aws import registry as door
 from pipeline.publish.aws.registry import Registry, Written
 from pipeline.publish.aws.session import Aws, default_aws

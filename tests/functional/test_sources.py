@@ -12,7 +12,7 @@ import pytest
 from gitserver import GitServer, Upstream, new_upstream
 from runs import CONFIG, Built, Ocelot, run_ocelot
 
-from pipeline import project
+from pipeline import paths
 from pipeline.build import git as build_git
 from pipeline.build.engines.host import GO_VARIABLE, HostEngine, go_program
 from pipeline.build.lock import Locked, read_lock, write_entries
@@ -178,7 +178,7 @@ class TestServedUpstream:
         assert "light" in err
 
     def test_a_folder_stands_for_a_repository(self, config: Path, tmp_path: Path) -> None:
-        sample = project.sample_upstream()
+        sample = paths.sample_upstream()
         words = ("-r", "upstream", "-b", "v1")
         (read,) = self.gather(tmp_path, config, *words, "--folder", sample)
         assert len(read) == 40

@@ -15,7 +15,7 @@ from test_build import module_info, runs_until_shutdown, start_collector, unpack
 from tiny import COLLECTOR, MINE, Place, new_place
 from unit_examples import sample_tunings
 
-from pipeline import project
+from pipeline import paths
 from pipeline.build.lock import read_lock
 from pipeline.build.tuning import tuning_tag
 from pipeline.build.upstream import folder_source
@@ -95,7 +95,7 @@ def test_without_tunings_it_is_what_go_alone_makes_of_upstream(
 
 def go_alone(folder: Path) -> bytes:
     """The binary that Go makes of the sample by upstream's own command."""
-    sample = project.sample_upstream()
+    sample = paths.sample_upstream()
     commit = folder_source("sample", "main", sample).commit
     tree = Path(shutil.copytree(sample / "collector", folder / "collector"))
     config = load_config(SHIPPED)

@@ -32,13 +32,13 @@ from gitserver import (
     new_upstream,
 )
 
-from pipeline import files, project
+from pipeline import files, paths
 from pipeline.build import commits as build_commits
 from pipeline.build import git as build_git
 from pipeline.build.upstream import HostUpstream, Source, read_upstream, repository
 from pipeline.errors import ToolchainError, UpstreamError
 
-SAMPLE = project.sample_upstream()
+SAMPLE = paths.sample_upstream()
 SECRET = "s3cret"
 NO_COMMIT = "0" * 40
 OF_MAIN = {**COLLECTOR, "config.yaml": b"main: {}\n"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from runs import go
 
-from pipeline import project
+from pipeline import paths
 from pipeline.build.recipe import GO_VERSION
 
 CHECKOUT = Path(__file__).parents[2]
@@ -25,7 +25,7 @@ ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
 def actionlint() -> Path:
     """The pinned actionlint, compiled once; Go's checksum database vouches for it."""
     version = ACTIONLINT.rpartition("@")[2]
-    folder = project.cache_folder() / "tools" / f"actionlint-{version}-go{GO_VERSION}"
+    folder = paths.cache_folder() / "tools" / f"actionlint-{version}-go{GO_VERSION}"
     program = folder / "actionlint"
     if not program.exists():
         go("install", ACTIONLINT, cwd=CHECKOUT, GOBIN=str(folder), GOFLAGS="-modcacherw")

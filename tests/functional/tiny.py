@@ -16,7 +16,7 @@ from textwrap import dedent
 from gitserver import commit, in_collector, new_repository
 from runs import Ran, run_ocelot
 
-from pipeline import project
+from pipeline import paths
 from pipeline.build.lock import FILE_NAME, Lock, Locked, read_lock
 
 MAIN = "github.com/open-telemetry/opentelemetry-lambda/collector"
@@ -195,7 +195,7 @@ class Place:
 
 def own_cache(folder: Path) -> Path:
     """An ocelot cache that shares compiled packages with others, and no modules."""
-    shared = project.cache_folder() / "go" / "build"
+    shared = paths.cache_folder() / "go" / "build"
     shared.mkdir(parents=True, exist_ok=True)
     (folder / "go").mkdir(parents=True)
     (folder / "go" / "build").symlink_to(shared)

@@ -14,7 +14,7 @@ from pipeline.config import load_config, tag_problems
 from pipeline.errors import UsageError
 from pipeline.files import read_tree
 from pipeline.model import CUSTOM_TAG
-from pipeline.project import config_folder, sample_upstream
+from pipeline.paths import config_folder, sample_upstream
 
 PRESETS = {
     "default",

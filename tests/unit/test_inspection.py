@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from supply_examples import MAIN, OTEL, Binary, layer_zip
 
-from pipeline import cache, cli, project
+from pipeline import cli, paths
 from pipeline.build import recipe
 from pipeline.report.inspect import Wanted, inspection_data, inspection_tables
 from pipeline.supply.inspection import Inspection, inspect_layer
@@ -131,7 +131,7 @@ def test_a_bill_of_materials_on_standard_output_is_alone_there(inspect: Ran) -> 
 
 
 def test_a_bill_of_materials_has_the_licences_of_the_module_cache(inspect: Ran) -> None:
-    folder = cache.module_cache() / "gopkg.in/yaml.v3@v3.0.1"
+    folder = paths.module_cache() / "gopkg.in/yaml.v3@v3.0.1"
     folder.mkdir(parents=True)
     (folder / "LICENSE").write_text((Path(__file__).parents[2] / "LICENSE").read_text())
     document = told(inspect("a.zip", "--sbom", "-"))
@@ -179,4 +179,4 @@ def test_a_broken_zip_is_told_without_a_traceback(inspect: Ran) -> None:
 
 
 def test_the_module_cache_is_where_builds_put_modules() -> None:
-    assert cache.module_cache() == project.cache_folder() / "go" / recipe.MODULES_CACHE
+    assert paths.module_cache() == paths.cache_folder() / "go" / recipe.MODULES_CACHE

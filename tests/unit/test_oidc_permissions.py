@@ -18,9 +18,9 @@ from oidc_examples import (
 )
 from unit_examples import CHECKOUT
 
-from pipeline.defaults import TABLE
 from pipeline.model import Architecture
 from pipeline.naming import layer_name
+from pipeline.options import TABLE
 from pipeline.publish.table import INDEXES
 
 STACK = rendered(**BUCKETS)

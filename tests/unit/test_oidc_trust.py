@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from oidc_examples import IDS, OWN, ROLES, RefusedError, rendered, template, trust
 
-from pipeline import defaults
+from pipeline.cli.oidc import ENVIRONMENT
+from pipeline.options import TABLE, PublishOptions
 from pipeline.trust.policy import AUDIENCE_KEY, SUBJECT_KEY
 
 AUDIENCE = "sts.amazonaws.com"
@@ -113,9 +114,9 @@ def test_who_is_let_in_has_no_default(name: str) -> None:
 
 def test_the_defaults_are_the_command_lines() -> None:
     stack = rendered()
-    assert stack.parameters["PublishEnvironment"] == defaults.ENVIRONMENT
-    assert stack.parameters["LayerName"] == defaults.LAYER_NAME
-    assert stack.parameters["TableName"] == defaults.TABLE
+    assert stack.parameters["PublishEnvironment"] == ENVIRONMENT
+    assert stack.parameters["LayerName"] == PublishOptions().layer_name
+    assert stack.parameters["TableName"] == TABLE
 
 
 def test_sessions_are_short() -> None:

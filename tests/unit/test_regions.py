@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit_examples import SHIPPED, loaded, told, write_config
 
-from pipeline import defaults
 from pipeline.config import load_config
 from pipeline.errors import UsageError
 from pipeline.model import ALL_REGIONS, Regions
+from pipeline.options import PublishOptions
 from pipeline.publish.aws.session import lambda_regions
 from pipeline.publish.regions import RegionChoice, chosen_regions
 
@@ -229,7 +229,7 @@ def test_the_shipped_sets_are_of_regions_that_have_lambda() -> None:
     regions = load_config(SHIPPED).regions
     assert regions
     known = {partition: lambda_regions(partition) for partition in ALL_REGIONS.values()}
-    for name in (defaults.REGIONS, *regions.sets):
+    for name in (PublishOptions().regions, *regions.sets):
         choice = chosen_regions(regions, name, known=known, today=TODAY)
         assert (choice.regions, choice.skipped) == (regions.sets[name], ())
-    assert len(regions.sets[defaults.REGIONS]) == 13
+    assert len(regions.sets[PublishOptions().regions]) == 13

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.defaults import TABLE
+from pipeline.options import TABLE
 from pipeline.publish.table import (
     BASE_INDEX,
     DISTRIBUTION_INDEX,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit_examples import CHECKOUT
 
-from pipeline import project
+from pipeline import paths
 from pipeline.build.tuning import Tuned, tuned, tuning_tag
 from pipeline.config import load_config
 from pipeline.files import read_tree
@@ -175,7 +175,7 @@ IN_NO_PRESET = "no-aws-config"
 
 def test_the_presets_tunings_fit_the_sample() -> None:
     config = load_config(CHECKOUT / "config")
-    tree = read_tree(project.sample_upstream() / "collector")
+    tree = read_tree(paths.sample_upstream() / "collector")
     done = tuned(tree, config.tunings, read_tree(config.tuning_files))
     assert [name for name, _why in done.left_out] == [IN_NO_PRESET]
     assert {*config.tunings} - {*done.applied} == {IN_NO_PRESET, "no-kubernetes"}  # not needed
@@ -282,7 +282,7 @@ def test_a_module_that_is_another_than_ours_stands_in_for_is_told(lines: str, wh
 
 def test_quick_config_copies_are_for_the_version_that_they_come_to_the_same_as() -> None:
     config = load_config(CHECKOUT / "config")
-    tree = read_tree(project.sample_upstream() / "collector")
+    tree = read_tree(paths.sample_upstream() / "collector")
     one = {"quick-config-copies": config.tunings["quick-config-copies"]}
     newer = tree["go.mod"].replace(b"copystructure v1.2.0", b"copystructure v1.3.0")
     assert "ours is for v1.2.0" in left_out(tuned({**tree, "go.mod": newer}, one, {}))

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from unit_examples import CHECKOUT
 
-from pipeline import defaults
 from pipeline.config import load_config
+from pipeline.options import UPSTREAM_REF, UPSTREAM_REPO, PublishOptions
 from pipeline.publish.aws.session import lambda_regions
 
 FOLDER = CHECKOUT / ".github" / "workflows"
@@ -82,17 +82,17 @@ def test_the_inputs_are_those_of_the_commands_with_their_defaults() -> None:
         "distribution": "default",
         "architecture": "all",
         "aws-region": "default",
-        "release-group": defaults.RELEASE_GROUP,
-        "upstream-repo": defaults.UPSTREAM_REPO,
-        "upstream-ref": defaults.UPSTREAM_REF,
+        "release-group": PublishOptions().release_group,
+        "upstream-repo": UPSTREAM_REPO,
+        "upstream-ref": UPSTREAM_REF,
         "set-to-public": False,
         "bench": True,
         "dry-run": False,
     }
     assert inputs()["architecture"]["options"] == ["all", "amd64", "arm64"]
     told = workflow("release-layers.yml")["jobs"]["publish"]["env"]["LAYER_NAME"]
-    assert told == f"${{{{ vars.LAYER_NAME || '{defaults.LAYER_NAME}' }}}}"
-    assert workflow("upstream-watch.yml")["env"]["UPSTREAM_REPO"] == defaults.UPSTREAM_REPO
+    assert told == f"${{{{ vars.LAYER_NAME || '{PublishOptions().layer_name}' }}}}"
+    assert workflow("upstream-watch.yml")["env"]["UPSTREAM_REPO"] == UPSTREAM_REPO
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
@@ -229,8 +229,8 @@ def test_an_upstream_release_is_built_before_it_is_proposed_and_once() -> None:
 SAID = {
     "$DISTRIBUTION": "minimal",
     "$ARCHITECTURE": "all",
-    "$UPSTREAM_REPO": defaults.UPSTREAM_REPO,
-    "$UPSTREAM_REF": defaults.UPSTREAM_REF,
+    "$UPSTREAM_REPO": UPSTREAM_REPO,
+    "$UPSTREAM_REF": UPSTREAM_REF,
     "$LAYERS": "served",
 }
 

@@ -1,15 +1,15 @@
-"""Where things are: the configuration, the sample upstream, the user cache."""
+"""The folders of the configuration, the sample upstream and the user cache."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from pipeline.cache import cache_folder
-from pipeline.config import DISTRIBUTIONS
+import platformdirs
+
 from pipeline.errors import UsageError
 
-__all__ = ["cache_folder", "config_folder", "sample_upstream"]
-
+DISTRIBUTIONS = "distributions.yaml"
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
 
@@ -34,3 +34,19 @@ def config_folder(given: Path | None) -> Path:
 def sample_upstream() -> Path:
     """The folder that `--upstream-repo sample` means; it comes with a checkout."""
     return _CHECKOUT / "tests" / "upstream"
+
+
+def cache_folder() -> Path:
+    """The user cache: OCELOT_CACHE, else the platform's own folder."""
+    given = os.environ.get("OCELOT_CACHE")
+    return Path(given).absolute() if given else platformdirs.user_cache_path("ocelot")
+
+
+def go_caches() -> Path:
+    """Go's caches, as builds on this machine fill them."""
+    return cache_folder() / "go"
+
+
+def module_cache() -> Path:
+    """Of those, the one of modules."""
+    return go_caches() / "modules"
