@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli import gate
 from pipeline.cli.inputs import check_bundle_options, opened_inputs
 from pipeline.cli.options import BundleOptions, CommonOptions, OutputOptions, run, shared
 from pipeline.options import BuildOptions
@@ -65,12 +64,14 @@ def _benched(done: Build, given: Inputs, *, wanted: bool) -> Build:
 
     from dataclasses import replace
 
+    from pipeline.bench.gate import check_layers
     from pipeline.bench.parts import check_parts
     from pipeline.build.manifest import FILE_NAME, read_manifest
 
     check_parts()
     layers = {done.folder / each.layer.file: each.layer for each in done.layers}
-    gate.passed(layers, given.config, wanted=True)
+    work = partial(check_layers, layers, given.config, wanted=True)
+    run(work, left="every process was ended", kept="the layers are built")
     return replace(done, manifest=read_manifest(done.folder / FILE_NAME) or done.manifest)
 
 
