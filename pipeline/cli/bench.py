@@ -183,21 +183,17 @@ def _report(
     noted: Mapping[str, Start] | None,
     as_json: bool,
 ) -> None:
-    from rich.console import Console
-
     from pipeline.github.annotations import append_summary
     from pipeline.report import bench as reports
+    from pipeline.report.rendering import markdown, show
 
-    lines = list(reports.earlier_bars(results, noted)) if noted is not None else []
-    append_summary(reports.bench_markdown(results), os.environ)
+    report = reports.bench_report(results)
+    append_summary(markdown(report), os.environ)
     if as_json:
         typer.echo(reports.bench_json(results, against=measured, noted=noted), nl=False)
         return
-    console = Console(highlight=False)
-    if any(each.figures for each in results):
-        console.print(reports.bench_table(results))
-    lines = [*reports.bench_lines(results), *lines]
+    show(report)
+    if noted is not None:
+        show(*reports.earlier_reports(results, noted))
     if measured:
-        lines += reports.bench_bars(results)
-    for line in lines:
-        console.print(line, soft_wrap=True)
+        show(*reports.comparison_reports(results))

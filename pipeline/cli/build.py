@@ -108,23 +108,12 @@ def build_request(
 
 def report(done: Build, *, as_json: bool) -> None:
     """Tell what was built: as a table or JSON, and in the job summary."""
-    from rich.console import Console
-
-    from pipeline.build.manifest import FILE_NAME
     from pipeline.github.annotations import append_summary
-    from pipeline.report.build import build_markdown, build_table, tuned_line
+    from pipeline.report.build import build_report
+    from pipeline.report.rendering import markdown, show
 
-    append_summary(build_markdown(done), os.environ)
+    append_summary(markdown(build_report(done, for_summary=True)), os.environ)
     if as_json:
         typer.echo(done.manifest.text(), nl=False)
-        return
-    console = Console(highlight=False)
-    console.print(build_table(done))
-    names = ", ".join(built.layer.file for built in done.layers)
-    console.print(f"in {done.folder}/: {names}, {FILE_NAME}", markup=False, soft_wrap=True)
-    if tuned := tuned_line(done):
-        console.print(tuned, markup=False, soft_wrap=True)
-    console.print(
-        "beside each zip: its bill of materials (.cdx.json) and its provenance (.intoto.json)",
-        soft_wrap=True,
-    )
+    else:
+        show(build_report(done))

@@ -29,7 +29,8 @@ def bundle(
     from pipeline.build import bundling
     from pipeline.build.run import Request
     from pipeline.model import Architecture
-    from pipeline.report.bundle import bundle_json, bundle_text
+    from pipeline.report.build import bundle_json, bundle_report
+    from pipeline.report.rendering import show
 
     with opened_inputs(common) as given:
         request = Request(
@@ -42,4 +43,7 @@ def bundle(
         done = run(
             partial(bundling.make_bundle, request, given.config, given.engine(), given.progress)
         )
-    typer.echo(bundle_json(done) if common.as_json else bundle_text(done), nl=False)
+    if common.as_json:
+        typer.echo(bundle_json(done), nl=False)
+    else:
+        show(bundle_report(done))

@@ -23,19 +23,16 @@ if TYPE_CHECKING:
 @shared
 def components(upstream: UpstreamOptions, shown: JsonOptions, config: ConfigOptions) -> None:
     """List the components on offer, and who holds them."""
-    from rich.console import Console
-
     from pipeline.build.catalog import component_rows
-    from pipeline.report.components import component_tables, rows_json
+    from pipeline.report.build import component_reports
+    from pipeline.report.rendering import json_text, show
 
     loaded = config.load()
     rows = component_rows(loaded, upstream_tree(upstream.upstream_repo, upstream.upstream_ref))
     if shown.as_json:
-        typer.echo(rows_json(rows), nl=False)
-        return
-    console = Console(highlight=False)
-    for table in component_tables(rows):
-        console.print(table)
+        typer.echo(json_text(rows), nl=False)
+    else:
+        show(*component_reports(rows))
 
 
 def upstream_tree(upstream_repo: str, upstream_ref: str) -> Tree:

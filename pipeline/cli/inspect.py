@@ -81,7 +81,9 @@ def inspect(
             elif known:
                 _show_known(known, path.name)
     if as_json:
-        typer.echo(json.dumps({"layers": layers}, indent=2))
+        from pipeline.report.rendering import json_text
+
+        typer.echo(json_text({"layers": layers}), nl=False)
     elif alone and sbom == STANDARD_OUTPUT:
         typer.echo(bill, nl=False)
 
@@ -163,34 +165,25 @@ def _wanted(modules: bool, sizes: bool, top: int) -> Wanted:
 
 def _data(found: Inspection, wanted: Wanted, bill: bytes, known: Scan | None) -> dict[str, Any]:
     from pipeline.report.inspect import inspection_data
+    from pipeline.report.vulnerabilities import scan_data
 
     data = inspection_data(found, wanted)
     if bill:
         data["sbom"] = json.loads(bill)
     if known:
-        from pipeline.report.vulnerabilities import scan_json
-
-        data["vulnerabilities"] = json.loads(scan_json(known))
+        data["vulnerabilities"] = scan_data(known)
     return data
 
 
 def _show(found: Inspection, wanted: Wanted) -> None:
-    from rich.console import Console
+    from pipeline.report.inspect import inspection_reports
+    from pipeline.report.rendering import show
 
-    from pipeline.report.inspect import inspection_tables
-
-    console = Console(highlight=False)
-    for table in inspection_tables(found, wanted):
-        console.print(table)
+    show(*inspection_reports(found, wanted))
 
 
 def _show_known(known: Scan, name: str) -> None:
-    from rich.console import Console
+    from pipeline.report.rendering import show
+    from pipeline.report.vulnerabilities import scan_report
 
-    from pipeline.report.vulnerabilities import scan_notes, vulnerability_table
-
-    console = Console(highlight=False)
-    if known.vulnerabilities:
-        console.print(vulnerability_table(known, name))
-    for note in scan_notes(known):
-        console.print(note, markup=False, soft_wrap=True)
+    show(scan_report(known, name))

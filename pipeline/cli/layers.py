@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,8 +12,6 @@ from pipeline.cli.options import RowOptions, shared
 from pipeline.options import Architectures, TableOptions
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from pipeline.publish.aws.registry import Registry
     from pipeline.publish.row import ForeignRow
 
@@ -47,6 +45,7 @@ def list_layers(
     from pipeline.publish.history import Wanted, selected
     from pipeline.publish.row import COLUMNS
     from pipeline.report import layers as report
+    from pipeline.report import rendering
 
     one = architecture is not Architectures.ALL
     wanted = Wanted(
@@ -63,7 +62,7 @@ def list_layers(
     if shown.as_json or shown.as_csv:
         _tell([row.data() for row in rows], COLUMNS, as_csv=shown.as_csv)
     else:
-        _print(lambda: report.layers_table(rows))
+        rendering.show(report.layers_report(rows))
 
 
 @app.command("show")
@@ -79,6 +78,7 @@ def show(
     from pipeline.naming import layer_arn
     from pipeline.publish.row import COLUMNS, Row
     from pipeline.report import layers as report
+    from pipeline.report import rendering
 
     asked = layer_arn(arn)
     registry = _registry(table)
@@ -92,11 +92,11 @@ def show(
             hint="see what there is: ocelot layers list",
         )
     if shown.as_json:
-        typer.echo(report.as_json(row.data()), nl=False)
+        typer.echo(rendering.json_text(row.data()), nl=False)
     elif shown.as_csv:
         _tell([row.data()], COLUMNS, as_csv=True)
     else:
-        _print(lambda: report.attributes_table(row))
+        rendering.show(report.row_report(row))
 
 
 @app.command("history")
@@ -116,6 +116,7 @@ def history(
     shown.check()
     from pipeline.publish.history import releases
     from pipeline.report import layers as report
+    from pipeline.report import rendering
 
     found = _registry(table).of_distribution(distribution)
     _tell_foreign(found.foreign)
@@ -124,7 +125,7 @@ def history(
         records = [report.release_data(each) for each in done]
         _tell(records, report.RELEASE_COLUMNS, as_csv=shown.as_csv)
     else:
-        _print(lambda: report.history_table(done))
+        rendering.show(report.history_report(done))
 
 
 def _registry(table: TableOptions) -> Registry:
@@ -140,13 +141,8 @@ def _tell_foreign(foreign: Iterable[ForeignRow]) -> None:
 
 
 def _tell(records: Sequence[Mapping[str, Any]], columns: Iterable[str], *, as_csv: bool) -> None:
-    from pipeline.report import layers as report
+    from pipeline.report.layers import as_csv as csv_text
+    from pipeline.report.rendering import json_text
 
-    text = report.as_csv(records, columns) if as_csv else report.as_json(list(records))
+    text = csv_text(records, columns) if as_csv else json_text(records)
     typer.echo(text, nl=False)
-
-
-def _print(table: Callable[[], Table]) -> None:
-    from rich.console import Console
-
-    Console(highlight=False).print(table())

@@ -90,11 +90,10 @@ def _finish(
     done: tuple[Locking, ...], config: Config, *, prune: bool, check: bool, as_json: bool
 ) -> None:
     """Write what was found out, show it, and fail where something could not be found out."""
-    from rich.console import Console
-
     from pipeline.build import lock as lockfile
     from pipeline.build import locking
-    from pipeline.report.lock import lock_json, lock_table
+    from pipeline.report.build import lock_json, lock_report
+    from pipeline.report.rendering import show
 
     if not check:
         kept = tuple(config.distributions) if prune else None
@@ -102,5 +101,5 @@ def _finish(
     if as_json:
         typer.echo(lock_json(done), nl=False)
     else:
-        Console(highlight=False).print(lock_table(done))
+        show(lock_report(done))
     locking.check_outcomes(done, check=check)

@@ -65,6 +65,7 @@ def check(
     from pipeline.publish.aws.roles import trust_policy
     from pipeline.publish.aws.session import default_aws
     from pipeline.report import oidc as report
+    from pipeline.report.rendering import show
     from pipeline.trust.check import entries, is_right, trust_findings
     from pipeline.trust.policy import statements
 
@@ -79,11 +80,8 @@ def check(
     if shown.as_json:
         typer.echo(report.check_json(str(found), job, entries(policy, job), findings), nl=False)
     else:
-        from rich.console import Console
-
-        console = Console(highlight=False)
-        console.print(f"{found}: {job.context} of {job.repository}", markup=False)
-        console.print(report.findings_table(findings))
+        typer.echo(f"{found}: {job.context} of {job.repository}")
+        show(report.findings_report(findings))
     if not is_right(findings):
         raise TrustError(f"{found} is not as it should be", hint="fix what is shown as a problem")
 

@@ -107,24 +107,17 @@ def carry_out(
 
 def report(done: Published, *, output: Path | None, as_json: bool) -> None:
     """Tell what came of it, or what would: as a table or JSON, in the job summary, in a file."""
-    from rich.console import Console
-
     from pipeline.files import write_atomic
     from pipeline.github.annotations import append_summary
     from pipeline.report import publish as reports
+    from pipeline.report.rendering import markdown, show
 
-    text = reports.published_json(done)
-    console = Console(highlight=False)
+    text, table = reports.published_json(done), reports.published_report(done)
     if as_json:
         typer.echo(text, nl=False)
-    elif done.outcomes:
-        console.print(reports.outcome_table(done.outcomes))
-        for arn in reports.outcome_arns(done.outcomes):
-            console.print(arn, markup=False, soft_wrap=True)
-        console.print(reports.outcome_summary(done.outcomes))
     else:
-        console.print(reports.plan_table(done.plan))
+        show(table)
     if done.outcomes:
-        append_summary(reports.published_markdown(done), os.environ)
+        append_summary(markdown(table), os.environ)
     if output:  # last: a folder that cannot be written to hides nothing
         write_atomic(output, text.encode())

@@ -46,17 +46,14 @@ def sync(options: SyncOptions, token: TokenOptions, common: CommonOptions) -> No
 
 
 def _report(done: Synced, *, as_json: bool, dry_run: bool) -> None:
-    from rich.console import Console
-
     from pipeline.github.annotations import append_summary
-    from pipeline.report import sync as report
+    from pipeline.report.rendering import markdown, show
+    from pipeline.report.sync import synced_json, synced_report
 
+    report = synced_report(done)
     if as_json:
-        typer.echo(report.synced_json(done), nl=False)
+        typer.echo(synced_json(done), nl=False)
     else:
-        console = Console(highlight=False)
-        if report.synced_rows(done):
-            console.print(report.synced_table(done))
-        console.print(report.synced_summary(done))
+        show(report)
     if not dry_run:
-        append_summary(report.synced_markdown(done), os.environ)
+        append_summary(markdown(report), os.environ)

@@ -103,11 +103,14 @@ def _arn_claim(target: str, given: Inputs) -> Claim:
 
 
 def _report(done: tuple[Verified, ...], output: Path | None, *, as_json: bool) -> None:
+    from pipeline.files import write_atomic
     from pipeline.github.annotations import append_summary
-    from pipeline.report.verify import verify_json, verify_markdown, write_reports
+    from pipeline.report.rendering import markdown
+    from pipeline.report.verify import verify_json, verify_report
 
-    text, data = verify_markdown(done), verify_json(done)
+    text, data = markdown(verify_report(done)), verify_json(done)
     append_summary(text, os.environ)
     typer.echo(data if as_json else text, nl=False)
     if output:
-        write_reports(done, output)
+        write_atomic(output / "verification.json", data.encode())
+        write_atomic(output / "verification.md", text.encode())

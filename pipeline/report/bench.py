@@ -5,13 +5,9 @@ Figures are a median, with the least and the most in brackets.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
-
-from rich.table import Table
-from rich.text import Text
 
 from pipeline.bench.figures import MEMORY_SIZES, Figures, Spread
 from pipeline.bench.opt import labels
@@ -19,7 +15,7 @@ from pipeline.bench.run import Result
 from pipeline.bench.verdicts import Status
 from pipeline.build.limits import megabytes
 from pipeline.build.manifest import Start
-from pipeline.report import markdown
+from pipeline.report.rendering import Report, json_text
 
 _BAR = 40
 ESTIMATE = "estimated from the CPU time: share of one vCPU = MB / 1,769"
@@ -60,16 +56,17 @@ _ROWS = (
 _SYMBOLS = {Status.PASSED: "passed", Status.FAILED: "FAILED", Status.SKIPPED: "skipped"}
 
 
-def bench_table(results: Sequence[Result]) -> Table:
+def bench_report(results: Sequence[Result]) -> Report:
     """A column for each layer, a row for each figure."""
-    table = Table(title="median (least to most)", title_justify="left")
-    table.add_column("", no_wrap=True)
     names = labels([each.path for each in results])
-    for name in names:
-        table.add_column(Text(name), justify="right", overflow="fold")
-    for cells in _cells(results):
-        table.add_row(*cells)
-    return table
+    return Report(
+        title="Does it run?",
+        headings=("median (least to most)", *names),
+        rows=[cells for cells in _cells(results) if any(cells[1:])],
+        notes=[*_notes(results), *(str(each.fault) for each in results if each.fault)],
+        right=names,
+        whole=("median (least to most)",),
+    )
 
 
 def _cells(results: Sequence[Result]) -> Iterator[list[str]]:
@@ -108,66 +105,56 @@ def _cell(row: _Row, found: Figures | None) -> str:
     return f"{row.shown(spread.median)} ({figures[0]} to {figures[1]})"
 
 
-def bench_lines(results: Sequence[Result]) -> Iterator[Text]:
+def _notes(results: Sequence[Result]) -> Iterator[str]:
     """What the table does not say."""
     if any(each.figures for each in results):
-        yield Text(f"* {ESTIMATE}")
+        yield f"* {ESTIMATE}"
     if reference := next((each.reference for each in results if each.reference), None):
         cpu, rss = _milliseconds(reference.cpu.median), _memory(reference.rss.median)
-        yield Text(f"** of what an extension takes that only registers, here {cpu} and {rss}")
+        yield f"** of what an extension takes that only registers, here {cpu} and {rss}"
     for name, each in zip(labels([each.path for each in results]), results, strict=True):
         if each.status is Status.SKIPPED:
-            yield Text(f"{name} was skipped: {each.reason}")
+            yield f"{name} was skipped: {each.reason}"
         if each.emulated:
-            yield Text(f"{name} ran under qemu: its figures say little")
-        for note in each.notes:
-            yield Text(f"{name}: {note}")
+            yield f"{name} ran under qemu: its figures say little"
+        yield from (f"{name}: {note}" for note in each.notes)
 
 
-def bench_bars(results: Sequence[Result]) -> Iterator[Text]:
+def comparison_reports(results: Sequence[Result]) -> Iterator[Report]:
     """Each figure of the last layer as a bar below those of the others, with their ratios."""
     names = labels([each.path for each in results])
     for row in _ROWS:
         spreads = [row.of(each.figures) for each in results]
         if row.bar and spreads[-1]:
             found = [(name, each.median) for name, each in zip(names, spreads, strict=True) if each]
-            yield Text(row.title, style="bold")
-            yield from _bars(found, row.shown)
+            yield Report(title=row.title, notes=list(_bars(found, row.shown)))
 
 
-def _bars(found: Sequence[tuple[str, float]], shown: Callable[[float], str]) -> Iterator[Text]:
+def _bars(found: Sequence[tuple[str, float]], shown: Callable[[float], str]) -> Iterator[str]:
     """Named values as bars, each with its ratio to the last."""
     width, most = max(len(name) for name, _ in found), max(value for _, value in found)
     *_, (_, base) = found
     for at, (name, value) in enumerate(found, start=1):
         bar = "█" * max(1, round(_BAR * value / most)) if most else ""
         ratio = f", {value / base:.2f} times" if at < len(found) and base else ""
-        yield Text(f"  {name:<{width}} {bar} {shown(value)}{ratio}")
+        yield f"  {name:<{width}} {bar} {shown(value)}{ratio}"
 
 
-def earlier_bars(results: Sequence[Result], noted: Mapping[str, Start]) -> Iterator[Text]:
-    """What each layer takes in times of the reference, above what an earlier manifest notes."""
+def earlier_reports(results: Sequence[Result], noted: Mapping[str, Start]) -> Iterator[Report]:
+    """Each layer in times of the reference, above what an earlier manifest notes."""
     names = labels([each.path for each in results])
     for name, each in zip(names, results, strict=True):
         before, now = noted.get(each.sha256), each.start
         if before is None:
-            yield Text(f"{name}: the manifest tells nothing of an earlier one's starts")
+            yield Report(notes=[f"{name}: the manifest tells nothing of an earlier one's starts"])
         elif now:
             for title, then, value in (
                 ("CPU to ready", before.cpu_times, now.cpu_times),
                 ("memory when ready", before.memory_times, now.memory_times),
             ):
                 if then and value:
-                    yield Text(f"{title}, times **", style="bold")
-                    yield from _bars([(name, value), ("as noted", then)], _times)
-
-
-def bench_markdown(results: Sequence[Result]) -> str:
-    """The table for a GitHub job summary."""
-    table = markdown.table(["", *labels([each.path for each in results])], _cells(results))
-    told = [f"- {line.plain}" for line in bench_lines(results)]
-    faults = [f"- **{each.fault}**" for each in results if each.fault]
-    return markdown.section("Does it run?", [*table, "", *told, *faults])
+                    bars = _bars([(name, value), ("as noted", then)], _times)
+                    yield Report(title=f"{title}, times **", notes=list(bars))
 
 
 def bench_json(
@@ -185,7 +172,7 @@ def bench_json(
     ]
     other = layers.pop() if against else None
     document = {"layers": layers, "against": other, "init": ESTIMATE}
-    return json.dumps(document, indent=2) + "\n"
+    return json_text(document)
 
 
 def _data(result: Result) -> dict[str, Any]:

@@ -1,22 +1,14 @@
-"""What is inside a layer, as tables for people and as JSON for programs.
-
-A zip may come from anywhere: texts out of it are shown as they are, never as markup.
-"""
+"""Reports of what is inside a layer: a summary, files, components, modules, sizes."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from rich.table import Table
-from rich.text import Text
-
 from pipeline.build.limits import megabytes
-from pipeline.supply.inspection import Inspection, inspect_layer
-from pipeline.supply.layerfile import open_layer
+from pipeline.report.rendering import Report, data
+from pipeline.supply.inspection import Inspection
 from pipeline.supply.sizes import Ledger
 
 # What the sections of a Go binary hold, for people.
@@ -28,7 +20,7 @@ _MEANINGS = {
     ".itablink": "index of interfaces",
     ".go.buildinfo": "versions of modules",
 }
-_RIGHT = frozenset({"bytes", "code", "tables", "share"})
+_FIGURES = ("bytes", "code", "tables", "share")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,118 +38,56 @@ class Wanted:
     top: int = 20
 
 
-def inspection_tables(found: Inspection, wanted: Wanted) -> Iterator[Table]:
+def inspection_reports(found: Inspection, wanted: Wanted) -> Iterator[Report]:
     """A layer's tables in the order in which they are shown."""
-    yield _summary(found)
-    yield _files(found)
-    yield _components(found)
+    yield Report(rows=list(_summary(found)))
+    files = [
+        (each.name, f"{each.mode:04o}", f"{len(each.content):,}") for each in found.layer.entries
+    ]
+    yield _table("files", ("file", "mode", "bytes"), files)
+    components = [
+        (
+            *(each.kind, each.name),
+            *(f"{each.module}@{each.version}" if each.version else each.module, f"{each.size:,}"),
+        )
+        for each in found.components
+    ]
+    yield _table("components", ("kind", "name", "module", "bytes"), components)
     if wanted.modules:
-        yield _modules(found)
+        modules = [
+            (each.path, each.version, str(each.replaced_by or "")) for each in found.info.modules
+        ]
+        yield _table("modules", ("module", "version", "replaced by"), modules)
     if wanted.sizes:
         yield _ledger(found.ledger, wanted.top)
 
 
-def inspection_data(found: Inspection, wanted: Wanted) -> dict[str, Any]:
-    """The same as values for JSON; the ledger is always whole."""
+def _table(
+    title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], footer: Sequence[str] = ()
+) -> Report:
+    return Report(
+        title=title,
+        headings=headings,
+        rows=rows,
+        footer=footer,
+        right=_FIGURES,
+        whole=_FIGURES,
+    )
+
+
+def _summary(found: Inspection) -> Iterator[tuple[str, str]]:
     layer, info = found.layer, found.info
-    data: dict[str, Any] = {
-        "file": layer.file,
-        "sha256": layer.sha256,
-        "size": layer.size,
-        "unzipped_size": layer.unzipped_size,
-        "architecture": found.architecture,
-        "collector_version": info.collector_version,
-        "go_version": info.go_version,
-        "path": info.path,
-        "main": asdict(info.main),
-        "settings": dict(info.settings),
-        "files": [
-            {"name": each.name, "mode": f"{each.mode:04o}", "size": len(each.content)}
-            for each in layer.entries
-        ],
-        "components": [asdict(each) for each in found.components],
-        "module_count": len(info.modules),
-    }
-    if wanted.modules:
-        data["modules"] = [asdict(each) for each in info.modules]
-    if wanted.sizes:
-        data["sizes"] = _ledger_data(found.ledger)
-    return data
-
-
-def _ledger_data(ledger: Ledger) -> dict[str, Any]:
-    return {
-        "size": ledger.size,
-        "modules": [{**asdict(each), "size": each.size} for each in ledger.modules],
-        "packages": [{**asdict(each), "size": each.size} for each in ledger.packages],
-        "rest": [asdict(each) for each in ledger.rest],
-    }
-
-
-def _summary(found: Inspection) -> Table:
-    layer, info = found.layer, found.info
-    sizes = f"{megabytes(layer.size)}, {megabytes(layer.unzipped_size)} unzipped"
     compiled = [f"{name}={value}" for name, value in info.settings if name != "-tags"]
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in (
-        ("layer", layer.file),
-        ("sha256", layer.sha256),
-        ("size", sizes),
-        ("architecture", found.architecture or "unknown"),
-        ("collector", info.collector_version or "unknown"),
-        ("Go", info.go_version),
-        ("main module", str(info.main)),
-        ("modules", str(len(info.modules))),
-        ("build tags", info.setting("-tags").replace(",", " ")),
-        ("compiled with", " ".join(compiled)),
-    ):
-        table.add_row(name, _plain(value))
-    return table
-
-
-def _files(found: Inspection) -> Table:
-    table = _table("files", ("file", "mode", "bytes"))
-    for each in found.layer.entries:
-        table.add_row(_plain(each.name), f"{each.mode:04o}", f"{len(each.content):,}")
-    return table
-
-
-def _components(found: Inspection) -> Table:
-    table = _table("components", ("kind", "name", "module", "bytes"))
-    for each in found.components:
-        module = f"{each.module}@{each.version}" if each.version else each.module
-        table.add_row(each.kind, _plain(each.name), _plain(module), f"{each.size:,}")
-    return table
-
-
-def _modules(found: Inspection) -> Table:
-    table = _table("modules", ("module", "version", "replaced by"))
-    for each in found.info.modules:
-        by = str(each.replaced_by) if each.replaced_by else ""
-        table.add_row(_plain(each.path), _plain(each.version), _plain(by))
-    return table
-
-
-def _ledger(ledger: Ledger, top: int) -> Table:
-    """Modules and sections, the largest first; they add up to the binary's size."""
-    modules = (_Row(each.module, each.version, each.code, each.tables) for each in ledger.modules)
-    sections = (_Row(_section(each.name), other=each.size) for each in ledger.rest)
-    rows = sorted((*modules, *sections), key=lambda row: (-row.size, row.name))
-    shown = rows[: top or None]
-    if more := rows[len(shown) :]:
-        shown.append(_all_in_one(more))
-    table = _table("sizes", ("module or section", "version", "code", "tables", "bytes", "share"))
-    table.show_footer = True
-    for row in shown:
-        figures = (f"{each:,}" if each else "" for each in (row.code, row.tables, row.size))
-        table.add_row(
-            _plain(row.name), _plain(row.version), *figures, f"{row.size / ledger.size:.1%}"
-        )
-    table.columns[0].footer = "the binary"
-    table.columns[4].footer = f"{ledger.size:,}"
-    return table
+    yield "layer", layer.file
+    yield "sha256", layer.sha256
+    yield "size", f"{megabytes(layer.size)}, {megabytes(layer.unzipped_size)} unzipped"
+    yield "architecture", found.architecture or "unknown"
+    yield "collector", info.collector_version or "unknown"
+    yield "Go", info.go_version
+    yield "main module", str(info.main)
+    yield "modules", str(len(info.modules))
+    yield "build tags", info.setting("-tags").replace(",", " ")
+    yield "compiled with", " ".join(compiled)
 
 
 class _Row(NamedTuple):
@@ -174,13 +104,25 @@ class _Row(NamedTuple):
         return self.code + self.tables + self.other
 
 
-def _all_in_one(rows: Sequence[_Row]) -> _Row:
-    return _Row(
-        name=f"{len(rows)} more",
-        code=sum(row.code for row in rows),
-        tables=sum(row.tables for row in rows),
-        other=sum(row.other for row in rows),
-    )
+def _ledger(ledger: Ledger, top: int) -> Report:
+    """Modules and sections, the largest first; they add up to the binary's size."""
+    modules = (_Row(each.module, each.version, each.code, each.tables) for each in ledger.modules)
+    sections = (_Row(_section(each.name), other=each.size) for each in ledger.rest)
+    rows = sorted((*modules, *sections), key=lambda row: (-row.size, row.name))
+    shown = rows[: top or None]
+    if more := rows[len(shown) :]:
+        sums = (sum(column) for column in list(zip(*more, strict=True))[2:])
+        shown.append(_Row(f"{len(more)} more", "", *sums))
+    cells = [
+        (
+            *(row.name, row.version),
+            *(f"{each:,}" if each else "" for each in (row.code, row.tables, row.size)),
+            f"{row.size / ledger.size:.1%}",
+        )
+        for row in shown
+    ]
+    headings = ("module or section", "version", "code", "tables", "bytes", "share")
+    return _table("sizes", headings, cells, ("the binary", "", "", "", f"{ledger.size:,}", ""))
 
 
 def _section(name: str) -> str:
@@ -188,26 +130,35 @@ def _section(name: str) -> str:
     return f"{name}: {meaning}" if meaning else name
 
 
-def _table(title: str, headings: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left")
-    for heading in headings:
-        right = heading in _RIGHT
-        table.add_column(
-            heading, justify="right" if right else "left", no_wrap=right, overflow="fold"
-        )
-    return table
-
-
-def _plain(text: str) -> Text:
-    """A text out of a zip: not as markup, and without what steers a terminal."""
-    return Text(text if text.isprintable() else repr(text))
-
-
-def inspection_json(path: Path) -> str:
-    """All there is to tell of a layer's zip, as JSON.
-
-    Raises:
-        UsageError: it is no layer.
-    """
-    found = inspect_layer(open_layer(path.read_bytes(), file=path.name))
-    return json.dumps(inspection_data(found, Wanted(modules=True, sizes=True)), indent=2) + "\n"
+def inspection_data(found: Inspection, wanted: Wanted) -> dict[str, Any]:
+    """The same as values for JSON; the ledger is always whole."""
+    layer, info = found.layer, found.info
+    values: dict[str, Any] = {
+        "file": layer.file,
+        "sha256": layer.sha256,
+        "size": layer.size,
+        "unzipped_size": layer.unzipped_size,
+        "architecture": found.architecture,
+        "collector_version": info.collector_version,
+        "go_version": info.go_version,
+        "path": info.path,
+        "main": info.main,
+        "settings": dict(info.settings),
+        "files": [
+            {"name": each.name, "mode": f"{each.mode:04o}", "size": len(each.content)}
+            for each in layer.entries
+        ],
+        "components": found.components,
+        "module_count": len(info.modules),
+    }
+    if wanted.modules:
+        values["modules"] = info.modules
+    if wanted.sizes:
+        ledger = found.ledger
+        values["sizes"] = {
+            "size": ledger.size,
+            "modules": [{**data(each), "size": each.size} for each in ledger.modules],
+            "packages": [{**data(each), "size": each.size} for each in ledger.packages],
+            "rest": ledger.rest,
+        }
+    return values

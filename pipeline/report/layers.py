@@ -1,26 +1,22 @@
-"""What the registry has, as tables for people, as JSON and CSV for programs.
+"""Reports of what the registry has, and the same as CSV.
 
-Anybody who may write to the table may have written a row: its texts are shown as they are, never
-as markup, as a terminal's commands, or as a spreadsheet's formulas.
+Anybody who may write to the table may have written a row: no text of it is a spreadsheet's formula.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from rich.table import Table
-
 from pipeline.publish.history import Release
 from pipeline.publish.row import Row
-from pipeline.report import screen
+from pipeline.report.rendering import Report
 
-HEADINGS = ("published", "distribution", "architecture", "collector", "public", "layer version")
-HISTORY = ("published", "layer", "architecture", "sha256", "regions", "public", "changed")
+_LAYERS = ("published", "distribution", "architecture", "collector", "public", "layer version")
+_HISTORY = ("published", "layer", "architecture", "sha256", "regions", "public", "changed")
 RELEASE_COLUMNS = (
     *("layer", "distribution", "architecture", "collector_version_input", "code_sha256"),
     *("md5_hash", "upstream_commit", "publish_timestamp", "regions", "public_regions"),
@@ -29,33 +25,48 @@ RELEASE_COLUMNS = (
 
 # https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA = ("=", "+", "-", "@", "\t", "\n")
-_SHOWN = 12
+_DIGITS = 12
 
 
-def layer_row(row: Row) -> tuple[str, ...]:
-    """A layer version's cells, in the order of `HEADINGS`."""
-    return (
-        _minute(row.publish_timestamp),
-        row.distribution,
-        row.architecture,
-        row.collector_version_input or row.layer_version_str,
-        "yes" if row.public else "no",
-        str(row.arn),
-    )
+def layers_report(rows: Sequence[Row]) -> Report:
+    """Layer versions."""
+    cells = [
+        (
+            _minute(row.publish_timestamp),
+            row.distribution,
+            row.architecture,
+            row.collector_version_input or row.layer_version_str,
+            "yes" if row.public else "no",
+            str(row.arn),
+        )
+        for row in rows
+    ]
+    return Report(headings=_LAYERS, rows=cells, whole=("published",))
 
 
-def release_row(release: Release) -> tuple[str, ...]:
-    """A release's cells, in the order of `HISTORY`."""
+def history_report(releases: Sequence[Release]) -> Report:
+    """A distribution's releases."""
+    rows = [_release_row(each) for each in releases]
+    return Report(headings=_HISTORY, rows=rows, whole=("published",))
+
+
+def _release_row(release: Release) -> tuple[str, ...]:
     regions, public = len(release.regions), len(release.public)
     return (
         _minute(release.published),
         release.name,
         release.first.architecture,
-        release.first.code_sha256[:_SHOWN],
+        release.first.code_sha256[:_DIGITS],
         str(regions),
         {0: "no", regions: "yes"}.get(public, f"in {public}"),
         ", ".join(release.changes),
     )
+
+
+def row_report(row: Row) -> Report:
+    """All attributes of one layer version."""
+    cells = [(name, _cell(value)) for name, value in row.data().items()]
+    return Report(headings=("attribute", "value"), rows=cells, whole=("attribute",))
 
 
 def release_data(release: Release) -> dict[str, Any]:
@@ -75,27 +86,6 @@ def release_data(release: Release) -> dict[str, Any]:
         "layer_arns": [str(row.arn) for row in release.rows],
         "changes": list(release.changes),
     }
-
-
-def layers_table(rows: Sequence[Row]) -> Table:
-    """The rows for the screen."""
-    return _table(HEADINGS, map(layer_row, rows))
-
-
-def history_table(releases: Sequence[Release]) -> Table:
-    """The releases for the screen."""
-    return _table(HISTORY, map(release_row, releases))
-
-
-def attributes_table(row: Row) -> Table:
-    """Everything about one layer version, for the screen."""
-    cells = ((name, _cell(value)) for name, value in row.data().items())
-    return _table(("attribute", "value"), cells)
-
-
-def as_json(data: object) -> str:
-    """Values as a document of JSON."""
-    return json.dumps(data, indent=2) + "\n"
 
 
 def as_csv(records: Sequence[Mapping[str, Any]], columns: Iterable[str]) -> str:
@@ -125,11 +115,6 @@ def _cell(value: object) -> str:
     if isinstance(value, list):
         return "; ".join(str(each) for each in cast("list[object]", value))
     return str(value)
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    printable = ([*map(screen.printable, row)] for row in rows)
-    return screen.table(headings, printable, whole=("published", "attribute"))
 
 
 def _minute(when: datetime | None) -> str:

@@ -38,11 +38,6 @@ def shown_progress(
         yield PlainProgress(console=console, verbose=verbose)
 
 
-def plain_progress() -> Progress:
-    """Plain lines on standard error, whatever it is."""
-    return PlainProgress(console=Console(stderr=True, highlight=False))
-
-
 def _bars(console: Console) -> Bars:
     return Bars(
         SpinnerColumn(finished_text=" "),

@@ -1,18 +1,14 @@
-"""What is known against a layer: a table for the screen, JSON for other programs."""
+"""Report of the known vulnerabilities of a layer."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from typing import Any
 
-from rich.table import Table
+from pipeline.report.rendering import Report, data
+from pipeline.supply.findings import Scan
 
-from pipeline.report import screen
-from pipeline.supply.findings import Scan, Vulnerability
-
-HEADINGS = ("vulnerability", "module", "found", "fixed in", "level", "summary")
-
+_HEADINGS = ("vulnerability", "module", "found", "fixed in", "level", "summary")
 _PRECISION = {
     "module": "by module: a stripped binary does not tell which packages and functions are in it, "
     "so that some may not concern it",
@@ -22,24 +18,28 @@ _PRECISION = {
 }
 
 
-def vulnerability_row(each: Vulnerability) -> tuple[str, ...]:
-    """One vulnerability's cells, in the order of `HEADINGS`."""
-    names = "\n".join((each.id, *each.aliases))
-    return (names, each.module, each.found, each.fixed or "not yet", each.level, each.summary)
-
-
-def vulnerability_table(scan: Scan, title: str) -> Table:
-    """The table for the screen.
+def scan_report(scan: Scan, name: str) -> Report:
+    """The vulnerabilities in a table.
 
     Args:
-        scan: what was found.
-        title: what was looked at, such as the zip's name.
+        scan: the result.
+        name: of the zip that was scanned.
     """
-    return screen.table(HEADINGS, map(vulnerability_row, scan.vulnerabilities), title=title)
+    rows = [
+        (
+            "\n".join((each.id, *each.aliases)),
+            *(each.module, each.found, each.fixed or "not yet", each.level, each.summary),
+        )
+        for each in scan.vulnerabilities
+    ]
+    notes = tuple(_notes(scan))
+    if not rows:
+        return Report(notes=notes)
+    return Report(title=name, headings=_HEADINGS, rows=rows, notes=notes)
 
 
-def scan_notes(scan: Scan) -> Iterator[str]:
-    """What the scan looked at, and how far its answer can be trusted; a line each."""
+def _notes(scan: Scan) -> Iterator[str]:
+    """How much was looked at, and how far the answer can be trusted."""
     count = len(scan.vulnerabilities)
     number = f"{count} known vulnerabilit{'y' if count == 1 else 'ies'}"
     yield (
@@ -56,7 +56,6 @@ def scan_notes(scan: Scan) -> Iterator[str]:
         )
 
 
-def scan_json(scan: Scan) -> str:
-    """The scan as one JSON object, vulnerabilities as a list in it."""
-    values = {**asdict(scan), "modified": scan.modified.isoformat()}
-    return json.dumps(values, indent=2) + "\n"
+def scan_data(scan: Scan) -> dict[str, Any]:
+    """The scan as values for JSON."""
+    return {**data(scan), "modified": scan.modified.isoformat()}

@@ -16,7 +16,7 @@ from pipeline.bench.run import Result
 from pipeline.bench.verdicts import Status
 from pipeline.build.manifest import Manifest, Start
 from pipeline.model import Architecture, Budget
-from pipeline.report.bench import earlier_bars
+from pipeline.report.bench import earlier_reports
 
 
 def budget(**given: float) -> Budget:
@@ -97,14 +97,12 @@ def test_only_the_same_distribution_and_architecture_is_compared() -> None:
 
 def test_bars_stand_above_what_was_noted() -> None:
     now = NOTED.model_copy(update={"cpu_times": 6.0})
-    lines = [
-        line.plain
-        for line in earlier_bars([tried("a.zip", now), tried("b.zip", now)], {"a" * 64: NOTED})
-    ]
-    assert lines[:3] == [
-        "CPU to ready, times **",
+    compared = earlier_reports([tried("a.zip", now), tried("b.zip", now)], {"a" * 64: NOTED})
+    cpu, memory, missing = compared
+    assert cpu.title == "CPU to ready, times **"
+    assert cpu.notes == [
         f"  a.zip    {'█' * 30} 6.0, 0.75 times",
         f"  as noted {'█' * 40} 8.0",
     ]
-    assert lines[4].endswith("5.0, 1.00 times")
-    assert lines[-1] == "b.zip: the manifest tells nothing of an earlier one's starts"
+    assert memory.notes[0].endswith("5.0, 1.00 times")
+    assert missing.notes[0].startswith("b.zip: ")

@@ -12,6 +12,7 @@ import pytest
 from bench_examples import MEASURED
 from hypothesis import given
 from hypothesis import strategies as st
+from report_examples import shown
 
 from pipeline.bench import events
 from pipeline.bench.faults import Fault, FaultError
@@ -26,7 +27,7 @@ from pipeline.bench.usage import cpu_seconds, memory_bytes
 from pipeline.bench.verdicts import Status, check_verdicts
 from pipeline.errors import BenchError
 from pipeline.model import Architecture
-from pipeline.report.bench import bench_bars, bench_json, bench_lines, bench_markdown
+from pipeline.report.bench import bench_json, bench_report, comparison_reports
 
 PROTOCOLS, SIGNALS = ("grpc", "http"), ("traces", "metrics", "logs")
 
@@ -151,32 +152,27 @@ def test_json_has_every_layer_and_what_is_wrong_with_it() -> None:
 
 def test_bars_are_as_long_as_the_figures_and_tell_the_ratio() -> None:
     quick = replace(MEASURED, cpu=0.015)
-    lines = [
-        each.plain
-        for each in bench_bars([result("a.zip", figures=figures([quick])), result("b.zip")])
-    ]
-    at = lines.index("CPU to ready")
-    assert lines[at + 1].count("█") * 2 == lines[at + 2].count("█")
-    assert "0.50 times" in lines[at + 1]
-    assert "times" not in lines[at + 2]
+    compared = comparison_reports([result("a.zip", figures=figures([quick])), result("b.zip")])
+    first, last = next(each.notes for each in compared if each.title == "CPU to ready")
+    assert first.count("█") * 2 == last.count("█")
+    assert "0.50 times" in first
+    assert "times" not in last
 
 
 def test_bars_need_figures_of_the_other_layer() -> None:
-    assert list(bench_bars([result("a.zip"), FAILED])) == []
+    assert list(comparison_reports([result("a.zip"), FAILED])) == []
 
 
 def test_an_estimate_is_called_one_and_a_skip_gives_its_reason() -> None:
-    told = "\n".join(
-        each.plain for each in bench_lines([result("a.zip", notes=("a note",)), SKIPPED])
-    )
+    told = "\n".join(bench_report([result("a.zip", notes=("a note",)), SKIPPED]).notes)
     assert "estimated from the CPU time" in told
     assert "a.zip: a note" in told
     assert "c.zip was skipped: no qemu" in told
-    assert "ignores SHUTDOWN" in bench_markdown([FAILED])
+    assert str(FAULT) in bench_report([FAILED]).notes
 
 
 def test_what_ran_under_qemu_has_no_estimate() -> None:
-    own, other = (bench_markdown([result("a.zip", emulated=each)]) for each in (False, True))
+    own, other = (shown(bench_report([result("a.zip", emulated=each)])) for each in (False, True))
     assert own.count("≈") == len(MEMORY_SIZES)
     assert "≈" not in other
     assert "its figures say little" in other

@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from io import StringIO
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
+from report_examples import shown
 
 from pipeline.errors import ToolchainError, UsageError
-from pipeline.report.vulnerabilities import scan_json, scan_notes, vulnerability_table
+from pipeline.report.rendering import json_text
+from pipeline.report.vulnerabilities import scan_data, scan_report
 from pipeline.supply.findings import Scan, read_answer
 from pipeline.supply.vulnerabilities import database_url, has_symbols
 
@@ -138,26 +138,19 @@ def test_a_databases_words_do_nothing_to_a_terminal() -> None:
     assert (found.summary, found.found) == ("a[31mbc", "]0;x")
 
 
-def shown(scan: Scan) -> str:
-    console = Console(file=StringIO(), width=200)
-    with console.capture() as capture:
-        console.print(vulnerability_table(scan, "a[/b].zip"))
-    return capture.get()
-
-
 def test_the_table_shows_every_vulnerability() -> None:
-    text = shown(read(WHOLE))
+    text = shown(scan_report(read(WHOLE), "a[/b].zip"))
     words = ("a[/b].zip", "GO-2026-0001", "CVE-2026-1", "example.com/m", "v1.0.0", "v1.0.1")
     assert [word for word in (*words, "package", "A fault in m") if word not in text] == []
 
 
 def test_what_is_not_mended_yet_is_told() -> None:
     scan = read(stream(*HEAD, {"osv": OSV}, {"finding": finding(frame())}))
-    assert "not yet" in shown(scan)
+    assert "not yet" in scan_report(scan, "a.zip").rows[0]
 
 
 def test_the_notes_say_what_was_looked_at_and_how_closely() -> None:
-    first, second = scan_notes(read(WHOLE))
+    first, second = scan_report(read(WHOLE), "a.zip").notes
     assert first == (
         "1 known vulnerability in 2 modules, of 1 advisories on them in https://db.example, "
         "last changed 2026-01-02"
@@ -168,18 +161,18 @@ def test_the_notes_say_what_was_looked_at_and_how_closely() -> None:
 def test_the_notes_of_a_stripped_binary_say_so() -> None:
     config = {**CONFIG, "scan_level": "module"}
     scan = read(stream({"config": config}, {"SBOM": SBOM}, {"osv": OSV}))
-    assert next(scan_notes(scan)).startswith("no known vulnerabilities in 2 modules")
+    assert scan_report(scan, "a.zip").notes[0].startswith("no known vulnerabilities in 2 modules")
     found = {"finding": finding(frame())}
     scan = read(stream({"config": config}, {"SBOM": SBOM}, {"osv": OSV}, found))
-    assert list(scan_notes(scan))[1].startswith("found by module: a stripped binary")
+    assert scan_report(scan, "a.zip").notes[1].startswith("found by module: a stripped binary")
 
 
 def test_a_database_that_knows_nothing_of_go_is_told() -> None:
-    assert "may not be whole" in list(scan_notes(read(stream(*HEAD))))[1]
+    assert "may not be whole" in scan_report(read(stream(*HEAD)), "a.zip").notes[1]
 
 
 def test_the_same_as_json() -> None:
-    data = json.loads(scan_json(read(WHOLE)))
+    data = json.loads(json_text(scan_data(read(WHOLE))))
     assert data["modified"] == "2026-01-02T03:04:05+00:00"
     assert data["vulnerabilities"] == [
         {

@@ -1,40 +1,35 @@
+"""Reports of the registry's rows and releases, and the same as JSON and CSV."""
+
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
-import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from registry_examples import row
-from rich.console import Console
-from rich.table import Table
 
 from pipeline.model import Architecture
 from pipeline.publish.history import Release, releases
 from pipeline.publish.row import COLUMNS, Row
 from pipeline.report import layers as report
+from pipeline.report.rendering import Report
 
 RELEASE = releases([row(), row(region="us-east-1", public=False)])[0]
-
-
-def shown(table: Table) -> str:
-    console = Console(file=io.StringIO(), width=250)
-    with console.capture() as capture:
-        console.print(table)
-    return capture.get()
 
 
 def cells(text: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text)))
 
 
+def first_row(made: Report) -> dict[str, str]:
+    return dict(zip(made.headings, made.rows[0], strict=True))
+
+
 def test_a_layers_cells_are_in_the_order_of_the_headings() -> None:
-    assert dict(zip(report.HEADINGS, report.layer_row(row()), strict=True)) == {
+    assert first_row(report.layers_report([row()])) == {
         "published": "2026-07-01 12:30",
         "distribution": "minimal",
         "architecture": "amd64",
@@ -44,18 +39,19 @@ def test_a_layers_cells_are_in_the_order_of_the_headings() -> None:
     }
 
 
-def test_what_an_older_row_lacks_is_told_as_not_known() -> None:
+def test_what_an_older_row_lacks_is_not_known() -> None:
     old = Row(
         arn=row().arn,
         distribution="minimal",
         architecture=Architecture.AMD64,
         layer_version_str="0_158_0",
     )
-    assert report.layer_row(old)[:5] == ("not known", "minimal", "amd64", "0_158_0", "no")
+    shown = report.layers_report([old]).rows[0]
+    assert list(shown[:5]) == ["not known", "minimal", "amd64", "0_158_0", "no"]
 
 
 def test_a_releases_cells_are_in_the_order_of_the_headings() -> None:
-    assert dict(zip(report.HISTORY, report.release_row(RELEASE), strict=True)) == {
+    assert first_row(report.history_report([RELEASE])) == {
         "published": "2026-07-01 12:30",
         "layer": "ocel-amd64-minimal-0_158_0-beta",
         "architecture": "amd64",
@@ -69,52 +65,20 @@ def test_a_releases_cells_are_in_the_order_of_the_headings() -> None:
 @pytest.mark.parametrize(("public", "told"), [(True, "yes"), (False, "no")])
 def test_public_everywhere_or_nowhere_is_a_word(public: bool, told: str) -> None:  # noqa: FBT001
     rows = [row(public=public), row(region="us-east-1", public=public)]
-    assert report.release_row(releases(rows)[0])[5] == told
+    assert first_row(report.history_report(releases(rows)))["public"] == told
 
 
-TABLES: dict[str, Callable[[], Table]] = {
-    "layers": lambda: report.layers_table([row()]),
-    "history": lambda: report.history_table([RELEASE]),
-    "attributes": lambda: report.attributes_table(row()),
-}
-
-
-@pytest.mark.parametrize(
-    ("table", "words"),
-    [
-        ("layers", (*report.HEADINGS, *report.layer_row(row()))),
-        ("history", (*report.HISTORY, *report.release_row(RELEASE))),
-        ("attributes", (*COLUMNS, str(row().arn), "nodejs22.x; python3.13", "true")),
-    ],
-)
-def test_a_table_shows_every_cell(table: str, words: tuple[str, ...]) -> None:
-    text = shown(TABLES[table]())
-    assert [word for word in words if word not in text] == []
-
-
-def test_a_strangers_text_is_neither_markup_nor_a_terminals_command() -> None:
-    hostile = dataclasses.replace(row(), distribution="[red]x[/red]\x1b]0;title\x07\nmore")
-    text = shown(report.layers_table([hostile]))
-    assert "[red]x[/red]" in text
-    assert "\x1b" not in text
-    assert "\x07" not in text
-
-
-def test_a_row_as_data_has_every_column() -> None:
-    assert set(row().data()) == set(COLUMNS)
-    assert set(report.release_data(RELEASE)) == set(report.RELEASE_COLUMNS)
-
-
-def test_json_gives_what_the_registry_has() -> None:
-    data = json.loads(report.as_json([row().data()]))[0]
-    assert data["layer_arn"] == str(row().arn)
-    assert (data["version"], data["public"]) == (7, True)
-    assert data["compatible_runtimes"] == ["nodejs22.x", "python3.13"]
-    assert data["publish_timestamp"] == "2026-07-01T12:30:00+00:00"
+def test_one_layer_version_has_all_its_attributes() -> None:
+    shown = {name: value for name, value in report.row_report(row()).rows}  # noqa: C416
+    assert set(shown) == set(COLUMNS) == set(row().data())
+    assert shown["layer_arn"] == str(row().arn)
+    assert shown["compatible_runtimes"] == "nodejs22.x; python3.13"
+    assert shown["public"] == "true"
 
 
 def test_a_release_as_json_names_its_regions_and_layer_versions() -> None:
-    data = json.loads(report.as_json(report.release_data(RELEASE)))
+    data = report.release_data(RELEASE)
+    assert set(data) == set(report.RELEASE_COLUMNS)
     assert data["regions"] == ["eu-west-1", "us-east-1"]
     assert data["public_regions"] == ["eu-west-1"]
     assert len(data["layer_arns"]) == 2

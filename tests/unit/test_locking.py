@@ -39,7 +39,7 @@ from pipeline.errors import ConfigError, LockError, OcelotError, ToolchainError,
 from pipeline.files import Tree
 from pipeline.model import Architecture
 from pipeline.progress import Progress
-from pipeline.report.lock import lock_json
+from pipeline.report.build import lock_json
 
 NEWER = "f" * 40
 MODULE = "example.com/mine"

@@ -1,3 +1,5 @@
+"""Reports of builds and components, and errors."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -5,6 +7,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from report_examples import shown
 from rich.console import Console
 from unit_examples import COMMIT, layer
 
@@ -12,30 +15,23 @@ from pipeline.build.apply import Build, BuiltLayer
 from pipeline.build.catalog import ComponentRow
 from pipeline.build.manifest import Manifest
 from pipeline.errors import CompileError, ConfigError, OcelotError, Problem
-from pipeline.report.build import HEADINGS, build_markdown, build_table, layer_row, title
-from pipeline.report.components import component_tables
+from pipeline.report.build import build_report, component_reports
 from pipeline.report.failure import show_error
 
 AMD64 = BuiltLayer(layer=layer(content=b"z" * 2 * 1024**2), reused=False, seconds=12.345)
 ARM64 = BuiltLayer(layer=layer("collector-arm64-minimal.zip"), reused=True, seconds=0.01)
 
 
-def build(*built: BuiltLayer, notes: tuple[str, ...] = ()) -> Build:
+def build(*built: BuiltLayer) -> Build:
     layers = built or (AMD64, ARM64)
     manifest = Manifest(layers=tuple(each.layer for each in layers))
-    return Build(folder=Path("dist"), layers=layers, manifest=manifest, notes=notes)
+    return Build(folder=Path("dist"), layers=layers, manifest=manifest, notes=("one", "two"))
 
 
-def shown(*renderables: object) -> str:
-    console = Console(file=StringIO(), width=200)
-    with console.capture() as capture:
-        for each in renderables:
-            console.print(each)
-    return capture.get()
-
-
-def test_a_row_is_in_the_order_of_the_headings() -> None:
-    assert dict(zip(HEADINGS, layer_row(AMD64), strict=True)) == {
+def test_a_layers_cells_are_in_the_order_of_the_headings() -> None:
+    report = build_report(build())
+    assert report.title == (f"minimal: collector v0.155.0 of owner/name {COMMIT[:12]}, not locked")
+    assert dict(zip(report.headings, report.rows[0], strict=True)) == {
         "architecture": "amd64",
         "zip": "2.0 MiB",
         "unzipped": "6.0 MiB",
@@ -43,59 +39,29 @@ def test_a_row_is_in_the_order_of_the_headings() -> None:
         "time": "12.3 s",
         "cache": "compiled",
     }
-
-
-def test_a_layer_of_the_cache_is_told_as_reused() -> None:
-    assert layer_row(ARM64)[-1] == "reused"
-
-
-def test_the_title_says_what_was_built_of_what() -> None:
-    assert title(build()) == f"minimal: collector v0.155.0 of owner/name {COMMIT[:12]}, not locked"
-
-
-def test_the_table_shows_every_layer() -> None:
-    text = shown(build_table(build()))
-    assert [
-        word for word in (*HEADINGS, *layer_row(AMD64), *layer_row(ARM64)) if word not in text
-    ] == []
-
-
-def test_brackets_in_a_repositorys_path_are_shown_as_they_are() -> None:
-    strange = BuiltLayer(layer=layer(repository="./a[/b][red]"), reused=False, seconds=1)
-    assert "./a[/b][red]" in shown(build_table(build(strange)))
-
-
-def test_the_summary_is_a_markdown_table_with_whole_digests() -> None:
-    assert build_markdown(build(AMD64, notes=("one", "two"))).splitlines() == [
-        f"### minimal: collector v0.155.0 of owner/name {COMMIT[:12]}, not locked",
-        "",
-        "| architecture | zip | unzipped | sha256 | time | cache |",
-        "|---|---|---|---|---|---|",
-        f"| amd64 | 2.0 MiB | 6.0 MiB | {AMD64.layer.sha256} | 12.3 s | compiled |",
-        "",
-        "- one",
-        "- two",
-    ]
-
-
-def row(kind: str, name: str) -> ComponentRow:
-    return ComponentRow(
-        kind=kind,
-        name=name,
-        tag=f"lambdacomponents.{kind}.{name}",
-        origin="upstream",
-        distributions=("minimal", "full"),
+    assert report.rows[1][-1] == "reused"
+    assert report.notes[0] == (
+        "in dist/: collector-amd64-minimal.zip, collector-arm64-minimal.zip, manifest.json"
     )
 
 
+def test_a_job_summary_has_whole_digests_and_the_builds_notes() -> None:
+    report = build_report(build(), for_summary=True)
+    assert report.rows[0][3] == AMD64.layer.sha256
+    assert report.notes == ("one", "two")
+
+
 def test_components_are_shown_a_table_a_kind() -> None:
-    tables = list(component_tables([row("processor", "batch"), row("receiver", "otlp")]))
-    assert [table.title for table in tables] == ["receivers", "processors"]
-
-
-def test_a_component_is_shown_with_its_distributions() -> None:
-    text = shown(*component_tables([row("exporter", "otlphttp")]))
-    assert [word for word in ("otlphttp", "upstream", "minimal, full") if word not in text] == []
+    rows = [
+        ComponentRow(
+            kind=kind, name=name, tag="", origin="upstream", distributions=("minimal", "full")
+        )
+        for kind, name in (("processor", "batch"), ("receiver", "otlp"))
+    ]
+    receivers, processors = component_reports(rows)
+    assert (receivers.title, processors.title) == ("receivers", "processors")
+    assert receivers.rows == [("otlp", "upstream", "minimal, full")]
+    assert "minimal, full" in shown(receivers)
 
 
 def told(error: OcelotError, environment: Mapping[str, str] | None = None) -> list[str]:

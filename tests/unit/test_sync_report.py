@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import replace
 
 import pytest
 from registry_examples import arn, row
-from rich.console import Console
+from report_examples import shown
 from sync_examples import REGION
 
 from pipeline.errors import PartlyPublishedError, PublishError
@@ -14,7 +13,8 @@ from pipeline.publish.row import ForeignRow
 from pipeline.publish.sync.apply import RepairOutcome
 from pipeline.publish.sync.plan import Left, RegionPlan, Repair, SyncPlan
 from pipeline.publish.sync.run import Synced, check_synced
-from pipeline.report import sync as report
+from pipeline.report.rendering import markdown
+from pipeline.report.sync import synced_json, synced_report
 
 DELETE = Repair(seen=row())
 RECORD = Repair(wanted=row("derived"))
@@ -41,35 +41,16 @@ DONE = Synced(
 IN_STEP = Synced(plan=SyncPlan(regions=(RegionPlan(region=REGION, versions=3),)))
 
 
-def shown(synced: Synced) -> str:
-    console = Console(file=io.StringIO(), width=250)
-    with console.capture() as capture:
-        console.print(report.synced_table(synced))
-    return capture.get()
-
-
-def test_all_that_is_worth_telling_is_told_in_the_order_of_the_headings() -> None:
+def test_all_that_differs_is_shown_in_the_order_of_the_headings() -> None:
     name = arn().name
-    assert report.synced_rows(DONE) == [
+    assert synced_report(DONE).rows == [
         (REGION, "delete", f"{name}:7", "there is no such layer version"),
         (REGION, "record", f"{arn('derived').name}:7", "there is no row of it; failed: full"),
         (REGION, "left alone", "ocel-[red]tools", "no idea"),
         ("us-east-1", "left alone", "all", "down | out"),
-        (
-            "",
-            "left alone",
-            "hello\N{REPLACEMENT CHARACTER}[31m",
-            "the row cannot be understood: it has no distribution",
-        ),
+        ("", "left alone", "hello\x1b[31m", "the row cannot be understood: it has no distribution"),
         ("me-south-1", "skipped", "all", "in quarantine"),
     ]
-
-
-def test_the_table_shows_strangers_texts_as_they_are() -> None:
-    text = shown(DONE)
-    cells = [cell for each in (report.HEADINGS, *report.synced_rows(DONE)) for cell in each]
-    assert [cell for cell in cells if cell not in text] == []
-    assert "\x1b" not in text
 
 
 @pytest.mark.parametrize(
@@ -80,20 +61,18 @@ def test_the_table_shows_strangers_texts_as_they_are() -> None:
         (IN_STEP, "3 layer versions in 1 of 1 regions: nothing to do"),
     ],
 )
-def test_a_line_tells_how_much_there_is(synced: Synced, line: str) -> None:
-    assert report.synced_summary(synced) == line
+def test_the_summary_says_how_much_there_is(synced: Synced, line: str) -> None:
+    assert synced_report(synced).summary == line
 
 
-def test_the_summary_for_github_has_a_table_only_where_something_is_amiss() -> None:
-    text = report.synced_markdown(DONE)
-    assert text.startswith("### Registry: 3 layer versions in 1 of 2 regions")
-    assert "| us-east-1 | left alone | all | down \\| out |" in text
-    assert "\x1b" not in text
-    assert len(report.synced_markdown(IN_STEP).splitlines()) == 2
+def test_there_is_a_table_only_where_something_differs() -> None:
+    report = synced_report(IN_STEP)
+    assert shown(report) == f"{report.summary}\n"
+    assert markdown(report) == f"### Registry: {report.summary}\n"
 
 
-def test_json_tells_what_came_of_each_repair() -> None:
-    data = json.loads(report.synced_json(DONE))
+def test_json_has_the_outcome_of_each_repair() -> None:
+    data = json.loads(synced_json(DONE))
     assert data["regions"][0]["repairs"] == [
         {
             "layer_arn": str(arn()),
@@ -112,13 +91,14 @@ def test_json_tells_what_came_of_each_repair() -> None:
             "seconds": 0.0,
         },
     ]
+    assert data["regions"][0]["left"] == [{"what": "ocel-[red]tools", "reason": "no idea"}]
     assert data["regions"][1]["error"] == "down | out"
     assert data["foreign"] == [{"key": "hello\x1b[31m", "reason": "it has no distribution"}]
     assert data["skipped"] == [{"region": "me-south-1", "reason": "in quarantine"}]
 
 
-def test_json_of_a_plan_says_nothing_of_how_it_went() -> None:
-    data = json.loads(report.synced_json(Synced(plan=PLAN)))
+def test_json_of_a_plan_has_no_outcomes() -> None:
+    data = json.loads(synced_json(Synced(plan=PLAN)))
     assert "ok" not in data["regions"][0]["repairs"][0]
 
 

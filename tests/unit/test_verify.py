@@ -29,7 +29,8 @@ from pipeline.errors import AwsError, LockError, UsageError, VerifyError
 from pipeline.files import Tree
 from pipeline.model import Architecture
 from pipeline.progress import Progress, Silence
-from pipeline.report.verify import verify_json, verify_markdown
+from pipeline.report.rendering import markdown
+from pipeline.report.verify import verify_json, verify_report
 from pipeline.supply.verify import Claim, Verified, check_verified, entry_of, verify, zip_claim
 
 AMD64, ARM64 = Architecture.AMD64, Architecture.ARM64
@@ -371,7 +372,8 @@ def test_what_is_the_same_passes_and_every_difference_is_told(desk: Desk) -> Non
 def test_the_reports_tell_the_same_on_paper_and_as_data(desk: Desk) -> None:
     good = desk.verified()
     bad = replace(good, differences=("one", "two"))
-    text, data = verify_markdown([good, bad]), json.loads(verify_json([good, bad]))
+    text = markdown(verify_report([good, bad]))
+    data = json.loads(verify_json([good, bad]))
     assert f"- same bytes: {good.claim.name}\n" in text
     assert f"- DIFFERENT: {bad.claim.name}\n" in text
     assert "\n  - one\n  - two\n" in text
