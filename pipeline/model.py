@@ -52,7 +52,6 @@ GO_FUNCTION = rf"^[A-Z][A-Za-z0-9_]*{_END}"
 # https://github.com/distribution/reference: [host[:port]/]path[:tag][@digest]
 _IMAGE = r"^[A-Za-z0-9][A-Za-z0-9.-]*(:\d+)?(/[a-z0-9._-]+)*(:[A-Za-z0-9._-]{1,128})?"
 _DIGEST = "@sha256:[0-9a-f]{64}"
-IMAGE = rf"{_IMAGE}({_DIGEST})?{_END}"
 IMAGE_BY_DIGEST = rf"{_IMAGE}{_DIGEST}{_END}"
 
 # Narrower than pydantic's ByteSize, which takes bits and odd spellings that editors do not know.

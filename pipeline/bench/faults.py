@@ -63,13 +63,11 @@ class FaultError(BenchError):
 
     Attributes:
         fault: how.
-        name: of the extension or zip.
     """
 
     def __init__(self, fault: Fault, name: str, details: Sequence[str] = ()) -> None:
         super().__init__(f"{name} {fault}", hint=_NEXT[fault], details=tuple(details))
         self.fault = fault
-        self.name = name
 
 
 def last_words(lines: Sequence[str]) -> tuple[str, ...]:

@@ -1,15 +1,13 @@
-"""What came of layers that were tried, here or by a bench elsewhere that told it as JSON. Pure."""
+"""The results of layers that were tried, as the manifest notes them and users see them. Pure."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
-from pipeline.bench.faults import Fault, FaultError
+from pipeline.bench.faults import FaultError
 from pipeline.build.manifest import PASSED, Noted, Start
 from pipeline.errors import BenchError
 
@@ -73,38 +71,3 @@ def check_verdicts(verdicts: Collection[Verdict]) -> None:
             hint="; ".join(dict.fromkeys(each.hint for each in faults)),
             details=tuple(line for each in faults for line in (str(each), *each.details)),
         )
-
-
-def read_verdicts(document: str) -> Mapping[str, Verdict]:
-    """What `ocelot bench --json` tells, by the zips' sha256.
-
-    Raises:
-        BenchError: it is something else.
-    """
-    try:
-        told = map(_read, json.loads(document)["layers"])
-        return {each.sha256: each for each in told}
-    except (ValueError, KeyError, TypeError) as error:
-        raise BenchError(
-            "what the bench told is not what `ocelot bench --json` tells",
-            hint="it has to be the bench of this very version",
-            details=tuple(document.splitlines()[:12]),
-        ) from error
-
-
-def _read(told: Mapping[str, Any]) -> Verdict:
-    return Verdict(
-        path=Path(told["file"]),
-        sha256=told["sha256"],
-        status=Status(told["status"]),
-        reason=told["reason"],
-        fault=_read_fault(told["fault"]) if told["fault"] else None,
-        start=Start.model_validate(told["start"]) if told["start"] else None,
-        notes=tuple(told["notes"]),
-    )
-
-
-def _read_fault(told: Mapping[str, Any]) -> FaultError:
-    """The fault as it was raised: its message is its name and kind, its kind knows what is next."""
-    fault = Fault(told["kind"])
-    return FaultError(fault, told["message"].removesuffix(f" {fault}"), told["details"])
