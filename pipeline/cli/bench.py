@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -109,11 +110,16 @@ def _pass_gate(zips: Sequence[Path], common: CommonOptions) -> None:
 
     layers, loaded = noted_layers(zips), common.load()
     with shown_progress(verbose=common.verbose):
-        run(
+        notes = run(
             partial(check_layers, layers, loaded, wanted=True),
             left="every process was ended",
             kept="what passed is not run again",
         )
+    found = {path.name: notes[layer.sha256].benched for path, layer in layers.items()}
+    if common.as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        typer.echo("\n".join(f"{name}: {benched}" for name, benched in found.items()))
 
 
 def carry_out(request: Request, *, verbose: bool) -> tuple[Result, ...]:

@@ -194,7 +194,8 @@ def test_the_gate_by_itself_notes_what_it_found_and_does_not_run_again_what_pass
     before = (folder / FILE_NAME).read_bytes()
     again = gate()
     assert again.code == 0
-    assert "bench" not in again.err
+    assert again.out == f"{FILE}: passed\n"
+    assert "start 1" not in again.err
     assert (folder / FILE_NAME).read_bytes() == before
     (folder / FILE_NAME).unlink()
     assert gate().code == 2
