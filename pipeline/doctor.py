@@ -27,7 +27,7 @@ from pipeline.bench.here import (
 )
 from pipeline.bench.machine import own_architecture
 from pipeline.bench.parts import how_to_install, missing_parts
-from pipeline.build.engines.host import go_program
+from pipeline.build.compile import go_program
 from pipeline.build.recipe import GO_VERSION
 from pipeline.errors import ToolchainError
 from pipeline.model import Architecture

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline import progress
 from pipeline.bench.parts import missing_parts
 from pipeline.bench.verdicts import Verdict, check_verdicts
-from pipeline.build.engines.host import HostEngine
+from pipeline.build.compile import Compiler
 from pipeline.build.manifest import FILE_NAME, PASSED, Layer, Noted, note_benched, read_manifest
 from pipeline.config import Config
 from pipeline.errors import OutputError, UsageError
@@ -74,7 +74,7 @@ async def _tried(layers: Mapping[Path, Layer], config: Config) -> Mapping[str, N
         config=config,
         starts=STARTS,
         invocations=INVOCATIONS,
-        engine=HostEngine(caches=go_caches()),
+        compiler=Compiler(caches=go_caches()),
     )
     results = await bench(request)
     tell(results)

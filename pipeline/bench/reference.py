@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.build.engines import Compiled, Engine
-from pipeline.build.recipe import Recipe, compile_step
+from pipeline.build.compile import Compiler, workspace
+from pipeline.build.recipe import compile_step
 from pipeline.files import Tree
 from pipeline.model import Architecture
-from pipeline.progress import Silence
+from pipeline.progress import Silence, shown_by
 
 NAME = "reference"
 _SOURCE = Path(__file__).with_suffix(".go")
@@ -24,22 +24,13 @@ def reference_tree() -> Tree:
     return {"go.mod": _MODULE, "main.go": _SOURCE.read_bytes()}
 
 
-def reference_recipe(architecture: Architecture) -> Recipe:
-    """How it is compiled."""
-    return Recipe(stages=((compile_step(architecture),),))
-
-
-async def compiled_reference(architecture: Architecture, engine: Engine) -> bytes:
-    """Compile it.
+async def compiled_reference(architecture: Architecture, compiler: Compiler) -> bytes:
+    """Compile it; no progress is shown.
 
     Raises:
         ToolchainError: Go cannot be had.
         OutputError: a disk is full or read-only.
     """
-    found: list[bytes] = []
-
-    async def keep(compiled: Compiled) -> None:
-        found.append(compiled.binary)
-
-    await engine.compile(reference_tree(), reference_recipe(architecture), Silence(), keep)
-    return found[0]
+    with shown_by(Silence()):
+        async with workspace(reference_tree(), (), compiler) as work:
+            return await work.compiled(compile_step(architecture))

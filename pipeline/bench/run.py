@@ -30,7 +30,7 @@ from pipeline.bench.subject import (
     reference_subject,
 )
 from pipeline.bench.verdicts import Status, Verdict
-from pipeline.build.engines import Engine
+from pipeline.build.compile import Compiler
 from pipeline.config import Config
 from pipeline.errors import ToolchainError, UsageError
 from pipeline.model import Architecture, Budget
@@ -53,7 +53,7 @@ class Request:
         environment: variables of the function's own.
         limits: how long things may take.
         reference: a compiled reference extension.
-        engine: what compiles the reference where none is given; None to do without.
+        compiler: what compiles the reference where none is given; None to do without.
     """
 
     zips: tuple[Path, ...]
@@ -65,7 +65,7 @@ class Request:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     limits: Limits = field(default_factory=Limits)
     reference: Path | None = None
-    engine: Engine | None = None
+    compiler: Compiler | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,10 +206,10 @@ async def _reference(request: Request, folder: Path) -> _Reference | None:
     own = own_architecture(machine())
     if request.reference:
         binary = _read(request.reference, "name a compiled reference extension")
-    elif request.engine and own:
+    elif request.compiler and own:
         try:
             with progress.step(NAME, "compile"):
-                binary = await compiled_reference(own, request.engine)
+                binary = await compiled_reference(own, request.compiler)
         except ToolchainError as error:
             progress.note(f"nothing is compared with the reference: {error}")
             return None

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from anyio import to_thread
+from anyio import create_task_group, to_thread
 
+from pipeline import progress
 from pipeline.build import manifest, store
 from pipeline.build.budget import check_budget
-from pipeline.build.engines import Compiled, Engine
+from pipeline.build.compile import Compiler, Workspace, golang_image, workspace
+from pipeline.build.failure import together
 from pipeline.build.limits import check_limits
 from pipeline.build.manifest import Go, Layer, Manifest, Upstream
-from pipeline.build.plan import BuildPlan, LayerPlan, narrowed
+from pipeline.build.plan import BuildPlan, LayerPlan
 from pipeline.build.store import StoredLayer
 from pipeline.build.zip import Entry, pack
-from pipeline.errors import LockError
+from pipeline.errors import LockError, OcelotError
 from pipeline.files import check_writable, write_atomic
-from pipeline.progress import Progress
 from pipeline.supply.evidence import layer_contents, layer_evidence
 from pipeline.supply.provenance import Builder, builder_of
 
@@ -70,91 +71,109 @@ class _Done(NamedTuple):
 
 async def apply_plan(
     plan: BuildPlan,
-    engine: Engine,
+    compiler: Compiler,
     *,
     output: Path,
     cache: Path,
-    progress: Progress,
     rebuild: bool = False,
     builder: Builder | None = None,
 ) -> Build:
-    """Build the plan's layers and write them with their manifest.
+    """Build the plan's layers and write them with their evidence and manifest.
 
     Nothing is written to the output folder before every layer is done.
 
     Args:
         plan: what to build.
-        engine: what compiles.
+        compiler: how Go is run.
         output: folder for zips and manifest.
         cache: the user cache.
-        progress: told of everything.
         rebuild: compile even what the store has.
         builder: who runs ocelot, for the provenance.
 
     Raises:
-        OcelotError: see `Engine.compile`, `check_limits`, `check_locked` and `write_atomic`.
+        ToolchainError: Go or a module cannot be had.
+        CompileError: the compiler refused; raised once every architecture has ended.
+        LimitError, LockError: a layer is too large, or not the one that was locked.
+        OutputError: a disk is full or read-only.
     """
     check_writable(output)
     for note in plan.notes:
         progress.note(note)
     layers = cache / "layers"
-    done = {} if rebuild else _stored(plan, layers, progress)
+    done = {} if rebuild else _stored(plan, layers)
     missing = [each for each in plan.layers if each.file not in done]
     if missing:
-        done |= await _compiled(plan, missing, engine, layers, progress)
-    return _write(
-        plan, done, output, progress, builder or builder_of({}, version=version("ocelot"))
-    )
+        done |= await _compiled(plan, missing, compiler, layers)
+    builder = builder or builder_of({}, version=version("ocelot"))
+    return _write(plan, done, output, builder)
 
 
-def _stored(plan: BuildPlan, layers: Path, progress: Progress) -> dict[str, _Done]:
+def _stored(plan: BuildPlan, layers: Path) -> dict[str, _Done]:
     """Layers of the store by file name."""
     done: dict[str, _Done] = {}
     for each in plan.layers:
         started = time.monotonic()
         if stored := store.find_layer(layers, each.key):
-            progress.begin(str(each.architecture), "look into the cache")
-            done[each.file] = _Done(stored, reused=True, seconds=time.monotonic() - started)
-            progress.end(str(each.architecture), "reused: nothing changed")
+            with progress.step(str(each.architecture), "look into the cache") as step:
+                done[each.file] = _Done(stored, reused=True, seconds=time.monotonic() - started)
+                step.result = "reused: nothing changed"
     return done
 
 
 async def _compiled(
-    plan: BuildPlan, missing: list[LayerPlan], engine: Engine, layers: Path, progress: Progress
+    plan: BuildPlan, missing: Sequence[LayerPlan], compiler: Compiler, layers: Path
 ) -> dict[str, _Done]:
-    """Layers compiled, packed and kept in the store, by file name."""
+    """Layers compiled, packed and kept in the store, by file name: each in a task of its own.
+
+    Raises:
+        OcelotError: what failed, once every task has ended; nothing of several errors is lost.
+    """
     done: dict[str, _Done] = {}
+    errors: list[OcelotError] = []
     started = time.monotonic()
-    by_lane: Mapping[str, LayerPlan] = {str(each.architecture): each for each in missing}
 
-    async def finish(compiled: Compiled) -> None:
-        step = compiled.step
-        each = by_lane[step.lane]
-        progress.begin(step.lane, "pack")
-        entries = layer_entries(each, compiled.binary)
-        packed = await to_thread.run_sync(
-            lambda: pack(entries, epoch=plan.facts.source_date_epoch), abandon_on_cancel=True
-        )
-        progress.end(step.lane, "packed")
-        progress.begin(step.lane, "bill of materials")
-        contents = await to_thread.run_sync(
-            partial(layer_contents, packed, file=each.file, module_cache=compiled.module_cache),
-            abandon_on_cancel=True,
-        )
-        stored = StoredLayer(
-            content=packed,
-            unzipped_size=sum(len(entry.content) for entry in entries),
-            engine=engine.name,
-            image=engine.image,
-            contents=contents,
-        )
-        check_limits(each.file, size=len(packed), unzipped=stored.unzipped_size)
-        store.keep_layer(layers, each.key, stored)
-        done[each.file] = _Done(stored, reused=False, seconds=time.monotonic() - started)
-        progress.end(step.lane, "done")
+    async def finish(layer: LayerPlan, work: Workspace) -> None:
+        try:
+            stored = await _layer(plan, layer, work, compiler.module_cache)
+            store.keep_layer(layers, layer.key, stored)
+        except OcelotError as error:
+            errors.append(error)
+        else:
+            seconds = time.monotonic() - started
+            done[layer.file] = _Done(stored, reused=False, seconds=seconds)
 
-    await engine.compile(plan.tree, narrowed(plan, missing), progress, finish)
+    async with workspace(plan.tree, plan.prepare(missing), compiler) as work:
+        async with create_task_group() as tasks:
+            for each in missing:
+                tasks.start_soon(finish, each, work)
+        if errors:
+            raise together(errors)
     return done
+
+
+async def _layer(
+    plan: BuildPlan, layer: LayerPlan, work: Workspace, module_cache: Path
+) -> StoredLayer:
+    """Compile and pack one layer, and look into it."""
+    lane = str(layer.architecture)
+    entries = layer_entries(layer, await work.compiled(layer.step))
+    with progress.step(lane, "pack") as step:
+        packing = partial(pack, entries, epoch=plan.facts.source_date_epoch)
+        packed = await to_thread.run_sync(packing, abandon_on_cancel=True)
+        step.result = "packed"
+    unzipped = sum(len(entry.content) for entry in entries)
+    with progress.step(lane, "bill of materials"):
+        looking = partial(layer_contents, packed, file=layer.file, module_cache=module_cache)
+        contents = await to_thread.run_sync(looking, abandon_on_cancel=True)
+        check_limits(layer.file, size=len(packed), unzipped=unzipped)
+    image = golang_image()
+    return StoredLayer(
+        content=packed,
+        unzipped_size=unzipped,
+        engine="dagger" if image else "host",
+        image=image,
+        contents=contents,
+    )
 
 
 def layer_entries(layer: LayerPlan, binary: bytes) -> tuple[Entry, ...]:
@@ -163,13 +182,7 @@ def layer_entries(layer: LayerPlan, binary: bytes) -> tuple[Entry, ...]:
     return (Entry(name=BINARY, content=binary, mode=0o755), *configs)
 
 
-def _write(
-    plan: BuildPlan,
-    done: Mapping[str, _Done],
-    output: Path,
-    progress: Progress,
-    builder: Builder,
-) -> Build:
+def _write(plan: BuildPlan, done: Mapping[str, _Done], output: Path, builder: Builder) -> Build:
     for each in plan.layers:
         stored = done[each.file].stored
         check_locked(each, stored.content)

@@ -11,17 +11,15 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from pipeline import files
+from pipeline import files, progress
 from pipeline.build import bundle, lock, toolchain
 from pipeline.build.bundle import Bundle, Index
-from pipeline.build.engines import Engine
-from pipeline.build.engines.host import go_program
+from pipeline.build.compile import Compiler, collect_modules, go_program
 from pipeline.build.lock import Lock, Locked
 from pipeline.build.plan import BuildPlan
 from pipeline.build.run import Request, plan_build
 from pipeline.config import Config
 from pipeline.errors import LockError, ToolchainError, UsageError
-from pipeline.progress import Progress
 
 LANE = "bundle"
 
@@ -44,9 +42,7 @@ class Bundled:
     toolchain: str
 
 
-async def make_bundle(
-    request: Request, config: Config, engine: Engine, progress: Progress
-) -> Bundled:
+async def make_bundle(request: Request, config: Config, compiler: Compiler) -> Bundled:
     """Gather what a locked build needs and write the bundle to the request's output.
 
     Raises:
@@ -58,18 +54,17 @@ async def make_bundle(
     if path.is_dir():
         raise UsageError(f"{request.output} is a folder", hint="name the bundle's file with -o")
     files.check_writable(path.parent)
-    plan = await plan_build(replace(request, locked=True), config, progress)
+    plan = await plan_build(replace(request, locked=True), config)
     for note in plan.notes:
         progress.note(note)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".ocelot-bundle-") as temporary:
         folder = Path(temporary)
         modules = folder / "modules"
-        await engine.collect(plan.tree, plan.recipe, modules, progress)
-        progress.begin(LANE, "pack")
-        entry = await to_thread.run_sync(_gather, plan, config, folder)
-        go = await to_thread.run_sync(_toolchain_members)
-        await to_thread.run_sync(_write, path, plan, folder, go)
-        progress.end(LANE, "done")
+        await collect_modules(plan.tree, plan.prepare(), modules, compiler)
+        with progress.step(LANE, "pack"):
+            entry = await to_thread.run_sync(_gather, plan, config, folder)
+            go = await to_thread.run_sync(_toolchain_members)
+            await to_thread.run_sync(_write, path, plan, folder, go)
         count = len(list(modules.rglob("*.zip")))
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

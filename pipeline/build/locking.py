@@ -1,4 +1,4 @@
-"""Bring the lock up to date: what `ocelot lock` and its Dagger twin call.
+"""Bring the lock up to date: what `ocelot lock` calls.
 
 The modules that custom components add are found out by Go itself, for both architectures; the
 difference from upstream's own go.mod and go.sum is what is locked.
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline import progress
 from pipeline.build import gomod, lock
-from pipeline.build.engines import Engine
+from pipeline.build.compile import Compiler, resolved_modules
 from pipeline.build.failure import together
 from pipeline.build.lock import Lock, Locked
 from pipeline.build.plan import BuildPlan
@@ -18,7 +19,6 @@ from pipeline.build.run import Request, plan_commit
 from pipeline.config import Config
 from pipeline.errors import LockError, OcelotError
 from pipeline.files import Tree
-from pipeline.progress import Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,14 +28,14 @@ class Locking:
     Attributes:
         before: the lock's entry so far.
         after: the entry as it should be; None where that could not be found out.
-        strays: what differs from the entry so far.
+        differences: what differs from the entry so far.
         error: why it could not be found out.
     """
 
     distribution: str
     before: Locked | None = None
     after: Locked | None = None
-    strays: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
     error: OcelotError | None = None
 
     @property
@@ -45,14 +45,13 @@ class Locking:
             return "failed"
         if self.before is None:
             return "new"
-        return "changed" if self.strays else "unchanged"
+        return "changed" if self.differences else "unchanged"
 
 
 async def lock_distributions(
     requests: Sequence[Request],
     config: Config,
-    engine: Engine | None,
-    progress: Progress,
+    compiler: Compiler | None,
     *,
     upgrade: bool = False,
 ) -> tuple[Locking, ...]:
@@ -61,16 +60,12 @@ async def lock_distributions(
     Args:
         requests: what to lock, each for both architectures.
         config: the checked configuration.
-        engine: what runs Go; None only tells what would change, without asking for modules.
-        progress: told of everything.
+        compiler: how Go is run; None only tells what would change, without asking for modules.
         upgrade: follow the refs to where they are now, and forget the modules' sums.
     """
     old = lock.read_lock(config.folder)
     return tuple(
-        [
-            await _outcome(request, config, engine, progress, old, upgrade=upgrade)
-            for request in requests
-        ]
+        [await _outcome(request, config, compiler, old, upgrade=upgrade) for request in requests]
     )
 
 
@@ -97,7 +92,7 @@ def check_outcomes(outcomes: Sequence[Locking], *, check: bool) -> None:
             details=tuple(
                 f"{each.distribution}: {reason}"
                 for each in stale
-                for reason in each.strays or ("is not in it",)
+                for reason in each.differences or ("is not in it",)
             ),
         )
 
@@ -110,8 +105,7 @@ def _named(outcome: Locking) -> OcelotError:
 async def _outcome(
     request: Request,
     config: Config,
-    engine: Engine | None,
-    progress: Progress,
+    compiler: Compiler | None,
     old: Lock,
     *,
     upgrade: bool,
@@ -125,28 +119,20 @@ async def _outcome(
         if note:
             progress.note(f"{name}: {note}")
         plan = await plan_commit(request, config, commit, None)
-        strays = _strays(kept, plan)
-        if kept and not strays:
+        differences = lock.differences(kept, plan.facts) if kept else ()
+        if kept and not differences:
             return Locking(distribution=name, before=before, after=before)
-        after = await _entry(plan, engine, progress, kept) if engine else None
+        after = await _entry(plan, compiler, kept) if compiler else None
     except OcelotError as error:
         return Locking(distribution=name, before=before, error=error)
     if before and after and upgrade:
-        strays = _moves(before, after)
-        after = after if strays else before
-    return Locking(distribution=name, before=before, after=after, strays=strays)
+        differences = _moves(before, after)
+        after = after if differences else before
+    return Locking(distribution=name, before=before, after=after, differences=differences)
 
 
-def _strays(entry: Locked | None, plan: BuildPlan) -> tuple[str, ...]:
-    if entry is None:
-        return ()
-    return lock.differences(entry, plan.facts)
-
-
-async def _entry(
-    plan: BuildPlan, engine: Engine, progress: Progress, kept: Locked | None
-) -> Locked:
-    entry = _locked(plan, await engine.resolve(plan.tree, plan.recipe, progress))
+async def _entry(plan: BuildPlan, compiler: Compiler, kept: Locked | None) -> Locked:
+    entry = _locked(plan, await resolved_modules(plan.tree, plan.prepare(), compiler))
     changed = gomod.changed_sums(kept.go_sum, entry.go_sum) if kept else ()
     if changed:
         raise LockError(

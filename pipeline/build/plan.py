@@ -15,7 +15,13 @@ from pipeline.build.catalog import offered_tags
 from pipeline.build.commits import not_upstream
 from pipeline.build.lock import Facts, Locked, differences
 from pipeline.build.overlay import overlaid
-from pipeline.build.recipe import GO_VERSION, Recipe, Step, build_recipe
+from pipeline.build.recipe import (
+    GO_VERSION,
+    Step,
+    collector_step,
+    modules_step,
+    require_steps,
+)
 from pipeline.build.tuning import Tuned, tuned, tuning_tag
 from pipeline.build.upstream import Source
 from pipeline.config import Config, tag_problems
@@ -40,6 +46,7 @@ class LayerPlan:
     Attributes:
         file: name of the zip.
         key: SHA-256 over everything that its bytes depend on.
+        modules: the step that brings its modules.
         step: the compile step that makes its binary.
         configs: collector configs by path in the layer.
         expected: SHA-256 of the zip as the lock has it; empty where it has none.
@@ -48,6 +55,7 @@ class LayerPlan:
     architecture: Architecture
     file: str
     key: str
+    modules: Step
     step: Step
     configs: Tree = field(repr=False)
     expected: str = ""
@@ -60,6 +68,7 @@ class BuildPlan:
     Attributes:
         facts: what the layers are made from.
         description: the distribution's.
+        require: the step that adds custom modules to go.mod, where there are any.
         tree: upstream's `collector/` with the overlay over it.
         upstream: `collector/` as it came.
         tuned: what is changed in upstream's own files.
@@ -71,7 +80,7 @@ class BuildPlan:
 
     facts: Facts
     description: str
-    recipe: Recipe
+    require: tuple[Step, ...]
     layers: tuple[LayerPlan, ...]
     tree: Tree = field(repr=False)
     upstream: Tree = field(repr=False)
@@ -80,6 +89,10 @@ class BuildPlan:
     locked: Locked | None = None
     deviations: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def prepare(self, layers: Sequence[LayerPlan] | None = None) -> tuple[Step, ...]:
+        """The steps before compilation, in order, for all or some of the layers."""
+        return (*self.require, *(each.modules for each in layers or self.layers))
 
     @property
     def misfits(self) -> tuple[str, ...]:
@@ -148,14 +161,17 @@ def build_plan(
     )
     deviations = differences(entry, facts) if entry else (NOT_LOCKED,)
     locked = None if deviations else entry
-    recipe = _recipe(architectures, facts, changed, locked)
+    require = require_steps(locked.go_mod if locked else facts.custom_modules)
     tree = _with_sums({**base, **changed.files}, entry)
     configs = layer_configs(tree, materials.config_file)
     return BuildPlan(
         facts=facts,
         description=config.distribution(distribution).description,
-        recipe=recipe,
-        layers=_layer_plans(facts, recipe, tree, configs, locked),
+        require=require,
+        layers=tuple(
+            _layer_plan(each, facts, changed, require, tree, configs, locked)
+            for each in architectures
+        ),
         tree=tree,
         upstream=source.files,
         tuned=changed,
@@ -163,19 +179,6 @@ def build_plan(
         locked=locked,
         deviations=deviations,
         notes=notes,
-    )
-
-
-def _recipe(
-    architectures: Sequence[Architecture], facts: Facts, changed: Tuned, locked: Locked | None
-) -> Recipe:
-    return build_recipe(
-        architectures,
-        (*facts.build_tags, *map(tuning_tag, changed.applied)),
-        facts.custom_modules,
-        collector_version=facts.collector,
-        commit=facts.commit,
-        locked=locked.go_mod if locked else None,
     )
 
 
@@ -204,29 +207,27 @@ def _with_sums(tree: Tree, entry: Locked | None) -> Tree:
     return {**tree, "go.sum": gomod.with_sums(tree.get("go.sum", b""), entry.go_sum)}
 
 
-def _layer_plans(
-    facts: Facts, recipe: Recipe, tree: Tree, configs: Tree, locked: Locked | None
-) -> tuple[LayerPlan, ...]:
-    epoch = facts.source_date_epoch
-    shared = (files.tree_digest(tree), files.tree_digest(configs), epoch, facts.packer)
-    expected = locked.zips if locked else {}
-    return tuple(
-        LayerPlan(
-            architecture=Architecture(step.lane),
-            file=zip_name(Architecture(step.lane), facts.distribution),
-            key=_key(recipe, step, shared),
-            step=step,
-            configs=configs,
-            expected=expected.get(Architecture(step.lane), ""),
-        )
-        for step in recipe.compile
+def _layer_plan(
+    architecture: Architecture,
+    facts: Facts,
+    changed: Tuned,
+    require: tuple[Step, ...],
+    tree: Tree,
+    configs: Tree,
+    locked: Locked | None,
+) -> LayerPlan:
+    tags = (*facts.build_tags, *map(tuning_tag, changed.applied))
+    step = collector_step(architecture, tags, version=facts.collector, commit=facts.commit)
+    shared = (*map(files.tree_digest, (tree, configs)), facts.source_date_epoch, facts.packer)
+    return LayerPlan(
+        architecture=architecture,
+        file=zip_name(architecture, facts.distribution),
+        key=_key((*require, step), shared),
+        modules=modules_step(architecture, tags, locked=locked is not None),
+        step=step,
+        configs=configs,
+        expected=locked.zips.get(architecture, "") if locked else "",
     )
-
-
-def narrowed(plan: BuildPlan, layers: Sequence[LayerPlan]) -> Recipe:
-    """The plan's recipe for some of its layers alone."""
-    architectures = [layer.architecture for layer in layers]
-    return _recipe(architectures, plan.facts, plan.tuned, plan.locked)
 
 
 def collector_version(source: Source) -> str:
@@ -335,8 +336,7 @@ def _check_go(source: Source) -> None:
         )
 
 
-def _key(recipe: Recipe, step: Step, shared: tuple[object, ...]) -> str:
+def _key(steps: Sequence[Step], shared: Sequence[object]) -> str:
     """What a layer's bytes depend on; the architectures built beside it are not among it."""
-    steps = [asdict(each) for stage in recipe.prepare for each in stage if not each.network]
-    identity = {"go": GO_VERSION, "steps": [*steps, asdict(step)], "shared": shared}
+    identity = {"go": GO_VERSION, "steps": [asdict(each) for each in steps], "shared": shared}
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

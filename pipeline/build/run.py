@@ -1,13 +1,13 @@
-"""A build from end to end: what `ocelot build` and its Dagger twin call."""
+"""A build from end to end: what `ocelot build` calls."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline import files
+from pipeline import files, progress
 from pipeline.build import apply, lock
-from pipeline.build.engines import Engine
+from pipeline.build.compile import Compiler
 from pipeline.build.failure import blaming
 from pipeline.build.lock import Locked
 from pipeline.build.plan import BuildPlan, Materials, build_plan
@@ -15,7 +15,6 @@ from pipeline.build.upstream import Resolved, Upstream
 from pipeline.config import Config
 from pipeline.errors import CompileError, LockError, OutputError, ToolchainError, UpstreamError
 from pipeline.model import Architecture
-from pipeline.progress import Progress
 from pipeline.supply.provenance import Builder
 
 
@@ -43,7 +42,7 @@ class Request:
 
 
 async def build(
-    request: Request, config: Config, engine: Engine, *, cache: Path, progress: Progress
+    request: Request, config: Config, compiler: Compiler, *, cache: Path
 ) -> apply.Build:
     """Fetch, decide, compile, pack, write; note in the lock what it has not yet.
 
@@ -51,25 +50,24 @@ async def build(
         OcelotError: one of its classes for each way this can fail.
     """
     files.check_writable(request.output)
-    plan = await plan_build(request, config, progress)
+    plan = await plan_build(request, config)
     try:
         done = await apply.apply_plan(
             plan,
-            engine,
+            compiler,
             output=request.output,
             cache=cache,
-            progress=progress,
             rebuild=request.rebuild,
             builder=request.builder,
         )
     except CompileError as error:
         raise blaming(error, plan.tuned) from error
     if plan.locked and not request.locked:
-        _record(config, plan.locked, done, progress)
+        _record(config, plan.locked, done)
     return done
 
 
-async def plan_build(request: Request, config: Config, progress: Progress) -> BuildPlan:
+async def plan_build(request: Request, config: Config) -> BuildPlan:
     """Look into the lock, fetch upstream and decide what to build.
 
     Raises:
@@ -78,7 +76,7 @@ async def plan_build(request: Request, config: Config, progress: Progress) -> Bu
     config.distribution(request.distribution)
     upstream = request.upstream
     entry = lock.read_lock(config.folder).find(request.distribution, upstream.given, upstream.ref)
-    commit, note = lock.settled(entry, await _resolved(request, entry, progress))
+    commit, note = lock.settled(entry, await _resolved(request, entry))
     plan = await plan_commit(request, config, commit, entry)
     if request.locked and (plan.deviations or plan.misfits):
         raise LockError(
@@ -86,8 +84,8 @@ async def plan_build(request: Request, config: Config, progress: Progress) -> Bu
             hint="ocelot lock brings the lock up to date; commit it with the configuration",
             details=(*plan.deviations, *plan.misfits),
         )
-    strays = plan.deviations if entry else ()
-    notes = [*([note] if note else []), *(f"not locked: {each}" for each in strays)]
+    deviations = plan.deviations if entry else ()
+    notes = [*([note] if note else []), *(f"not locked: {each}" for each in deviations)]
     return replace(plan, notes=(*notes, *plan.misfits, *plan.notes))
 
 
@@ -109,7 +107,7 @@ async def plan_commit(
     return build_plan(config, request.distribution, materials, architectures=request.architectures)
 
 
-async def _resolved(request: Request, entry: Locked | None, progress: Progress) -> Resolved:
+async def _resolved(request: Request, entry: Locked | None) -> Resolved:
     """What the ref means now; where upstream cannot be asked, what the lock says."""
     try:
         return await request.upstream.resolve()
@@ -120,7 +118,7 @@ async def _resolved(request: Request, entry: Locked | None, progress: Progress) 
         return Resolved(commit=entry.commit, kind="commit")
 
 
-def _record(config: Config, entry: Locked, done: apply.Build, progress: Progress) -> None:
+def _record(config: Config, entry: Locked, done: apply.Build) -> None:
     zips = {each.layer.architecture: each.layer.sha256 for each in done.layers}
     if zips.items() <= entry.zips.items():
         return

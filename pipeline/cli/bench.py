@@ -82,7 +82,7 @@ def bench(
     from pipeline.bench.earlier import earlier_starts
     from pipeline.bench.run import Request
     from pipeline.bench.verdicts import check_verdicts
-    from pipeline.build.engines.host import HostEngine
+    from pipeline.build.compile import Compiler
     from pipeline.paths import go_caches
 
     earlier = _read_earlier(against)
@@ -95,7 +95,7 @@ def bench(
         collector_config=collector_config,
         environment=_variables(env or []),
         reference=reference,
-        engine=HostEngine(caches=go_caches()),
+        compiler=Compiler(caches=go_caches()),
     )
     results = carry_out(request, verbose=common.verbose)
     noted = earlier_starts(results, earlier) if earlier else None

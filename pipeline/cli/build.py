@@ -45,10 +45,8 @@ def build(
     check_bundle_options(context, bundled.bundle)
     with opened_inputs(common, bundled.bundle) as given:
         request = build_request(context, options, output, given, rebuild=rebuild)
-        engine = given.engine(keep_temp=output.keep_temp)
-        work = partial(
-            run_build, request, given.config, engine, cache=given.cache, progress=given.progress
-        )
+        compiler = given.compiler(keep_temp=output.keep_temp)
+        work = partial(run_build, request, given.config, compiler, cache=given.cache)
         done = _benched(run(work), given, wanted=bench)
     report(done, as_json=common.as_json)
 

@@ -40,9 +40,7 @@ def bundle(
             output=output,
         )
 
-        done = run(
-            partial(bundling.make_bundle, request, given.config, given.engine(), given.progress)
-        )
+        done = run(partial(bundling.make_bundle, request, given.config, given.compiler()))
     if common.as_json:
         typer.echo(bundle_json(done), nl=False)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +14,9 @@ from pipeline.cli.options import CommonOptions, shown_progress, upstream_from
 
 if TYPE_CHECKING:
     from pipeline.build.bundle import Bundle
-    from pipeline.build.engines.host import HostEngine
+    from pipeline.build.compile import Compiler
     from pipeline.build.upstream import Upstream
     from pipeline.config import Config
-    from pipeline.progress import Progress
 
 # What a bundle brings, and its distribution.
 _OF_A_BUNDLE = ("config", "upstream_repo", "upstream_ref")
@@ -33,7 +32,6 @@ class Inputs:
 
     config: Config
     cache: Path
-    progress: Progress
     bundle: Bundle | None = None
 
     def upstream(self, repository: str, ref: str) -> Upstream:
@@ -64,20 +62,18 @@ class Inputs:
         self.config.distribution(name)
         return name
 
-    def engine(self, *, keep_temp: bool = False) -> HostEngine:
+    def compiler(self, *, keep_temp: bool = False) -> Compiler:
         """This machine's Go, with the bundle's modules where there is a bundle."""
         from pipeline.build.bundling import bundled_toolchain
-        from pipeline.build.engines.host import HostEngine
+        from pipeline.build.compile import Compiler
         from pipeline.build.modules import offline_settings
 
         caches = self.cache / "go"
         if self.bundle is None:
-            return HostEngine(caches=caches, keep_temp=keep_temp)
+            return Compiler(caches=caches, keep_temp=keep_temp)
         settings = offline_settings(self.bundle.modules.absolute().as_uri())
         toolchain = bundled_toolchain(self.bundle)
-        return HostEngine(
-            caches=caches, keep_temp=keep_temp, settings=settings, toolchain=toolchain
-        )
+        return Compiler(caches=caches, keep_temp=keep_temp, settings=settings, toolchain=toolchain)
 
 
 @contextmanager
@@ -87,22 +83,22 @@ def opened_inputs(common: CommonOptions, bundle: Path | None = None) -> Generato
     Raises:
         OcelotError: the configuration has problems; the bundle is damaged.
     """
-    from pipeline import paths
+    from pipeline import paths, progress
     from pipeline.config import load_config
 
     cache = paths.cache_folder()
-    with shown_progress(verbose=common.verbose) as progress:
+    with shown_progress(verbose=common.verbose):
         if bundle is None:
-            yield Inputs(config=common.load(), cache=cache, progress=progress)
+            yield Inputs(config=common.load(), cache=cache)
             return
 
         from pipeline.build.bundling import opened_bundle
 
-        progress.begin("bundle", f"check {bundle.name}")
-        with opened_bundle(bundle, cache) as opened:
-            progress.end("bundle", f"sha256 {opened.sha256}")
-            config = load_config(opened.config)
-            yield Inputs(config=config, cache=cache, progress=progress, bundle=opened)
+        with ExitStack() as stack:
+            with progress.step("bundle", f"check {bundle.name}") as step:
+                opened = stack.enter_context(opened_bundle(bundle, cache))
+                step.result = f"sha256 {opened.sha256}"
+            yield Inputs(config=load_config(opened.config), cache=cache, bundle=opened)
 
 
 def check_bundle_options(context: typer.Context, bundle: Path | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -146,15 +147,9 @@ def _scanned(layer: LayerFile, database: str) -> Scan:
     from pipeline.paths import cache_folder
     from pipeline.supply.vulnerabilities import DATABASE, scan
 
-    with shown_progress() as progress:
-        return run(
-            lambda: scan(
-                layer.collector,
-                cache=cache_folder(),
-                database=database or DATABASE,
-                progress=progress,
-            )
-        )
+    work = partial(scan, layer.collector, cache=cache_folder(), database=database or DATABASE)
+    with shown_progress():
+        return run(work)
 
 
 def _wanted(modules: bool, sizes: bool, top: int) -> Wanted:

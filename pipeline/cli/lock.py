@@ -60,13 +60,12 @@ def lock(
             for name, repository, ref in dict.fromkeys(wanted)
         ]
 
-        engine = None if check else given.engine()
+        compiler = None if check else given.compiler()
         work = partial(
             locking.lock_distributions,
             requests,
             given.config,
-            engine,
-            given.progress,
+            compiler,
             upgrade=options.upgrade,
         )
         done = run(work)

@@ -18,7 +18,7 @@ from pipeline.options import ReleaseOptions
 
 if TYPE_CHECKING:
     from pipeline.build.apply import Build
-    from pipeline.build.engines import Engine
+    from pipeline.build.compile import Compiler
     from pipeline.build.run import Request
     from pipeline.publish.run import Published
 
@@ -42,9 +42,9 @@ def release(
 
     with opened_inputs(common) as given:
         request = building.build_request(context, options, output, given)
-        engine = given.engine(keep_temp=output.keep_temp)
+        compiler = given.compiler(keep_temp=output.keep_temp)
         if options.skip_publish:
-            done = run(partial(_built, request, given, engine, None))
+            done = run(partial(_built, request, given, compiler, None))
             building.report(done, as_json=common.as_json)
             return
         target = publish_request(options, (), given.config)
@@ -52,7 +52,7 @@ def release(
         registry = opened_registry(options, aws)
         # no minutes of compiling for somebody who may not publish
         check = partial(preflight, target, aws, registry)
-        done = run(partial(_built, request, given, engine, check))
+        done = run(partial(_built, request, given, compiler, check))
         gate = partial(check_layers, config=given.config, wanted=not options.no_bench)
     if not common.as_json:
         building.report(done, as_json=False)
@@ -64,15 +64,16 @@ def release(
 
 
 async def _built(
-    request: Request, given: Inputs, engine: Engine, check: Callable[[], Awaitable[object]] | None
+    request: Request,
+    given: Inputs,
+    compiler: Compiler,
+    check: Callable[[], Awaitable[object]] | None,
 ) -> Build:
     from pipeline.build import run
 
     if check:
         await check()
-    return await run.build(
-        request, given.config, engine, cache=given.cache, progress=given.progress
-    )
+    return await run.build(request, given.config, compiler, cache=given.cache)
 
 
 def _report(done: Build, published: Published, *, as_json: bool) -> None:

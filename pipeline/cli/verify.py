@@ -62,9 +62,8 @@ def verify(
             claims,
             given.config,
             given.upstream,
-            given.engine(),
+            given.compiler(),
             cache=given.cache,
-            progress=given.progress,
         )
         done = run(work)
     _report(done, output, as_json=common.as_json)

@@ -91,7 +91,7 @@ def lock_json(outcomes: Sequence[Locking]) -> str:
             {
                 "distribution": each.distribution,
                 "status": each.status,
-                "differences": each.strays,
+                "differences": each.differences,
                 "error": each.error.text() if each.error else None,
                 "locked": each.after.model_dump(mode="json", by_alias=True) if each.after else None,
             }

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from pipeline.build import apply, lock
-from pipeline.build.engines import Engine
+from pipeline.build.compile import Compiler
 from pipeline.build.lock import Lock, Locked
 from pipeline.build.manifest import FILE_NAME, Layer, Manifest, code_sha256, read_manifest
 from pipeline.build.run import Request, plan_commit
@@ -23,7 +23,6 @@ from pipeline.config import Config
 from pipeline.errors import LockError, OcelotError, UsageError, VerifyError
 from pipeline.model import Architecture
 from pipeline.naming import zip_parts
-from pipeline.progress import Progress
 from pipeline.supply.compare import layer_differences, plain
 
 # What a manifest says that a rebuild can tell.
@@ -214,10 +213,9 @@ async def verify(
     claims: Sequence[tuple[Claim, Locked]],
     config: Config,
     upstream_of: UpstreamOf,
-    engine: Engine,
+    compiler: Compiler,
     *,
     cache: Path,
-    progress: Progress,
 ) -> tuple[Verified, ...]:
     """Rebuild what was claimed, each distribution once, and compare.
 
@@ -225,9 +223,8 @@ async def verify(
         claims: each with its lock entry.
         config: the checked configuration.
         upstream_of: gives the upstream of an entry.
-        engine: what compiles.
+        compiler: how Go is run.
         cache: the user cache; its finished layers have no part in it.
-        progress: told of everything.
 
     Raises:
         OcelotError: a rebuild is not possible; see `build`.
@@ -236,7 +233,7 @@ async def verify(
     for entry in {entry.key: entry for _, entry in claims}.values():
         wanted = {claim.architecture for claim, its in claims if its.key == entry.key}
         upstream = upstream_of(entry.repository, entry.ref)
-        zips = await _rebuilt(entry, sorted(wanted), config, upstream, engine, cache, progress)
+        zips = await _rebuilt(entry, sorted(wanted), config, upstream, compiler, cache)
         rebuilt |= {(entry.key, architecture): zips[architecture] for architecture in wanted}
     return tuple(
         _verified(claim, entry, rebuilt[entry.key, claim.architecture]) for claim, entry in claims
@@ -248,9 +245,8 @@ async def _rebuilt(
     architectures: Sequence[Architecture],
     config: Config,
     upstream: Upstream,
-    engine: Engine,
+    compiler: Compiler,
     cache: Path,
-    progress: Progress,
 ) -> Mapping[Architecture, _Rebuilt]:
     """The zips that an entry gives, compiled anew."""
     with tempfile.TemporaryDirectory(prefix="ocelot-verify-") as folder:
@@ -272,10 +268,9 @@ async def _rebuilt(
         layers = tuple(replace(each, expected="") for each in plan.layers)
         done = await apply.apply_plan(
             replace(plan, layers=layers),
-            engine,
+            compiler,
             output=request.output,
             cache=cache,
-            progress=progress,
             rebuild=True,
         )
         return {

@@ -14,12 +14,11 @@ from urllib.parse import unquote, urlsplit
 
 import anyio
 
-from pipeline import process
-from pipeline.build.engines.host import HostRun, go_program, module_settings
+from pipeline import process, progress
+from pipeline.build.compile import Workspace, go_program, module_settings
 from pipeline.build.recipe import CACHES, GO_VERSION, Step
 from pipeline.errors import ToolchainError, UsageError, quoted
 from pipeline.files import told_write_errors
-from pipeline.progress import Progress
 from pipeline.supply.elf import read_elf
 from pipeline.supply.findings import Scan, read_answer
 
@@ -35,14 +34,13 @@ _BINARY = re.compile(r"unrecognized binary format|unsupported Go version|is not 
 _UNUSABLE = re.compile(r"fetching vulnerabilities|creating client|vulndb|looking up")
 
 
-async def scan(binary: bytes, *, cache: Path, database: str, progress: Progress) -> Scan:
+async def scan(binary: bytes, *, cache: Path, database: str) -> Scan:
     """Look a binary's modules up in a vulnerability database.
 
     Args:
         binary: a Go program, such as a layer's `extensions/collector`.
         cache: the user cache, where govulncheck is kept once it was compiled.
         database: a URL, or a folder of the database's layout.
-        progress: told of everything.
 
     Raises:
         UsageError: the database is neither.
@@ -50,16 +48,12 @@ async def scan(binary: bytes, *, cache: Path, database: str, progress: Progress)
     """
     url = database_url(database)
     go = go_program()
-    program = await _installed(go, cache, progress)
-    progress.begin(LANE, f"ask {url}")
-    try:
+    program = await _installed(go, cache)
+    with progress.step(LANE, f"ask {url}") as step:
         with _scratch(None) as folder:
             (folder / "collector").write_bytes(binary)
-            found = await _ask(program, url, folder, symbols=has_symbols(binary), progress=progress)
-    except BaseException:
-        progress.end(LANE, "failed")
-        raise
-    progress.end(LANE, f"{len(found.vulnerabilities)} found")
+            found = await _ask(program, url, folder, symbols=has_symbols(binary))
+        step.result = f"{len(found.vulnerabilities)} found"
     return found
 
 
@@ -115,20 +109,19 @@ def _folder_url(given: Path) -> str:
     return folder.as_uri()
 
 
-async def _ask(program: Path, url: str, folder: Path, *, symbols: bool, progress: Progress) -> Scan:
+async def _ask(program: Path, url: str, folder: Path, *, symbols: bool) -> Scan:
     # Of a stripped binary govulncheck takes every function of a module to be in it, and says so
     # as if it had seen them; asked for modules alone, it says what it knows.
     level = "symbol" if symbols else "module"
     options = ("-mode=binary", "-format=json", f"-scan={level}", f"-db={url}")
     with told_write_errors(folder):
         _count_nothing(folder / "config")
-    run = HostRun(
+    work = Workspace(
         go=program,
         source=folder,
         scratch=folder,
         caches=folder,
         settings={},
-        progress=progress,
     )
     step = Step(
         name="govulncheck",
@@ -141,7 +134,7 @@ async def _ask(program: Path, url: str, folder: Path, *, symbols: bool, progress
     try:
         with anyio.fail_after(SCAN_SECONDS):
             code, output, errors = await process.read_output(
-                run.argv(step), cwd=folder, env=run.environment(step)
+                work.argv(step), cwd=folder, env=work.environment(step)
             )
     except TimeoutError as error:
         raise ToolchainError(
@@ -175,7 +168,7 @@ def _failure(url: str, code: int, errors: str) -> ToolchainError:
     return ToolchainError(message, hint=hint, details=tuple(errors.splitlines()[-20:]))
 
 
-async def _installed(go: Path, cache: Path, progress: Progress) -> Path:
+async def _installed(go: Path, cache: Path) -> Path:
     """The pinned govulncheck, compiled by the pinned Go; go.sum's database vouches for it."""
     name = f"govulncheck-{GOVULNCHECK_VERSION}-go{GO_VERSION}"
     program = cache / "tools" / name / "govulncheck"
@@ -187,16 +180,15 @@ async def _installed(go: Path, cache: Path, progress: Progress) -> Path:
         for _variable, each in CACHES:
             (go_caches / each).mkdir(parents=True, exist_ok=True)
     with _scratch(program.parent) as folder:
-        run = HostRun(
+        work = Workspace(
             go=go,
             source=folder,
             scratch=folder,
             caches=go_caches,
             settings=await module_settings(go),
-            progress=progress,
         )
         try:
-            await run.step(_install_step(folder))
+            await work.run(_install_step(folder))
         except ToolchainError as error:
             raise ToolchainError(
                 f"govulncheck {GOVULNCHECK_VERSION} cannot be had",

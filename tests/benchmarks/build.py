@@ -22,7 +22,7 @@ from pathlib import Path
 
 from pipeline import files, paths
 from pipeline.build import plan, upstream
-from pipeline.build.engines.host import go_program
+from pipeline.build.compile import go_program
 from pipeline.config import load_config
 from pipeline.model import Architecture
 
@@ -60,8 +60,9 @@ class Bench:
     def plain(self, distribution: str, cache: Path) -> float:
         """Seconds of two `go build` side by side, with the same flags, tree and modules."""
         decided, environment = self.prepared(distribution, cache)
-        commands = [[str(go_program()), *step.argv[1:]] for step in decided.recipe.compile]
-        environments = [{**environment, **dict(step.env)} for step in decided.recipe.compile]
+        steps = [layer.step for layer in decided.layers]
+        commands = [[str(go_program()), *step.argv[1:]] for step in steps]
+        environments = [{**environment, **dict(step.env)} for step in steps]
         return seconds(commands, *environments, cwd=self.folder / "tree")
 
     def prepared(self, distribution: str, cache: Path) -> tuple[plan.BuildPlan, dict[str, str]]:
@@ -70,7 +71,7 @@ class Bench:
         shutil.rmtree(tree, ignore_errors=True)
         files.write_tree(tree, decided.tree)
         caches = {"GOMODCACHE": str(self.modules), "GOCACHE": str(cache / "go" / "build")}
-        for (step,) in decided.recipe.prepare:
+        for step in decided.prepare():
             environment = {**os.environ, **caches, **dict(step.env)}
             command = [str(go_program()), *step.argv[1:]]
             subprocess.run(command, cwd=tree, env=environment, check=True, capture_output=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import platform
@@ -29,8 +30,7 @@ from pipeline.bench.reference import compiled_reference
 from pipeline.bench.run import Request, Result, bench
 from pipeline.bench.start import Limits
 from pipeline.bench.verdicts import Status, check_verdicts
-from pipeline.build.engines import host
-from pipeline.build.engines.host import HostEngine
+from pipeline.build.compile import Compiler
 from pipeline.build.zip import Entry
 from pipeline.config import Config, load_config
 from pipeline.errors import BenchError, UsageError
@@ -108,8 +108,8 @@ def limiting(folder: Path, budget: str) -> Config:
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory, built: Built) -> Path:
     """The compiled reference."""
-    engine = HostEngine(caches=built.cache / "go")
-    compiled = partial(compiled_reference, Architecture(OURS), engine)
+    compiler = Compiler(caches=built.cache / "go")
+    compiled = partial(compiled_reference, Architecture(OURS), compiler)
     path = tmp_path_factory.mktemp("reference") / "reference"
     path.write_bytes(anyio.run(compiled))
     return path
@@ -147,10 +147,10 @@ def test_a_budget_is_not_checked_without_a_reference(
         assert name == "go"
 
     config = limiting(tmp_path, "cpu-to-ready: 0.1")
-    lacking = HostEngine(caches=tmp_path / "caches")
-    monkeypatch.setattr(host.importlib.util, "find_spec", absent)
-    for engine in (None, lacking):
-        (result,) = tried(own_zip(built), config=config, engine=engine)
+    lacking = Compiler(caches=tmp_path / "caches")
+    monkeypatch.setattr(importlib.util, "find_spec", absent)
+    for compiler in (None, lacking):
+        (result,) = tried(own_zip(built), config=config, compiler=compiler)
         told = "its budget for the start was not checked: there is no reference"
         assert (result.status, result.notes) == (Status.PASSED, (told,))
 

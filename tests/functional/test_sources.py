@@ -14,7 +14,7 @@ from runs import CONFIG, Built, Ocelot, run_ocelot
 
 from pipeline import paths
 from pipeline.build import git as build_git
-from pipeline.build.engines.host import GO_VARIABLE, HostEngine, go_program
+from pipeline.build.compile import GO_VARIABLE, go_program
 from pipeline.build.lock import Locked, read_lock, write_entries
 from pipeline.build.recipe import GO_VERSION
 from pipeline.build.sources import VARIABLE
@@ -303,13 +303,3 @@ class TestGolangImage:
             go_program()
         assert GO_VERSION in str(caught.value)
         assert (there or "none") in str(caught.value)
-
-    @pytest.mark.usefixtures("image")
-    def test_the_build_is_noted_as_one_in_containers(self, tmp_path: Path) -> None:
-        engine = HostEngine(caches=tmp_path)
-        assert (engine.name, engine.image) == ("dagger", "golang:1@sha256:123")
-
-    def test_a_host_has_no_image(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delenv(GO_VARIABLE, raising=False)
-        engine = HostEngine(caches=tmp_path)
-        assert (engine.name, engine.image) == ("host", "")

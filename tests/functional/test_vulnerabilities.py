@@ -10,6 +10,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from textwrap import dedent
 
@@ -22,7 +23,7 @@ from vulndb import Advisory
 
 from pipeline.build.recipe import GO_VERSION
 from pipeline.errors import ToolchainError
-from pipeline.progress import Silence
+from pipeline.progress import Silence, shown_by
 from pipeline.supply import vulnerabilities
 from pipeline.supply.findings import Level, Scan, Vulnerability
 from pipeline.supply.vulnerabilities import GOVULNCHECK_VERSION, has_symbols, scan
@@ -119,10 +120,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory, programs: Mapping[str, bytes
 
 
 def look(binary: bytes, cache: Path, database: str, told: Silence | None = None) -> Scan:
-    async def run() -> Scan:
-        return await scan(binary, cache=cache, database=database, progress=told or Silence())
-
-    return anyio.run(run)
+    with shown_by(told or Silence()):
+        return anyio.run(partial(scan, binary, cache=cache, database=database))
 
 
 def refused(binary: bytes, cache: Path, database: str) -> ToolchainError:

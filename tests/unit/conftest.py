@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from paper_go import go
+
+__all__ = ["go"]  # a fixture
 
 # The same examples on every machine, and no clock: a slow one is no failure.
 settings.register_profile("ocelot", deadline=None, derandomize=True, database=None, max_examples=60)

@@ -4,13 +4,14 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import anyio
 import pytest
+from paper_go import PaperGo
 from supply_examples import FUNCTIONS, PAPER_INFO, Binary, Function, Table, build_info, paper
 from unit_examples import (
     BATCH,
@@ -27,48 +28,12 @@ from unit_examples import (
 )
 
 from pipeline.build.apply import Build, apply_plan
-from pipeline.build.engines import Compiled, OnBinary
+from pipeline.build.compile import GO_VARIABLE
 from pipeline.build.manifest import read_manifest
 from pipeline.build.plan import BuildPlan
-from pipeline.build.recipe import Recipe
-from pipeline.errors import CompileError, LimitError, OcelotError, OutputError
-from pipeline.files import Tree
+from pipeline.errors import CompileError, LimitError, OutputError
 from pipeline.model import Architecture, Budget
-from pipeline.progress import Progress, Silence
-
-
-@dataclass(kw_only=True)
-class PaperEngine:
-    """An engine whose binaries are a few words; it keeps a list of what it was asked for."""
-
-    name: str = "paper"
-    image: str = ""
-    refusing: Mapping[str, OcelotError] = field(default_factory=dict[str, OcelotError])
-    compiled: list[str] = field(default_factory=list[str])
-
-    def binary(self, architecture: str) -> bytes:
-        return paper(architecture)
-
-    async def compile(
-        self, tree: Tree, recipe: Recipe, progress: Progress, on_binary: OnBinary
-    ) -> None:
-        del tree
-        for step in recipe.compile:
-            progress.begin(step.lane, step.name)
-            self.compiled.append(step.lane)
-            if step.lane in self.refusing:
-                raise self.refusing[step.lane]
-            compiled = Compiled(
-                step=step, binary=self.binary(step.lane), module_cache=Path("/none")
-            )
-            await on_binary(compiled)
-
-    async def resolve(self, tree: Tree, recipe: Recipe, progress: Progress) -> Tree:
-        del recipe, progress
-        return tree
-
-    async def collect(self, tree: Tree, recipe: Recipe, into: Path, progress: Progress) -> None:
-        raise NotImplementedError
+from pipeline.progress import Silence, shown_by
 
 
 @dataclass(kw_only=True)
@@ -88,44 +53,30 @@ def plan(tmp_path: Path) -> BuildPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A user's output folder and cache."""
+    """A user's output folder and cache, and the Go of the machine."""
 
     output: Path
     cache: Path
+    go: PaperGo
 
-    def apply(
-        self,
-        plan: BuildPlan,
-        engine: PaperEngine,
-        *,
-        progress: Progress | None = None,
-        rebuild: bool = False,
-    ) -> Build:
-        return anyio.run(
-            partial(
-                apply_plan,
-                plan,
-                engine,
-                output=self.output,
-                cache=self.cache,
-                progress=progress or Silence(),
-                rebuild=rebuild,
-            )
-        )
+    def apply(self, plan: BuildPlan, *, rebuild: bool = False) -> Build:
+        compiler = self.go.compiler(self.cache)
+        call = partial(apply_plan, plan, compiler, output=self.output, cache=self.cache)
+        return anyio.run(partial(call, rebuild=rebuild))
 
     def files(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in sorted(self.output.iterdir())}
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(output=tmp_path / "dist", cache=tmp_path / "cache")
+def place(tmp_path: Path, go: PaperGo) -> Place:
+    return Place(output=tmp_path / "dist", cache=tmp_path / "cache", go=go)
 
 
 def test_a_build_leaves_a_zip_an_architecture_and_the_manifest(
     place: Place, plan: BuildPlan
 ) -> None:
-    place.apply(plan, PaperEngine())
+    place.apply(plan)
     assert list(place.files()) == [
         "collector-amd64-minimal.cdx.json",
         "collector-amd64-minimal.intoto.json",
@@ -138,7 +89,7 @@ def test_a_build_leaves_a_zip_an_architecture_and_the_manifest(
 
 
 def test_a_layer_holds_the_collector_and_its_configs(place: Place, plan: BuildPlan) -> None:
-    place.apply(plan, PaperEngine())
+    place.apply(plan)
     archive = zipfile.ZipFile(place.output / "collector-arm64-minimal.zip")
     assert {info.filename: info.external_attr >> 16 for info in archive.infolist()} == {
         "extensions/collector": 0o100755,
@@ -150,7 +101,7 @@ def test_a_layer_holds_the_collector_and_its_configs(place: Place, plan: BuildPl
 
 def test_the_manifest_tells_what_each_zip_is_made_of(place: Place, tmp_path: Path) -> None:
     custom = planned(loaded(tmp_path / "custom", WITH_MINE, MINE_ENTRY))
-    build = place.apply(custom, PaperEngine())
+    build = place.apply(custom)
     amd64, _arm64 = build.manifest.layers
     content = place.files()[amd64.file]
     assert amd64.sha256 == hashlib.sha256(content).hexdigest()
@@ -163,19 +114,20 @@ def test_the_manifest_tells_what_each_zip_is_made_of(place: Place, tmp_path: Pat
     assert (amd64.upstream.repository, amd64.upstream.commit) == ("owner/name", COMMIT)
     assert amd64.go.command[:2] == ("go", "build")
     assert amd64.go.environment["GOARCH"] == "amd64"
-    assert (amd64.engine, amd64.source_date_epoch) == ("paper", COMMITTED)
+    assert (amd64.engine, amd64.source_date_epoch) == ("host", COMMITTED)
 
 
 def test_the_manifest_on_disk_is_the_one_told(place: Place, plan: BuildPlan) -> None:
-    build = place.apply(plan, PaperEngine())
+    build = place.apply(plan)
     assert read_manifest(place.output / "manifest.json") == build.manifest
 
 
 def test_where_nothing_changed_nothing_is_compiled(place: Place, plan: BuildPlan) -> None:
-    place.apply(plan, PaperEngine())
-    before, engine = place.files(), PaperEngine(name="another")
-    build = place.apply(plan, engine)
-    assert engine.compiled == []
+    place.apply(plan)
+    before = place.files()
+    place.go.compiled.clear()
+    build = place.apply(plan)
+    assert place.go.compiled == []
     assert place.files() == before
     assert [built.reused for built in build.layers] == [True, True]
 
@@ -183,74 +135,76 @@ def test_where_nothing_changed_nothing_is_compiled(place: Place, plan: BuildPlan
 def test_into_another_folder_nothing_is_compiled_either(
     place: Place, plan: BuildPlan, tmp_path: Path
 ) -> None:
-    place.apply(plan, PaperEngine())
-    elsewhere, engine = Place(output=tmp_path / "elsewhere", cache=place.cache), PaperEngine()
-    elsewhere.apply(plan, engine)
-    assert engine.compiled == []
+    place.apply(plan)
+    elsewhere = replace(place, output=tmp_path / "elsewhere")
+    place.go.compiled.clear()
+    elsewhere.apply(plan)
+    assert place.go.compiled == []
     assert elsewhere.files() == place.files()
 
 
 def test_a_broken_zip_in_the_cache_is_compiled_again(place: Place, plan: BuildPlan) -> None:
-    place.apply(plan, PaperEngine())
+    place.apply(plan)
     before = place.files()
     (place.cache / "layers" / f"{plan.layers[1].key}.zip").write_bytes(b"broken")
-    engine = PaperEngine()
-    build = place.apply(plan, engine)
-    assert engine.compiled == ["arm64"]
+    place.go.compiled.clear()
+    build = place.apply(plan)
+    assert place.go.compiled == ["arm64"]
     assert place.files() == before
     assert [built.reused for built in build.layers] == [True, False]
 
 
 def test_rebuild_compiles_what_the_cache_has(place: Place, plan: BuildPlan) -> None:
-    place.apply(plan, PaperEngine())
-    engine = PaperEngine()
-    place.apply(plan, engine, rebuild=True)
-    assert engine.compiled == ["amd64", "arm64"]
+    place.apply(plan)
+    place.go.compiled.clear()
+    place.apply(plan, rebuild=True)
+    assert place.go.compiled == ["amd64", "arm64"]
 
 
 def test_one_architecture_after_the_other_gives_what_both_at_once_give(
     place: Place, plan: BuildPlan, tmp_path: Path
 ) -> None:
-    place.apply(plan, PaperEngine())
-    single = Place(output=tmp_path / "single", cache=tmp_path / "other-cache")
+    place.apply(plan)
+    single = replace(place, output=tmp_path / "single", cache=tmp_path / "other-cache")
     config = loaded(tmp_path / "config")
     for architecture in Architecture:
-        single.apply(planned(config, architectures=[architecture]), PaperEngine())
+        single.apply(planned(config, architectures=[architecture]))
     assert single.files() == place.files()
 
 
 def test_a_failed_architecture_leaves_no_file(place: Place, plan: BuildPlan) -> None:
-    engine = PaperEngine(refusing={"arm64": CompileError("arm64: compile failed")})
+    place.go.refusing = ["arm64"]
     with pytest.raises(CompileError):
-        place.apply(plan, engine)
+        place.apply(plan)
     assert place.files() == {}
 
 
 def test_what_got_done_before_a_failure_is_not_compiled_again(
     place: Place, plan: BuildPlan
 ) -> None:
-    engine = PaperEngine(refusing={"arm64": CompileError("arm64: compile failed")})
+    place.go.refusing = ["arm64"]
     with pytest.raises(CompileError):
-        place.apply(plan, engine)
-    again = PaperEngine()
-    place.apply(plan, again)
-    assert again.compiled == ["arm64"]
+        place.apply(plan)
+    place.go.compiled.clear()
+    place.go.refusing = []
+    place.apply(plan)
+    assert place.go.compiled == ["arm64"]
 
 
 def test_an_output_folder_that_cannot_be_is_told_before_anything_is_compiled(
     place: Place, plan: BuildPlan
 ) -> None:
     place.output.write_bytes(b"a file")
-    engine = PaperEngine()
     with pytest.raises(OutputError):
-        place.apply(plan, engine)
-    assert engine.compiled == []
+        place.apply(plan)
+    assert place.go.compiled == []
 
 
 def test_a_plans_notes_are_told_and_kept(place: Place, tmp_path: Path) -> None:
     config = loaded(tmp_path / "config", WITH_MINE, MINE_ENTRY)
     plan, notes = planned(config, source(upstream_tree([OTLP, BATCH, MINE]))), Notes()
-    build = place.apply(plan, PaperEngine(), progress=notes)
+    with shown_by(notes):
+        build = place.apply(plan)
     assert notes.notes == list(build.notes) == list(plan.notes)
     assert notes.notes
 
@@ -258,7 +212,7 @@ def test_a_plans_notes_are_told_and_kept(place: Place, tmp_path: Path) -> None:
 def test_the_manifest_names_the_evidence_beside_each_zip_with_its_digest(
     place: Place, plan: BuildPlan
 ) -> None:
-    done = place.apply(plan, PaperEngine())
+    done = place.apply(plan)
     files = place.files()
     for each in done.manifest.layers:
         stem = each.file.removesuffix(".zip")
@@ -269,7 +223,7 @@ def test_the_manifest_names_the_evidence_beside_each_zip_with_its_digest(
 
 
 def test_the_evidence_is_about_the_zip_beside_it(place: Place, plan: BuildPlan) -> None:
-    place.apply(plan, PaperEngine())
+    place.apply(plan)
     digest = hashlib.sha256(place.files()["collector-arm64-minimal.zip"]).hexdigest()
     bill = json.loads(place.files()["collector-arm64-minimal.cdx.json"])
     statement = json.loads(place.files()["collector-arm64-minimal.intoto.json"])
@@ -288,9 +242,9 @@ def test_the_evidence_is_about_the_zip_beside_it(place: Place, plan: BuildPlan) 
 def test_evidence_is_the_same_whether_a_layer_was_compiled_or_reused(
     place: Place, plan: BuildPlan
 ) -> None:
-    place.apply(plan, PaperEngine())
+    place.apply(plan)
     first = place.files()
-    place.apply(plan, PaperEngine())
+    place.apply(plan)
     assert place.files() == first
 
 
@@ -300,31 +254,43 @@ def over(plan: BuildPlan, **limits: int) -> BuildPlan:
 
 def test_a_layer_over_budget_is_not_written(place: Place, plan: BuildPlan) -> None:
     with pytest.raises(LimitError, match="over the budget") as caught:
-        place.apply(over(plan, modules=0), PaperEngine())
+        place.apply(over(plan, modules=0))
     assert place.files() == {}
     assert caught.value.details[0] == "modules: 1 is 1 over the budget of 0"
     assert any(detail.startswith("largest: ") for detail in caught.value.details)
 
 
 def test_over_budget_tells_what_grew_since_the_last_build(place: Place, plan: BuildPlan) -> None:
-    class Larger(PaperEngine):
-        grown: Sequence[Function] = (*FUNCTIONS, Function(name="example.com/one.New", code=4096))
+    grown: Sequence[Function] = (*FUNCTIONS, Function(name="example.com/one.New", code=4096))
 
-        def binary(self, architecture: str) -> bytes:
-            table = Table(functions=self.grown).content()
-            text = sum(each.code for each in self.grown) + 8
-            info = build_info(PAPER_INFO)
-            return Binary(architecture=architecture, info=info, table=table, text=text).content()
+    def larger(architecture: str) -> bytes:
+        table = Table(functions=grown).content()
+        text = sum(each.code for each in grown) + 8
+        info = build_info(PAPER_INFO)
+        return Binary(architecture=architecture, info=info, table=table, text=text).content()
 
-    place.apply(plan, PaperEngine())
+    place.apply(plan)
     before = place.files()
+    place.go.binary = larger
     with pytest.raises(LimitError) as caught:
-        place.apply(over(plan, unzipped=100), Larger(), rebuild=True)
+        place.apply(over(plan, unzipped=100), rebuild=True)
     assert place.files() == before
     told = [each for each in caught.value.details if each.startswith("since the last build: ")]
     assert told[0].startswith("since the last build: example.com/one 0 -> ")
 
 
 def test_within_budget_nothing_is_said(place: Place, plan: BuildPlan) -> None:
-    done = place.apply(over(plan, zip=10_000_000, modules=1), PaperEngine())
+    done = place.apply(over(plan, zip=10_000_000, modules=1))
     assert done.notes == ()
+
+
+def test_a_build_in_a_container_of_the_golang_image_is_noted_as_such(
+    place: Place, plan: BuildPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = f"golang:1.26.6@sha256:{'1' * 64}"
+    monkeypatch.setenv(GO_VARIABLE, image)
+    build = place.apply(plan)
+    assert {each.engine for each in build.manifest.layers} == {"dagger"}
+    statement = json.loads(place.files()["collector-amd64-minimal.intoto.json"])
+    inputs = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    assert [each["digest"] for each in inputs if each["name"] == "golang"] == [{"sha256": "1" * 64}]

@@ -4,19 +4,13 @@ import pytest
 from unit_examples import COMMIT, OTLP
 
 from pipeline.build.failure import step_error, telling, together
-from pipeline.build.recipe import Step, build_recipe
+from pipeline.build.recipe import Step, collector_step, modules_step, require_steps
 from pipeline.errors import CompileError, LimitError, OcelotError, OutputError, ToolchainError
 from pipeline.model import CUSTOM_TAG, Architecture
 
-RECIPE = build_recipe(
-    tuple(Architecture),
-    (CUSTOM_TAG, OTLP),
-    ["example.com/mine@v1.2.3"],
-    collector_version="v0.155.0",
-    commit=COMMIT,
-)
-(REQUIRE,), (MODULES,), *_ = RECIPE.prepare
-COMPILE = RECIPE.compile[0]
+(REQUIRE,) = require_steps(["example.com/mine@v1.2.3"])
+MODULES = modules_step(Architecture.AMD64, (CUSTOM_TAG, OTLP), locked=False)
+COMPILE = collector_step(Architecture.AMD64, (CUSTOM_TAG, OTLP), version="v0.155.0", commit=COMMIT)
 
 PROXY = "https://proxy.golang.org/example.com/mine/@v/v1.2.3.mod"
 UNKNOWN = "server response: not found: example.com/mine@v1.2.3: invalid version: unknown revision"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
-from test_apply import Notes, PaperEngine
+from paper_go import PaperGo, sum_of
+from test_apply import Notes
 from unit_examples import (
     COMMIT,
     MINE,
@@ -30,24 +31,17 @@ from pipeline.build.locking import (
     entries,
     lock_distributions,
 )
-from pipeline.build.plan import BuildPlan, narrowed
-from pipeline.build.recipe import Recipe
+from pipeline.build.plan import BuildPlan
 from pipeline.build.run import Request, plan_build
 from pipeline.build.upstream import Resolved, Source
 from pipeline.config import Config
 from pipeline.errors import ConfigError, LockError, OcelotError, ToolchainError, UpstreamError
-from pipeline.files import Tree
 from pipeline.model import Architecture
-from pipeline.progress import Progress
+from pipeline.progress import shown_by
 from pipeline.report.build import lock_json
 
 NEWER = "f" * 40
 MODULE = "example.com/mine"
-
-
-def sum_of(content: str, version: str = "v0.155.0") -> str:
-    digest = base64.b64encode(content.encode().ljust(32)).decode()
-    return f"{MODULE} {version} h1:{digest}"
 
 
 @dataclass(kw_only=True)
@@ -69,37 +63,12 @@ class PaperUpstream:
 
 
 @dataclass(kw_only=True)
-class ModuleEngine(PaperEngine):
-    """An engine that finds out go.mod and go.sum from what custom components require."""
-
-    content: str = "first"
-    lacking: Sequence[str] = ()
-    resolved: list[str] = field(default_factory=list[str])
-
-    async def resolve(self, tree: Tree, recipe: Recipe, progress: Progress) -> Tree:
-        del progress
-        words = [word for stage in recipe.prepare for step in stage for word in step.argv]
-        required = [word.partition("=")[2] for word in words if word.startswith("-require=")]
-        self.resolved += required
-        if set(required) & set(self.lacking):
-            raise ToolchainError(
-                "a Go module cannot be had", hint="another proxy", details=("404",)
-            )
-        lines = "".join(f"\nrequire {each.replace('@', ' ')}\n" for each in required)
-        sums = f"{sum_of(self.content)}\n" if required else ""
-        return {
-            "go.mod": tree["go.mod"] + lines.encode(),
-            "go.sum": tree.get("go.sum", b"") + sums.encode(),
-        }
-
-
-@dataclass(kw_only=True)
 class Desk:
-    """A config folder, an upstream and an engine."""
+    """A config folder, an upstream and a Go."""
 
     folder: Path
+    go: PaperGo
     upstream: PaperUpstream = field(default_factory=PaperUpstream)
-    engine: ModuleEngine = field(default_factory=ModuleEngine)
     notes: Notes = field(default_factory=Notes)
     config: Config = field(init=False)
 
@@ -119,8 +88,10 @@ class Desk:
 
     def look(self, *names: str, upgrade: bool = False) -> tuple[Locking, ...]:
         requests = [self.request(name) for name in names or ["minimal"]]
-        call = partial(lock_distributions, requests, self.config, self.engine, self.notes)
-        return anyio.run(partial(call, upgrade=upgrade))
+        compiler = self.go.compiler(self.folder.parent)
+        call = partial(lock_distributions, requests, self.config, compiler, upgrade=upgrade)
+        with shown_by(self.notes):
+            return anyio.run(call)
 
     def lock(self, *names: str, upgrade: bool = False) -> tuple[Locking, ...]:
         done = self.look(*names, upgrade=upgrade)
@@ -128,15 +99,16 @@ class Desk:
         return done
 
     def check(self) -> tuple[Locking, ...]:
-        return anyio.run(lock_distributions, [self.request()], self.config, None, self.notes)
+        return anyio.run(lock_distributions, [self.request()], self.config, None)
 
-    def plan(self) -> BuildPlan:
-        return anyio.run(plan_build, self.request(), self.config, self.notes)
+    def plan(self, **more: Any) -> BuildPlan:  # noqa: ANN401
+        with shown_by(self.notes):
+            return anyio.run(plan_build, replace(self.request(), **more), self.config)
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(folder=tmp_path / "config")
+def desk(tmp_path: Path, go: PaperGo) -> Desk:
+    return Desk(folder=tmp_path / "config", go=go)
 
 
 def test_the_first_time_a_distribution_is_new_and_its_entry_says_all(desk: Desk) -> None:
@@ -154,10 +126,10 @@ def test_the_first_time_a_distribution_is_new_and_its_entry_says_all(desk: Desk)
 def test_where_nothing_changed_go_is_not_asked_and_the_entry_stays(desk: Desk) -> None:
     desk.write(WITH_MINE)
     desk.lock()
-    desk.engine.resolved.clear()
+    desk.go.required.clear()
     (done,) = desk.lock()
     assert (done.status, done.after) == ("unchanged", done.before)
-    assert desk.engine.resolved == []
+    assert desk.go.required == []
 
 
 def test_a_change_of_the_configuration_changes_the_entry_and_is_named(desk: Desk) -> None:
@@ -165,7 +137,7 @@ def test_a_change_of_the_configuration_changes_the_entry_and_is_named(desk: Desk
     desk.write(WITH_MINE)
     (done,) = desk.lock()
     assert done.status == "changed"
-    assert f"build tags: here but not locked: {MINE}" in done.strays
+    assert f"build tags: here but not locked: {MINE}" in done.differences
     assert read_lock(desk.folder).locked == (done.after,)
 
 
@@ -189,7 +161,7 @@ def test_a_branch_that_moved_on_is_followed_by_an_upgrade_alone(desk: Desk) -> N
     assert kept.status == "unchanged"
     assert any("has moved on" in note for note in desk.notes.notes)
     (followed,) = desk.lock(upgrade=True)
-    assert (followed.status, followed.strays) == (
+    assert (followed.status, followed.differences) == (
         "changed",
         (f"upstream: locked at {COMMIT}, here {NEWER}",),
     )
@@ -209,7 +181,7 @@ def changed_module(desk: Desk) -> None:
     """Lock a module, publish it again with other content, and change the configuration."""
     desk.write(WITH_MINE)
     desk.lock()
-    desk.engine.content = "second"
+    desk.go.content = "second"
     desk.write(WITH_MINE.replace(OTLP, f"{OTLP}, lambdacomponents.processor.batch"))
 
 
@@ -241,7 +213,7 @@ lacking:
 
 def test_a_distribution_that_fails_holds_up_no_other(desk: Desk) -> None:
     desk.write(BROKEN)
-    desk.engine.lacking = [f"{MODULE}@v0.155.0"]
+    desk.go.lacking = [f"{MODULE}@v0.155.0"]
     done = desk.lock("broken", "lacking", "fine")
     assert [each.status for each in done] == ["failed", "failed", "new"]
     assert [each.distribution for each in read_lock(desk.folder).locked] == ["fine"]
@@ -255,11 +227,11 @@ def test_failures_are_told_together_and_named(
     names: Sequence[str], kind: type[OcelotError], desk: Desk
 ) -> None:
     desk.write(BROKEN)
-    desk.engine.lacking = [f"{MODULE}@v0.155.0"]
+    desk.go.lacking = [f"{MODULE}@v0.155.0"]
     with pytest.raises(kind) as caught:
         check_outcomes(desk.lock(*names), check=False)
     told = caught.value.text()
-    for part in ("lacking: a Go module cannot be had", "404", "broken: 1 problem", "olpt"):
+    for part in ("lacking: modules", "404", "broken: 1 problem", "olpt"):
         assert part in told
     assert caught.value.hint
 
@@ -292,11 +264,11 @@ def test_a_check_of_what_is_not_locked_says_so(desk: Desk) -> None:
 def test_a_check_names_what_differs_and_asks_go_for_nothing(desk: Desk) -> None:
     desk.lock()
     desk.write(WITH_MINE)
-    desk.engine.resolved.clear()
+    desk.go.required.clear()
     with pytest.raises(LockError) as caught:
         check_outcomes(desk.check(), check=True)
     assert f"minimal: build tags: here but not locked: {MINE}" in caught.value.details
-    assert desk.engine.resolved == []
+    assert desk.go.required == []
 
 
 def test_a_failure_stands_in_the_json(desk: Desk) -> None:
@@ -325,24 +297,24 @@ def test_a_locked_plan_requires_what_the_lock_has_and_lets_go_add_nothing(desk: 
         desk,
         go_mod=("a.b/indirect@v0.1.0", f"{MODULE}@v0.155.0", "go@1.26.0", "toolchain@go1.26.1"),
     )
-    (require,), *modules = plan.recipe.prepare
+    require, *modules = plan.prepare()
     assert require.argv == (
         *("go", "mod", "edit", "-require=a.b/indirect@v0.1.0", f"-require={MODULE}@v0.155.0"),
         *("-go=1.26.0", "-toolchain=go1.26.1"),
     )
-    flags = [dict(step.env)["GOFLAGS"] for stage in modules for step in stage]
+    flags = [dict(step.env)["GOFLAGS"] for step in modules]
     assert flags == ["-mod=readonly -modcacherw"] * 2
 
 
 def test_a_locked_plan_of_one_architecture_is_locked_too(desk: Desk) -> None:
     plan, _ = locked_plan(desk)
-    (modules,) = narrowed(plan, plan.layers[:1]).prepare[-1]
+    *_, modules = plan.prepare(plan.layers[:1])
     assert dict(modules.env)["GOFLAGS"] == "-mod=readonly -modcacherw"
 
 
 def test_without_modules_in_the_lock_nothing_is_required(desk: Desk) -> None:
     plan, _ = locked_plan(desk, go_mod=())
-    assert {step.name for stage in plan.recipe.prepare for step in stage} == {
+    assert {step.name for step in plan.prepare()} == {
         "modules for amd64",
         "modules for arm64",
     }
@@ -358,7 +330,7 @@ def test_a_plan_that_strays_says_why_and_lets_go_find_out_modules(desk: Desk) ->
     plan, entry = locked_plan(desk, go="1.26.5", zips={Architecture.AMD64: "1" * 64})
     assert (plan.locked, plan.deviations) == (None, ("Go: locked 1.26.5, here 1.26.6",))
     assert {layer.expected for layer in plan.layers} == {""}
-    flags = {dict(step.env)["GOFLAGS"] for stage in plan.recipe.prepare[1:] for step in stage}
+    flags = {dict(step.env)["GOFLAGS"] for step in plan.prepare()[1:]}
     assert flags == {"-mod=mod -modcacherw"}
     # a module that was locked must not change all the same
     assert plan.tree["go.sum"].decode().splitlines() == [*entry.go_sum]
@@ -391,14 +363,13 @@ def test_what_strays_is_refused_where_the_lock_is_to_be_kept_to(desk: Desk) -> N
     desk.lock()
     desk.write(WITH_MINE)
     with pytest.raises(LockError) as caught:
-        anyio.run(plan_build, replace(desk.request(), locked=True), desk.config, desk.notes)
+        desk.plan(locked=True)
     assert f"build tags: here but not locked: {MINE}" in caught.value.details
 
 
 def test_another_source_date_epoch_strays(desk: Desk) -> None:
     desk.lock()
-    request = replace(desk.request(), epoch=1_700_000_000)
-    plan = anyio.run(plan_build, request, desk.config, desk.notes)
+    plan = desk.plan(epoch=1_700_000_000)
     assert plan.deviations[0].startswith("time of the files: locked")
 
 

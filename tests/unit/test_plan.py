@@ -25,7 +25,6 @@ from pipeline.build.plan import (
     BuildPlan,
     collector_version,
     layer_configs,
-    narrowed,
     source_date_epoch,
 )
 from pipeline.build.recipe import GO_VERSION
@@ -320,14 +319,16 @@ def test_a_hand_written_components_module_is_still_required(with_mine: Config) -
     assert "lambdacomponents/connector/ocelot_mine_component.go" not in plan.tree
 
 
-def test_narrowed_to_all_its_layers_a_plan_has_its_own_recipe(with_mine: Config) -> None:
-    plan = planned(with_mine)
-    assert narrowed(plan, plan.layers) == plan.recipe
+def test_a_plan_requires_custom_modules_then_brings_modules_one_architecture_at_a_time(
+    with_mine: Config,
+) -> None:
+    names = [step.name for step in planned(with_mine).prepare()]
+    assert names == ["require custom modules", "modules for amd64", "modules for arm64"]
 
 
-def test_narrowed_to_one_layer_a_plan_compiles_just_that(with_mine: Config) -> None:
+def test_for_one_layer_only_its_modules_are_brought(with_mine: Config) -> None:
     plan = planned(with_mine)
-    assert narrowed(plan, plan.layers[1:]).compile == (plan.layers[1].step,)
+    assert plan.prepare(plan.layers[1:]) == (*plan.require, plan.layers[1].modules)
 
 
 def test_upstreams_configs_go_into_the_layer(minimal: Config) -> None:

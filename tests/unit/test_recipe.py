@@ -7,24 +7,30 @@ from collections.abc import Sequence
 import pytest
 from unit_examples import CHECKOUT, COMMIT, OTLP
 
-from pipeline.build.recipe import GO_VERSION, Recipe, Step, build_recipe
+from pipeline.build.recipe import (
+    GO_VERSION,
+    Step,
+    collector_step,
+    modules_step,
+    require_steps,
+)
 from pipeline.model import CUSTOM_TAG, Architecture
 
 BOTH = tuple(Architecture)
+TAGS = (CUSTOM_TAG, OTLP)
 MINE = "example.com/mine@v1.2.3"
 OTHER = "example.com/another@v0.155.0"
 
 
-def recipe(
-    *modules: str,
-    architectures: Sequence[Architecture] = BOTH,
-    tags: Sequence[str] = (CUSTOM_TAG, OTLP),
-) -> Recipe:
-    return build_recipe(architectures, tags, modules, collector_version="v0.155.0", commit=COMMIT)
+def compile_steps(
+    *, architectures: Sequence[Architecture] = BOTH, tags: Sequence[str] = TAGS
+) -> list[Step]:
+    return [collector_step(each, tags, version="v0.155.0", commit=COMMIT) for each in architectures]
 
 
-def steps(of: Recipe) -> list[Step]:
-    return [step for stage in of.stages for step in stage]
+def prepare_steps(*modules: str, tags: Sequence[str] = TAGS, locked: bool = False) -> list[Step]:
+    fetched = [modules_step(each, tags, locked=locked) for each in BOTH]
+    return [*require_steps(modules), *fetched]
 
 
 def value(step: Step, option: str) -> str:
@@ -32,45 +38,21 @@ def value(step: Step, option: str) -> str:
 
 
 EVERY = {
-    "plain": recipe(),
-    "custom": recipe(MINE, OTHER),
-    "default set": recipe(tags=()),
-    "one architecture": recipe(MINE, architectures=[Architecture.ARM64]),
+    "plain": [*prepare_steps(), *compile_steps()],
+    "custom": [*prepare_steps(MINE, OTHER), *compile_steps()],
+    "locked": [*prepare_steps(MINE, locked=True), *compile_steps()],
+    "default set": [*prepare_steps(tags=()), *compile_steps(tags=())],
 }
 
-every_recipe = pytest.mark.parametrize("of", EVERY.values(), ids=EVERY.keys())
+every_recipe = pytest.mark.parametrize("steps", EVERY.values(), ids=EVERY.keys())
 
 
-def test_without_custom_modules_modules_are_had_then_compiled() -> None:
-    assert [[step.name for step in stage] for stage in recipe().stages] == [
-        ["modules for amd64"],
-        ["modules for arm64"],
-        ["compile", "compile"],
-    ]
-
-
-def test_custom_modules_are_required_first() -> None:
-    assert [[step.name for step in stage] for stage in recipe(MINE).stages] == [
-        ["require custom modules"],
-        ["modules for amd64"],
-        ["modules for arm64"],
-        ["compile", "compile"],
-    ]
-
-
-def test_one_architecture_is_compiled_alone() -> None:
-    only = recipe(architectures=[Architecture.ARM64])
-    assert [step.lane for step in only.compile] == ["arm64"]
-    assert len(only.stages) == 2
-
-
-def test_the_last_stage_compiles_and_the_others_prepare() -> None:
-    made = recipe(MINE)
-    assert (*made.prepare, made.compile) == made.stages
+def test_without_custom_modules_nothing_is_required() -> None:
+    assert require_steps(()) == ()
 
 
 def test_custom_modules_are_required_in_order() -> None:
-    (require,) = recipe(OTHER, MINE).stages[0]
+    (require,) = require_steps((OTHER, MINE))
     assert require.argv == (
         "go",
         "mod",
@@ -82,7 +64,7 @@ def test_custom_modules_are_required_in_order() -> None:
 
 @pytest.mark.parametrize("architecture", BOTH)
 def test_the_compile_step_is_upstreams_contract(architecture: Architecture) -> None:
-    (step,) = recipe(architectures=[architecture]).compile
+    (step,) = compile_steps(architectures=[architecture])
     assert step.argv[:2] == ("go", "build")
     assert step.argv[-1] == "."
     assert {"-trimpath", "-buildvcs=false"} <= set(step.argv)
@@ -94,7 +76,7 @@ def test_the_compile_step_is_upstreams_contract(architecture: Architecture) -> N
 
 
 def test_the_linker_is_told_what_upstreams_makefile_tells_it() -> None:
-    assert value(recipe().compile[0], "-ldflags") == (
+    assert value(compile_steps()[0], "-ldflags") == (
         "-s -w "
         f"-X main.GitHash={COMMIT} "
         "-X main.Version=v0.155.0 "
@@ -104,78 +86,77 @@ def test_the_linker_is_told_what_upstreams_makefile_tells_it() -> None:
 
 
 def test_upstreams_default_set_is_built_without_tags() -> None:
-    assert [step for step in steps(recipe(tags=())) if "-tags" in step.argv] == []
+    assert [step for step in EVERY["default set"] if "-tags" in step.argv] == []
 
 
 def test_the_architectures_differ_in_goarch_and_output_alone() -> None:
-    amd64, arm64 = recipe(MINE).compile
+    amd64, arm64 = compile_steps()
     assert dict(amd64.env) | {"GOARCH": "arm64"} == dict(arm64.env)
     assert tuple(word.replace("amd64", "arm64") for word in amd64.argv) == arm64.argv
     assert {word for word in amd64.argv if "amd64" in word} == {amd64.output}
     assert amd64.output != arm64.output
 
 
-@every_recipe
-def test_the_output_is_where_the_compiler_puts_it(of: Recipe) -> None:
-    assert [value(step, "-o") for step in of.compile] == [step.output for step in of.compile]
+def test_the_output_is_where_the_compiler_puts_it() -> None:
+    assert [value(step, "-o") for step in compile_steps()] == [
+        step.output for step in compile_steps()
+    ]
+
+
+def test_compile_steps_have_no_network() -> None:
+    assert [step for step in compile_steps() if step.network] == []
+    assert {dict(step.env)["GOPROXY"] for step in compile_steps()} == {"off"}
+
+
+def test_compile_steps_change_no_requirements() -> None:
+    flags = {dict(step.env)["GOFLAGS"] for step in compile_steps()}
+    assert flags == {"-mod=readonly -modcacherw"}
+
+
+def test_a_lock_lets_go_add_no_requirement() -> None:
+    for locked, mode in ((True, "-mod=readonly"), (False, "-mod=mod")):
+        fetched = prepare_steps(MINE, locked=locked)[1:]
+        assert {dict(step.env)["GOFLAGS"] for step in fetched} == {f"{mode} -modcacherw"}
 
 
 @every_recipe
-def test_compile_steps_have_no_network(of: Recipe) -> None:
-    assert [step for step in of.compile if step.network] == []
-    assert {dict(step.env)["GOPROXY"] for step in of.compile} == {"off"}
-
-
-@every_recipe
-def test_compile_steps_change_no_requirements(of: Recipe) -> None:
-    assert {dict(step.env)["GOFLAGS"] for step in of.compile} == {"-mod=readonly -modcacherw"}
-
-
-@every_recipe
-def test_only_the_steps_that_get_modules_have_the_network(of: Recipe) -> None:
-    assert {step.name for step in steps(of) if step.network} <= {
+def test_only_the_steps_that_get_modules_have_the_network(steps: list[Step]) -> None:
+    assert {step.name for step in steps if step.network} <= {
         "modules for amd64",
         "modules for arm64",
     }
 
 
 @every_recipe
-def test_steps_that_may_write_go_sum_never_run_at_once(of: Recipe) -> None:
-    assert [len(stage) for stage in of.prepare] == [1] * len(of.prepare)
+def test_no_step_ever_tidies(steps: list[Step]) -> None:
+    assert [step for step in steps if {"tidy", "get"} & set(step.argv)] == []
 
 
 @every_recipe
-def test_no_step_ever_tidies(of: Recipe) -> None:
-    assert [step for step in steps(of) if {"tidy", "get"} & set(step.argv)] == []
-
-
-@every_recipe
-def test_every_step_runs_the_pinned_go_and_nothing_else(of: Recipe) -> None:
-    assert {step.argv[0] for step in steps(of)} == {"go"}
+def test_every_step_runs_the_pinned_go_and_nothing_else(steps: list[Step]) -> None:
+    assert {step.argv[0] for step in steps} == {"go"}
     for name, wanted in {"GOTOOLCHAIN": "local", "GOWORK": "off", "GOENV": "off"}.items():
-        assert {dict(step.env)[name] for step in steps(of)} == {wanted}
+        assert {dict(step.env)[name] for step in steps} == {wanted}
 
 
 @every_recipe
-def test_every_step_leaves_a_module_cache_that_can_be_removed(of: Recipe) -> None:
-    assert [step for step in steps(of) if "-modcacherw" not in dict(step.env)["GOFLAGS"]] == []
+def test_every_step_leaves_a_module_cache_that_can_be_removed(steps: list[Step]) -> None:
+    assert [step for step in steps if "-modcacherw" not in dict(step.env)["GOFLAGS"]] == []
 
 
 @every_recipe
-def test_every_step_has_the_shared_caches(of: Recipe) -> None:
-    assert {step.caches for step in steps(of)} == {
-        (("GOMODCACHE", "modules"), ("GOCACHE", "build"))
-    }
+def test_every_step_has_the_shared_caches(steps: list[Step]) -> None:
+    assert {step.caches for step in steps} == {(("GOMODCACHE", "modules"), ("GOCACHE", "build"))}
 
 
 @every_recipe
-def test_every_environment_is_sorted(of: Recipe) -> None:
-    assert [step.env for step in steps(of)] == [tuple(sorted(step.env)) for step in steps(of)]
+def test_every_environment_is_sorted(steps: list[Step]) -> None:
+    assert [step.env for step in steps] == [tuple(sorted(step.env)) for step in steps]
 
 
 @every_recipe
-def test_a_module_that_nobody_named_is_refused(of: Recipe) -> None:
-    refusing = [step for step in steps(of) if step.network]
+def test_a_module_that_nobody_named_is_refused(steps: list[Step]) -> None:
+    refusing = [step for step in steps if step.network]
     assert {step.refuses for step in refusing} == {("go: finding module for package",)}
 
 

@@ -11,24 +11,21 @@ from pathlib import Path
 
 import anyio
 import pytest
+from paper_go import PaperGo
 from supply_examples import INFO, Binary, build_info
-from test_apply import PaperEngine
 from test_locking import PaperUpstream
 from typer.testing import CliRunner
 from unit_examples import COMMIT, MINIMAL, OTLP, loaded
 
-from pipeline.build.engines import Compiled, OnBinary
+from pipeline.build.compile import Compiler
 from pipeline.build.lock import Lock, Locked, read_lock, write_entries
 from pipeline.build.locking import entries, lock_distributions
 from pipeline.build.manifest import FILE_NAME, Manifest, read_manifest
-from pipeline.build.recipe import Recipe
 from pipeline.build.run import Request, build
 from pipeline.cli import app
 from pipeline.config import Config
 from pipeline.errors import AwsError, LockError, UsageError, VerifyError
-from pipeline.files import Tree
 from pipeline.model import Architecture
-from pipeline.progress import Progress, Silence
 from pipeline.report.rendering import markdown
 from pipeline.report.verify import verify_json, verify_report
 from pipeline.supply.verify import Claim, Verified, check_verified, entry_of, verify, zip_claim
@@ -37,30 +34,18 @@ AMD64, ARM64 = Architecture.AMD64, Architecture.ARM64
 NEWER = "f" * 40
 
 
-@dataclass(kw_only=True)
-class BinaryEngine(PaperEngine):
-    """An engine whose binaries are of Go's shape."""
-
-    go: str = "go1.26.6"
-    root: Path = Path("/none")
-
-    async def compile(
-        self, tree: Tree, recipe: Recipe, progress: Progress, on_binary: OnBinary
-    ) -> None:
-        del tree, progress
-        for step in recipe.compile:
-            self.compiled.append(step.lane)
-            text = re.sub("h1:[a-z]+=", f"h1:{'A' * 43}=", INFO.replace("amd64", step.lane))
-            binary = Binary(architecture=step.lane, info=build_info(text, self.go)).content()
-            await on_binary(Compiled(step=step, binary=binary, module_cache=self.root))
+def compiled_by(go: str, architecture: str) -> bytes:
+    """A binary of Go's shape, by a version of Go such as go1.26.6."""
+    text = re.sub("h1:[a-z]+=", f"h1:{'A' * 43}=", INFO.replace("amd64", architecture))
+    return Binary(architecture=architecture, info=build_info(text, go)).content()
 
 
 @dataclass(kw_only=True)
 class Desk:
-    """A config folder with a lock, an engine, and what was built from them."""
+    """A config folder with a lock, a Go, and what was built from them."""
 
     root: Path
-    engine: BinaryEngine = field(default_factory=BinaryEngine)
+    go: PaperGo
     config: Config = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,12 +53,17 @@ class Desk:
             f"{MINIMAL}other:\n  buildtags: [{OTLP}, lambdacomponents.processor.batch]\n"
         )
         self.config = loaded(self.root / "config", distributions)
+        self.go.binary = partial(compiled_by, "go1.26.6")
         for name in ("minimal", "other"):
-            call = partial(lock_distributions, [self.request(name)], self.config, self.engine)
-            write_entries(self.config.folder, *entries(anyio.run(call, Silence())))
-            call = partial(build, self.request(name), self.config, self.engine)
-            anyio.run(partial(call, cache=self.root / "cache", progress=Silence()))
-        self.engine.compiled.clear()
+            call = partial(lock_distributions, [self.request(name)], self.config, self.compiler)
+            write_entries(self.config.folder, *entries(anyio.run(call)))
+            call = partial(build, self.request(name), self.config, self.compiler)
+            anyio.run(partial(call, cache=self.root / "cache"))
+        self.go.compiled.clear()
+
+    @property
+    def compiler(self) -> Compiler:
+        return self.go.compiler(self.root)
 
     @property
     def dist(self) -> Path:
@@ -106,7 +96,7 @@ class Desk:
             verify, pairs, self.config, lambda given, ref: PaperUpstream(given=given, ref=ref)
         )
         cache = self.root / "cache"
-        return anyio.run(partial(call, self.engine, cache=cache, progress=Silence()))
+        return anyio.run(partial(call, self.compiler, cache=cache))
 
     def verified(self, *claims: Claim, lock: Lock | None = None) -> Verified:
         (done,) = self.verify(*(claims or [self.claim()]), lock=lock)
@@ -114,8 +104,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(root=tmp_path / "desk")
+def desk(tmp_path: Path, go: PaperGo) -> Desk:
+    return Desk(root=tmp_path / "desk", go=go)
 
 
 def stated(desk: Desk, **changes: object) -> Claim:
@@ -139,20 +129,20 @@ def test_what_was_claimed_is_compiled_anew_once_and_no_more(desk: Desk) -> None:
         desk.claim("collector-arm64-other.zip"),
     )
     assert [each.same for each in done] == [True] * 4
-    assert desk.engine.compiled == ["amd64", "arm64", "arm64"]
+    assert desk.go.compiled == ["amd64", "arm64", "arm64"]
 
 
 def test_a_verification_leaves_what_was_built_alone(desk: Desk) -> None:
     before = {path: path.stat().st_mtime_ns for path in desk.dist.iterdir()}
     lock = (desk.config.folder / "ocelot.lock").read_bytes()
-    desk.engine.go = "go1.26.5"
+    desk.go.binary = partial(compiled_by, "go1.26.5")
     assert not desk.verified().same
     assert {path: path.stat().st_mtime_ns for path in desk.dist.iterdir()} == before
     assert (desk.config.folder / "ocelot.lock").read_bytes() == lock
 
 
 def test_a_zip_of_another_go_is_explained_and_the_locks_digest_too(desk: Desk) -> None:
-    desk.engine.go = "go1.26.5"
+    desk.go.binary = partial(compiled_by, "go1.26.5")
     done = desk.verified()
     assert done.differences == (
         f"sha256 {done.claim.sha256} instead of {done.rebuilt}",
@@ -269,7 +259,7 @@ def test_a_configuration_that_is_no_more_as_it_was_locked_is_an_error(desk: Desk
         f"build tags: locked but not here: lambdacomponents.custom; locked but not here: {OTLP}"
         in (caught.value.details)
     )
-    assert desk.engine.compiled == []
+    assert desk.go.compiled == []
 
 
 def test_a_zip_without_a_manifest_is_what_its_name_says(desk: Desk) -> None:
