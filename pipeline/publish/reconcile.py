@@ -216,9 +216,8 @@ def _record(outcome: Outcome, _: RegionClient, context: PublishContext) -> None:
     base = _base_in_this_run(target, context)
     if not base and (name := context.based_on.get(row.distribution)):
         base = base_layer_arn(context.registry.of_distribution(name).rows, row, name)
-    written = context.registry.put(replace(row, base_layer_arn=base))
-    if not written.done:
-        there = written.present
+    there = context.registry.put(replace(row, base_layer_arn=base))
+    if there:
         said = there.reason if isinstance(there, ForeignRow) else "another content"
         raise AwsError(
             f"the registry has a row of {row.arn} that says something else: {said}",

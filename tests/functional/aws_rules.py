@@ -115,20 +115,6 @@ class Gate:
             raise TimeoutError(f"nobody opened the gate for {call.name}")
 
 
-def most_at_once(calls: Iterable[Call]) -> int:
-    """How many calls there were at the same time, at most."""
-    changes = [
-        change
-        for call in calls
-        for change in ((call.start, 1), (float("inf") if call.end is None else call.end, -1))
-    ]
-    at_once = most = 0
-    for _, change in sorted(changes):
-        at_once += change
-        most = max(most, at_once)
-    return most
-
-
 class Rules:
     """The rules of a test, which count."""
 

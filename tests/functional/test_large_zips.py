@@ -6,6 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
+import boto3
 import pytest
 from aws_rules import Rule
 from aws_server import ACCOUNT
@@ -19,7 +20,7 @@ from pipeline.build.manifest import code_sha256
 from pipeline.build.zip import Entry, pack
 from pipeline.errors import UsageError
 from pipeline.publish.aws.bucket import RegionBucket
-from pipeline.publish.aws.session import keys_aws
+from pipeline.publish.aws.session import Aws
 from pipeline.publish.package import Package, read_packages
 
 BUCKET = "ocelot-zips-{region}"
@@ -121,7 +122,7 @@ def test_a_zip_that_cannot_be_cleared_away_is_told(large: Publishing) -> None:
 
 
 def test_only_a_bucket_of_our_account_gets_the_zip(tmp_path: Path) -> None:
-    bucket = RegionBucket(keys_aws("AKIA", "x"), IRELAND, "ours", ACCOUNT)
+    bucket = RegionBucket(Aws(boto3.Session("AKIA", "x")), IRELAND, "ours", ACCOUNT)
     owner = {"Bucket": "ours", "ExpectedBucketOwner": ACCOUNT}
     path = tmp_path / "x.zip"
     path.write_bytes(b"zip")

@@ -18,7 +18,7 @@ from pipeline.errors import AwsError, UsageError
 from pipeline.model import Architecture
 from pipeline.options import TABLE
 from pipeline.publish.aws import registry as door
-from pipeline.publish.aws.registry import Registry, Written
+from pipeline.publish.aws.registry import Registry
 from pipeline.publish.aws.session import Aws, default_aws
 from pipeline.publish.row import ForeignRow, Item, Row
 from pipeline.publish.table import (
@@ -94,14 +94,6 @@ def test_a_table_of_another_key_is_told(dynamodb: DynamoDb) -> None:
     assert error.hint.startswith("a table keeps its key")
 
 
-def test_a_table_with_a_range_key_besides_is_told(dynamodb: DynamoDb) -> None:
-    keys = [
-        {"AttributeName": "layer_arn", "KeyType": "HASH"},
-        {"AttributeName": "distribution", "KeyType": "RANGE"},
-    ]
-    assert "is not layer_arn alone" in str(amiss(dynamodb.make_table(KeySchema=keys)))
-
-
 def without(index: str) -> list[Any]:
     return [each for each in definition("")["GlobalSecondaryIndexes"] if each["IndexName"] != index]
 
@@ -114,33 +106,6 @@ def test_a_missing_index_is_told_with_the_command_that_makes_it(dynamodb: Dynamo
     error = amiss(table)
     assert str(error).endswith(f"has no index {BASE_INDEX}")
     assert error.hint.startswith(f"aws dynamodb update-table --table-name {TABLE} ")
-
-
-def test_every_fault_is_told_at_once(dynamodb: DynamoDb) -> None:
-    types = definition("")["AttributeDefinitions"][:1]
-    error = amiss(dynamodb.make_table(GlobalSecondaryIndexes=None, AttributeDefinitions=types))
-    assert f"has no index {DISTRIBUTION_INDEX}" in str(error)
-    assert len(error.details) == 1
-    assert error.details[0].endswith(f"has no index {BASE_INDEX}")
-
-
-def test_an_index_of_other_keys_or_less_attributes_is_told(dynamodb: DynamoDb) -> None:
-    other = {
-        "IndexName": DISTRIBUTION_INDEX,
-        "KeySchema": [{"AttributeName": "distribution", "KeyType": "HASH"}],
-        "Projection": {"ProjectionType": "KEYS_ONLY"},
-    }
-    changed = [other, *without(DISTRIBUTION_INDEX)]
-    error = amiss(dynamodb.make_table(GlobalSecondaryIndexes=changed))
-    assert str(error).endswith("are not distribution (S) and layer_arn (S)")
-    assert "without all attributes" in error.details[0]
-    assert "delete that index" in error.hint
-
-
-def test_a_version_that_is_a_text_in_the_index_is_told(dynamodb: DynamoDb) -> None:
-    types = [{**each, "AttributeType": "S"} for each in definition("")["AttributeDefinitions"]]
-    error = amiss(dynamodb.make_table(AttributeDefinitions=types))
-    assert str(error).endswith("are not base_layer_arn (S) and version (N)")
 
 
 def test_a_query_without_its_index_tells_of_the_index(dynamodb: DynamoDb) -> None:
@@ -157,7 +122,7 @@ def test_a_query_without_its_index_tells_of_the_index(dynamodb: DynamoDb) -> Non
 
 
 def test_a_row_comes_back_as_it_was_put(registry: Registry) -> None:
-    assert registry.put(row()) == Written()
+    assert registry.put(row()) is None
     assert registry.row(row().arn) == row()
 
 
@@ -168,27 +133,25 @@ def test_there_is_no_row_where_none_was_put(registry: Registry) -> None:
 def test_the_same_row_may_be_put_again_and_keeps_its_first_time(registry: Registry) -> None:
     registry.put(row(public=False))
     later = row(published=PUBLISHED + timedelta(hours=1))
-    assert registry.put(later).done
+    assert registry.put(later) is None
     assert registry.row(row().arn) == row(public=True)
 
 
 def test_a_row_of_other_content_is_never_overwritten(registry: Registry) -> None:
     registry.put(row(content=b"one"))
-    written = registry.put(row(content=b"two"))
-    assert not written.done
-    assert written.present == row(content=b"one")
+    assert registry.put(row(content=b"two")) == row(content=b"one")
     assert registry.row(row().arn) == row(content=b"one")
 
 
 def test_a_row_without_a_digest_does_not_overwrite_one_that_has_it(registry: Registry) -> None:
     registry.put(row())
-    written = registry.put(dataclasses.replace(row(), code_sha256="", public=False))
-    assert written.present == row()
+    silent = dataclasses.replace(row(), code_sha256="", public=False)
+    assert registry.put(silent) == row()
 
 
 def test_an_older_tools_row_gets_what_it_lacks(dynamodb: DynamoDb, registry: Registry) -> None:
     dynamodb.store({**old_item(row()), "bench": {"M": {"cold": {"N": "1"}}}})
-    assert registry.put(row()).done
+    assert registry.put(row()) is None
     now = registry.row(row().arn)
     assert isinstance(now, Row)
     assert now.code_sha256 == row().code_sha256
@@ -205,7 +168,7 @@ def test_a_silent_row_takes_nothing_away(registry: Registry) -> None:
     silent = dataclasses.replace(
         row(), distribution_description="", compatible_runtimes=(), upstream_ref=""
     )
-    assert registry.put(silent).done
+    assert registry.put(silent) is None
     assert registry.row(row().arn) == row()
 
 
@@ -213,7 +176,7 @@ def test_an_older_tools_row_of_another_distribution_is_left_alone(
     dynamodb: DynamoDb, registry: Registry
 ) -> None:
     dynamodb.store(old_item(row(), distribution={"S": "other"}))
-    present = registry.put(row()).present
+    present = registry.put(row())
     assert isinstance(present, Row)
     assert present.distribution == "other"
 
@@ -223,7 +186,7 @@ def test_a_row_that_cannot_be_understood_is_left_alone_and_told(
 ) -> None:
     dynamodb.store(old_item(row(), distribution=None))
     foreign = ForeignRow(key=str(row().arn), reason="it has no distribution")
-    assert registry.put(row()).present == foreign
+    assert registry.put(row()) == foreign
     assert registry.row(row().arn) == foreign
 
 
@@ -232,14 +195,14 @@ def test_of_many_writers_one_wins_and_the_others_are_told(registry: Registry) ->
     with ThreadPoolExecutor(8) as threads:
         written = list(threads.map(registry.put, rows))
     there = registry.row(row().arn)
-    won = [one for one, outcome in zip(rows, written, strict=True) if outcome.done]
+    won = [one for one, outcome in zip(rows, written, strict=True) if outcome is None]
     assert won == [there]
-    assert [outcome.present for outcome in written if not outcome.done] == [there] * 7
+    assert [outcome for outcome in written if outcome] == [there] * 7
 
 
 def test_many_writers_of_one_row_all_succeed(registry: Registry) -> None:
     with ThreadPoolExecutor(8) as threads:
-        assert all(written.done for written in threads.map(registry.put, [row()] * 8))
+        assert list(threads.map(registry.put, [row()] * 8)) == [None] * 8
 
 
 def test_a_row_is_added_where_there_is_none(registry: Registry) -> None:
@@ -290,7 +253,7 @@ def test_a_row_that_is_not_what_was_seen_is_neither_amended_nor_deleted(
     registry: Registry, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = dataclasses.replace(row(), **change)
-    assert registry.put(there).done
+    assert registry.put(there) is None
     assert not registry.amend(row(), row(public=False))
     assert not registry.delete(row())
 
@@ -312,8 +275,8 @@ def test_a_row_that_is_gone_is_not_amended_and_counts_as_deleted(registry: Regis
 
 
 def test_a_row_is_deleted_and_no_other(registry: Registry) -> None:
-    assert registry.put(row()).done
-    assert registry.put(row(version=8)).done
+    assert registry.put(row()) is None
+    assert registry.put(row(version=8)) is None
     assert registry.delete(row())
     assert registry.all().rows == (row(version=8),)
 

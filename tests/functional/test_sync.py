@@ -196,7 +196,7 @@ def test_rows_and_layers_of_others_are_left_alone(published: Publishing) -> None
     acme = layer_arn(ARN.format(IRELAND, LAYER.replace("ocel", "acme"), 1))
     far = layer_arn(ARN.format("eu-central-1", LAYER, 1))
     for arn in (theirs, acme, far):
-        assert published.registry().put(replace(row, arn=arn)).done
+        assert published.registry().put(replace(row, arn=arn)) is None
     strange = ARN.format(IRELAND, "ocel-tools", 1)
     store(published, {"layer_arn": {"S": strange}, "distribution": {"S": "minimal"}})
     store(published, {"layer_arn": {"S": "hello"}, "distribution": {"S": "minimal"}})

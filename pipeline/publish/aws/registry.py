@@ -68,23 +68,6 @@ def unchanged(item: Item) -> Condition:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Written:
-    """What became of a row that was to be written.
-
-    Attributes:
-        present: the row that was there, says something else and was left alone; None where the
-            row was written.
-    """
-
-    present: Row | ForeignRow | None = None
-
-    @property
-    def done(self) -> bool:
-        """Whether the row is in the registry now."""
-        return self.present is None
-
-
 @dataclass(frozen=True)
 class Registry:
     """A table of published layer versions; may be used by several threads.
@@ -112,12 +95,15 @@ class Registry:
         item = self._item(arn)
         return read_row(item) if item else None
 
-    def put(self, row: Row) -> Written:
+    def put(self, row: Row) -> Row | ForeignRow | None:
         """Write a row, unless there is one of its ARN that says something else.
 
         A row that is there already is brought up to date where it is of the same distribution and
         content, or does not tell its content; what we do not know of it stays, as do the time
         when it was first written and whatever the new row is silent about.
+
+        Returns:
+            None where the row is in the registry now; else the one that was left alone.
 
         Raises:
             AwsError: AWS does not answer, or refuses.
@@ -133,8 +119,8 @@ class Registry:
         try:
             self._update(row.arn, item, _assignments(item), only)
         except _RefusedError as refused:
-            return Written(present=read_row(refused.item))
-        return Written()
+            return read_row(refused.item)
+        return None
 
     def add(self, row: Row) -> bool:
         """Write a row where there is none of its ARN.

@@ -60,12 +60,10 @@ class Aws:
     Attributes:
         session: gives clients.
         credentials: those of a role that was taken on; None for the session's own.
-        endpoint: where AWS is, for emulators; empty for what the environment says.
     """
 
     session: boto3.Session
     credentials: RoleCredentials | None = None
-    endpoint: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def client(self, service: str, region: str, config: Config = PATIENT) -> Any:  # noqa: ANN401  boto3 makes clients at run time
@@ -78,9 +76,8 @@ class Aws:
         """
         # its stubs know a service by a literal alone
         make = cast("Any", self.session).client
-        endpoint = self.endpoint or None
         with self.lock:
-            made = make(service, region_name=region, config=config, endpoint_url=endpoint)
+            made = make(service, region_name=region, config=config)
         if self.credentials:
             made.meta.events.register("needs-retry", self._retry_with_new_credentials)
         return made
@@ -143,40 +140,20 @@ def default_aws() -> Aws:
         raise aws_error(error, "AWS' settings cannot be used", hint) from error
 
 
-def keys_aws(
-    access_key_id: str, secret_access_key: str, session_token: str = "", endpoint: str = ""
-) -> Aws:
-    """The identity of an access key.
-
-    Args:
-        access_key_id: its id.
-        secret_access_key: the key.
-        session_token: of temporary credentials; empty for none.
-        endpoint: where AWS is, for emulators; empty for what the environment says.
-    """
-    session = boto3.Session(
-        aws_access_key_id=access_key_id,
-        aws_secret_access_key=secret_access_key,
-        aws_session_token=session_token or None,
-    )
-    return Aws(session, endpoint=endpoint)
-
-
-def role_aws(role: str, token: Callable[[], str], region: str, endpoint: str = "") -> Aws:
+def role_aws(role: str, token: Callable[[], str], region: str) -> Aws:
     """The identity of a role that is taken on by an OIDC token.
 
     Args:
         role: its ARN.
         token: gives a token that is fresh; asked each time that credentials are made.
         region: whose STS is asked: opt-in regions take no credentials of the global one.
-        endpoint: where AWS is, for emulators; empty for what the environment says.
 
     Raises:
         AwsError: STS refuses the token or the role.
     """
     make = cast("Any", boto3.Session()).client
     unsigned = PATIENT.merge(Config(signature_version=UNSIGNED))
-    sts = make("sts", region_name=region, config=unsigned, endpoint_url=endpoint or None)
+    sts = make("sts", region_name=region, config=unsigned)
 
     def made() -> dict[str, Any]:
         answer = sts.assume_role_with_web_identity(
@@ -201,7 +178,7 @@ def role_aws(role: str, token: Callable[[], str], region: str, endpoint: str = "
         raise aws_error(error, f"the role {role} cannot be taken on", hint) from error
     session: Any = botocore.session.get_session()
     session._credentials = credentials  # noqa: SLF001  botocore has no other way to give a session its own
-    return Aws(boto3.Session(botocore_session=session), credentials, endpoint)
+    return Aws(boto3.Session(botocore_session=session), credentials)
 
 
 def identity(aws: Aws, region: str) -> Identity:
