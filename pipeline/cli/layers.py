@@ -42,13 +42,13 @@ def list_layers(
     """List the layer versions that are published, the newest first."""
     shown.check()
     from pipeline.model import Architecture
-    from pipeline.publish.history import Wanted, selected
+    from pipeline.publish.history import RowFilter, selected
     from pipeline.publish.row import COLUMNS
     from pipeline.report import layers as report
     from pipeline.report import rendering
 
     one = architecture is not Architectures.ALL
-    wanted = Wanted(
+    wanted = RowFilter(
         distribution=distribution,
         region=region,
         architecture=Architecture(architecture.value) if one else None,

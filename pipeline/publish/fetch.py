@@ -34,7 +34,7 @@ _HINT = "give the publish.json of `ocelot publish -o` and the folder of zips tha
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedVersion:
-    """A layer version, as publishing told of it.
+    """A layer version, as publish.json has it.
 
     Attributes:
         file: the zip's name.

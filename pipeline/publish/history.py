@@ -14,7 +14,7 @@ _SHOWN = 12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
+class RowFilter:
     """Which rows are wanted; what is empty or None is all the same.
 
     Attributes:
@@ -78,7 +78,7 @@ class Release:
         return self.first.publish_timestamp
 
 
-def selected(rows: Iterable[Row], wanted: Wanted) -> tuple[Row, ...]:
+def selected(rows: Iterable[Row], wanted: RowFilter) -> tuple[Row, ...]:
     """The rows that are wanted, the newest first."""
     fitting = sorted((row for row in rows if wanted.fits(row)), key=lambda row: str(row.arn))
     return tuple(sorted(fitting, key=lambda row: row.age_key, reverse=True))
@@ -93,10 +93,10 @@ def releases(rows: Iterable[Row]) -> tuple[Release, ...]:
     grouped: dict[tuple[str, str], list[Row]] = {}
     for row in sorted(rows, key=lambda row: (row.age_key, str(row.arn))):
         grouped.setdefault((row.arn.name, row.code_sha256 or row.md5_hash), []).append(row)
-    return tuple(reversed(tuple(_told(grouped))))
+    return tuple(reversed(tuple(_with_changes(grouped))))
 
 
-def _told(grouped: dict[tuple[str, str], list[Row]]) -> Iterator[Release]:
+def _with_changes(grouped: dict[tuple[str, str], list[Row]]) -> Iterator[Release]:
     """The releases from the oldest to the newest, each with what it changed."""
     before: dict[tuple[Architecture, str], Row] = {}
     for (name, _), rows in grouped.items():

@@ -79,7 +79,7 @@ def _regions_of(
         if region not in home:
             raise UsageError(
                 f"{REGIONS}: {word}: AWS Lambda is in no region {region}{perhaps(region, home)}",
-                hint=f"mend the set {word} in {REGIONS}",
+                hint=f"fix the set {word} in {REGIONS}",
             )
     return sets[word]
 
@@ -109,6 +109,6 @@ def _left_out(
             raise UsageError(
                 f"{REGIONS}: quarantine: AWS Lambda is in no region {each.region}"
                 f"{perhaps(each.region, home)}",
-                hint=f"mend the quarantine in {REGIONS}",
+                hint=f"fix the quarantine in {REGIONS}",
             )
         yield each.region, f"in quarantine until {each.until}: {each.reason}"

@@ -263,9 +263,9 @@ def _text(value: object) -> str:
 
 
 def _flag(value: object) -> bool:
-    """A truth, be it told in words."""
-    told = _text(value).strip().lower() in ("true", "yes", "1")
-    return told or _attributes(value).get("BOOL") is True
+    """A boolean, be it in words."""
+    in_words = _text(value).strip().lower() in ("true", "yes", "1")
+    return in_words or _attributes(value).get("BOOL") is True
 
 
 def _words(value: object) -> tuple[str, ...]:

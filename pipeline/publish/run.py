@@ -77,23 +77,22 @@ async def publish(
     # 3. look, decide and do: a thread for each zip in each region
     stopped = threading.Event()
     context = _context(request, registry, dry_run=dry_run)
+    late = f"not done within {request.deadline:.0f} seconds; run the same command again"
     try:
         with anyio.move_on_after(request.deadline), progress.step(LANE, "look") as shown:
             regions = await _region_clients(request, aws, who.account, stopped)
             await _all_reconciled(request, regions, context)
             done = _so_far(request, context)
-            count = len(done.plan.targets)
-            shown.result = f"{count} targets, {done.plan.writes} things to do"
+            shown.result = f"{len(done.plan.targets)} targets, {done.plan.writes} things to do"
+        done = _so_far(request, context, missing=late)
     except anyio.get_cancelled_exc_class():
         # 4. report, if it was interrupted, what is known by now
         if context.outcomes:
             report(_so_far(request, context))
         raise
     finally:
-        stopped.set()
+        stopped.set()  # only now: what the threads that are left behind run into is not reported
     # 4. report
-    late = f"not done within {request.deadline:.0f} seconds; run the same command again"
-    done = _so_far(request, context, missing=late)
     report(done)
     # 5. fail where a target is not as it should be
     check_outcomes(done.outcomes)

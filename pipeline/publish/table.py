@@ -1,4 +1,4 @@
-"""The registry's table: its shape, what is amiss with one, and how to make it."""
+"""The registry's table: its shape, what is wrong with one, and how to make it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TYPES = {KEY: "S", "distribution": "S", "base_layer_arn": "S", "version": "N"}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """Something amiss with a table.
+    """Something wrong with a table.
 
     Attributes:
         message: what it is.
@@ -53,7 +53,7 @@ def missing(table: str, region: str) -> Fault:
 
 
 def table_faults(described: Mapping[str, Any], region: str) -> Iterator[Fault]:
-    """What is amiss with a table.
+    """Yield what is wrong with a table.
 
     Args:
         described: DescribeTable's answer.

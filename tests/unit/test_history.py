@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from registry_examples import PUBLISHED, row
 
 from pipeline.model import Architecture
-from pipeline.publish.history import Wanted, releases, selected
+from pipeline.publish.history import RowFilter, releases, selected
 from pipeline.publish.row import Row
 
 ARM64 = row(architecture=Architecture.ARM64)
@@ -23,40 +23,40 @@ def days(number: int, **changed: object) -> Row:
 @pytest.mark.parametrize(
     ("wanted", "fits"),
     [
-        (Wanted(), True),
-        (Wanted(distribution="minimal"), True),
-        (Wanted(distribution="other"), False),
-        (Wanted(region="eu-west-1"), True),
-        (Wanted(region="eu-west-2"), False),
-        (Wanted(architecture=Architecture.AMD64), True),
-        (Wanted(architecture=Architecture.ARM64), False),
-        (Wanted(version="v0.158.0"), True),
-        (Wanted(version="0.158.0"), True),
-        (Wanted(version="0_158_0"), True),
-        (Wanted(version="0.158"), False),
-        (Wanted(public=True), True),
-        (Wanted(public=False), False),
-        (Wanted(distribution="minimal", region="eu-west-2"), False),
+        (RowFilter(), True),
+        (RowFilter(distribution="minimal"), True),
+        (RowFilter(distribution="other"), False),
+        (RowFilter(region="eu-west-1"), True),
+        (RowFilter(region="eu-west-2"), False),
+        (RowFilter(architecture=Architecture.AMD64), True),
+        (RowFilter(architecture=Architecture.ARM64), False),
+        (RowFilter(version="v0.158.0"), True),
+        (RowFilter(version="0.158.0"), True),
+        (RowFilter(version="0_158_0"), True),
+        (RowFilter(version="0.158"), False),
+        (RowFilter(public=True), True),
+        (RowFilter(public=False), False),
+        (RowFilter(distribution="minimal", region="eu-west-2"), False),
     ],
 )
-def test_a_row_is_wanted_by_everything_that_is_given(wanted: Wanted, fits: bool) -> None:  # noqa: FBT001
+def test_a_row_is_wanted_by_everything_that_is_given(wanted: RowFilter, fits: bool) -> None:  # noqa: FBT001
     assert selected([row()], wanted) == ((row(),) if fits else ())
 
 
 def test_a_version_is_found_in_a_row_that_has_only_the_collectors() -> None:
     only = dataclasses.replace(row(), layer_version_str="")
-    assert selected([only], Wanted(version="0_158_0")) == (only,)
+    assert selected([only], RowFilter(version="0_158_0")) == (only,)
 
 
 def test_the_newest_comes_first_and_what_has_no_time_last() -> None:
     unknown = row(published=None)
     rows = [unknown, days(1), days(3), days(2)]
-    assert selected(rows, Wanted()) == (days(3), days(2), days(1), unknown)
+    assert selected(rows, RowFilter()) == (days(3), days(2), days(1), unknown)
 
 
 @given(st.permutations([row(), ARM64, row(region="us-east-1"), row("other"), row(version=8)]))
 def test_the_order_does_not_hang_on_the_tables(rows: list[Row]) -> None:
-    assert selected(rows, Wanted()) == selected(sorted(rows, key=repr), Wanted())
+    assert selected(rows, RowFilter()) == selected(sorted(rows, key=repr), RowFilter())
     assert releases(rows) == releases(sorted(rows, key=repr))
 
 

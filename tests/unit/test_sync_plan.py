@@ -23,8 +23,8 @@ from pipeline.publish.sync.plan import (
     RegionPlan,
     Repair,
     Scope,
+    foreign_rows,
     region_plan,
-    told_foreign,
 )
 
 
@@ -198,7 +198,7 @@ def test_the_rows_of_others_are_none_of_ours(other: Row) -> None:
 def test_foreign_rows_are_told_but_for_those_of_other_regions() -> None:
     keys = ("hello", str(arn()), str(arn(region="us-east-1")))
     found = scope(foreign=tuple(ForeignRow(key=key, reason="x") for key in keys))
-    assert [each.key for each in told_foreign(found, [REGION])] == ["hello", str(arn())]
+    assert [each.key for each in foreign_rows(found, [REGION])] == ["hello", str(arn())]
 
 
 def test_a_repair_is_of_a_row() -> None:

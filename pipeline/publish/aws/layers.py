@@ -297,10 +297,10 @@ class RegionClient:
                 LayerName=upload.layer, Content={"ZipFile": b""}, Description=upload.sha256
             )
         except (BotoCoreError, ClientError) as error:
-            told = region_error(error, "publish", self.region)
+            refusal = region_error(error, "publish", self.region)
             if may_be_done(error):
-                raise UncertainError(str(told), hint=told.hint) from error
-            raise told from error
+                raise UncertainError(str(refusal), hint=refusal.hint) from error
+            raise refusal from error
         return _layer_version(answer)
 
     def public_statements(self, layer: str, number: int) -> tuple[str, ...]:

@@ -216,15 +216,15 @@ class Registry:
         """See that the table is as it should be.
 
         Raises:
-            AwsError: it is not; the message says what is amiss, the hint how to mend it.
+            AwsError: it is not; the message says what is amiss, the hint how to fix it.
         """
         faults = self.faults()
         if faults:
-            told = tuple(each.message for each in faults[1:])
-            raise AwsError(faults[0].message, details=told, hint=faults[0].hint)
+            others = tuple(each.message for each in faults[1:])
+            raise AwsError(faults[0].message, details=others, hint=faults[0].hint)
 
     def faults(self) -> tuple[shape.Fault, ...]:
-        """What is amiss with the table.
+        """Return what is wrong with the table.
 
         Raises:
             AwsError: AWS does not answer, or refuses.

@@ -1,7 +1,7 @@
 """Decide what the registry needs to be in step with a region's layers: pure, on frozen data.
 
-The layers are what is so, the registry is what is told of them. So a row follows its layer version
-and never the other way round: nothing of Lambda's is changed. Whatever is in doubt is left alone.
+A row follows its layer version and never the other way round: nothing of Lambda's is changed.
+Whatever is in doubt is left alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pipeline.publish.aws.layers import LayerVersion
 from pipeline.publish.row import ForeignRow, Row, Rows, base_layer_arn
 
 # What a row of the same layer and content in another region knows, and AWS does not.
-_TOLD = ("upstream_repository", "upstream_ref", "upstream_commit", "ocelot", "benched")
+_FROM_SIBLINGS = ("upstream_repository", "upstream_ref", "upstream_commit", "ocelot", "benched")
 NAMELESS = "its name tells of no distribution that is known"
 _SHOWN = 12
 
@@ -69,7 +69,7 @@ class Scope:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Left:
-    """Something that is told and left alone."""
+    """Something that is reported and left alone."""
 
     what: str
     reason: str
@@ -123,14 +123,14 @@ class Repair:
 
     @property
     def why(self) -> str:
-        """What is amiss now, in a few words."""
+        """What is wrong now, in a few words."""
         if self.wanted is None:
             return "there is no such layer version"
         if self.seen is None:
             return "there is no row of it"
         before, after = self.seen.data(), self.wanted.data()
         return ", ".join(
-            f"{name}: {_told(before[name])} -> {_told(value)}"
+            f"{name}: {_words(before[name])} -> {_words(value)}"
             for name, value in after.items()
             if before[name] != value
         )
@@ -241,7 +241,7 @@ def layer_row(
     )
 
 
-def told_foreign(scope: Scope, regions: Iterable[str]) -> Iterator[ForeignRow]:
+def foreign_rows(scope: Scope, regions: Iterable[str]) -> Iterator[ForeignRow]:
     """The rows that cannot be understood, but for those that are surely of other regions."""
     prefixes = tuple(f":lambda:{region}:" for region in regions)
     for each in scope.registry.foreign:
@@ -253,7 +253,7 @@ def _judge(version: LayerVersion, row: Row | None, scope: Scope, judged: _Judged
     arn = str(version.arn)
     if row is None:
         if arn in scope.foreign:
-            return  # told as a foreign row
+            return  # reported as a foreign row
         made = _recorded(version, scope)
         if isinstance(made, Row):
             judged.pairs.append((None, made))
@@ -298,7 +298,7 @@ def _with_siblings(row: Row, rows: Iterable[Row]) -> Row:
     """A row with what is known of the same layer and content in another region."""
     for each in rows:
         if (each.arn.name, each.code_sha256) == (row.arn.name, row.code_sha256):
-            return replace(row, **{name: getattr(each, name) for name in _TOLD})
+            return replace(row, **{name: getattr(each, name) for name in _FROM_SIBLINGS})
     return row
 
 
@@ -313,7 +313,7 @@ def _order(repair: Repair) -> tuple[str, int]:
     return repair.arn.name, repair.arn.version
 
 
-def _told(value: object) -> str:
+def _words(value: object) -> str:
     """A value in a few words."""
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -18,7 +18,7 @@ from pipeline.publish.aws.session import Aws
 from pipeline.publish.run import identified
 from pipeline.publish.sync.apply import RepairContext, RepairOutcome, apply_repair
 from pipeline.publish.sync.observe import observe_region
-from pipeline.publish.sync.plan import RegionPlan, Scope, SyncPlan, region_plan, told_foreign
+from pipeline.publish.sync.plan import RegionPlan, Scope, SyncPlan, foreign_rows, region_plan
 from pipeline.threads import in_thread, in_threads
 
 # Repairs under way at once in a region; each has a thread.
@@ -98,7 +98,7 @@ async def sync(
             stopped.set()
         plan = SyncPlan(
             regions=tuple(plan for plan, _ in done),
-            foreign=tuple(told_foreign(scope, request.regions)),
+            foreign=tuple(foreign_rows(scope, request.regions)),
             skipped=request.skipped,
         )
         step.result = f"{len(request.regions)} regions, {len(plan.repairs)} things to do"
