@@ -47,13 +47,6 @@ def test_a_layer_version_with_its_row_is_in_step() -> None:
     assert plan == RegionPlan(region=REGION, versions=1)
 
 
-def test_a_row_whose_layer_version_is_gone_is_deleted() -> None:
-    repair = only(region_plan(look(gone=(str(arn()),)), scope(row())))
-    assert repair == Repair(seen=row())
-    assert (repair.action, repair.arn) == (Action.DELETE, arn())
-    assert repair.why == "there is no such layer version"
-
-
 def test_a_row_that_was_only_not_seen_stays() -> None:
     assert region_plan(look(), scope(row())).repairs == ()
 
@@ -79,14 +72,6 @@ def test_a_layer_version_without_a_row_is_recorded_from_what_aws_tells() -> None
         compatible_runtimes=("python3.13",),
         code_sha256=CONTENT,
     )
-
-
-def test_where_the_layer_came_from_is_known_by_its_row_in_another_region() -> None:
-    there = row(region="us-east-1")
-    wanted = only(region_plan(look(seen()), scope(there))).wanted
-    assert wanted is not None
-    assert (wanted.upstream_commit, wanted.ocelot) == (there.upstream_commit, there.ocelot)
-    assert wanted.md5_hash == ""  # which is had from the layer itself
 
 
 @pytest.mark.parametrize(
@@ -119,13 +104,6 @@ def test_a_row_of_a_layer_that_is_not_described_follows_its_policy() -> None:
     old = replace(row(public=False), code_sha256="")
     plan = region_plan(look(seen(described="", sha256="")), scope(old))
     assert only(plan).wanted == replace(old, public=True)
-
-
-def test_a_row_without_its_base_gets_it() -> None:
-    plan = region_plan(look(seen(), seen("derived")), scope(row(), row("derived")))
-    repair = only(plan)
-    assert repair.wanted == replace(row("derived"), base_layer_arn=str(arn()))
-    assert repair.why == f"base_layer_arn: none -> {arn()}"
 
 
 def test_a_base_that_is_named_stays_and_one_that_is_not_recorded_is_awaited() -> None:
