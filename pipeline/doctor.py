@@ -20,13 +20,12 @@ from pipeline import process
 from pipeline.bench.here import (
     HOST,
     SANDBOX_NAME,
-    emulators,
     has_sandbox_name,
-    is_linux,
-    machine,
+    how_to_install,
+    missing_packages,
+    this_machine,
 )
-from pipeline.bench.machine import own_architecture
-from pipeline.bench.parts import how_to_install, missing_parts
+from pipeline.bench.machine import Machine
 from pipeline.build.compile import go_program
 from pipeline.build.recipe import GO_VERSION
 from pipeline.errors import ToolchainError
@@ -76,7 +75,7 @@ async def examine(environment: Mapping[str, str], cache: Path) -> tuple[Finding,
         ),
         await dagger_finding(),
         bench_finding(),
-        emulator_finding(),
+        emulator_finding(this_machine()),
         sandbox_finding(),
         proxy_finding(environment),
         aws_finding(environment, Path.home()),
@@ -182,7 +181,7 @@ async def dagger_finding() -> Finding:
 
 def bench_finding() -> Finding:
     """The packages that the bench runs layers with."""
-    missing = missing_parts()
+    missing = missing_packages()
     return Finding(
         name="bench",
         state="missing" if missing else "ok",
@@ -192,17 +191,18 @@ def bench_finding() -> Finding:
     )
 
 
-def emulator_finding() -> Finding:
+def emulator_finding(machine: Machine) -> Finding:
     """What runs layers of the other architecture."""
-    here, found = machine(), emulators()
-    others = [each for each in Architecture if each is not own_architecture(here)]
-    missing = [each for each in others if each not in found]
-    told = [f"{each} by {path}" for each, path in found.items() if each in others]
-    remedy = "install qemu-user" if is_linux() else "run them in containers: dagger call bench"
+    others = [each for each in Architecture if each is not machine.architecture]
+    missing = [each for each in others if each not in machine.emulators]
+    found = [f"{each} by {path}" for each, path in machine.emulators.items() if each in others]
+    remedy = (
+        "install qemu-user" if machine.is_linux else "run them in containers: dagger call bench"
+    )
     return Finding(
         name="qemu",
         state="missing" if missing else "ok",
-        found=", ".join([*told, *(f"no {each} on {here}" for each in missing)]),
+        found=", ".join([*found, *(f"no {each} on {machine.name}" for each in missing)]),
         purpose=f"running layers for {' and '.join(others)} on the bench",
         remedy=remedy if missing else "",
     )

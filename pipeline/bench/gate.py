@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pipeline import progress
-from pipeline.bench.parts import missing_parts
-from pipeline.bench.verdicts import Verdict, check_verdicts
+from pipeline.bench.here import missing_packages
+from pipeline.bench.result import check_results
 from pipeline.build.compile import Compiler
 from pipeline.build.manifest import FILE_NAME, PASSED, Layer, Noted, note_benched, read_manifest
 from pipeline.config import Config
@@ -54,33 +54,36 @@ async def check_layers(
         BenchError: a layer fails, which is noted before; or the bench cannot run.
     """
     known = {each.sha256: each.noted for each in layers.values() if each.benched == PASSED}
-    new = untried(layers)
+    new = {path: each for path, each in layers.items() if each.sha256 not in known}
     if not new:
         return known
-    missing = missing_parts()
+    missing = missing_packages()
     if wanted and not missing:
         return {**known, **await _tried(new, config)}
     reason = f"{missing[0]} is not installed" if wanted else NOT_WANTED
-    notes = skipped(new.values(), reason)
+    progress.note(f"no layer was run on the bench: {reason}")
+    notes = {each.sha256: Noted(benched=f"skipped: {reason}") for each in new.values()}
     _note(new, notes)
     return {**known, **notes}
 
 
-async def _tried(layers: Mapping[Path, Layer], config: Config) -> Mapping[str, Noted]:
+async def _tried(zips: Iterable[Path], config: Config) -> Mapping[str, Noted]:
     from pipeline.bench.run import Request, bench  # noqa: PLC0415  its packages may be missing
 
     request = Request(
-        zips=tuple(layers),
+        zips=tuple(zips),
         config=config,
         starts=STARTS,
         invocations=INVOCATIONS,
         compiler=Compiler(caches=go_caches()),
     )
     results = await bench(request)
-    tell(results)
+    for each in results:
+        for line in each.lines():
+            progress.note(f"bench: {each.path.name}: {line}")
     notes = {each.sha256: each.noted for each in results}
-    _note(layers, notes)
-    check_verdicts(results)
+    _note(request.zips, notes)
+    check_results(results)
     return notes
 
 
@@ -91,26 +94,3 @@ def _note(zips: Iterable[Path], notes: Mapping[str, Noted]) -> None:
             note_benched(folder, notes)
         except OutputError as error:
             progress.note(f"what the bench found is not in the manifest: {error}")
-
-
-def untried(layers: Mapping[Path, Layer]) -> Mapping[Path, Layer]:
-    """Those layers that are not known to have passed.
-
-    Args:
-        layers: the manifest's entries by the zips' paths.
-    """
-    known = {each.sha256 for each in layers.values() if each.benched == PASSED}
-    return {path: each for path, each in layers.items() if each.sha256 not in known}
-
-
-def skipped(layers: Iterable[Layer], reason: str) -> Mapping[str, Noted]:
-    """What is noted of layers that are not tried, by sha256; that they are not is told."""
-    progress.note(f"no layer was run on the bench: {reason}")
-    return {each.sha256: Noted(benched=f"skipped: {reason}") for each in layers}
-
-
-def tell(verdicts: Iterable[Verdict]) -> None:
-    """Tell what a user should know of layers that were tried."""
-    for each in verdicts:
-        for line in each.lines():
-            progress.note(f"bench: {each.path.name}: {line}")

@@ -1,18 +1,32 @@
-"""What this machine has of what the bench can use. It imports nothing that only the bench needs."""
+"""What this machine has of what the bench needs. Importing it needs none of that."""
 
 from __future__ import annotations
 
+import os
 import platform
 import random
 import shutil
 import socket
 import threading
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
+from importlib.util import find_spec
 from pathlib import Path
 
-from pipeline.bench.machine import EMULATORS
-from pipeline.model import Architecture
+from pipeline.bench.machine import EMULATORS, Machine
+from pipeline.errors import BenchError
 
+# Packages that a plain installation does not have, by the module that is imported.
+PACKAGES = {
+    "aiohttp": "aiohttp",
+    "grpc": "grpcio",
+    "opentelemetry.exporter.otlp.proto.grpc": "opentelemetry-exporter-otlp-proto-grpc",
+    "opentelemetry.exporter.otlp.proto.http": "opentelemetry-exporter-otlp-proto-http",
+    "opentelemetry.proto": "opentelemetry-proto",
+    "opentelemetry.sdk": "opentelemetry-sdk",
+}
+# Set to 1 by whoever starts the bench on an emulated machine, which cannot tell by itself.
+EMULATED = "OCELOT_EMULATED"
 # Where everything listens.
 HOST = "127.0.0.1"
 # The name under which extensions listen in Lambda.
@@ -25,25 +39,50 @@ _TRIED_PORTS = 100
 LOOKUP_SECONDS = 1.5
 
 
-def machine() -> str:
-    """The machine as `uname -m` tells it; the system's name where it is not Lambda's, Linux."""
-    return platform.machine() if is_linux() else platform.system()
-
-
-def is_linux() -> bool:
-    """Whether this machine runs what Lambda runs; there is no emulator for other systems."""
-    return platform.system() == "Linux"
-
-
-def emulators() -> dict[Architecture, str]:
-    """Programs that run another machine's executables, where they are installed."""
-    if not is_linux():
-        return {}
+def this_machine(environment: Mapping[str, str] = os.environ) -> Machine:
+    """This machine; its emulators are looked for on the PATH."""
+    emulated = environment.get(EMULATED) == "1"
+    if platform.system() != "Linux":
+        return Machine(name=platform.system(), is_linux=False, emulated=emulated)
     found = {
         each: next(filter(None, map(shutil.which, names)), None)
         for each, names in EMULATORS.items()
     }
-    return {each: path for each, path in found.items() if path}
+    return Machine(
+        name=platform.machine(),
+        emulators={each: path for each, path in found.items() if path},
+        emulated=emulated,
+    )
+
+
+def missing_packages() -> tuple[str, ...]:
+    """Names of packages that are not installed."""
+    return tuple(package for module, package in PACKAGES.items() if not _is_there(module))
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package that it is in
+        return False
+
+
+def how_to_install(missing: Sequence[str]) -> str:
+    """What to do where packages are missing."""
+    return f"uv sync --group bench, or: pip install {' '.join(missing)}"
+
+
+def check_packages() -> None:
+    """See that the bench can run.
+
+    Raises:
+        BenchError: a package is missing.
+    """
+    if missing := missing_packages():
+        raise BenchError(
+            f"the bench needs packages that are not installed: {', '.join(missing)}",
+            hint=how_to_install(missing),
+        )
 
 
 def has_sandbox_name() -> bool:

@@ -24,9 +24,9 @@ import anyio
 from aiohttp import web
 
 from pipeline.bench import events
-from pipeline.bench.changes import Changes
 from pipeline.bench.events import EVENTS, Document, refusal
 from pipeline.bench.here import HOST
+from pipeline.bench.sandbox import Changes
 from pipeline.bench.subscription import Buffer, RefusedError, subscription
 
 NAME = "Lambda-Extension-Name"

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import tempfile
 import zipfile
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from pipeline.build.manifest import FILE_NAME, read_manifest
 from pipeline.build.zip import Entry
 from pipeline.errors import UsageError, quoted
 from pipeline.files import told_write_errors
+from pipeline.model import Architecture
+from pipeline.supply.components import FoundComponent
+from pipeline.supply.inspection import inspect_layer
 from pipeline.supply.layerfile import CONFIGS, LayerFile, open_layer
 
 EXTENSIONS = "extensions/"
 CONFIG = f"{CONFIGS}config.yaml"
 _WRITE = 0o222
 _HINT = "give a zip that `ocelot build` made"
+_ARCHITECTURE_IN_NAME = re.compile(r"-(amd64|arm64)[-.]")
+_DISTRIBUTION_IN_NAME = re.compile(r"^collector-(?:amd64|arm64)-(.+)\.zip$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +37,25 @@ class Layer:
     Attributes:
         path: of the zip.
         opened: what is in it.
+        claimed: what it is said to be for; None where nothing says so.
+        distribution: the one that it is said to be of; empty where nothing names it.
+        components: of its binary; none where that is no program of Go's.
+        tags: the build tags that the binary was compiled with.
+        compiled: what the binary was compiled for; None where it does not say.
     """
 
     path: Path
     opened: LayerFile
+    claimed: Architecture | None
+    distribution: str
+    components: tuple[FoundComponent, ...] = ()
+    tags: tuple[str, ...] = ()
+    compiled: Architecture | None = None
+
+    @property
+    def architecture(self) -> Architecture | None:
+        """What it is for; None where nothing says so."""
+        return self.claimed or self.compiled
 
     @property
     def extensions(self) -> tuple[Entry, ...]:
@@ -65,7 +87,32 @@ def read_layer(path: Path) -> Layer:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for info in archive.infolist():
             _check(info, path.name)
-    return Layer(path=path, opened=opened)
+    claimed, distribution = _claims(path, opened)
+    layer = Layer(path=path, opened=opened, claimed=claimed, distribution=distribution)
+    try:
+        found = inspect_layer(opened)
+    except UsageError:
+        return layer
+    return replace(
+        layer,
+        components=found.components,
+        tags=tuple(found.info.setting("-tags").split(",")),
+        compiled=Architecture(found.architecture) if found.architecture else None,
+    )
+
+
+def _claims(path: Path, opened: LayerFile) -> tuple[Architecture | None, str]:
+    """What a layer is said to be, by the manifest beside it, else by its name."""
+    manifest = read_manifest(path.parent / FILE_NAME)
+    for each in manifest.layers if manifest else ():
+        if each.sha256 == opened.sha256:
+            return each.architecture, each.distribution
+    architecture = _ARCHITECTURE_IN_NAME.search(path.name)
+    distribution = _DISTRIBUTION_IN_NAME.search(path.name)
+    return (
+        Architecture(architecture[1]) if architecture else None,
+        distribution[1] if distribution else "",
+    )
 
 
 def labels(paths: Sequence[Path]) -> list[str]:

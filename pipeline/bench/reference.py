@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipeline.bench.collector_config import Ports
+from pipeline.bench.opt import EXTENSIONS
+from pipeline.bench.start import Subject
 from pipeline.build.compile import Compiler, workspace
 from pipeline.build.recipe import compile_step
-from pipeline.files import Tree
+from pipeline.files import Tree, told_write_errors
 from pipeline.model import Architecture
 from pipeline.progress import Silence, shown_by
 
@@ -34,3 +37,28 @@ async def compiled_reference(architecture: Architecture, compiler: Compiler) -> 
     with shown_by(Silence()):
         async with workspace(reference_tree(), (), compiler) as work:
             return await work.compiled(compile_step(architecture))
+
+
+def reference_subject(binary: bytes, folder: Path) -> Subject:
+    """What is started of the compiled reference.
+
+    Args:
+        binary: the extension.
+        folder: where to put it; it is made.
+
+    Raises:
+        OutputError: there is no room for it.
+    """
+    path = folder / EXTENSIONS / NAME
+    with told_write_errors(folder):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(binary)
+        path.chmod(0o555)
+    return Subject(
+        name=NAME,
+        root=folder,
+        commands={NAME: (str(path),)},
+        config=folder,
+        ports=Ports(grpc=0, http=0),
+        sends=False,
+    )

@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,9 +27,8 @@ from pipeline.bench.faults import Fault, FaultError, ended_fault, last_words
 from pipeline.bench.items import PROTOCOLS, SIGNALS, item_names, loss
 from pipeline.bench.lambda_api import Extension, LambdaApi, serving
 from pipeline.bench.opt import changed, marks
-from pipeline.bench.sandbox import Function, Running, started
-from pipeline.bench.surroundings import extension_environment
-from pipeline.bench.usage import cpu_seconds, memory_bytes
+from pipeline.bench.result import Measured
+from pipeline.bench.sandbox import Function, Running, cpu_seconds, memory_bytes, started
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -80,32 +79,9 @@ class Subject:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     has_sandbox_name: bool = False
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
-    """What a cold start took: seconds and bytes, over all extensions of the layer.
-
-    Attributes:
-        cpu: from exec to the first `event/next`, by the kernel's accounting.
-        wall: the same on the clock.
-        first_export: from exec until the first export arrived; None where none did.
-        rss: memory in use when the last extension was ready.
-        peak: the most that was in use before SHUTDOWN.
-        invocation_cpu: CPU time of each invocation.
-        invocation_wall: what each invocation took longer than the function.
-        shutdown: from SHUTDOWN to the end of the last extension.
-        items: spans, points and log records that were sent, all of which arrived.
-    """
-
-    cpu: float
-    wall: float
-    first_export: float | None
-    rss: int
-    peak: int
-    invocation_cpu: tuple[float, ...]
-    invocation_wall: tuple[float, ...]
-    shutdown: float
-    items: int
+    def configured(self, name: str) -> Subject:
+        """The same with another config of the same folder, only to see whether it starts."""
+        return replace(self, config=self.config.with_name(name), sends=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +171,7 @@ class _Environment:
     async def _init(self, api: LambdaApi, tasks: TaskGroup, processes: AsyncExitStack) -> None:
         begun = time.monotonic()
         api.emit("platform.initStart", events.init_start())
-        env = extension_environment(
+        env = events.extension_environment(
             api.address,
             str(self.subject.config),
             has_sandbox_name=self.subject.has_sandbox_name,

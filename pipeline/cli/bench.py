@@ -15,7 +15,8 @@ from pipeline.options import BenchOptions
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pipeline.bench.run import Request, Result
+    from pipeline.bench.result import Result
+    from pipeline.bench.run import Request
     from pipeline.build.manifest import Manifest, Start
 
 
@@ -72,16 +73,15 @@ def bench(
     No function, no AWS account, no container: the layer's extensions run beside a stand-in for
     Lambda on this machine. It ends with 15 where a layer fails.
     """
-    from pipeline.bench.parts import check_parts
+    from pipeline.bench.here import check_packages
 
-    check_parts()
+    check_packages()
     if gate:
         _pass_gate(layer_paths(zips or [Path("dist")]), common)
         return
 
-    from pipeline.bench.earlier import earlier_starts
+    from pipeline.bench.result import check_results, earlier_starts
     from pipeline.bench.run import Request
-    from pipeline.bench.verdicts import check_verdicts
     from pipeline.build.compile import Compiler
     from pipeline.paths import go_caches
 
@@ -100,7 +100,7 @@ def bench(
     results = carry_out(request, verbose=common.verbose)
     noted = earlier_starts(results, earlier) if earlier else None
     _report(results, measured=bool(request.against), noted=noted, as_json=common.as_json)
-    check_verdicts(results)
+    check_results(results)
 
 
 def _pass_gate(zips: Sequence[Path], common: CommonOptions) -> None:

@@ -63,10 +63,10 @@ def _benched(done: Build, given: Inputs, *, wanted: bool) -> Build:
     from dataclasses import replace
 
     from pipeline.bench.gate import check_layers
-    from pipeline.bench.parts import check_parts
+    from pipeline.bench.here import check_packages
     from pipeline.build.manifest import FILE_NAME, read_manifest
 
-    check_parts()
+    check_packages()
     layers = {done.folder / each.layer.file: each.layer for each in done.layers}
     work = partial(check_layers, layers, given.config, wanted=True)
     run(work, left="every process was ended", kept="the layers are built")

@@ -6,16 +6,14 @@ Figures are a median, with the least and the most in brackets.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from pipeline.bench.figures import MEMORY_SIZES, Figures, Spread
 from pipeline.bench.opt import labels
-from pipeline.bench.run import Result
-from pipeline.bench.verdicts import Status
+from pipeline.bench.result import MEMORY_SIZES, Figures, Result, Spread, Status
 from pipeline.build.limits import megabytes
 from pipeline.build.manifest import Start
-from pipeline.report.rendering import Report, json_text
+from pipeline.report.rendering import Report, data, json_text
 
 _BAR = 40
 ESTIMATE = "estimated from the CPU time: share of one vCPU = MB / 1,769"
@@ -90,7 +88,7 @@ def _estimate(result: Result, at: int) -> str:
     """The estimate for one of `MEMORY_SIZES`; none under qemu, which takes many times as long."""
     if result.figures is None or result.emulated:
         return ""
-    return f"≈ {_milliseconds(result.figures.init[at][1])}"
+    return f"≈ {_milliseconds(result.figures.init[at].seconds)}"
 
 
 def _times(value: float | None) -> str:
@@ -176,37 +174,17 @@ def bench_json(
 
 
 def _data(result: Result) -> dict[str, Any]:
-    fault = result.fault
-    return {
-        "file": result.path.name,
-        "sha256": result.sha256,
-        "size": result.size,
-        "unzipped_size": result.unzipped_size,
-        "architecture": str(result.architecture) if result.architecture else None,
-        "distribution": result.distribution,
-        "status": str(result.status),
-        "reason": result.reason,
-        "emulated": result.emulated,
-        "fault": fault
-        and {
-            "kind": str(fault.fault),
+    values = {"file": result.path.name, **data(result), "start": _start(result.start)}
+    del values["path"]
+    if fault := result.fault:
+        values["fault"] = {
+            "kind": fault.fault,
             "message": str(fault),
-            "details": list(fault.details),
+            "details": fault.details,
             "next": fault.hint,
-        },
-        "figures": _figures(result.figures),
-        "reference": _figures(result.reference),
-        "start": _start(result.start),
-        "notes": list(result.notes),
-    }
+        }
+    return values
 
 
 def _start(found: Start | None) -> dict[str, Any] | None:
     return found.model_dump() if found else None
-
-
-def _figures(found: Figures | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
-    init = [{"memory_mb": mb, "seconds": took} for mb, took in found.init]
-    return {**asdict(found), "init": init}

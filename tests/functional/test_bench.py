@@ -27,9 +27,9 @@ from pipeline import paths
 from pipeline.bench.faults import Fault, FaultError
 from pipeline.bench.machine import EMULATORS
 from pipeline.bench.reference import compiled_reference
-from pipeline.bench.run import Request, Result, bench
+from pipeline.bench.result import Result, Status, check_results
+from pipeline.bench.run import Request, bench
 from pipeline.bench.start import Limits
-from pipeline.bench.verdicts import Status, check_verdicts
 from pipeline.build.compile import Compiler
 from pipeline.build.zip import Entry
 from pipeline.config import Config, load_config
@@ -208,6 +208,19 @@ def test_a_layer_for_another_machine_runs_by_qemu(built: Built, ocelot: Ocelot) 
     assert layer["notes"] == ["its budget for the start was not checked: it ran under qemu"]
 
 
+def test_on_an_emulated_machine_nothing_is_compared_with_the_reference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OCELOT_EMULATED", "1")
+    config = limiting(tmp_path, "cpu-to-ready: 0.1")
+    zipped = made.layer(tmp_path / f"collector-{OURS}-minimal.zip", made.WELL)
+    (result,) = tried(zipped, config=config, reference=zipped)
+    assert (result.status, result.emulated) == (Status.PASSED, True)
+    assert (result.start, result.reference) == (None, None)
+    assert result.figures is not None
+    assert len(result.notes) == 2
+
+
 @pytest.mark.parametrize(
     ("content", "fault", "words"),
     [
@@ -271,7 +284,7 @@ def test_one_bad_layer_does_not_keep_the_others_from_being_tried(tmp_path: Path)
     results = tried(bad, worse, good)
     assert [each.status for each in results] == [Status.FAILED, Status.FAILED, Status.PASSED]
     with pytest.raises(BenchError, match="2 of 3 layers fail"):
-        check_verdicts(results)
+        check_results(results)
 
 
 def test_an_extension_finds_lambdas_environment_and_nothing_of_ours(

@@ -14,8 +14,8 @@ import pytest
 from aiohttp import web
 
 from pipeline.bench import events
-from pipeline.bench.changes import Changes
 from pipeline.bench.lambda_api import Extension, LambdaApi, listening, serving
+from pipeline.bench.sandbox import Changes
 
 BASE = "2020-01-01/extension"
 REQUEST = "6d68ca91-49c9-448d-89b8-7ca3e6dc66aa"

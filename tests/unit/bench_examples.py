@@ -1,8 +1,14 @@
-"""What the bench measured, for tests."""
+"""What the bench measured and what came of it, for tests."""
 
 from __future__ import annotations
 
-from pipeline.bench.start import Measured
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.bench.faults import Fault, FaultError
+from pipeline.bench.result import Measured, Result, Status, figures
+from pipeline.model import Architecture
 
 MEASURED = Measured(
     cpu=0.03,
@@ -15,3 +21,23 @@ MEASURED = Measured(
     shutdown=0.01,
     items=20,
 )
+
+
+def result(file: str, **more: Any) -> Result:  # noqa: ANN401
+    """A layer that passed, but for what is given."""
+    made = Result(
+        path=Path(file),
+        sha256=file[0] * 64,
+        size=1_000_000,
+        unzipped_size=3_000_000,
+        architecture=Architecture.AMD64,
+        distribution="minimal",
+        status=Status.PASSED,
+        figures=figures([MEASURED]),
+    )
+    return replace(made, **more)
+
+
+FAULT = FaultError(Fault.IGNORES_SHUTDOWN, "b.zip: extensions/collector", ("why",))
+FAILED = result("b.zip", status=Status.FAILED, fault=FAULT, figures=None)
+SKIPPED = result("c.zip", status=Status.SKIPPED, reason="no qemu", figures=None)

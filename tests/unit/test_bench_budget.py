@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from bench_examples import MEASURED
+from bench_examples import MEASURED, result
 from unit_examples import layer
 
-from pipeline.bench.budget import over_start_budget, start_of
-from pipeline.bench.earlier import earlier_starts
-from pipeline.bench.figures import figures
-from pipeline.bench.run import Result
-from pipeline.bench.verdicts import Status
+from pipeline.bench.result import earlier_starts, figures, over_start_budget, start_of
 from pipeline.build.manifest import Manifest, Start
 from pipeline.model import Architecture, Budget
 from pipeline.report.bench import earlier_reports
@@ -71,25 +66,12 @@ def test_a_budget_of_sizes_says_nothing_of_starts() -> None:
     assert budget(memory_when_ready=1).limits_starts
 
 
-def tried(file: str, start: Start | None) -> Result:
-    return Result(
-        path=Path(file),
-        sha256=file[0] * 64,
-        size=1,
-        unzipped_size=3,
-        architecture=Architecture.AMD64,
-        distribution="minimal",
-        status=Status.PASSED,
-        start=start,
-    )
-
-
 def test_only_the_same_distribution_and_architecture_is_compared() -> None:
     same = layer().model_copy(update={"start": NOTED})
     other = same.model_copy(update={"distribution": "full"})
     arm64 = same.model_copy(update={"architecture": Architecture.ARM64})
     without = same.model_copy(update={"start": NOTED.model_copy(update={"cpu_times": None})})
-    results = [tried("a.zip", NOTED)]
+    results = [result("a.zip", start=NOTED)]
     assert earlier_starts(results, Manifest(layers=(other, same, arm64))) == {"a" * 64: NOTED}
     for each in (other, arm64, without, layer()):
         assert earlier_starts(results, Manifest(layers=(each,))) == {}
@@ -97,7 +79,9 @@ def test_only_the_same_distribution_and_architecture_is_compared() -> None:
 
 def test_bars_stand_above_what_was_noted() -> None:
     now = NOTED.model_copy(update={"cpu_times": 6.0})
-    compared = earlier_reports([tried("a.zip", now), tried("b.zip", now)], {"a" * 64: NOTED})
+    compared = earlier_reports(
+        [result("a.zip", start=now), result("b.zip", start=now)], {"a" * 64: NOTED}
+    )
     cpu, memory, missing = compared
     assert cpu.title == "CPU to ready, times **"
     assert cpu.notes == [

@@ -6,27 +6,34 @@ import json
 import os
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import anyio
 import pytest
-from bench_examples import MEASURED
+from bench_examples import FAILED, FAULT, MEASURED, SKIPPED, result
 from hypothesis import given
 from hypothesis import strategies as st
 from report_examples import shown
+from unit_examples import SHIPPED, layer
 
 from pipeline.bench import events
-from pipeline.bench.faults import Fault, FaultError
-from pipeline.bench.figures import MEMORY_SIZES, estimated_init, figures, spread
+from pipeline.bench.faults import FaultError
+from pipeline.bench.gate import check_layers
 from pipeline.bench.items import PER_SIGNAL, item_names, loss
 from pipeline.bench.opt import labels
-from pipeline.bench.parts import PARTS, check_parts
-from pipeline.bench.run import Result
+from pipeline.bench.result import (
+    MEMORY_SIZES,
+    check_results,
+    estimated_init,
+    figures,
+    spread,
+)
+from pipeline.bench.sandbox import cpu_seconds, memory_bytes
 from pipeline.bench.subscription import BUFFERING, Buffer, subscription
-from pipeline.bench.surroundings import extension_environment
-from pipeline.bench.usage import cpu_seconds, memory_bytes
-from pipeline.bench.verdicts import Status, check_verdicts
+from pipeline.build.manifest import Noted, Start
+from pipeline.config import load_config
 from pipeline.errors import BenchError
-from pipeline.model import Architecture
 from pipeline.report.bench import bench_json, bench_report, comparison_reports
 
 PROTOCOLS, SIGNALS = ("grpc", "http"), ("traces", "metrics", "logs")
@@ -101,34 +108,39 @@ def test_init_is_estimated_by_the_share_of_a_vcpu() -> None:
     assert estimated_init(0.1, 128) == pytest.approx(0.1 * 1769 / 128)
     made = figures([MEASURED])
     assert made is not None
-    assert [size for size, _ in made.init] == list(MEMORY_SIZES)
-
-
-def result(file: str, **more: object) -> Result:
-    made = Result(
-        path=Path(file),
-        sha256="a" * 64,
-        size=1_000_000,
-        unzipped_size=3_000_000,
-        architecture=Architecture.AMD64,
-        status=Status.PASSED,
-        figures=figures([MEASURED]),
-    )
-    return replace(made, **more)  # pyright: ignore[reportArgumentType]
-
-
-FAULT = FaultError(Fault.IGNORES_SHUTDOWN, "b.zip: extensions/collector", ("why",))
-FAILED = result("b.zip", status=Status.FAILED, fault=FAULT, figures=None)
-SKIPPED = result("c.zip", status=Status.SKIPPED, reason="no qemu", figures=None)
+    assert [each.memory_mb for each in made.init] == list(MEMORY_SIZES)
 
 
 def test_a_fault_is_raised_as_it_is_and_several_together() -> None:
-    check_verdicts([result("a.zip"), SKIPPED])
+    check_results([result("a.zip"), SKIPPED])
     with pytest.raises(FaultError, match="ignores SHUTDOWN"):
-        check_verdicts([result("a.zip"), FAILED])
+        check_results([result("a.zip"), FAILED])
     with pytest.raises(BenchError, match="2 of 3 layers fail") as caught:
-        check_verdicts([FAILED, FAILED, SKIPPED])
+        check_results([FAILED, FAILED, SKIPPED])
     assert caught.value.details.count("why") == 2
+
+
+def test_what_is_noted_says_how_it_failed_or_why_it_was_skipped() -> None:
+    start = Start(starts=3, cpu=0.03, memory=30_000_000, cpu_times=8.5, memory_times=None)
+    assert result("a.zip", start=start).noted == Noted(benched="passed", start=start)
+    assert SKIPPED.noted == Noted(benched="skipped: no qemu")
+    assert FAILED.noted == Noted(benched="failed: ignores SHUTDOWN")
+    assert list(replace(SKIPPED, notes=("a note",)).lines()) == ["skipped: no qemu", "a note"]
+    assert list(FAILED.lines()) == []
+
+
+def test_a_layer_that_has_passed_is_not_tried_again(tmp_path: Path) -> None:
+    passed = layer("a.zip", b"a").model_copy(update={"benched": "passed"})
+    once_skipped = layer("b.zip", b"b").model_copy(update={"benched": "skipped: no qemu"})
+    layers = {
+        tmp_path / each.file: each
+        for each in (passed, once_skipped, layer("c.zip", b"a"), layer("d.zip", b"d"))
+    }
+    check = partial(check_layers, layers, load_config(SHIPPED), wanted=False)
+    notes = anyio.run(check)
+    assert [notes[each.sha256].benched for each in layers.values()] == [
+        *("passed", "skipped: --no-bench", "passed", "skipped: --no-bench"),
+    ]
 
 
 def test_layers_of_one_name_are_told_apart_by_their_folders() -> None:
@@ -193,7 +205,7 @@ def test_a_process_that_is_gone_has_used_nothing() -> None:
 
 def test_sam_is_spoken_of_only_where_lambdas_own_name_is_unknown() -> None:
     def made(*, has_name: bool) -> dict[str, str]:
-        return extension_environment("127.0.0.1:9", "/c", has_sandbox_name=has_name, more={})
+        return events.extension_environment("127.0.0.1:9", "/c", has_sandbox_name=has_name, more={})
 
     assert made(has_name=False)["AWS_SAM_LOCAL"] == "true"
     assert "AWS_SAM_LOCAL" not in made(has_name=True)
@@ -233,11 +245,3 @@ def test_a_buffer_is_due_after_its_time_or_when_it_is_full() -> None:
     assert buffer.wait(5.2) == 0
     buffer.take()
     assert buffer.wait(9.0) is None
-
-
-def test_whoever_lacks_the_parts_is_told_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    check_parts()
-    monkeypatch.setitem(PARTS, "no.such.module", "no-such-package")
-    with pytest.raises(BenchError, match="no-such-package") as caught:
-        check_parts()
-    assert "uv sync --group bench" in caught.value.hint

@@ -14,7 +14,7 @@ import pytest
 from pipeline import doctor
 from pipeline.bench import here
 from pipeline.bench.machine import EMULATORS
-from pipeline.bench.parts import PARTS
+from pipeline.errors import BenchError
 from pipeline.model import Architecture
 from pipeline.report.doctor import finding_lines
 
@@ -28,7 +28,7 @@ def on(
     monkeypatch.setattr(platform, "system", lambda: system)
     monkeypatch.setattr(platform, "machine", lambda: machine)
     monkeypatch.setattr(shutil, "which", {name: f"/bin/{name}" for name in programs}.get)
-    return doctor.emulator_finding()
+    return doctor.emulator_finding(here.this_machine())
 
 
 def named(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
@@ -73,11 +73,20 @@ def test_where_layers_never_run_containers_are_the_way(monkeypatch: pytest.Monke
 
 def test_packages_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert doctor.bench_finding().state == "ok"
-    monkeypatch.setitem(PARTS, "no.such.module", "no-such-package")
+    monkeypatch.setitem(here.PACKAGES, "no.such.module", "no-such-package")
     found = doctor.bench_finding()
     assert (found.state, found.found) == ("missing", "not installed: no-such-package")
     assert "pip install no-such-package" in found.remedy
     assert not found.needed
+    with pytest.raises(BenchError, match="no-such-package") as caught:
+        here.check_packages()
+    assert "uv sync --group bench" in caught.value.hint
+
+
+def test_what_starts_the_bench_on_an_emulated_machine_says_so() -> None:
+    assert here.this_machine({"OCELOT_EMULATED": "1"}).emulated
+    for environment in ({}, {"OCELOT_EMULATED": ""}, {"OCELOT_EMULATED": "0"}):
+        assert not here.this_machine(environment).emulated
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from pipeline.bench.faults import Fault, FaultError, ended_fault, last_words
-from pipeline.bench.machine import Runnable, Skip, verdict
+from pipeline.bench.machine import Machine, Startable, startable
 from pipeline.model import Architecture
 
 AMD64, ARM64 = Architecture.AMD64, Architecture.ARM64
@@ -27,15 +27,9 @@ def decided(
     claimed: Architecture | None = AMD64,
     machine: str = "x86_64",
     emulators: dict[Architecture, str] | None = None,
-) -> Runnable | Skip:
-    return verdict(
-        "a.zip: extensions/a",
-        content,
-        mode,
-        claimed=claimed,
-        machine=machine,
-        emulators=emulators or {},
-    )
+) -> Startable:
+    here = Machine(name=machine, emulators=emulators or {})
+    return startable("a.zip: extensions/a", content, mode, claimed=claimed, machine=here)
 
 
 @pytest.mark.parametrize(
@@ -51,19 +45,18 @@ def decided(
 def test_what_is_of_this_machine_runs(
     content: bytes, machine: str, claimed: Architecture | None
 ) -> None:
-    assert decided(content, machine=machine, claimed=claimed) == Runnable()
+    assert decided(content, machine=machine, claimed=claimed) == Startable()
 
 
 def test_what_is_of_another_machine_runs_where_an_emulator_is() -> None:
     emulators = {ARM64: "/usr/bin/qemu-aarch64"}
     found = decided(FOR_ARM64, claimed=ARM64, emulators=emulators)
-    assert found == Runnable(emulator="/usr/bin/qemu-aarch64")
+    assert found == Startable(emulator="/usr/bin/qemu-aarch64")
 
 
 def test_what_is_of_another_machine_is_skipped_where_none_is() -> None:
     found = decided(FOR_ARM64, claimed=ARM64, emulators={AMD64: "/usr/bin/qemu-x86_64"})
-    assert isinstance(found, Skip)
-    assert found.reason == "arm64 does not run on x86_64 without qemu-aarch64 (qemu-user)"
+    assert found.lacking == "arm64 does not run on x86_64 without qemu-aarch64 (qemu-user)"
 
 
 @pytest.mark.parametrize(

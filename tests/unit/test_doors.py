@@ -56,7 +56,7 @@ def test_the_library_never_prints() -> None:
         *("supply/layerfile.py", "supply/sbom.py", "supply/sizes.py", "supply/compare.py"),
         *("build/gomod.py", "publish/regions.py", "publish/row.py", "publish/table.py"),
         "publish/history.py",
-        *("bench/faults.py", "bench/machine.py", "bench/verdicts.py"),
+        *("bench/faults.py", "bench/machine.py", "bench/result.py"),
     ],
 )
 def test_what_decides_does_nothing(module: str) -> None:
