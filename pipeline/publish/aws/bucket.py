@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from pipeline.publish.aws import session
-from pipeline.publish.aws.errors import region_error
+from pipeline.publish.aws.errors import region_errors
 from pipeline.publish.aws.session import Aws
 
 if TYPE_CHECKING:
@@ -33,12 +29,12 @@ class RegionBucket:
 
     def check(self) -> None:
         """See that it is there, and ours."""
-        with self._asking(f"look for the bucket {self.name}"):
+        with region_errors(f"look for the bucket {self.name}", self._region):
             self._client.head_bucket(Bucket=self.name, ExpectedBucketOwner=self._account)
 
     def put(self, key: str, path: Path, sha256: str) -> None:
         """Upload a file, which is read piece by piece; S3 checks its SHA-256, given in hex."""
-        with self._asking(f"upload to {self.name}"), path.open("rb") as file:
+        with region_errors(f"upload to {self.name}", self._region), path.open("rb") as file:
             self._client.put_object(
                 Bucket=self.name,
                 Key=key,
@@ -49,12 +45,5 @@ class RegionBucket:
 
     def delete(self, key: str) -> None:
         """Take a file away, be it gone already."""
-        with self._asking("clear the bucket"):
+        with region_errors("clear the bucket", self._region):
             self._client.delete_object(Bucket=self.name, Key=key, ExpectedBucketOwner=self._account)
-
-    @contextmanager
-    def _asking(self, what: str) -> Generator[None]:
-        try:
-            yield
-        except (BotoCoreError, ClientError) as error:
-            raise region_error(error, what, self._region) from error

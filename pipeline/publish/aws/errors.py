@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -35,6 +37,24 @@ def aws_error(error: BotoCoreError | ClientError, message: str, hint: str) -> Aw
     boto3's messages name operations and codes; they hold no secrets.
     """
     return AwsError(f"{message}: {error}", hint=hint)
+
+
+@contextmanager
+def aws_errors(message: str, hint: str) -> Generator[None]:
+    """Turn what boto3 raises into an `AwsError`."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise aws_error(error, message, hint) from error
+
+
+@contextmanager
+def region_errors(what: str, region: str) -> Generator[None]:
+    """Turn what boto3 raises into an `AwsError` of a region; see `region_error`."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise region_error(error, what, region) from error
 
 
 def region_error(error: BotoCoreError | ClientError, what: str, region: str) -> AwsError:

@@ -24,7 +24,7 @@ from pipeline.errors import AwsError
 from pipeline.naming import LayerArn, described_sha256, layer_arn
 from pipeline.publish.aws import session
 from pipeline.publish.aws.bucket import RegionBucket
-from pipeline.publish.aws.errors import may_be_done, region_error
+from pipeline.publish.aws.errors import may_be_done, region_error, region_errors
 from pipeline.publish.aws.session import Aws
 from pipeline.publish.row import utc_time
 
@@ -254,30 +254,22 @@ class RegionClient:
         made = json.loads(params["body"])
         params["body"] = self._bodies[made["Description"]]
 
-    @contextmanager
-    def _asking(self, what: str) -> Generator[None]:
-        """Turn boto3's errors into ours."""
-        try:
-            yield
-        except (BotoCoreError, ClientError) as error:
-            raise region_error(error, what, self.region) from error
-
     def names(self) -> list[str]:
         """Return the names of the account's layers that have a version."""
-        with self._asking("list the layers"):
+        with region_errors("list the layers", self.region):
             pages = self._client.get_paginator("list_layers").paginate()
             return [each.get("LayerName", "") for page in pages for each in page["Layers"]]
 
     def versions(self, layer: str) -> list[LayerVersion]:
         """Return all versions of a layer, the newest first; none where there is no such layer."""
-        with self._asking("list the layer's versions"):
+        with region_errors("list the layer's versions", self.region):
             pages = self._client.get_paginator("list_layer_versions").paginate(LayerName=layer)
             listed = [_layer_version(each) for page in pages for each in page["LayerVersions"]]
         return sorted(listed, key=lambda each: each.arn.version, reverse=True)
 
     def version(self, layer: str, number: int) -> LayerVersion | None:
         """Return a version of a layer; None where there is none."""
-        with self._asking(f"look at version {number}"):
+        with region_errors(f"look at version {number}", self.region):
             try:
                 answer = self._client.get_layer_version(LayerName=layer, VersionNumber=number)
             except self._client.exceptions.ResourceNotFoundException:
@@ -305,7 +297,7 @@ class RegionClient:
 
     def public_statements(self, layer: str, number: int) -> tuple[str, ...]:
         """Return the identifiers of the statements that let every account use a version."""
-        with self._asking("read the policy"):
+        with region_errors("read the policy", self.region):
             try:
                 answer = self._client.get_layer_version_policy(
                     LayerName=layer, VersionNumber=number
@@ -316,7 +308,7 @@ class RegionClient:
 
     def share(self, layer: str, number: int) -> None:
         """Let every account use a version, be it so already."""
-        with self._asking("make public"):
+        with region_errors("make public", self.region):
             try:
                 self._client.add_layer_version_permission(
                     LayerName=layer,
@@ -330,7 +322,7 @@ class RegionClient:
 
     def unshare(self, layer: str, number: int, statement: str) -> None:
         """Take a statement out of a version's policy, be it gone already."""
-        with self._asking("make private"):
+        with region_errors("make private", self.region):
             try:
                 self._client.remove_layer_version_permission(
                     LayerName=layer, VersionNumber=number, StatementId=statement

@@ -72,6 +72,8 @@ def unchanged(item: Item) -> Condition:
 class Registry:
     """A table of published layer versions; may be used by several threads.
 
+    Every method raises an `AwsError` where AWS does not answer, or refuses.
+
     Attributes:
         aws: who asks.
         table: its name.
@@ -87,11 +89,7 @@ class Registry:
         return self.aws.client("dynamodb", self.region)
 
     def row(self, arn: LayerArn) -> Row | ForeignRow | None:
-        """The row of a layer version; None where there is none.
-
-        Raises:
-            AwsError: AWS does not answer, or refuses.
-        """
+        """The row of a layer version; None where there is none."""
         item = self._item(arn)
         return read_row(item) if item else None
 
@@ -104,9 +102,6 @@ class Registry:
 
         Returns:
             None where the row is in the registry now; else the one that was left alone.
-
-        Raises:
-            AwsError: AWS does not answer, or refuses.
         """
         item = {name: value for name, value in row.item().items() if name != KEY}
         content = "attribute_not_exists(#code_sha256)"
@@ -127,9 +122,6 @@ class Registry:
 
         Returns:
             Whether the registry has it now; False where there is another, which stays as it is.
-
-        Raises:
-            AwsError: AWS does not answer, or refuses.
         """
         item = {name: value for name, value in row.item().items() if name != KEY}
         return self._set(row.arn, item, ABSENT, wanted=row)
@@ -144,9 +136,6 @@ class Registry:
         Returns:
             Whether the registry has it so now; False where the row is no more what was seen,
             and stays as it is.
-
-        Raises:
-            AwsError: AWS does not answer, or refuses.
         """
         there = self._item(seen.arn)
         now = read_row(there) if there else None
@@ -163,9 +152,6 @@ class Registry:
 
         Returns:
             Whether it is gone; False where it is no more what was seen, and stays as it is.
-
-        Raises:
-            AwsError: AWS does not answer, or refuses.
         """
         there = self._item(seen.arn)
         if there is None or read_row(there) != seen:
@@ -186,11 +172,7 @@ class Registry:
         return True
 
     def of_distribution(self, name: str) -> Rows:
-        """Return the rows of a distribution. An index lags behind the table by a moment.
-
-        Raises:
-            AwsError: AWS does not answer, or refuses.
-        """
+        """Return the rows of a distribution. An index lags behind the table by a moment."""
         if not name:
             return Rows(rows=())  # a key is never empty, and DynamoDB refuses to look for it
         with self._asking("dynamodb:Query"):
@@ -204,11 +186,7 @@ class Registry:
             return _rows(pages)
 
     def all(self) -> Rows:
-        """Every row, in no order.
-
-        Raises:
-            AwsError: AWS does not answer, or refuses.
-        """
+        """Every row, in no order."""
         with self._asking("dynamodb:Scan"):
             return _rows(self._client.get_paginator("scan").paginate(TableName=self.table))
 
@@ -224,11 +202,7 @@ class Registry:
             raise AwsError(faults[0].message, details=others, hint=faults[0].hint)
 
     def faults(self) -> tuple[shape.Fault, ...]:
-        """Return what is wrong with the table.
-
-        Raises:
-            AwsError: AWS does not answer, or refuses.
-        """
+        """Return what is wrong with the table."""
         try:
             described = self._client.describe_table(TableName=self.table)
         except (BotoCoreError, ClientError) as error:

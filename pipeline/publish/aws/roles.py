@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from pipeline.errors import AwsError
 from pipeline.naming import RoleArn
-from pipeline.publish.aws.errors import aws_error
+from pipeline.publish.aws.errors import aws_errors
 from pipeline.publish.aws.session import Aws
 
 if TYPE_CHECKING:
@@ -25,16 +23,13 @@ def trust_policy(aws: Aws, role: RoleArn) -> Mapping[str, Any]:
     Raises:
         AwsError: there is no such role, the credentials are another account's, or AWS refuses.
     """
-    try:
+    with aws_errors(
+        f"the role {role} cannot be read",
+        "check the ARN and your own credentials (aws sts get-caller-identity); iam:GetRole "
+        "must be allowed",
+    ):
         client: IAMClient = aws.client("iam", REGIONS[role.partition])
         answer = client.get_role(RoleName=role.name)
-    except (BotoCoreError, ClientError) as error:
-        raise aws_error(
-            error,
-            f"the role {role} cannot be read",
-            "check the ARN and your own credentials (aws sts get-caller-identity); iam:GetRole "
-            "must be allowed",
-        ) from error
     if answer["Role"]["Arn"] != role.text:
         raise AwsError(
             f"the role of that name is {answer['Role']['Arn']}, not {role}",
@@ -51,15 +46,13 @@ def provider_audiences(aws: Aws, arn: str) -> tuple[str, ...] | None:
         AwsError: AWS does not answer, or refuses.
     """
     client: IAMClient = aws.client("iam", REGIONS[arn.split(":")[1]])
-    try:
-        answer = client.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
-    except client.exceptions.NoSuchEntityException:
-        return None
-    except (BotoCoreError, ClientError) as error:
-        raise aws_error(
-            error,
-            f"the provider {arn} cannot be read",
-            "check your own credentials (aws sts get-caller-identity); "
-            "iam:GetOpenIDConnectProvider must be allowed",
-        ) from error
+    with aws_errors(
+        f"the provider {arn} cannot be read",
+        "check your own credentials (aws sts get-caller-identity); "
+        "iam:GetOpenIDConnectProvider must be allowed",
+    ):
+        try:
+            answer = client.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+        except client.exceptions.NoSuchEntityException:
+            return None
     return tuple(answer["ClientIDList"])

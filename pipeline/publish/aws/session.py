@@ -22,10 +22,10 @@ import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import NoCredentialsError
 
 from pipeline.errors import OcelotError, UsageError
-from pipeline.publish.aws.errors import EXPIRED, GIVE_CREDENTIALS, aws_error
+from pipeline.publish.aws.errors import EXPIRED, GIVE_CREDENTIALS, aws_errors
 from pipeline.threads import in_thread
 
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
@@ -34,7 +34,11 @@ PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 IDENTITY_SECONDS = 2.0
 # Within this time after new credentials were made, a refusal is about the old ones.
 FRESH_SECONDS = 2.0
-ATTEMPTS = 6
+# botocore waits a random part of 0.05, 0.1, 0.2 … seconds before it sends a request again: nine
+# attempts outlast an outage of some 6 seconds, half of that for DynamoDB. Each retry takes 14 of a
+# client's quota of 500 (5 if it is throttled), which its successes give back: in an outage that is
+# enough for 4 requests at once, more of them give up sooner.
+ATTEMPTS = 9
 # Most connections that are kept for a service in a region; they are made as they are needed.
 CONNECTIONS = 80
 
@@ -133,11 +137,9 @@ def default_aws() -> Aws:
     Raises:
         AwsError: there is no such profile.
     """
-    try:
+    hint = "check AWS_PROFILE and ~/.aws/config (aws configure list-profiles)"
+    with aws_errors("AWS' settings cannot be used", hint):
         return Aws(boto3.Session())
-    except BotoCoreError as error:
-        hint = "check AWS_PROFILE and ~/.aws/config (aws configure list-profiles)"
-        raise aws_error(error, "AWS' settings cannot be used", hint) from error
 
 
 def role_aws(role: str, token: Callable[[], str], region: str) -> Aws:
@@ -167,15 +169,11 @@ def role_aws(role: str, token: Callable[[], str], region: str) -> Aws:
             "expiry_time": given["Expiration"].isoformat(),
         }
 
-    try:
+    hint = f"see whom it trusts, with credentials of your own: ocelot oidc check --role-arn {role}"
+    with aws_errors(f"the role {role} cannot be taken on", hint):
         credentials = RoleCredentials.create_from_metadata(
             metadata=made(), refresh_using=made, method="assume-role-with-web-identity"
         )
-    except (BotoCoreError, ClientError) as error:
-        hint = (
-            f"see whom it trusts, with credentials of your own: ocelot oidc check --role-arn {role}"
-        )
-        raise aws_error(error, f"the role {role} cannot be taken on", hint) from error
     session: Any = botocore.session.get_session()
     session._credentials = credentials  # noqa: SLF001  botocore has no other way to give a session its own
     return Aws(boto3.Session(botocore_session=session), credentials)
@@ -187,10 +185,8 @@ def identity(aws: Aws, region: str) -> Identity:
     Raises:
         AwsError: there are no credentials, or AWS refuses them.
     """
-    try:
+    with aws_errors("AWS does not know who we are", GIVE_CREDENTIALS):
         answer = aws.client("sts", region).get_caller_identity()
-    except (BotoCoreError, ClientError) as error:
-        raise aws_error(error, "AWS does not know who we are", GIVE_CREDENTIALS) from error
     return Identity(account=answer["Account"], arn=answer["Arn"])
 
 
