@@ -79,23 +79,6 @@ class TargetPlan:
         return ", ".join(words if Step.PUBLISH in self.steps else ["reuse", *words])
 
 
-@dataclass(frozen=True, kw_only=True)
-class PublishPlan:
-    """All that publishing will do.
-
-    Attributes:
-        skipped: regions that are left out, with the reason.
-    """
-
-    targets: tuple[TargetPlan, ...]
-    skipped: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def writes(self) -> int:
-        """How many writing calls it takes."""
-        return sum(len(each.steps) for each in self.targets)
-
-
 def target_plan(
     target: Target, seen: Observed, *, public: bool | None, registry: bool
 ) -> TargetPlan:

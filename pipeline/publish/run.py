@@ -18,7 +18,7 @@ from pipeline.publish.aws.layers import LayerUpload, RegionClient
 from pipeline.publish.aws.registry import Registry
 from pipeline.publish.aws.session import Aws, Identity, first_identity
 from pipeline.publish.package import Package, upload_of
-from pipeline.publish.plan import PublishPlan, Target, TargetKey, TargetPlan
+from pipeline.publish.plan import Target, TargetKey, TargetPlan
 from pipeline.publish.reconcile import INTERRUPTED, Outcome, PublishContext, reconcile
 from pipeline.publish.request import REGION_WORD, PublishRequest
 from pipeline.threads import in_thread, in_threads
@@ -34,9 +34,16 @@ Gate = Callable[[Mapping[Path, Layer]], Awaitable[Mapping[str, Noted]]]
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """What came of it, in the order of regions and zips; no outcomes for a plan alone."""
+    """What is to be done and what came of it, in the order of regions and zips.
 
-    plan: PublishPlan
+    Attributes:
+        plans: of all targets.
+        skipped: regions that are left out, with the reason.
+        outcomes: one for each plan; none for a plan alone.
+    """
+
+    plans: tuple[TargetPlan, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
     outcomes: tuple[Outcome, ...] = ()
 
 
@@ -83,7 +90,8 @@ async def publish(
             regions = await _region_clients(request, aws, who.account, stopped)
             await _all_reconciled(request, regions, context)
             done = _so_far(request, context)
-            shown.result = f"{len(done.plan.targets)} targets, {done.plan.writes} things to do"
+            writes = sum(len(each.steps) for each in done.plans)
+            shown.result = f"{len(done.plans)} targets, {writes} things to do"
         done = _so_far(request, context, missing=late)
     except anyio.get_cancelled_exc_class():
         # 4. report, if it was interrupted, what is known by now
@@ -239,7 +247,8 @@ def _so_far(request: PublishRequest, context: PublishContext, *, missing: str = 
             outcome.error = missing or INTERRUPTED
         outcomes.append(outcome)
     return Published(
-        plan=PublishPlan(targets=tuple(plans), skipped=request.skipped),
+        plans=tuple(plans),
+        skipped=request.skipped,
         outcomes=() if context.dry_run else tuple(outcomes),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from pipeline.publish.plan import PublishPlan, TargetPlan
+from pipeline.publish.plan import TargetPlan
 from pipeline.publish.reconcile import Outcome
 from pipeline.publish.run import Published
 from pipeline.report.rendering import Report, json_text
@@ -18,7 +18,7 @@ _PLANNED = ("region", "architecture", "action", "version")
 def published_report(done: Published) -> Report:
     """What was done or, of a plan alone, what would be."""
     if not done.outcomes:
-        rows = _plan_rows(done.plan)
+        rows = _plan_rows(done)
         return Report(title="Would be published", headings=_PLANNED, rows=rows, right=_RIGHT)
     words = Counter(each.plan.action if each.succeeded else "failed" for each in done.outcomes)
     summary = ", ".join(f"{count} {word}" for word, count in sorted(words.items()))
@@ -44,7 +44,7 @@ def _outcome_row(outcome: Outcome) -> tuple[str, ...]:
     )
 
 
-def _plan_rows(plan: PublishPlan) -> list[tuple[str, ...]]:
+def _plan_rows(done: Published) -> list[tuple[str, ...]]:
     """All targets, and the regions that are left out."""
     targets = [
         (
@@ -53,9 +53,9 @@ def _plan_rows(plan: PublishPlan) -> list[tuple[str, ...]]:
             f"blocked: {each.blocked}" if each.blocked else each.action,
             str(each.version.arn.version) if each.version else "",
         )
-        for each in plan.targets
+        for each in done.plans
     ]
-    return [*targets, *((region, "", f"skip: {reason}", "") for region, reason in plan.skipped)]
+    return [*targets, *((region, "", f"skip: {reason}", "") for region, reason in done.skipped)]
 
 
 def published_json(done: Published) -> str:
@@ -63,8 +63,8 @@ def published_json(done: Published) -> str:
     if done.outcomes:
         targets = [_outcome(each) for each in done.outcomes]
     else:
-        targets = [_planned(each) for each in done.plan.targets]
-    skipped = [{"region": region, "reason": reason} for region, reason in done.plan.skipped]
+        targets = [_planned(each) for each in done.plans]
+    skipped = [{"region": region, "reason": reason} for region, reason in done.skipped]
     return json_text({"targets": targets, "skipped": skipped})
 
 

@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.publish.sync.apply import RepairOutcome
 from pipeline.publish.sync.plan import Action, Repair
-from pipeline.publish.sync.run import Synced
+from pipeline.publish.sync.run import RepairOutcome, Synced
 from pipeline.report.rendering import Report, json_text
 
 _DONE = {Action.RECORD: "recorded", Action.UPDATE: "updated", Action.DELETE: "deleted"}
@@ -29,7 +28,7 @@ def synced_report(synced: Synced) -> Report:
 
 def _rows(synced: Synced) -> Iterator[tuple[str, ...]]:
     outcomes = {str(each.repair.arn): each for each in synced.outcomes}
-    for region in synced.plan.regions:
+    for region in synced.regions:
         if region.unseen:
             yield region.region, "left alone", "all", region.unseen
         for repair in region.repairs:
@@ -37,9 +36,9 @@ def _rows(synced: Synced) -> Iterator[tuple[str, ...]]:
             yield region.region, repair.action.value, _layer(str(repair.arn)), why
         for left in region.left:
             yield region.region, "left alone", _layer(left.what), left.reason
-    for row in synced.plan.foreign:
+    for row in synced.foreign:
         yield "", "left alone", row.key, f"the row cannot be understood: {row.reason}"
-    for name, reason in synced.plan.skipped:
+    for name, reason in synced.skipped:
         yield name, "skipped", "all", reason
 
 
@@ -56,16 +55,16 @@ def _layer(arn: str) -> str:
 
 def _summary(synced: Synced) -> str:
     """How much there is, and what was done."""
-    regions = synced.plan.regions
+    regions = synced.regions
     seen = [each for each in regions if not each.unseen]
     versions = sum(each.versions for each in seen)
     failed = sum(not each.succeeded for each in synced.outcomes)
     if synced.outcomes:
         words = Counter(_DONE[each.repair.action] for each in synced.outcomes if each.succeeded)
     else:
-        words = Counter(f"to {each.action}" for each in synced.plan.repairs)
+        words = Counter(f"to {each.action}" for each in synced.repairs)
     counts = [f"{count} {word}" for word, count in sorted(words.items())]
-    if not synced.plan.repairs:
+    if not synced.repairs:
         counts.append("nothing to do")
     if failed:
         counts.append(f"{failed} failed")
@@ -85,10 +84,10 @@ def synced_json(synced: Synced) -> str:
             "repairs": [_repair(one, outcomes.get(str(one.arn))) for one in each.repairs],
             "left": each.left,
         }
-        for each in synced.plan.regions
+        for each in synced.regions
     ]
-    foreign = [{"key": each.key, "reason": each.reason} for each in synced.plan.foreign]
-    skipped = [{"region": name, "reason": reason} for name, reason in synced.plan.skipped]
+    foreign = [{"key": each.key, "reason": each.reason} for each in synced.foreign]
+    skipped = [{"region": name, "reason": reason} for name, reason in synced.skipped]
     return json_text({"regions": regions, "foreign": foreign, "skipped": skipped})
 
 

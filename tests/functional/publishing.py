@@ -29,7 +29,7 @@ from pipeline.config import Config, load_config
 from pipeline.errors import PublishError
 from pipeline.naming import LayerArn, layer_arn
 from pipeline.options import TABLE
-from pipeline.publish import observe, reconcile, run
+from pipeline.publish import reconcile, run
 from pipeline.publish.aws import layers
 from pipeline.publish.aws.layers import public_statements
 from pipeline.publish.aws.registry import Registry
@@ -197,8 +197,9 @@ def prepared(
         monkeypatch.setenv(name, value)
     for name in ("AWS_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN", "GITHUB_STEP_SUMMARY"):
         monkeypatch.delenv(name, raising=False)
-    for each in (layers, observe, reconcile):
+    for each in (layers, reconcile):
         monkeypatch.setattr(each, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(reconcile, "LOOK_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", no_pause)
     dist(folder / "dist")
     publishing = Publishing(aws=aws, folder=folder)

@@ -52,7 +52,7 @@ def in_step(publishing: Publishing, **more: Any) -> bool:  # noqa: ANN401
     publishing.aws.rules()
     publishing.aws.forget()
     done = synced(publishing, **more)
-    return done.plan.repairs == () == done.outcomes and publishing.writes() == []
+    return done.repairs == () == done.outcomes and publishing.writes() == []
 
 
 def by_hand(
@@ -107,12 +107,12 @@ def unpublish(publishing: Publishing, arn: str) -> None:
 
 def actions(done: Synced) -> list[tuple[str, str]]:
     """What was to be done with which layer version."""
-    return [(str(each.arn), each.action.value) for each in done.plan.repairs]
+    return [(str(each.arn), each.action.value) for each in done.repairs]
 
 
 def left(done: Synced) -> dict[str, str]:
     """What was left alone, and why."""
-    return {one.what: one.reason for each in done.plan.regions for one in each.left}
+    return {one.what: one.reason for each in done.regions for one in each.left}
 
 
 def told_regions(ran: Ran) -> dict[str, Any]:

@@ -120,9 +120,7 @@ def test_a_permission_that_was_taken_away_is_noted(published: Publishing) -> Non
         LayerName=LAYER, VersionNumber=1, StatementId="publish"
     )
     done = synced(published)
-    assert [(str(each.arn), each.why) for each in done.plan.repairs] == [
-        (THERE, "public: yes -> no")
-    ]
+    assert [(str(each.arn), each.why) for each in done.repairs] == [(THERE, "public: yes -> no")]
     changed = row_of(published, THERE)
     assert changed is not None
     assert not changed.public
@@ -204,7 +202,7 @@ def test_rows_and_layers_of_others_are_left_alone(published: Publishing) -> None
     by_hand(published, IRELAND, "acme-amd64-minimal-0_155_0-beta")
     assert in_step(published)
     done = synced(published)
-    assert {each.key for each in done.plan.foreign} == {strange, "hello"}
+    assert {each.key for each in done.foreign} == {strange, "hello"}
     assert left(done) == {"ocel-tools": "its name tells of no distribution that is known"}
     check_synced(done)
 
@@ -294,13 +292,13 @@ def test_more_than_a_page_of_versions_and_layers_is_seen_at_the_pace_that_aws_al
     with steady():
         done = synced(publishing, regions=[IRELAND])
     assert len(publishing.aws.calls("ListLayers")) == 2
-    assert done.plan.regions[0].versions == 51 + 50 + 1
+    assert done.regions[0].versions == 51 + 50 + 1
     assert actions(done) == [(last, "record")]
     assert most_in_a_second(publishing.aws.calls(region=IRELAND)) <= 10
     for at in range(2):
         by_hand(publishing, IRELAND, LAYER, described="", epoch=1_700_000_000 + 2 * at)
     publishing.aws.forget()
-    assert synced(publishing, regions=[IRELAND]).plan.regions[0].versions == 104
+    assert synced(publishing, regions=[IRELAND]).regions[0].versions == 104
     asked = [call.name.resource for call in publishing.aws.calls("ListLayerVersions")]
     assert asked.count(LAYER) == 2
 

@@ -54,7 +54,7 @@ def test_a_region_that_cannot_be_seen_keeps_its_rows_and_holds_up_no_other(
     published.aws.rules(rule)
     done = synced(published)
     assert actions(done) == [(OURS, "delete")]
-    assert [each.region for each in done.plan.regions if each.unseen] == [FRANCE]
+    assert [each.region for each in done.regions if each.unseen] == [FRANCE]
     published.aws.rules()
     assert item_of(published, OURS) == {}
     assert row_of(published, THERE) is not None
@@ -66,7 +66,7 @@ def test_a_region_that_cannot_be_seen_keeps_its_rows_and_holds_up_no_other(
 def test_a_region_that_is_too_slow_is_given_up(published: Publishing) -> None:
     published.aws.rules(Rule(region=FRANCE, stall=30))
     done = synced(published, deadline=3.0)
-    unseen = {each.region: each.unseen for each in done.plan.regions}
+    unseen = {each.region: each.unseen for each in done.regions}
     assert unseen == {IRELAND: "", FRANCE: "not seen within 3 seconds", OHIO: ""}
 
 

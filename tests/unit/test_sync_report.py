@@ -10,15 +10,14 @@ from sync_examples import REGION
 
 from pipeline.errors import PartlyPublishedError, PublishError
 from pipeline.publish.row import ForeignRow
-from pipeline.publish.sync.apply import RepairOutcome
-from pipeline.publish.sync.plan import Left, RegionPlan, Repair, SyncPlan
-from pipeline.publish.sync.run import Synced, check_synced
+from pipeline.publish.sync.plan import Left, RegionPlan, Repair
+from pipeline.publish.sync.run import RepairOutcome, Synced, check_synced
 from pipeline.report.rendering import markdown
 from pipeline.report.sync import synced_json, synced_report
 
 DELETE = Repair(seen=row())
 RECORD = Repair(wanted=row("derived"))
-PLAN = SyncPlan(
+PLAN = Synced(
     regions=(
         RegionPlan(
             region=REGION,
@@ -31,14 +30,14 @@ PLAN = SyncPlan(
     foreign=(ForeignRow(key="hello\x1b[31m", reason="it has no distribution"),),
     skipped=(("me-south-1", "in quarantine"),),
 )
-DONE = Synced(
-    plan=PLAN,
+DONE = replace(
+    PLAN,
     outcomes=(
         RepairOutcome(repair=DELETE, seconds=0.25),
         RepairOutcome(repair=RECORD, error="full"),
     ),
 )
-IN_STEP = Synced(plan=SyncPlan(regions=(RegionPlan(region=REGION, versions=3),)))
+IN_STEP = Synced(regions=(RegionPlan(region=REGION, versions=3),))
 
 
 def test_all_that_differs_is_shown_in_the_order_of_the_headings() -> None:
@@ -57,7 +56,7 @@ def test_all_that_differs_is_shown_in_the_order_of_the_headings() -> None:
     ("synced", "line"),
     [
         (DONE, "3 layer versions in 1 of 2 regions: 1 deleted, 1 failed"),
-        (Synced(plan=PLAN), "3 layer versions in 1 of 2 regions: 1 to delete, 1 to record"),
+        (PLAN, "3 layer versions in 1 of 2 regions: 1 to delete, 1 to record"),
         (IN_STEP, "3 layer versions in 1 of 1 regions: nothing to do"),
     ],
 )
@@ -98,18 +97,17 @@ def test_json_has_the_outcome_of_each_repair() -> None:
 
 
 def test_json_of_a_plan_has_no_outcomes() -> None:
-    data = json.loads(synced_json(Synced(plan=PLAN)))
+    data = json.loads(synced_json(PLAN))
     assert "ok" not in data["regions"][0]["repairs"][0]
 
 
 def test_a_registry_in_step_is_no_failure_whatever_was_left_alone() -> None:
     check_synced(IN_STEP)
-    told = replace(PLAN, regions=PLAN.regions[:1])
-    check_synced(Synced(plan=told, outcomes=DONE.outcomes[:1]))
+    check_synced(replace(DONE, regions=PLAN.regions[:1], outcomes=DONE.outcomes[:1]))
 
 
 def test_some_regions_that_are_amiss_are_a_failure_in_part() -> None:
-    done = replace(DONE, plan=replace(PLAN, regions=(*PLAN.regions, *IN_STEP.plan.regions)))
+    done = replace(DONE, regions=(*PLAN.regions, *IN_STEP.regions))
     done = replace(done, outcomes=DONE.outcomes[:1])
     with pytest.raises(PartlyPublishedError, match="with 1 of 3 regions") as caught:
         check_synced(done)

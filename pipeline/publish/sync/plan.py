@@ -7,12 +7,12 @@ Whatever is in doubt is left alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
-from pipeline.model import Architecture, Distribution
-from pipeline.naming import LayerArn, layer_words, version_words
+from pipeline.model import Distribution
+from pipeline.naming import LayerArn, layer_words
 from pipeline.publish.aws.layers import LayerVersion
 from pipeline.publish.row import ForeignRow, Row, Rows, base_layer_arn
 
@@ -152,33 +152,6 @@ class RegionPlan:
     unseen: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class SyncPlan:
-    """What the registry needs to be in step with all regions.
-
-    Attributes:
-        foreign: rows that cannot be understood and may be of these regions.
-        skipped: regions that are left out, with the reason.
-    """
-
-    regions: tuple[RegionPlan, ...]
-    foreign: tuple[ForeignRow, ...] = ()
-    skipped: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def repairs(self) -> tuple[Repair, ...]:
-        """Those of all regions."""
-        return tuple(repair for each in self.regions for repair in each.repairs)
-
-
-@dataclass(kw_only=True)
-class _Judged:
-    """A region's rows under judgement: each as it is and as it should be."""
-
-    pairs: list[tuple[Row | None, Row]] = field(default_factory=list[tuple[Row | None, Row]])
-    left: list[Left] = field(default_factory=list[Left])
-
-
 def region_plan(look: Look, scope: Scope) -> RegionPlan:
     """Decide what the registry needs; nothing where the region was not seen.
 
@@ -190,54 +163,19 @@ def region_plan(look: Look, scope: Scope) -> RegionPlan:
         return RegionPlan(region=look.region, unseen=look.unseen)
     rows = {str(row.arn): row for row in scope.rows(look.region)}
     gone = [rows[arn] for arn in sorted(look.gone) if arn in rows]
-    judged = _Judged(left=list(look.left))
-    for version in look.versions:
-        _judge(version, rows.get(str(version.arn)), scope, judged)
+    judged = [_judged(each, rows.get(str(each.arn)), scope) for each in look.versions]
+    repairs = [each for each in judged if isinstance(each, Repair)]
     staying = (row for row in scope.registry.rows if row not in gone)
-    bases = (*staying, *(wanted for seen, wanted in judged.pairs if seen is None))
+    bases = (*staying, *(each.wanted for each in repairs if each.wanted and not each.seen))
     repairs = [
         *(Repair(seen=row) for row in gone),
-        *(Repair(seen=seen, wanted=_with_base(row, bases, scope)) for seen, row in judged.pairs),
+        *(replace(each, wanted=_with_base(each.wanted, bases, scope)) for each in repairs),
     ]
     return RegionPlan(
         region=look.region,
         versions=len(look.versions),
         repairs=tuple(sorted((each for each in repairs if each.seen != each.wanted), key=_order)),
-        left=tuple(judged.left),
-    )
-
-
-def layer_row(
-    version: LayerVersion,
-    *,
-    distribution: str,
-    description: str,
-    architecture: Architecture,
-    base_name: str,
-    collector_version: str,
-) -> Row:
-    """Return the row of a layer version: what AWS shows of it, and what its maker knows.
-
-    Args:
-        version: with its sha256.
-        distribution: its name.
-        description: of the distribution, for people.
-        architecture: of the layer.
-        base_name: what the layer's name begins with.
-        collector_version: such as v0.158.0; empty if it is not known.
-    """
-    return Row(
-        arn=version.arn,
-        distribution=distribution,
-        distribution_description=description,
-        architecture=architecture,
-        base_name=base_name,
-        layer_version_str=version_words(collector_version),
-        collector_version_input=collector_version,
-        publish_timestamp=version.created,
-        public=version.public,
-        compatible_runtimes=version.runtimes,
-        code_sha256=version.sha256,
+        left=(*look.left, *(each for each in judged if isinstance(each, Left))),
     )
 
 
@@ -249,24 +187,21 @@ def foreign_rows(scope: Scope, regions: Iterable[str]) -> Iterator[ForeignRow]:
             yield each
 
 
-def _judge(version: LayerVersion, row: Row | None, scope: Scope, judged: _Judged) -> None:
+def _judged(version: LayerVersion, row: Row | None, scope: Scope) -> Repair | Left | None:
+    """The row of a layer version as it is and should be, which may be the same; or why not."""
     arn = str(version.arn)
     if row is None:
         if arn in scope.foreign:
-            return  # reported as a foreign row
+            return None  # reported as a foreign row
         made = _recorded(version, scope)
-        if isinstance(made, Row):
-            judged.pairs.append((None, made))
-        else:
-            judged.left.append(Left(what=arn, reason=made))
-    elif row.code_sha256 and version.described and row.code_sha256 != version.described:
+        return Repair(wanted=made) if isinstance(made, Row) else Left(what=arn, reason=made)
+    if row.code_sha256 and version.described and row.code_sha256 != version.described:
         reason = (
             f"its row says sha256 {row.code_sha256[:_SHOWN]}, "
             f"its description {version.described[:_SHOWN]}"
         )
-        judged.left.append(Left(what=arn, reason=reason))
-    else:
-        judged.pairs.append((row, replace(row, public=version.public)))
+        return Left(what=arn, reason=reason)
+    return Repair(seen=row, wanted=replace(row, public=version.public))
 
 
 def _recorded(version: LayerVersion, scope: Scope) -> Row | str:
@@ -282,15 +217,19 @@ def _recorded(version: LayerVersion, scope: Scope) -> Row | str:
             f"AWS says {version.sha256[:_SHOWN]}"
         )
     known = scope.distributions.get(words.distribution)
-    row = layer_row(
-        version,
+    row = Row(
+        arn=version.arn,
         distribution=words.distribution,
-        description=known.description if known else "",
+        distribution_description=known.description if known else "",
         architecture=words.architecture,
         base_name=scope.base,
-        collector_version=words.collector_version,
+        layer_version_str=words.version,
+        collector_version_input=words.collector_version,
+        publish_timestamp=version.created,
+        public=version.public,
+        compatible_runtimes=version.runtimes,
+        code_sha256=version.sha256,
     )
-    row = replace(row, layer_version_str=words.version)  # which may stand for several versions
     return _with_siblings(row, scope.registry.rows)
 
 
@@ -302,9 +241,9 @@ def _with_siblings(row: Row, rows: Iterable[Row]) -> Row:
     return row
 
 
-def _with_base(row: Row, bases: Sequence[Row], scope: Scope) -> Row:
-    known = scope.distributions.get(row.distribution)
-    if row.base_layer_arn or known is None or known.base is None:
+def _with_base(row: Row | None, bases: Sequence[Row], scope: Scope) -> Row | None:
+    known = scope.distributions.get(row.distribution) if row else None
+    if row is None or row.base_layer_arn or known is None or known.base is None:
         return row
     return replace(row, base_layer_arn=base_layer_arn(bases, row, known.base))
 
