@@ -10,15 +10,21 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from dynamodb import REGION, DynamoDb, served_dynamodb
+from aws_server import MotoServer
+from faulty_proxy import FaultyProxy
 from registry_examples import PUBLISHED, arn, old_item, row
 from runs import Ran, run_ocelot
 
 from pipeline.errors import AwsError, UsageError
 from pipeline.model import Architecture
+from pipeline.options import TABLE
+from pipeline.publish.aws.registry import Registry
+from pipeline.publish.aws.session import default_aws
 from pipeline.publish.row import COLUMNS
+from pipeline.publish.table import definition
 
 Layers = Callable[..., Ran]
+REGION = "eu-west-1"
 
 ROWS = (
     row(),
@@ -35,34 +41,29 @@ ROWS = (
 
 
 @pytest.fixture(scope="module")
-def dynamodb() -> Generator[DynamoDb]:
-    """A table with rows, one of an older tool's and one of nobody's among them."""
-    with served_dynamodb() as served, pytest.MonkeyPatch.context() as patch:
-        for name, value in served.environment.items():
+def environment(moto: MotoServer) -> Generator[dict[str, str]]:
+    """What leads to a table with rows, one of an older tool's and one of nobody's among them."""
+    moto.reset()
+    with FaultyProxy(moto) as aws, pytest.MonkeyPatch.context() as patch:
+        for name, value in aws.environment(region=REGION).items():
             patch.setenv(name, value)
-        served.clear()
-        registry = served.make_table()
+        client = aws.client("dynamodb", REGION)
+        client.create_table(**definition(TABLE))
+        registry = Registry(default_aws(), TABLE, REGION)
         for each in ROWS:
             assert registry.put(each) is None
-        served.store(old_item(row("older"), public={"S": "False"}))
-        served.store({"layer_arn": {"S": "hello\x1b[31m"}, "distribution": {"S": "other"}})
-        yield served
+        strange = {"layer_arn": {"S": "hello\x1b[31m"}, "distribution": {"S": "other"}}
+        for item in (old_item(row("older"), public={"S": "False"}), strange):
+            client.put_item(TableName=TABLE, Item=item)
+        yield aws.environment(region=REGION)
 
 
 @pytest.fixture
-def layers(dynamodb: DynamoDb, tmp_path: Path) -> Layers:
+def layers(environment: dict[str, str], tmp_path: Path) -> Layers:
     """Runs `ocelot layers`."""
 
     def run(*arguments: str, env: Mapping[str, str] | None = None) -> Ran:
-        surroundings = {
-            **dynamodb.environment,
-            "AWS_CONFIG_FILE": "/nonexistent",
-            "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
-            "AWS_REGION": REGION,
-            "DYNAMODB_TABLE_NAME": "",
-            "COLUMNS": "250",
-            **(env or {}),
-        }
+        surroundings = {**environment, "COLUMNS": "250", **(env or {})}
         return run_ocelot("layers", *arguments, cache=tmp_path, env=surroundings, cwd=tmp_path)
 
     return run

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_layers import Layers
 from aws_mended import Trust, web_token
 from aws_rules import HANG, Call, Gate, Rule
 from aws_server import MotoServer
@@ -179,14 +178,6 @@ def test_a_region_that_fails_fails_alone_and_the_next_run_mends_it(
     publishing.check_all_is_there_once(regions=[IRELAND, OHIO])
     assert all_well(publishing.publish())
     publishing.check_all_is_there_once()
-
-
-def test_a_full_storage_is_told_with_what_to_do(publishing: Publishing) -> None:
-    layers: Layers = publishing.aws.mended.layers
-    layers.code_storage = publishing.packages()[0].record.size + 10
-    done = publishing.publish()
-    assert {region: len(each) for region, each in failed(done).items()} == dict.fromkeys(REGIONS, 1)
-    assert "delete old layer versions" in failed(done)[OHIO][0].error
 
 
 def test_a_silent_region_holds_up_no_other(publishing: Publishing) -> None:

@@ -1,9 +1,9 @@
-"""The registry's calls, answered by moto's DynamoDB on loopback."""
+"""The registry's calls, answered by moto on loopback."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -11,8 +11,9 @@ from typing import Any
 
 import boto3
 import pytest
-from dynamodb import REGION, DynamoDb, served_dynamodb
+from publishing import HOME, Publishing
 from registry_examples import PUBLISHED, arn, old_item, row
+from syncing import item_of, store
 
 from pipeline.errors import AwsError, UsageError
 from pipeline.model import Architecture
@@ -22,31 +23,21 @@ from pipeline.publish.aws.registry import Registry
 from pipeline.publish.aws.session import Aws, default_aws
 from pipeline.publish.row import ForeignRow, Item, Row
 from pipeline.publish.table import (
-    BASE_INDEX,
     DEFAULT_REGION,
     DISTRIBUTION_INDEX,
     definition,
 )
 
 
-@pytest.fixture(scope="module")
-def server() -> Generator[DynamoDb]:
-    with served_dynamodb() as served:
-        yield served
-
-
 @pytest.fixture
-def dynamodb(server: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> DynamoDb:
-    for name, value in server.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    server.clear()
-    return server
+def registry(publishing: Publishing) -> Registry:
+    return publishing.registry()
 
 
-@pytest.fixture
-def registry(dynamodb: DynamoDb) -> Registry:
-    return dynamodb.make_table()
+def other_table(publishing: Publishing, **changed: Any) -> Registry:  # noqa: ANN401  CreateTable's own words
+    """A table as it should be, but for what is changed."""
+    publishing.aws.client("dynamodb", HOME).create_table(**{**definition("other"), **changed})
+    return Registry(default_aws(), "other", HOME)
 
 
 def amiss(registry: Registry) -> AwsError:
@@ -59,13 +50,12 @@ def test_a_table_as_it_should_be_passes(registry: Registry) -> None:
     registry.check()
 
 
-def test_a_table_that_is_absent_is_told_with_the_command_that_makes_it(
-    dynamodb: DynamoDb,
-) -> None:
-    error = amiss(dynamodb.registry("mine"))
-    assert str(error) == f"there is no table mine in {REGION}"
+@pytest.mark.usefixtures("publishing")
+def test_a_table_that_is_absent_is_told_with_the_command_that_makes_it() -> None:
+    error = amiss(Registry(default_aws(), "mine", HOME))
+    assert str(error) == f"there is no table mine in {HOME}"
     assert "aws dynamodb create-table --cli-input-json '{" in error.hint
-    assert error.hint.endswith(f"--region {REGION}")
+    assert error.hint.endswith(f"--region {HOME}")
 
 
 CALLS: dict[str, Callable[[Registry], object]] = {
@@ -79,18 +69,17 @@ CALLS: dict[str, Callable[[Registry], object]] = {
 }
 
 
+@pytest.mark.usefixtures("publishing")
 @pytest.mark.parametrize("call", CALLS)
-def test_every_call_tells_that_the_table_is_absent(dynamodb: DynamoDb, call: str) -> None:
-    with pytest.raises(AwsError, match="there is no table mine in eu-west-1"):
-        CALLS[call](dynamodb.registry("mine"))
+def test_every_call_tells_that_the_table_is_absent(call: str) -> None:
+    with pytest.raises(AwsError, match="there is no table mine in us-east-1"):
+        CALLS[call](Registry(default_aws(), "mine", HOME))
 
 
-def test_a_table_of_another_key_is_told(dynamodb: DynamoDb) -> None:
+def test_a_table_of_another_key_is_told(publishing: Publishing) -> None:
     keys = [{"AttributeName": "distribution", "KeyType": "HASH"}]
-    error = amiss(dynamodb.make_table(KeySchema=keys))
-    assert str(error) == (
-        f"the key of the table {TABLE} in {REGION} is not layer_arn alone, a string"
-    )
+    error = amiss(other_table(publishing, KeySchema=keys))
+    assert str(error) == (f"the key of the table other in {HOME} is not layer_arn alone, a string")
     assert error.hint.startswith("a table keeps its key")
 
 
@@ -98,24 +87,14 @@ def without(index: str) -> list[Any]:
     return [each for each in definition("")["GlobalSecondaryIndexes"] if each["IndexName"] != index]
 
 
-def test_a_missing_index_is_told_with_the_command_that_makes_it(dynamodb: DynamoDb) -> None:
-    types = definition("")["AttributeDefinitions"][:2]
-    table = dynamodb.make_table(
-        GlobalSecondaryIndexes=without(BASE_INDEX), AttributeDefinitions=types
-    )
-    error = amiss(table)
-    assert str(error).endswith(f"has no index {BASE_INDEX}")
-    assert error.hint.startswith(f"aws dynamodb update-table --table-name {TABLE} ")
-
-
-def test_a_query_without_its_index_tells_of_the_index(dynamodb: DynamoDb) -> None:
+def test_a_query_without_its_index_tells_of_the_index(publishing: Publishing) -> None:
     types = [
         each
         for each in definition("")["AttributeDefinitions"]
         if each["AttributeName"] != "distribution"
     ]
-    registry = dynamodb.make_table(
-        GlobalSecondaryIndexes=without(DISTRIBUTION_INDEX), AttributeDefinitions=types
+    registry = other_table(
+        publishing, GlobalSecondaryIndexes=without(DISTRIBUTION_INDEX), AttributeDefinitions=types
     )
     with pytest.raises(AwsError, match=f"has no index {DISTRIBUTION_INDEX}"):
         registry.of_distribution("minimal")
@@ -149,18 +128,15 @@ def test_a_row_without_a_digest_does_not_overwrite_one_that_has_it(registry: Reg
     assert registry.put(silent) == row()
 
 
-def test_an_older_tools_row_gets_what_it_lacks(dynamodb: DynamoDb, registry: Registry) -> None:
-    dynamodb.store({**old_item(row()), "bench": {"M": {"cold": {"N": "1"}}}})
+def test_an_older_tools_row_gets_what_it_lacks(publishing: Publishing, registry: Registry) -> None:
+    store(publishing, {**old_item(row()), "bench": {"M": {"cold": {"N": "1"}}}})
     assert registry.put(row()) is None
     now = registry.row(row().arn)
     assert isinstance(now, Row)
     assert now.code_sha256 == row().code_sha256
     assert now.publish_timestamp
     assert now.publish_timestamp.isoformat() == "2026-06-01T08:00:00.123456+00:00"
-    item = dynamodb.client.get_item(TableName=TABLE, Key={"layer_arn": {"S": str(row().arn)}}).get(
-        "Item", {}
-    )
-    assert item.get("bench") == {"M": {"cold": {"N": "1"}}}
+    assert item_of(publishing, str(arn()))["bench"] == {"M": {"cold": {"N": "1"}}}
 
 
 def test_a_silent_row_takes_nothing_away(registry: Registry) -> None:
@@ -173,18 +149,18 @@ def test_a_silent_row_takes_nothing_away(registry: Registry) -> None:
 
 
 def test_an_older_tools_row_of_another_distribution_is_left_alone(
-    dynamodb: DynamoDb, registry: Registry
+    publishing: Publishing, registry: Registry
 ) -> None:
-    dynamodb.store(old_item(row(), distribution={"S": "other"}))
+    store(publishing, old_item(row(), distribution={"S": "other"}))
     present = registry.put(row())
     assert isinstance(present, Row)
     assert present.distribution == "other"
 
 
 def test_a_row_that_cannot_be_understood_is_left_alone_and_told(
-    dynamodb: DynamoDb, registry: Registry
+    publishing: Publishing, registry: Registry
 ) -> None:
-    dynamodb.store(old_item(row(), distribution=None))
+    store(publishing, old_item(row(), distribution=None))
     foreign = ForeignRow(key=str(row().arn), reason="it has no distribution")
     assert registry.put(row()) == foreign
     assert registry.row(row().arn) == foreign
@@ -214,23 +190,22 @@ def test_a_row_is_added_where_there_is_none(registry: Registry) -> None:
 
 
 def test_a_row_is_not_added_over_one_that_cannot_be_understood(
-    dynamodb: DynamoDb, registry: Registry
+    publishing: Publishing, registry: Registry
 ) -> None:
-    dynamodb.store({"layer_arn": {"S": str(arn())}})
+    store(publishing, {"layer_arn": {"S": str(arn())}})
     assert not registry.add(row())
     assert isinstance(registry.row(arn()), ForeignRow)
 
 
 def test_a_row_is_amended_in_what_differs_and_in_nothing_else(
-    dynamodb: DynamoDb, registry: Registry
+    publishing: Publishing, registry: Registry
 ) -> None:
-    dynamodb.store({**old_item(row()), "theirs": {"S": "kept"}})
+    store(publishing, {**old_item(row()), "theirs": {"S": "kept"}})
     seen = registry.row(arn())
     assert isinstance(seen, Row)
     wanted = dataclasses.replace(seen, public=False, base_layer_arn=str(arn("base")))
     assert registry.amend(seen, wanted)
-    answer = dynamodb.client.get_item(TableName=TABLE, Key={"layer_arn": {"S": str(arn())}})
-    assert answer.get("Item") == {
+    assert item_of(publishing, str(arn())) == {
         **old_item(row()),
         "theirs": {"S": "kept"},
         "public": {"BOOL": False},
@@ -282,9 +257,9 @@ def test_a_row_is_deleted_and_no_other(registry: Registry) -> None:
 
 
 def test_an_older_tools_row_is_deleted_whatever_types_it_has(
-    dynamodb: DynamoDb, registry: Registry
+    publishing: Publishing, registry: Registry
 ) -> None:
-    dynamodb.store(old_item(row(), public={"N": "1"}, md5_hash={"NULL": True}))
+    store(publishing, old_item(row(), public={"N": "1"}, md5_hash={"NULL": True}))
     seen = registry.row(arn())
     assert isinstance(seen, Row)
     assert registry.delete(seen)
@@ -300,23 +275,27 @@ def test_a_distributions_rows_are_found_by_its_index(registry: Registry) -> None
     assert registry.of_distribution("").rows == ()
 
 
-def test_more_rows_than_one_page_holds_are_all_read(dynamodb: DynamoDb, registry: Registry) -> None:
+def test_more_rows_than_one_page_holds_are_all_read(
+    publishing: Publishing, registry: Registry
+) -> None:
     rows = [
         dataclasses.replace(row(version=version), distribution_description="x" * 200_000)
         for version in range(1, 15)
     ]
     for each in rows:
         registry.put(each)
-    page = dynamodb.client.scan(TableName=TABLE)
+    page = publishing.aws.client("dynamodb", HOME).scan(TableName=TABLE)
     assert "LastEvaluatedKey" in page
     assert len(page["Items"]) < len(rows)
     assert set(registry.all().rows) == set(rows)
     assert set(registry.of_distribution("minimal").rows) == set(rows)
 
 
-def test_foreign_rows_are_told_beside_the_others(dynamodb: DynamoDb, registry: Registry) -> None:
+def test_foreign_rows_are_told_beside_the_others(
+    publishing: Publishing, registry: Registry
+) -> None:
     registry.put(row())
-    dynamodb.store({"layer_arn": {"S": "hello"}, "distribution": {"S": "minimal"}})
+    store(publishing, {"layer_arn": {"S": "hello"}, "distribution": {"S": "minimal"}})
     answer = registry.all()
     assert answer.rows == (row(),)
     assert [str(each) for each in answer.foreign] == [
@@ -357,27 +336,6 @@ def test_the_profiles_region_counts_where_the_environment_names_none(
     assert door.registry(default_aws(), "mine", "").region == "eu-west-3"
 
 
-def test_a_profile_that_there_is_not_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
-    monkeypatch.setenv("AWS_PROFILE", "mine")
-    with pytest.raises(AwsError, match="The config profile"):
-        default_aws()
-
-
 def test_what_is_no_region_is_a_usage_error() -> None:
     with pytest.raises(UsageError):
         door.registry(Aws(boto3.Session()), "mine", "x.example.com/")
-
-
-def test_without_credentials_the_error_says_what_to_do(
-    dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    del dynamodb
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.setenv(name, "/nonexistent")
-    with pytest.raises(AwsError, match="Unable to locate credentials") as caught:
-        Registry(Aws(boto3.Session()), "mine", REGION).all()
-    assert "check the credentials" in caught.value.hint
-    assert "dynamodb:Scan must be allowed" in caught.value.hint

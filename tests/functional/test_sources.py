@@ -18,7 +18,7 @@ from pipeline.build.compile import GO_VARIABLE, go_program
 from pipeline.build.lock import Locked, read_lock, write_entries
 from pipeline.build.recipe import GO_VERSION
 from pipeline.build.sources import VARIABLE
-from pipeline.errors import LockError, ToolchainError, UpstreamError, UsageError
+from pipeline.errors import LockError, ToolchainError, UpstreamError
 
 TOKEN = "ghp_s3cret"
 
@@ -183,14 +183,6 @@ class TestServedUpstream:
         (read,) = self.gather(tmp_path, config, *words, "--folder", sample)
         assert len(read) == 40
         assert self.components(tmp_path, config, *words)[0] == 0
-
-    def test_an_unknown_distribution_is_refused(self, config: Path, tmp_path: Path) -> None:
-        ran = run_ocelot(
-            *("sources", "-d", "minimla", "-r", "sample", "--config", config),
-            cache=tmp_path / "cache",
-            cwd=tmp_path,
-        )
-        assert ran.code == UsageError.exit_code
 
 
 def test_a_zips_locked_commit_is_gathered_for_verify(upstream: Upstream, tmp_path: Path) -> None:

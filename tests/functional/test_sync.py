@@ -45,24 +45,12 @@ from pipeline.naming import layer_arn
 from pipeline.publish.aws.layers import LayerVersion, RegionClient
 from pipeline.publish.sync.run import check_synced
 
-DERIVED = "ocel-amd64-minimal-s3export-0_155_0-beta"
-
 
 def test_what_was_published_is_in_step(published: Publishing) -> None:
     assert in_step(published)
     assert {call.operation for call in published.aws.calls(region=OHIO)} == {
         *("ListLayers", "ListLayerVersions", "GetLayerVersionPolicy")
     }
-
-
-def test_the_row_of_a_layer_version_that_is_gone_is_deleted(published: Publishing) -> None:
-    unpublish(published, OURS)
-    done = synced(published)
-    assert actions(done) == [(OURS, "delete")]
-    assert [each.error for each in done.outcomes] == [""]
-    assert item_of(published, OURS) == {}
-    assert row_of(published, THERE) is not None
-    assert in_step(published)
 
 
 def test_a_deleted_row_comes_back_with_what_other_regions_know_of_it(
@@ -138,21 +126,6 @@ def test_an_older_tools_row_keeps_all_but_what_is_amiss(published: Publishing) -
     assert in_step(published)
 
 
-def test_the_base_of_a_layer_is_filled_in_even_if_both_were_not_recorded(
-    published: Publishing,
-) -> None:
-    derived, _ = by_hand(published, IRELAND, DERIVED, epoch=1_700_000_000)
-    drop(published, OURS)
-    assert sorted(actions(synced(published))) == [(OURS, "record"), (derived, "record")]
-    found = row_of(published, derived)
-    assert found is not None
-    assert found.base_layer_arn == OURS
-    store(published, {k: v for k, v in found.item().items() if k != "base_layer_arn"})
-    assert actions(synced(published)) == [(derived, "update")]
-    assert row_of(published, derived) == found
-    assert in_step(published)
-
-
 def test_a_dry_run_tells_all_and_writes_nothing(published: Publishing) -> None:
     unpublish(published, OURS)
     drop(published, THERE)
@@ -205,23 +178,6 @@ def test_rows_and_layers_of_others_are_left_alone(published: Publishing) -> None
     assert {each.key for each in done.foreign} == {strange, "hello"}
     assert left(done) == {"ocel-tools": "its name tells of no distribution that is known"}
     check_synced(done)
-
-
-def test_a_layer_version_that_does_not_say_what_it_is_is_told(publishing: Publishing) -> None:
-    silent, _ = by_hand(publishing, IRELAND, LAYER, described="hello")
-    lying, _ = by_hand(publishing, IRELAND, LAYER, described=f"sha256:{'a' * 64}")
-    assert in_step(publishing)
-    reasons = left(synced(publishing))
-    assert "names no sha256" in reasons[silent]
-    assert reasons[lying].startswith("its description says sha256 aaaaaaaaaaaa, AWS says ")
-
-
-def test_a_row_of_other_content_is_told(published: Publishing) -> None:
-    row = row_of(published, OURS)
-    assert row is not None
-    store(published, foreign(replace(row, public=False)).item())
-    assert in_step(published)
-    assert left(synced(published))[OURS].startswith("its row says sha256 bbbbbbbbbbbb, ")
 
 
 def test_a_version_that_a_list_leaves_out_but_aws_has_keeps_its_row(

@@ -198,15 +198,6 @@ def test_a_module_of_ours_stands_in_for_one_of_upstreams(place: Place, tmp_path:
     assert says(place, tmp_path / "plain", "--no-tune").startswith("mine collector")
 
 
-def test_a_module_that_upstream_has_not_is_not_missed(place: Place, tmp_path: Path) -> None:
-    uses_theirs(place)
-    place.grow(COLLECTOR, start="main", time=1_760_000_001)
-    assert place.on("lock").code == 0
-    assert says(place, tmp_path / "opt", "--locked").startswith("collector")
-    assert "left out" not in place.build("-d", "one", "--locked").err
-    assert recorded(place.dist) == []
-
-
 def test_what_a_module_of_ours_lacks_is_named_with_the_tuning(place: Place) -> None:
     uses_theirs(place)
     (place.config / "tuning" / "small" / "small.go").write_text("package mine\n")

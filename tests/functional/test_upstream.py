@@ -865,13 +865,6 @@ def test_git_that_is_missing_is_told(
         fetch(example.path, "main", cache)
 
 
-def test_a_fetch_works_from_a_folder_that_is_no_repository(
-    example: Upstream, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert fetch(example.path, "main", cache).files == OF_MAIN
-
-
 # What git sets for hooks and aliases (`git rev-parse --local-env-vars`, and pre-receive's own).
 HOOK = {
     "GIT_DIR": "DECOY/.git",

@@ -194,14 +194,6 @@ def test_the_same_database_over_http_says_the_same(
     assert served.vulnerabilities == there.vulnerabilities != ()
 
 
-def test_a_binary_without_known_vulnerabilities_has_none(
-    programs: Mapping[str, bytes], cache: Path, tmp_path: Path
-) -> None:
-    folder = vulndb.folder(tmp_path, vulndb.database(MENDED, OLD_LIBRARY, ELSEWHERE))
-    seen = look(programs["stripped"], cache, str(folder))
-    assert (seen.vulnerabilities, seen.advisories) == ((), 2)
-
-
 def test_govulncheck_is_compiled_once_and_kept(
     programs: Mapping[str, bytes], cache: Path, tmp_path: Path
 ) -> None:
@@ -210,13 +202,6 @@ def test_govulncheck_is_compiled_once_and_kept(
     assert told.steps == [f"vulnerabilities: ask {folder.as_uri()}"]
     (tools,) = (cache / "tools").iterdir()
     assert [path.name for path in tools.iterdir()] == ["govulncheck"]
-
-
-def test_a_folder_without_an_index_is_no_empty_database(
-    programs: Mapping[str, bytes], cache: Path, tmp_path: Path
-) -> None:
-    error = refused(programs["stripped"], cache, str(tmp_path))
-    assert "holds no Go vulnerability database" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -7,20 +7,6 @@ import pytest
 from pipeline.github.annotations import annotation, append_summary
 
 
-def test_an_error_is_shown_at_its_line() -> None:
-    assert annotation("is wrong", file="config/a.yaml", line=3) == (
-        "::error file=config/a.yaml,line=3::is wrong"
-    )
-
-
-def test_an_error_of_a_whole_file_has_no_line() -> None:
-    assert annotation("is empty", file="a.yaml") == "::error file=a.yaml::is empty"
-
-
-def test_an_error_of_no_file_has_no_properties() -> None:
-    assert annotation("is wrong") == "::error::is wrong"
-
-
 @pytest.mark.parametrize(
     ("message", "escaped"),
     [
@@ -37,10 +23,6 @@ def test_a_message_is_escaped_as_data(message: str, escaped: str) -> None:
 
 def test_a_files_name_is_escaped_as_a_property() -> None:
     assert annotation("x", file="a:b,c%d\ne", line=1) == "::error file=a%3Ab%2Cc%25d%0Ae,line=1::x"
-
-
-def test_a_message_cannot_start_a_command_of_its_own() -> None:
-    assert "\n" not in annotation("x\n::add-mask::y")
 
 
 def test_the_summary_is_added_to_what_is_there(tmp_path: Path) -> None:

@@ -3,13 +3,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import shutil
 import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import anyio
 import pytest
@@ -21,7 +19,7 @@ from unit_examples import COMMIT, COMMITTED
 from pipeline import files
 from pipeline.build.bundle import INDEX, BundleUpstream, Index, Member, open_bundle, write_bundle
 from pipeline.build.bundling import opened_bundle
-from pipeline.errors import LockError, OcelotError, OutputError, UpstreamError
+from pipeline.errors import LockError, OutputError, UpstreamError
 from pipeline.files import Tree
 
 TREE: Tree = {
@@ -115,11 +113,6 @@ def test_the_same_content_gives_the_same_bytes_wherever_it_lies(tmp_path: Path) 
     assert other.read_bytes() == example()
 
 
-def test_other_content_gives_other_bytes(tmp_path: Path) -> None:
-    other = written(tmp_path / "b.zst", {**TREE, "empty": b"x"})
-    assert other.read_bytes() != example()
-
-
 def unpacked(content: bytes) -> bytes:
     return zstandard.ZstdDecompressor().decompressobj().decompress(content)
 
@@ -140,11 +133,6 @@ def test_any_tar_can_list_a_bundle() -> None:
         members = tar.getmembers()
         assert [each.name for each in members] == [INDEX, *sorted(TREE)]
         assert {(each.mode, each.uid, each.mtime) for each in members} == {(0o644, 0, 0)}
-
-
-def test_nothing_but_the_bundle_is_left_beside_it(tmp_path: Path) -> None:
-    written(tmp_path / "a.tar.zst")
-    assert [each.name for each in tmp_path.iterdir()] == ["a.tar.zst"]
 
 
 def test_a_folder_of_that_name_is_told_and_nothing_is_left(tmp_path: Path) -> None:
@@ -352,27 +340,3 @@ def test_a_bundle_larger_than_the_disk_is_told_before_it_is_unpacked(tmp_path: P
     (tmp_path / "a").write_bytes(forged([], {"huge": member(b"", 1 << 62)}))
     with pytest.raises(OutputError, match=r"the bundle needs .* MiB are free"):
         open_bundle(tmp_path / "a", tmp_path)
-
-
-def test_a_disk_that_is_full_is_told_as_such(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    usage = SimpleNamespace(free=100)
-
-    def disk_usage(path: Path) -> SimpleNamespace:
-        del path
-        return usage
-
-    monkeypatch.setattr(shutil, "disk_usage", disk_usage)
-    with pytest.raises(OcelotError, match="free"):
-        open_bundle(written(tmp_path / "a.tar.zst"), tmp_path)
-
-
-def test_no_bundle_is_told(tmp_path: Path) -> None:
-    with pytest.raises(LockError, match="there is no bundle"):
-        open_bundle(tmp_path / "none", tmp_path)
-
-
-def test_a_folder_is_no_bundle(tmp_path: Path) -> None:
-    with pytest.raises(LockError, match="Is a directory"):
-        open_bundle(tmp_path, tmp_path)

@@ -58,11 +58,6 @@ def test_help_lists_every_exit_code(ocelot: Ocelot, option: str) -> None:
         assert re.search(rf"^\s*{code}\b\W*{re.escape(meaning)}$", ended.out, re.MULTILINE)
 
 
-def test_help_lists_every_command(ocelot: Ocelot) -> None:
-    out = ocelot("--help").out
-    assert [name for name in ("build", "components", "config") if f"  {name} " not in out] == []
-
-
 def test_alone_ocelot_shows_its_help(ocelot: Ocelot) -> None:
     ended = ocelot()
     assert "Exit codes:" in ended.out + ended.err
@@ -187,17 +182,6 @@ def test_config_check_against_an_upstream_tells_the_unknown_tag(ocelot: Ocelot) 
     assert ended.code == 3
     assert "config/distributions.yaml:3: " in ended.err
     assert "perhaps you meant lambdacomponents.exporter.otlphttp?" in ended.err
-
-
-def test_in_github_a_problem_is_an_annotation(
-    ocelot: Ocelot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    write_config(Path("config"), "minimal: 3\n")
-    lines = ocelot("config", "check").err.splitlines()
-    assert [
-        line for line in lines if line.startswith("::error file=config/distributions.yaml,line=1::")
-    ]
 
 
 def test_config_schema_writes_what_is_shipped(ocelot: Ocelot) -> None:

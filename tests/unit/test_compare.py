@@ -5,7 +5,6 @@ import zipfile
 from collections.abc import Sequence
 
 import pytest
-import repro_zipfile
 from hypothesis import given
 from hypothesis import strategies as st
 from supply_examples import EPOCH, INFO, OTEL, Binary, build_info, layer_zip
@@ -225,21 +224,6 @@ PACKERS = {"zipfile, stored": zipfile.ZIP_STORED, "zipfile": zipfile.ZIP_DEFLATE
 def test_the_same_files_by_another_packer_are_told_as_such(method: int) -> None:
     assert layer_differences(rezipped(method=method), LAYER) == (
         "the same files, packed to other bytes: another packer",
-    )
-
-
-def test_the_same_files_by_repro_zipfile_are_told_as_such() -> None:
-    buffer = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(LAYER)) as layer,
-        repro_zipfile.ReproducibleZipFile(buffer, "w") as other,
-    ):
-        for info in layer.infolist():
-            other.writestr(info, layer.read(info))
-    assert layer_differences(buffer.getvalue(), LAYER) == (
-        f"{CONFIG}: time 1980-01-01 00:00:00 instead of 2025-06-15 15:06:40",
-        f"{COLLECTOR}: mode: -rw-r--r-- instead of -rwxr-xr-x",
-        f"{COLLECTOR}: time 1980-01-01 00:00:00 instead of 2025-06-15 15:06:40",
     )
 
 

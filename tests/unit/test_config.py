@@ -9,12 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit_examples import BATCH, MINE, OTLP, SHIPPED, loaded, write_config
 
-from pipeline.build.catalog import offered_tags
 from pipeline.config import load_config, tag_problems
 from pipeline.errors import UsageError
-from pipeline.files import read_tree
 from pipeline.model import CUSTOM_TAG
-from pipeline.paths import config_folder, sample_upstream
+from pipeline.paths import config_folder
 
 PRESETS = {
     "default",
@@ -82,19 +80,6 @@ def test_a_shipped_preset_of_minimal_adds_to_it(name: str) -> None:
     assert set(config.tags(name)) > set(config.tags("minimal"))
 
 
-@pytest.mark.parametrize("name", sorted(PRESETS))
-def test_shipped_tags_are_offered_by_the_sample_or_by_components(name: str) -> None:
-    offered = offered_tags(read_tree(sample_upstream() / "collector"))
-    assert tag_problems(load_config(SHIPPED), offered, name) == ()
-
-
-@pytest.mark.parametrize("name", ["minimal-s3export", "minimal-forwarder"])
-def test_a_shipped_config_file_is_there(name: str) -> None:
-    path = load_config(SHIPPED).config_file(name)
-    assert path
-    assert path.is_file()
-
-
 def test_tags_of_all_generations_are_sorted_and_unique(generations: Path) -> None:
     config = load_config(generations)
     assert config.lineage("youngest") == ("youngest", "third", "second", "eldest")
@@ -119,14 +104,6 @@ def test_the_switch_for_a_selection_comes_of_itself_and_may_be_named(
 def test_a_distribution_without_tags_is_upstreams_default(tmp_path: Path, entry: str) -> None:
     config = loaded(tmp_path, f"default: {entry}\nchild: {{base: default}}\n")
     assert (config.tags("default"), config.tags("child")) == ((), ())
-
-
-def test_a_base_may_stand_below_its_child(tmp_path: Path) -> None:
-    config = loaded(
-        tmp_path,
-        f"child: {{base: parent, buildtags: [{BATCH}]}}\nparent: {{buildtags: [{OTLP}]}}\n",
-    )
-    assert config.tags("child") == (CUSTOM_TAG, OTLP, BATCH)
 
 
 def test_the_config_file_is_the_nearest_one(generations: Path) -> None:
@@ -176,22 +153,6 @@ def test_an_unknown_distribution_is_told_with_the_nearest(
     assert "minimal" in caught.value.hint
 
 
-def test_a_tag_that_nobody_offers_is_told_with_its_line_and_the_nearest(tmp_path: Path) -> None:
-    config = loaded(
-        tmp_path,
-        """\
-        minimal:
-          buildtags:
-            - lambdacomponents.exporter.otlp
-            - lambdacomponents.exporter.otlphtpp
-        """,
-    )
-    offered = [OTLP, "lambdacomponents.exporter.otlphttp"]
-    (problem,) = tag_problems(config, offered, "minimal")
-    assert problem.line == 4
-    assert "perhaps you meant lambdacomponents.exporter.otlphttp?" in problem.message
-
-
 @pytest.mark.parametrize(
     "tag", ["lambdacomponents.all", "lambdacomponents.exporter.all", CUSTOM_TAG, MINE]
 )
@@ -200,10 +161,6 @@ def test_a_tag_for_many_or_of_components_yaml_needs_no_upstream_to_offer_it(
 ) -> None:
     config = loaded(tmp_path, f"a: {{buildtags: [{tag}]}}\n", f"{MINE}: example.com/mine\n")
     assert tag_problems(config, [], "a") == ()
-
-
-def test_the_overlay_lies_in_the_config_folder(tmp_path: Path) -> None:
-    assert loaded(tmp_path).overlay == tmp_path / "overlay"
 
 
 def test_the_config_folder_is_the_one_given_or_found_above_or_ocelots_own(

@@ -234,10 +234,3 @@ WORDS = st.sampled_from(
 def test_no_file_whatever_is_more_than_a_problem(raw: bytes) -> None:
     document = parse_document(raw, "file.yaml")
     assert all(problem.file == "file.yaml" for problem in document.problems)
-
-
-def test_a_tag_is_a_problem() -> None:
-    document = parse_document(b"a: 1\nb: !Join [x]\n", "t.yaml")
-    assert [str(each) for each in document.problems] == [
-        "t.yaml:2: value cannot be used: tag '!Join'"
-    ]

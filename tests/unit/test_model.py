@@ -8,9 +8,7 @@ from pipeline.model import (
     ALL_TAG,
     CUSTOM_TAG,
     KINDS,
-    Architecture,
     Component,
-    Distribution,
     chosen,
     kind_of,
     name_of,
@@ -94,12 +92,6 @@ def test_a_factory_that_is_no_exported_name_is_refused(name: str) -> None:
         component(module="example.com/m", factory=name)
 
 
-def test_a_distribution_cannot_be_changed() -> None:
-    entry = Distribution(description="one")
-    with pytest.raises(ValidationError):
-        entry.description = "two"  # pyright: ignore[reportAttributeAccessIssue]  it is the point
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_tag_has_kind_and_name(kind: str) -> None:
     tag = f"lambdacomponents.{kind}.otlp"
@@ -126,7 +118,3 @@ def test_a_component_is_chosen_by_its_tag_its_kind_or_all(tags: set[str]) -> Non
 )
 def test_a_component_is_not_chosen_by_the_tags_of_others(tags: set[str]) -> None:
     assert not chosen(OTLP, frozenset(tags))
-
-
-def test_lambda_calls_amd64_otherwise() -> None:
-    assert [each.lambda_name for each in Architecture] == ["x86_64", "arm64"]

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from pipeline import progress as reporting
-from pipeline.progress import Progress, Silence
+from pipeline.progress import Progress
 from pipeline.report.progress import (
     FoldedProgress,
     LiveProgress,
@@ -236,11 +236,6 @@ def test_progress_is_shown_as_fits_the_place(
         assert type(progress) is kind
 
 
-def test_silence_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    work(Silence())
-    assert capsys.readouterr() == ("", "")
-
-
 @dataclass
 class Recorded:
     """A progress that keeps what it was given."""
@@ -298,7 +293,8 @@ def test_tasks_and_threads_report_to_the_progress_of_their_context() -> None:
     assert seen.calls == [("note", "from a thread")]
 
 
-def test_without_a_progress_nothing_is_shown() -> None:
+def test_without_a_progress_nothing_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     with reporting.step("amd64", "compile") as step:
         step.line("runtime")
         reporting.note("no lock")
+    assert capsys.readouterr() == ("", "")

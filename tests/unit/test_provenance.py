@@ -128,18 +128,6 @@ def test_in_toto_takes_a_statement() -> None:
         check_by_in_toto(provenance(layer(), resources=LOCKED, builder=builder))
 
 
-def test_in_totos_check_would_tell_of_an_unknown_key() -> None:
-    data = made()
-    data["predicate"]["runDetails"]["colour"] = "red"
-    with pytest.raises(json_format.ParseError):
-        check_by_in_toto(json.dumps(data).encode())
-
-
-def test_in_totos_check_would_tell_of_a_missing_subject() -> None:
-    with pytest.raises(ValueError, match="subject"):
-        check_by_in_toto(json.dumps({**made(), "subject": []}).encode())
-
-
 def test_the_schema_is_itself_valid() -> None:
     Draft202012Validator.check_schema(SCHEMA)
 

@@ -66,10 +66,6 @@ def test_no_module_is_an_error(words: list[str]) -> None:
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
 
 
-def test_the_same_zip_gives_the_same_bytes() -> None:
-    assert bill() == bill()
-
-
 def test_another_zip_has_another_serial_number() -> None:
     other = json.loads(bill(layer_zip(more={})))
     assert other["serialNumber"] != document()["serialNumber"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from unit_examples import CHECKOUT
 
 from pipeline import paths
-from pipeline.build.tuning import Tuned, tuned, tuning_tag
+from pipeline.build.tuning import Tuned, tuned
 from pipeline.config import load_config
 from pipeline.files import read_tree
 from pipeline.model import Edit, Tuning
@@ -163,10 +163,6 @@ def test_what_is_applied_is_what_was_asked_whatever_overlaps(parts: list[tuple[i
         assert result.count(f"<{name[1:]}>") == 1
         result = result.replace(f"<{name[1:]}>", edits[name].edits[0].find)
     assert result == text
-
-
-def test_a_tunings_tag_is_one_that_go_takes() -> None:
-    assert tuning_tag("no-busy-wait") == "ocelot.tuning.no_busy_wait"
 
 
 # It takes something away, and from the sample there is nothing to take.

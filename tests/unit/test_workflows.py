@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -260,7 +259,3 @@ def test_readme_names_every_workflow_variable_and_secret() -> None:
     names = {*WORKFLOWS, *re.findall(r"(?:vars|secrets)\.(\w+)", text)}
     assert len(names) >= 9
     assert [name for name in names if f"`{name}`" not in section] == []
-
-
-def test_workflows_are_of_this_folder_alone() -> None:
-    assert [path.name for path in Path(FOLDER).iterdir() if path.suffix != ".yml"] == []

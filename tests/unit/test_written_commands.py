@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import dagger
 import pytest
 import yaml
-from command_lines import WrongCommandError, check_command
+from command_lines import check_command
 from unit_examples import CHECKOUT
 
 WORKFLOWS = sorted((CHECKOUT / ".github" / "workflows").glob("*.yml"))
@@ -52,31 +51,3 @@ def test_the_commands_are_found() -> None:
     called = {command.split()[2] for command in COMMANDS if command.startswith("dagger call ")}
     assert called >= {"lock", "build", "publish", "fetch", "verify", "toolchain"}
     assert sum(command.startswith("ocelot ") for command in COMMANDS) > 30
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "ocelot forge",
-        "ocelot layers forge",
-        "ocelot build --forge",
-        "ocelot build --distribution",
-        "ocelot build minimal",
-        "ocelot verify --json",
-        "dagger call forge",
-        "dagger call _forge",
-        "dagger call build --forge minimal",
-        "dagger call build --locked minimal export --path dist",
-        "dagger call verify --bundle b.tar export --path verified",
-        "dagger call build export dist",
-        "dagger call --forge build",
-    ],
-)
-def test_a_wrong_command_is_refused(command: str) -> None:
-    with pytest.raises(WrongCommandError):
-        check_command(command, complete=True)
-
-
-def test_a_chain_ends_at_what_a_function_returns() -> None:
-    assert hasattr(dagger.Directory, "export")
-    check_command("dagger -m github.com/acme/ocelot@v1 call layer export --path x", complete=True)

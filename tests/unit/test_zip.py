@@ -92,15 +92,6 @@ def test_the_end_record_counts_the_entries() -> None:
     assert fields[:5] == (b"PK\5\6", 0, 0, len(ENTRIES), len(ENTRIES))
 
 
-def test_an_empty_layer_is_a_zip_too() -> None:
-    assert opened(()).namelist() == []
-
-
-def test_other_content_gives_other_bytes() -> None:
-    other = (*ENTRIES[1:], Entry(name=ENTRIES[0].name, content=b"x", mode=0o755))
-    assert pack(other, epoch=EPOCH) != pack(ENTRIES, epoch=EPOCH)
-
-
 def test_the_packer_names_all_that_its_bytes_depend_on() -> None:
     assert PACKER == "ocelot-zip-1 deflate-0.9.0 level-12"
 
