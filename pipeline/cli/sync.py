@@ -27,17 +27,16 @@ def sync(options: SyncOptions, token: TokenOptions, common: CommonOptions) -> No
 
     loaded = common.load()
     choice = region_choice(loaded, options.regions)
-    request = syncing.SyncRequest(
-        base=options.layer_name,
-        partition=choice.partition,
-        regions=choice.regions,
-        skipped=choice.skipped,
-        account=options.account,
-    )
     aws = token.aws(options.role_arn, choice.regions)
     rows = registry(aws, options.table, options.table_region)
     only_shown = options.dry_run
-    work = partial(syncing.sync, request, aws, rows, loaded.distributions, dry_run=only_shown)
+    work = partial(
+        syncing.sync,
+        *(choice, aws, rows, loaded.distributions),
+        base=options.layer_name,
+        account=options.account,
+        dry_run=only_shown,
+    )
     with shown_progress(verbose=common.verbose):
         done = run(work, left="no row was left half-written", kept="what is done is not done twice")
     _report(done, as_json=common.as_json, dry_run=only_shown)

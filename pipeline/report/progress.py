@@ -80,57 +80,66 @@ class LiveProgress:
 
 
 @dataclass(kw_only=True)
-class PlainProgress:
-    """A line at a step's start and end, and one now and then while it goes on."""
+class _PrintedProgress:
+    """Lines that are printed and stay; knows each lane's step and when it began."""
 
     console: Console
-    verbose: bool = False
-    started: dict[str, float] = field(default_factory=dict[str, float])
     steps: dict[str, str] = field(default_factory=dict[str, str])
+    started: dict[str, float] = field(default_factory=dict[str, float])
+
+    def _begin(self, lane: str, step: str) -> None:
+        self.steps[lane], self.started[lane] = step, time.monotonic()
+
+    def _ended(self, lane: str, result: str) -> str:
+        seconds = time.monotonic() - self.started.get(lane, time.monotonic())
+        return f"{self.steps.get(lane, '')}: {result} ({seconds:.1f} s)"
+
+    def _print(self, text: str) -> None:
+        self.console.print(Text(text), soft_wrap=True)
+
+
+@dataclass(kw_only=True)
+class PlainProgress(_PrintedProgress):
+    """A line at a step's start and end, and one now and then while it goes on."""
+
+    verbose: bool = False
     told: dict[str, float] = field(default_factory=dict[str, float])
 
     def begin(self, lane: str, step: str) -> None:
         """Print that the step starts."""
-        self.steps[lane] = step
-        self.started[lane] = self.told[lane] = time.monotonic()
-        self._print(lane, f"{step} …")
+        self._begin(lane, step)
+        self.told[lane] = self.started[lane]
+        self._print(f"{lane:<9} {step} …")
 
     def line(self, lane: str, text: str) -> None:
         """Print the line if verbose; else say now and then that the step goes on."""
         now = time.monotonic()
         if self.verbose:
-            self._print(lane, text)
+            self._print(f"{lane:<9} {text}")
         elif now - self.told.get(lane, now) >= HEARTBEAT_SECONDS:
             self.told[lane] = now
             seconds = now - self.started[lane]
-            self._print(lane, f"{self.steps[lane]} … {seconds:.0f} s: {_shortened(text)}")
+            self._print(f"{lane:<9} {self.steps[lane]} … {seconds:.0f} s: {_shortened(text)}")
 
     def end(self, lane: str, result: str) -> None:
         """Print the result with the seconds it took."""
-        seconds = time.monotonic() - self.started.get(lane, time.monotonic())
-        self._print(lane, f"{self.steps.get(lane, '')}: {result} ({seconds:.1f} s)")
+        self._print(f"{lane:<9} {self._ended(lane, result)}")
 
     def note(self, text: str) -> None:
         """Print the note."""
-        self._print("note", text)
-
-    def _print(self, lane: str, text: str) -> None:
-        self.console.print(Text(f"{lane:<9} {text}"), soft_wrap=True)
+        self._print(f"note      {text}")
 
 
 @dataclass(kw_only=True)
-class FoldedProgress:
+class FoldedProgress(_PrintedProgress):
     """A fold a step with all its lines; folds cannot overlap, so each is printed when it ends."""
 
-    console: Console
-    steps: dict[str, str] = field(default_factory=dict[str, str])
-    started: dict[str, float] = field(default_factory=dict[str, float])
     lines: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
     def begin(self, lane: str, step: str) -> None:
         """Start to collect."""
-        self.steps[lane], self.lines[lane] = step, []
-        self.started[lane] = time.monotonic()
+        self._begin(lane, step)
+        self.lines[lane] = []
         self._print(f"{lane}: {step} …")
 
     def line(self, lane: str, text: str) -> None:
@@ -139,23 +148,16 @@ class FoldedProgress:
 
     def end(self, lane: str, result: str) -> None:
         """Print the fold."""
-        seconds = time.monotonic() - self.started.get(lane, time.monotonic())
-        title = f"{lane}: {self.steps.get(lane, '')}: {result} ({seconds:.1f} s)"
-        collected = self.lines.pop(lane, [])
+        title, collected = f"{lane}: {self._ended(lane, result)}", self.lines.pop(lane, [])
         if not collected:
             self._print(title)
             return
-        self._print(f"::group::{title}")
-        for text in collected:
-            self._print(plain_line(text))
-        self._print("::endgroup::")
+        for text in (f"::group::{title}", *map(plain_line, collected), "::endgroup::"):
+            self._print(text)
 
     def note(self, text: str) -> None:
         """Print an annotation."""
         self._print(annotation(text, level="notice"))
-
-    def _print(self, text: str) -> None:
-        self.console.print(Text(text), soft_wrap=True)
 
 
 def _escaped(text: str) -> str:

@@ -18,9 +18,10 @@ from pipeline.naming import layer_arn, layer_description
 from pipeline.options import TABLE
 from pipeline.publish.aws.registry import Registry
 from pipeline.publish.aws.session import default_aws
+from pipeline.publish.regions import RegionChoice
 from pipeline.publish.row import Row
 from pipeline.publish.sync import run
-from pipeline.publish.sync.run import Synced, SyncRequest
+from pipeline.publish.sync.run import Synced
 
 ARN = "arn:aws:lambda:{}:123456789012:layer:{}:{}"
 OURS = ARN.format(IRELAND, LAYER, 1)
@@ -30,10 +31,9 @@ THERE = ARN.format(FRANCE, LAYER, 1)
 def synced(publishing: Publishing, *, regions: Sequence[str] = REGIONS, **more: Any) -> Synced:  # noqa: ANN401
     """Bring the registry in step, in this process."""
     who = publishing.who or default_aws()
-    dry_run = more.pop("dry_run", False)
-    request = SyncRequest(base="ocel", partition="aws", regions=tuple(regions), **more)
+    choice = RegionChoice(partition=more.pop("partition", "aws"), regions=tuple(regions))
     registry, known = Registry(who, TABLE, HOME), load_config(CONFIG).distributions
-    return anyio.run(partial(run.sync, request, who, registry, known, dry_run=dry_run))
+    return anyio.run(partial(run.sync, choice, who, registry, known, base="ocel", **more))
 
 
 def ocelot_sync(publishing: Publishing, *more: str) -> Ran:

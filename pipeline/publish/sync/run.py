@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -19,6 +19,7 @@ from pipeline.publish.aws.layers import LayerVersion, RegionClient, fetched, lay
 from pipeline.publish.aws.registry import Registry
 from pipeline.publish.aws.session import Aws
 from pipeline.publish.reconcile import error_line
+from pipeline.publish.regions import RegionChoice
 from pipeline.publish.row import ForeignRow, Row
 from pipeline.publish.run import identified
 from pipeline.publish.sync.plan import (
@@ -41,28 +42,6 @@ REPAIRS = 8
 DOWNLOADS = 8
 LANE = "sync"
 _CHANGED = "its row was changed in the meantime and left alone; run the same command again"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SyncRequest:
-    """What a user asks for.
-
-    Attributes:
-        base: what the layers' names begin with.
-        partition: of the regions; the identity must be of it.
-        regions: which to look at.
-        skipped: regions that are left out, with the reason.
-        account: the account that it must be; empty for whichever it is.
-        deadline: seconds that the look at a region may take; it takes a tenth for each layer
-            version, at the pace that AWS allows.
-    """
-
-    base: str
-    partition: str
-    regions: tuple[str, ...]
-    skipped: tuple[tuple[str, str], ...] = ()
-    account: str = ""
-    deadline: float = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +86,14 @@ class Synced:
 
 
 async def sync(
-    request: SyncRequest,
+    choice: RegionChoice,
     aws: Aws,
     registry: Registry,
     distributions: Mapping[str, Distribution],
     *,
+    base: str,
+    account: str = "",
+    deadline: float = 3600.0,
     dry_run: bool = False,
 ) -> Synced:
     """Look at all regions side by side, and repair the rows of each as soon as it was seen.
@@ -120,10 +102,14 @@ async def sync(
     there afterwards is gone, since its number is never used again.
 
     Args:
-        request: which layers in which regions.
+        choice: the regions to look at.
         aws: whose layers.
         registry: the table of rows.
         distributions: the configured ones, by name.
+        base: what the layers' names begin with.
+        account: the account that it must be; empty for whichever it is.
+        deadline: seconds that the look at a region may take; it takes a tenth for each layer
+            version, at the pace that AWS allows.
         dry_run: only decide.
 
     Raises:
@@ -132,61 +118,58 @@ async def sync(
     """
     stopped = threading.Event()
     with progress.step(LANE, "look") as step:
-        who = await identified(aws, request.regions, request.partition, request.account)
+        who = await identified(aws, choice.regions, choice.partition, account)
         await in_thread(registry.check)
         scope = Scope(
             account=who.account,
-            base=request.base,
+            base=base,
             distributions=distributions,
             registry=await in_thread(registry.all),
         )
         try:
-            done = await _all_synced(request, aws, scope, registry, stopped, dry_run=dry_run)
+            context = await _repair_context(choice.regions, aws, registry, stopped)
+            done = await _all_synced(context, scope, deadline, dry_run=dry_run)
         finally:
             stopped.set()
         synced = Synced(
             regions=tuple(plan for plan, _ in done),
-            foreign=tuple(foreign_rows(scope, request.regions)),
-            skipped=request.skipped,
+            foreign=tuple(foreign_rows(scope, choice.regions)),
+            skipped=choice.skipped,
             outcomes=tuple(each for _, outcomes in done for each in outcomes),
         )
-        step.result = f"{len(request.regions)} regions, {len(synced.repairs)} things to do"
+        step.result = f"{len(choice.regions)} regions, {len(synced.repairs)} things to do"
     return synced
 
 
-async def _all_synced(
-    request: SyncRequest,
-    aws: Aws,
-    scope: Scope,
-    registry: Registry,
-    stopped: threading.Event,
-    *,
-    dry_run: bool,
-) -> list[tuple[RegionPlan, list[RepairOutcome]]]:
-    """Return each region's plan and what became of its repairs; all regions go at once."""
-    made = await in_threads(
-        lambda region: RegionClient(aws, region, stopped),
-        request.regions,
-        at_once=len(request.regions),
+async def _repair_context(
+    regions: Sequence[str], aws: Aws, registry: Registry, stopped: threading.Event
+) -> RepairContext:
+    clients = await in_threads(
+        lambda region: RegionClient(aws, region, stopped), regions, at_once=len(regions)
     )
-    context = RepairContext(
-        clients=dict(zip(request.regions, made, strict=True)),
+    return RepairContext(
+        clients=dict(zip(regions, clients, strict=True)),
         registry=registry,
         downloading=threading.Semaphore(DOWNLOADS),
     )
+
+
+async def _all_synced(
+    context: RepairContext, scope: Scope, deadline: float, *, dry_run: bool
+) -> list[tuple[RegionPlan, list[RepairOutcome]]]:
+    """Return each region's plan and what became of its repairs; all regions go at once."""
     done: dict[str, tuple[RegionPlan, list[RepairOutcome]]] = {}
 
     async def one(client: RegionClient) -> None:
-        look = await observe_region(client, scope, request.deadline)
-        plan = region_plan(look, scope)
+        plan = region_plan(await observe_region(client, scope, deadline), scope)
         repairs = () if dry_run else plan.repairs
         repair = partial(apply_repair, context=context)
         done[client.region] = plan, await in_threads(repair, repairs, at_once=REPAIRS)
 
     async with anyio.create_task_group() as tasks:
-        for client in made:
+        for client in context.clients.values():
             tasks.start_soon(one, client)
-    return [done[region] for region in request.regions]
+    return [done[region] for region in context.clients]
 
 
 async def observe_region(client: RegionClient, scope: Scope, deadline: float) -> Look:
