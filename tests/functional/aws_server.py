@@ -22,7 +22,6 @@ import subprocess
 import sys
 import threading
 from functools import cache
-from types import TracebackType
 from typing import Any, Self
 
 ACCOUNT = "123456789012"  # moto's own, for keys that it does not know
@@ -129,12 +128,7 @@ class MotoServer:
             )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._process.stdin:
             self._process.stdin.close()
         self._process.wait(10)

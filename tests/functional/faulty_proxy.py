@@ -44,7 +44,6 @@ from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import trustme
@@ -89,12 +88,7 @@ class FaultyProxy:
         self.mended.layers.downloads = f"https://{self._serve(secured)}{DOWNLOADS}"
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self.closing.set()
         self.mended.close()
         self._ending.close()

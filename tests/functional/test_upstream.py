@@ -521,29 +521,27 @@ def same_again(example: Upstream, cache: Path, filled: Path) -> bool:
 def test_an_entry_with_a_broken_tar_is_fetched_again(
     example: Upstream, filled: Path, cache: Path, name: str
 ) -> None:
+    json, tar = (filled / "upstream" / each for each in entry(example.commits["main"]))
     shutil.copytree(filled, cache)
-    json, tar = (cache / "upstream" / each for each in entry(example.commits["main"]))
     broken = BROKEN_TARS[name](tar.read_bytes())
     change_entry(cache, example.commits["main"], broken, json.read_bytes())
     assert same_again(example, cache, filled)
 
 
-@pytest.mark.parametrize("record", BROKEN_RECORDS)
-def test_an_entry_with_a_broken_record_is_fetched_again(
-    example: Upstream, filled: Path, cache: Path, record: bytes | None
+@pytest.mark.parametrize(
+    ("content", "record"),
+    [
+        *((None, record) for record in BROKEN_RECORDS),
+        (b"no tar at all", RECORD),  # though its sum is right
+        (b"x" * 2048, RECORD),
+    ],
+)
+def test_an_entry_with_a_broken_record_or_no_tar_is_fetched_again(
+    example: Upstream, filled: Path, cache: Path, content: bytes | None, record: bytes | None
 ) -> None:
+    _, tar = (filled / "upstream" / each for each in entry(example.commits["main"]))
     shutil.copytree(filled, cache)
-    _, tar = (cache / "upstream" / each for each in entry(example.commits["main"]))
-    change_entry(cache, example.commits["main"], tar.read_bytes(), record)
-    assert same_again(example, cache, filled)
-
-
-@pytest.mark.parametrize("content", [b"no tar at all", b"x" * 2048])
-def test_an_entry_that_is_no_tar_is_fetched_again_though_its_sum_is_right(
-    example: Upstream, filled: Path, cache: Path, content: bytes
-) -> None:
-    shutil.copytree(filled, cache)
-    change_entry(cache, example.commits["main"], content, RECORD)
+    change_entry(cache, example.commits["main"], content or tar.read_bytes(), record)
     assert same_again(example, cache, filled)
 
 
