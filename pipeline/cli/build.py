@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.build.apply import Build
     from pipeline.build.run import Request
     from pipeline.cli.inputs import Inputs
+    from pipeline.release import BuildContext
 
 
 @shared
@@ -40,37 +41,28 @@ def build(
 
     The zips are the same, byte for byte, wherever they are built.
     """
-    from pipeline.build.run import build as run_build
+    from pipeline import release
 
     check_bundle_options(context, bundled.bundle)
     with opened_inputs(common, bundled.bundle) as given:
         request = build_request(context, options, output, given, rebuild=rebuild)
-        compiler = given.compiler(keep_temp=output.keep_temp)
-        work = partial(run_build, request, given.config, compiler, cache=given.cache)
-        done = _benched(run(work), given, wanted=bench)
+        done = run(partial(release.build, build_context(request, output, given, bench=bench)))
     report(done, as_json=common.as_json)
 
 
-def _benched(done: Build, given: Inputs, *, wanted: bool) -> Build:
-    """The build, after its layers ran on the bench if that is wanted.
+def build_context(
+    request: Request, output: OutputOptions, given: Inputs, *, bench: bool
+) -> BuildContext:
+    """What a build is made by, as the options say."""
+    from pipeline.release import BuildContext
 
-    Raises:
-        BenchError: one of them fails; the manifest says so.
-    """
-    if not wanted:
-        return done
-
-    from dataclasses import replace
-
-    from pipeline.bench.gate import check_layers
-    from pipeline.bench.here import check_packages
-    from pipeline.build.manifest import FILE_NAME, read_manifest
-
-    check_packages()
-    layers = {done.folder / each.layer.file: each.layer for each in done.layers}
-    work = partial(check_layers, layers, given.config, wanted=True)
-    run(work, left="every process was ended", kept="the layers are built")
-    return replace(done, manifest=read_manifest(done.folder / FILE_NAME) or done.manifest)
+    return BuildContext(
+        request=request,
+        config=given.config,
+        compiler=given.compiler(keep_temp=output.keep_temp),
+        cache=given.cache,
+        bench=bench,
+    )
 
 
 def build_request(
