@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from pipeline import progress
 from pipeline.build.manifest import FILE_NAME, read_manifest
 from pipeline.build.zip import Entry
 from pipeline.errors import UsageError, quoted
@@ -103,7 +104,11 @@ def read_layer(path: Path) -> Layer:
 
 def _claims(path: Path, opened: LayerFile) -> tuple[Architecture | None, str]:
     """What a layer is said to be, by the manifest beside it, else by its name."""
-    manifest = read_manifest(path.parent / FILE_NAME)
+    manifest = None
+    try:
+        manifest = read_manifest(path.parent / FILE_NAME)
+    except UsageError as error:  # another program's, perhaps
+        progress.note(str(error))
     for each in manifest.layers if manifest else ():
         if each.sha256 == opened.sha256:
             return each.architecture, each.distribution

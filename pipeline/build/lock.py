@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from pipeline.build.manifest import field_problems
 from pipeline.build.upstream import Resolved
 from pipeline.errors import LockError
 from pipeline.files import taking_turns, write_atomic
@@ -158,10 +159,7 @@ def read_lock(folder: Path) -> Lock:
     except OSError as error:
         raise _unreadable(path, str(error.strerror)) from error
     except ValidationError as error:
-        problems = [
-            ": ".join(filter(None, (".".join(str(part) for part in each["loc"]), each["msg"])))
-            for each in error.errors(include_url=False, include_context=False, include_input=False)
-        ]
+        problems = field_problems(error)
         raise _unreadable(path, "is not of the form expected", *problems) from None
     except (ValueError, RecursionError) as error:  # TOML's and Unicode's
         raise _unreadable(path, f"is not TOML: {error}") from None

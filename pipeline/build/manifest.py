@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.errors import UsageError
 from pipeline.files import taking_turns, write_atomic
 from pipeline.model import SCHEMA_DIALECT, Architecture
 
@@ -170,7 +171,10 @@ def update_manifest(folder: Path, new: tuple[Layer, ...]) -> Manifest:
     """Bring a folder's manifest up to date; builds into one folder take turns."""
     with taking_turns(folder):
         path = folder / FILE_NAME
-        old = read_manifest(path)
+        try:
+            old = read_manifest(path)
+        except UsageError:  # a broken one is replaced
+            old = None
         built = {layer.file for layer in new}
         names = [layer.file for layer in old.layers if layer.file not in built] if old else []
         zips = [folder / name for name in names if (folder / name).is_file()]
@@ -200,8 +204,30 @@ def note_benched(folder: Path, notes: Mapping[str, Noted]) -> Manifest | None:
 
 
 def read_manifest(path: Path) -> Manifest | None:
-    """A manifest; None where there is none that can be read."""
+    """A manifest; None where there is no such file.
+
+    Raises:
+        UsageError: it is not of the form expected; file and fields are named.
+    """
     try:
         return Manifest.model_validate(json.loads(path.read_bytes()))
-    except (OSError, ValueError, RecursionError):  # pydantic's is a ValueError
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except ValidationError as error:
+        problems = field_problems(error)
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: JSON's and Unicode's
+        problems = (str(error),)
+    raise UsageError(
+        f"{path} is no manifest of ours: {problems[0]}",
+        hint="build again into that folder, or give the manifest.json of a build",
+        details=problems[1:],
+    )
+
+
+def field_problems(error: ValidationError) -> tuple[str, ...]:
+    """What is wrong with a file's fields, a sentence each with the field's path first."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return tuple(
+        ": ".join(filter(None, (".".join(str(part) for part in each["loc"]), each["msg"])))
+        for each in found
+    )

@@ -166,7 +166,7 @@ def _read_earlier(path: Path | None) -> Manifest | None:
         return None
     if manifest := read_manifest(path):
         return manifest
-    raise UsageError(f"{path} is no manifest", hint="ocelot build writes one beside its zips")
+    raise UsageError(f"there is no {path}", hint="ocelot build writes one beside its zips")
 
 
 def _variables(given: Sequence[str]) -> dict[str, str]:

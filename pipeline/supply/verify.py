@@ -144,7 +144,7 @@ def manifest_claims(path: Path) -> list[Claim]:
     manifest = read_manifest(path)
     if manifest is None or not manifest.layers:
         raise UsageError(
-            f"{path} is no manifest of ours, or names no zip",
+            f"{path} {'names no zip' if manifest else 'is not there'}",
             hint="give the manifest.json of a build",
         )
     return [zip_claim(path.parent / each.file, manifest) for each in manifest.layers]

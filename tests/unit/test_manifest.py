@@ -21,6 +21,7 @@ from pipeline.build.manifest import (
     read_manifest,
     update_manifest,
 )
+from pipeline.errors import UsageError
 
 AMD64 = layer("collector-amd64-minimal.zip", b"amd64")
 ARM64 = layer("collector-arm64-minimal.zip", b"arm64")
@@ -163,3 +164,16 @@ def test_a_broken_manifest_is_replaced(tmp_path: Path, content: bytes) -> None:
 
 def test_a_manifest_that_is_not_there_reads_as_none(tmp_path: Path) -> None:
     assert read_manifest(tmp_path / "manifest.json") is None
+
+
+def test_a_manifest_with_a_wrong_field_is_an_error_that_names_file_and_field(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "manifest.json"
+    data = json.loads(Manifest(layers=(AMD64, ARM64)).text())
+    data["layers"][1]["size"] = "large"
+    path.write_text(json.dumps(data))
+    with pytest.raises(UsageError) as caught:
+        read_manifest(path)
+    assert str(path) in str(caught.value)
+    assert "layers.1.size" in str(caught.value)

@@ -81,7 +81,7 @@ def test_a_zip_that_its_manifest_does_not_name_is_refused(tmp_path: Path) -> Non
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 1, "layers": [{}]}'])
 def test_a_manifest_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     (dist(tmp_path) / "manifest.json").write_text(text)
-    assert "says nothing of" in str(refused(tmp_path))
+    assert f"{tmp_path}/manifest.json is no manifest" in str(refused(tmp_path))
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
