@@ -265,13 +265,6 @@ def test_an_output_folder_that_is_read_only(built: Built, tmp_path: Path) -> Non
     assert "resolve" not in ran.err  # told before any work began
 
 
-def test_an_output_folder_that_is_a_file(ocelot: Ocelot, tmp_path: Path) -> None:
-    (tmp_path / "dist").write_text("not a folder")
-    ran = ocelot(*MINIMAL, "-r", "sample")
-    assert ran.code == 8
-    assert "next: choose another folder" in ran.err
-
-
 def test_a_repository_that_is_not_of_upstreams_shape(ocelot: Ocelot, tmp_path: Path) -> None:
     (tmp_path / "other" / "collector").mkdir(parents=True)
     (tmp_path / "other" / "collector" / "go.mod").write_text("module example.com/other\n")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 import trustme
+from loopback import Quiet, serving
 
 from pipeline.errors import AwsError
 from pipeline.naming import layer_arn
@@ -25,28 +25,17 @@ SECRET = "X-Amz-Signature=secret"
 def answering(status: int, content: bytes, length: int, authority: trustme.CA) -> Generator[str]:
     """A loopback server that speaks TLS and gives one answer; the address of a zip there."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             self.send_response(status)
             self.send_header("Content-Length", str(length))
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            del format, args
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"https://127.0.0.1:{server.server_port}/a.zip?{SECRET}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(Handler, context) as host:
+        yield f"https://{host}/a.zip?{SECRET}"
 
 
 @pytest.fixture

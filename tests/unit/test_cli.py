@@ -226,14 +226,6 @@ def test_a_folder_that_is_no_upstream_ends_with_4(ocelot: Ocelot, tmp_path: Path
     assert ocelot("build", "-r", str(tmp_path)).code == 4
 
 
-def test_work_gives_its_result() -> None:
-    async def work() -> int:
-        await anyio.lowlevel.checkpoint()
-        return 7
-
-    assert options.run(work) == 7
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_work_and_lets_it_clean_up(number: signal.Signals) -> None:
     cleaned: list[bool] = []
