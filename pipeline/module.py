@@ -17,7 +17,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 from uuid import uuid4
 
 import dagger
@@ -49,7 +49,6 @@ SYNC = ["uv", "sync", "--locked", "--no-dev", "--group=bench", "--no-python-down
 MANIFEST = "manifest.json"
 GO_IMAGE = re.compile(r"^go:\s*[\"']?([^\s\"'#]+)", re.MULTILINE)
 
-Group = TypeVar("Group")
 Method = TypeVar("Method", bound=Callable[..., Any])
 for choice in (Architectures, OneArchitecture):
     dagger.enum_type(choice)
@@ -63,12 +62,9 @@ Published = Annotated[File, Doc("publish.json, as of `publish`.")]
 
 def command(cache: Literal["never", "session"] | None = None) -> Callable[[Method], Method]:
     """A decorator for a function of the module, whose groups of options are shown flat."""
-
-    def decorate(method: Method) -> Method:
-        flat: Any = function  # the SDK's overloads know no `cache`
-        return flat(spread(lambda _name, opt: Doc(opt.help))(method), cache=cache)
-
-    return decorate
+    registered = cast("Any", function)  # the SDK's overloads know no `cache`
+    flat = spread(lambda _name, opt: Doc(opt.help))
+    return lambda method: registered(flat(method), cache=cache)
 
 
 @option_group
@@ -116,15 +112,10 @@ class Credentials:
         tool = _anew(tool).with_env_variable("AWS_EC2_METADATA_DISABLED", "true")
         if self.endpoint_url:
             tool = tool.with_env_variable("AWS_ENDPOINT_URL", self.endpoint_url)
-        secrets = {
-            "OCELOT_OIDC_TOKEN": self.oidc_token,
-            "AWS_ACCESS_KEY_ID": self.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
-            "AWS_SESSION_TOKEN": self.session_token,
-        }
-        for name, secret in secrets.items():
-            tool = tool.with_secret_variable(name, secret) if secret else tool
-        more = ["--oidc-token=env:OCELOT_OIDC_TOKEN"] if self.oidc_token else []
+        for name in ("oidc_token", "access_key_id", "secret_access_key", "session_token"):
+            if secret := getattr(self, name):
+                tool = tool.with_secret_variable(f"AWS_{name.upper()}", secret)
+        more = ["--oidc-token=env:AWS_OIDC_TOKEN"] if self.oidc_token else []
         return tool.with_exec(["ocelot", *command, *more])
 
 
@@ -162,10 +153,8 @@ class Ocelot:
     async def binary(self, options: LayerOptions, given: InputOptions) -> File:
         """Build the collector for one architecture: the program in the zip."""
         tool = (await self._toolchain(given)).with_directory(".", await self._build(options, given))
-        unpacked = tool.with_exec(
-            ["sh", "-c", "python3 -m zipfile -e *.zip . && chmod 755 */collector"]
-        )
-        return unpacked.file("extensions/collector")
+        unpack = "python3 -m zipfile -e *.zip . && chmod 755 */collector"
+        return tool.with_exec(["sh", "-c", unpack]).file("extensions/collector")
 
     @command(cache="session")
     async def lock(self, options: LockOptions, given: SourceOptions) -> File:
@@ -182,13 +171,10 @@ class Ocelot:
 
     @command(cache="session")
     async def verify(self, layers: Layers, given: BundleOptions) -> Directory:
-        """Build layers again from the lock, or from a bundle, and compare them byte for byte.
-
-        It gives verification.json and verification.md, and fails where a byte differs.
-        """
+        """Build layers again, compare them byte for byte; gives verification.json and .md."""
         manifest = f"dist/{MANIFEST}"
         tool = await self._with_sources(LockOptions(), given, manifest, layers=layers)
-        line = ["ocelot", "verify", manifest, *_bundle(given), "--output=verified"]
+        line = _command("verify", UpstreamOptions(), given, manifest, "--output=verified")
         return tool.with_directory("dist", layers).with_exec(line).directory("verified")
 
     @command(cache="never")
@@ -199,10 +185,7 @@ class Ocelot:
         given: ContainerOptions,
         collector_config: CollectorConfig = None,
     ) -> str:
-        """Run layers as Lambda would, see that they lose nothing, and measure them; as JSON.
-
-        Each runs in a container of its architecture, which the engine may have to emulate.
-        """
+        """Run layers as Lambda would, each on its architecture, and measure them; as JSON."""
         line = ["ocelot", "bench", "--json", *words(options)]
         found: list[Any] = []
         if collector_config:
@@ -212,7 +195,7 @@ class Ocelot:
         for tool, paths in await self._by_platform(zips, given):
             ran = _anew(tool).with_directory("dist", layers).with_exec([*line, *paths])
             found += json.loads(await ran.stdout())["layers"]
-        return _json({"layers": found})
+        return json.dumps({"layers": found}, indent=2, ensure_ascii=False) + "\n"
 
     @command()
     async def inspect(self, layer: Zip, given: ContainerOptions) -> str:
@@ -239,8 +222,6 @@ class Ocelot:
     @check
     async def lock_check(self) -> str:
         """Check that what config/ocelot.lock has is up to date, if there is such a file."""
-        if "ocelot.lock" not in await self.config.entries():
-            return "there is no config/ocelot.lock; `ocelot lock` writes one\n"
         tool = _anew(await self._toolchain(ContainerOptions()))
         return await tool.with_exec(["ocelot", "lock", "--check", "--entries"]).stdout()
 
@@ -248,11 +229,7 @@ class Ocelot:
     async def publish(
         self, layers: Layers, options: PublishOptions, given: ContainerOptions, aws: Credentials
     ) -> Directory:
-        """Publish layers to every region at once, each exactly once.
-
-        It gives publish.json and publish.md. Where a region fails, the call fails, and its error
-        says what was done in the others; the same call again does what is missing.
-        """
+        """Publish layers to every region at once, each once; gives publish.json and publish.md."""
         if not (options.dry_run or options.no_bench):
             layers = await self._tried(layers, given)
         return _published(await self._toolchain(given), layers, options, aws)
@@ -261,10 +238,7 @@ class Ocelot:
     async def release(
         self, options: ReleaseOptions, given: SourceOptions, aws: Credentials
     ) -> Directory:
-        """Build a distribution's layer, then publish it in the regions named.
-
-        It gives what `build` does, and publish.json and publish.md beside it.
-        """
+        """Build a layer, then publish it; gives what `build` and `publish` give."""
         publishing, inputs = _group(PublishOptions, options), _group(InputOptions, given)
         if options.skip_publish:
             return await self._build(options, inputs)
@@ -284,11 +258,7 @@ class Ocelot:
         given: ContainerOptions,
         aws: Credentials,
     ) -> Directory:
-        """Fetch what AWS serves of layers that were published, from every region.
-
-        It gives the zips and their manifest.json, as `verify` takes them, and fails where a region
-        serves something else than was published.
-        """
+        """Fetch what AWS serves of published layers, compare it; gives what `verify` takes."""
         tool = (await self._toolchain(given)).with_directory("dist", layers)
         tool = tool.with_mounted_file("publish.json", published)
         line = ["fetch", "publish.json", "--layers=dist", "--output=served", *words(options)]
@@ -333,10 +303,7 @@ class Ocelot:
         return tool.with_env_variable("GOPROXY", options.go_proxy) if options.go_proxy else tool
 
     async def _platform(self, architecture: str, options: ContainerOptions) -> dagger.Container:
-        """The toolchain on an architecture, or on the engine's own if it cannot emulate that one.
-
-        The bench there says that it skipped the layer, and why.
-        """
+        """The toolchain on an architecture, or on the engine's own if it cannot emulate it."""
         platform = f"linux/{architecture}"
         if str(await dag.default_platform()).startswith(platform):
             return await self._toolchain(options)
@@ -407,7 +374,7 @@ class Ocelot:
         tool = await self._with_sources(options, given)
         if given.source_date_epoch:
             tool = tool.with_env_variable("SOURCE_DATE_EPOCH", given.source_date_epoch)
-        line = _command("build", _group(CompileOptions, options), given, *_bundle(given))
+        line = _command("build", _group(CompileOptions, options), given)
         steps = [
             tool.with_exec([*line, f"--architecture={each}", "--output=dist"]).directory("dist")
             for each in architectures
@@ -427,11 +394,8 @@ def joined(*manifests: str) -> str:
     """The manifests of builds of one distribution as one, as `ocelot build` writes it."""
     read = [json.loads(each) for each in manifests]
     layers = [layer for each in read for layer in each["layers"]]
-    return _json({**read[0], "layers": sorted(layers, key=lambda each: each["file"])})
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    whole = {**read[0], "layers": sorted(layers, key=lambda each: each["file"])}
+    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
 def _published(
@@ -445,20 +409,16 @@ def _published(
 
 
 def _command(name: str, options: UpstreamOptions, given: SourceOptions, *more: str) -> list[str]:
-    """A command line; a folder that was handed over goes by the name `upstream`."""
+    """A command line; a checkout that was handed over goes by the name `upstream`."""
     named = replace(options, upstream_repo="upstream") if given.upstream else options
-    return ["ocelot", name, *words(named), *more]
+    bundle = ["--bundle=bundle"] if isinstance(given, BundleOptions) and given.bundle else []
+    return ["ocelot", name, *words(named), *bundle, *more]
 
 
-def _bundle(given: BundleOptions) -> list[str]:
-    return ["--bundle=bundle"] if given.bundle else []
-
-
-def _group(kind: type[Group], options: Any) -> Group:  # noqa: ANN401  any group
+def _group(kind: Any, options: Any) -> Any:  # noqa: ANN401  any two groups
     """Those of the options that are of a group; the group's others are as by default."""
     there = {each.name: getattr(options, each.name) for each in fields(options)}
-    own: Any = kind
-    return kind(**{each.name: there[each.name] for each in fields(own) if each.name in there})
+    return kind(**{each.name: there[each.name] for each in fields(kind) if each.name in there})
 
 
 def _anew(tool: dagger.Container) -> dagger.Container:

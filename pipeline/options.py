@@ -10,7 +10,6 @@ from typing import Annotated
 from pipeline.spread import Opt, option_group
 
 UPSTREAM_REPO = "open-telemetry/opentelemetry-lambda"
-UPSTREAM_REF = "main"
 TABLE = "PublishedCustomCollectorExtensionLayers"
 
 
@@ -36,9 +35,7 @@ class UpstreamOptions:
     upstream_repo: Annotated[
         str, Opt("Upstream: owner/name on GitHub, a git URL, a path, or `sample`.", "-r")
     ] = UPSTREAM_REPO
-    upstream_ref: Annotated[str, Opt("Branch, tag, or full or short commit SHA.", "-b")] = (
-        UPSTREAM_REF
-    )
+    upstream_ref: Annotated[str, Opt("Branch, tag, or commit SHA, maybe short.", "-b")] = "main"
 
 
 @option_group
@@ -106,9 +103,7 @@ class AwsOptions(RoleOptions):
 class TableOptions:
     """Which registry."""
 
-    table: Annotated[str, Opt("The registry's DynamoDB table.", variable="DYNAMODB_TABLE_NAME")] = (
-        TABLE
-    )
+    table: Annotated[str, Opt("The registry's table.", variable="DYNAMODB_TABLE_NAME")] = TABLE
     table_region: Annotated[
         str, Opt("Where the table is; default: AWS_REGION, the profile's region, or us-east-1.")
     ] = ""

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.options import ConfigOptions, JsonOptions, shared
-from pipeline.options import UPSTREAM_REF
+from pipeline.options import UpstreamOptions
 
 app = typer.Typer(help="The configuration.", no_args_is_help=True)
 
@@ -27,7 +27,7 @@ def check(
     upstream_ref: Annotated[
         str,
         typer.Option("--upstream-ref", "-b", help="Branch, tag, or full or short commit SHA."),
-    ] = UPSTREAM_REF,
+    ] = UpstreamOptions.upstream_ref,
     shown: JsonOptions,
     config: ConfigOptions,
 ) -> None:
