@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -146,6 +147,15 @@ def programs_with(*texts: str) -> list[str]:
         command = ["ps", "-A", "-ww", "-o", "command="]
         lines = subprocess.check_output(command, text=True).split("\n")
     return [line for line in lines if any(text in line for text in texts)]
+
+
+def left_running(*texts: str) -> list[str]:
+    """The same after those that were killed had ten seconds to end."""
+    for _ in range(100):
+        if not programs_with(*texts):
+            return []
+        time.sleep(0.1)
+    return programs_with(*texts)
 
 
 def _read(file: Path) -> str:
@@ -698,7 +708,7 @@ def test_a_server_that_says_nothing_is_given_up(
     error = refused(url, "main", cache)
     assert "did not answer within 1 seconds" in str(error)
     assert names_ways_on(error)
-    assert programs_with(server.host) == []
+    assert left_running(server.host) == []
 
 
 def test_a_fetch_that_stalls_is_given_up_once_and_for_all(
@@ -726,7 +736,7 @@ def test_cancellation_leaves_no_folder_and_no_git(
 
     anyio.run(cancelled)
     assert kept(cache) == []
-    assert programs_with(server.host, str(cache)) == []
+    assert left_running(server.host, str(cache)) == []
 
 
 # --- a private repository ---

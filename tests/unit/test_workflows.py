@@ -12,7 +12,7 @@ import yaml
 from unit_examples import CHECKOUT
 
 from pipeline.config import load_config
-from pipeline.options import UPSTREAM_REF, UPSTREAM_REPO, PublishOptions
+from pipeline.options import UPSTREAM_REPO, PublishOptions, UpstreamOptions
 from pipeline.publish.aws.session import lambda_regions
 
 FOLDER = CHECKOUT / ".github" / "workflows"
@@ -83,7 +83,7 @@ def test_the_inputs_are_those_of_the_commands_with_their_defaults() -> None:
         "aws-region": "default",
         "release-group": PublishOptions().release_group,
         "upstream-repo": UPSTREAM_REPO,
-        "upstream-ref": UPSTREAM_REF,
+        "upstream-ref": UpstreamOptions.upstream_ref,
         "set-to-public": False,
         "bench": True,
         "dry-run": False,
@@ -229,7 +229,7 @@ SAID = {
     "$DISTRIBUTION": "minimal",
     "$ARCHITECTURE": "all",
     "$UPSTREAM_REPO": UPSTREAM_REPO,
-    "$UPSTREAM_REF": UPSTREAM_REF,
+    "$UPSTREAM_REF": UpstreamOptions.upstream_ref,
     "$LAYERS": "served",
 }
 
