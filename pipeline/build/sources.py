@@ -117,7 +117,7 @@ async def gather_commits(
     for source in sources:
         keep_commit(folder / COMMITS, source.commit, source.committed, source.files)
     if now:
-        index = _read_index(folder) if (folder / INDEX).exists() else Index()
+        index = read_index(folder)
         meant = Meaning(
             repository=upstream.given, ref=upstream.ref, commit=now.commit, kind=now.kind
         )
@@ -128,7 +128,12 @@ async def gather_commits(
     return tuple(source.commit for source in sources)
 
 
-def _read_index(folder: Path) -> Index:
+def read_index(folder: Path) -> Index:
+    """What a folder of sources says of refs; nothing where it says nothing.
+
+    Raises:
+        UpstreamError: it cannot be read.
+    """
     try:
         return Index.model_validate_json((folder / INDEX).read_bytes())
     except FileNotFoundError:
@@ -153,13 +158,13 @@ class GatheredUpstream:
 
     async def resolve(self) -> Resolved:
         """See `Upstream.resolve`."""
-        if meant := _read_index(self.folder).find(self.given, self.ref):
+        if meant := read_index(self.folder).find(self.given, self.ref):
             return Resolved(commit=meant.commit, kind=meant.kind)
         raise self._missing("what it means")
 
     async def read(self, commit: str) -> Source:
         """See `Upstream.read`."""
-        meant = _read_index(self.folder).find(self.given, self.ref)
+        meant = read_index(self.folder).find(self.given, self.ref)
         if meant and meant.kind == "folder":
             commit = meant.commit
         found = read_commit(self.folder / COMMITS, commit)

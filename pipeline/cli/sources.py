@@ -49,7 +49,7 @@ def sources(
     for a private repository.
     """
     from pipeline.build.lock import read_lock
-    from pipeline.build.sources import gather_commits, gather_sources
+    from pipeline.build.sources import gather_commits, gather_sources, read_index
     from pipeline.files import check_writable
     from pipeline.supply.verify import entry_of, target_claims
 
@@ -86,6 +86,9 @@ def sources(
         read = run(of_targets if target else of_distributions)
     for commit in dict.fromkeys(read):
         typer.echo(commit)
+    for each in read_index(output).refs:
+        if each.commit not in read:  # the lock stays behind it
+            typer.echo(f"{each.ref} is at {each.commit}")
 
 
 def _upstream(upstream_repo: str, upstream_ref: str, folder: Path | None) -> Upstream:

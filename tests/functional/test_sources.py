@@ -87,7 +87,7 @@ class TestServedUpstream:
             cwd=tmp_path,
         )
         assert ran.code == 0, ran.err
-        return ran.out.split()
+        return ran.out.splitlines()
 
     def components(self, tmp_path: Path, config: Path, *words: str) -> tuple[int, str]:
         """`ocelot components` with an empty PATH, and so without git."""
@@ -124,7 +124,8 @@ class TestServedUpstream:
     ) -> None:
         path, old = str(upstream.path), upstream.commits["third"]
         write_entries(config, locked(path, old))
-        assert self.gather(tmp_path, config, "-r", path, "-d", "minimal") == [old]
+        read = self.gather(tmp_path, config, "-r", path, "-d", "minimal")
+        assert read == [old, f"main is at {upstream.commits['main']}"]
         index = json.loads((tmp_path / "sources" / "sources.json").read_bytes())
         assert [each["commit"] for each in index["refs"]] == [upstream.commits["main"]]
 
@@ -149,7 +150,8 @@ class TestServedUpstream:
     ) -> None:
         path = str(upstream.path)
         write_entries(config, locked(path, upstream.commits["first"], "noted"))
-        assert self.gather(tmp_path, config, "-r", path, "-b", "noted", "-d", "minimal") == []
+        (read,) = self.gather(tmp_path, config, "-r", path, "-b", "noted", "-d", "minimal")
+        assert read == f"noted is at {upstream.commits['second']}"
         ran = run_ocelot(
             *("build", "-r", path, "-b", "noted", "-d", "minimal", "--config", config),
             cache=tmp_path / "empty",
