@@ -6,7 +6,7 @@ The SDK keeps what a function selects; where a function awaits a value, `Engine`
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -83,7 +83,7 @@ class Engine:
 
     def _chain(self, context: Context) -> Chain:
         first, *rest = context.selections
-        if first.name == "node":
+        if first.name == "node" and first.args["id"] in self._known:
             return Chain((*self._known[first.args["id"]].fields, *rest), self)
         return Chain((first, *rest), self)
 
@@ -97,6 +97,7 @@ class Engine:
             "defaultPlatform": "linux/amd64",
             "stdout": f"{COMMIT}\n",
             "sync": None,
+            "id": "an id",
         }
         value = (own | self.answers)[name]
         value = value(chain) if callable(value) else value
@@ -114,14 +115,15 @@ def called(engine: Engine, name: str, **options: object) -> object:
     method = getattr(module, name)
     every = inspect.signature(method).parameters.values()
     defaults = {each.name: each.default for each in every if each.default is not each.empty}
+    return awaited(engine, lambda: method(**{**defaults, **options}))
 
-    async def work() -> object:
-        return await method(**{**defaults, **options})
+
+def awaited(engine: Engine, work: Callable[[], Awaitable[object]]) -> object:
+    """What asynchronous work gives where this engine answers."""
+
+    async def execute(context: Context, kind: object = None) -> object:
+        return await engine.execute(context, kind)
 
     with pytest.MonkeyPatch.context() as patch:
-
-        async def execute(context: Context, kind: object = None) -> object:
-            return await engine.execute(context, kind)
-
         patch.setattr(Context, "execute", execute)
         return anyio.run(work)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import dagger
@@ -17,11 +17,11 @@ from command_lines import check_command
 from dagger import dag
 from dagger._exceptions import QueryErrorValue
 from dagger.mod import default_module
-from module_chain import COMMIT, IMAGE, Chain, Engine, called
+from module_chain import COMMIT, IMAGE, Chain, Engine, awaited, called
 from unit_examples import layer
 
 from pipeline.build.manifest import Manifest
-from pipeline.module import Ocelot, joined
+from pipeline.module import joined
 from pipeline.options import Architectures, OneArchitecture
 
 FOLDER = dag.directory()
@@ -138,6 +138,19 @@ def test_the_config_folder_of_the_caller_is_the_default() -> None:
     served = default_module()
     constructor = vars(served)["_objects"]["Ocelot"].get_constructor(vars(served)["_converter"])
     assert constructor.parameters["config"].default_path == "/config"
+
+
+def test_the_sdk_serves_the_functions_as_an_engine_calls_them() -> None:
+    served: Any = default_module()
+    served._main_name, served._main = "Ocelot", served._objects["Ocelot"]
+    assert awaited(engine(), served._typedefs)
+    given = engine()
+    asked = {"distribution": "minimal", "architecture": "ARM64", "source_date_epoch": "1700000000"}
+    call = partial(served.get_result, "Ocelot", {"config": "a folder"}, "build", asked)
+    assert awaited(given, call) == "an id"
+    (step,) = (each for each in given.awaited if each.fields[-1].name == "sync")
+    assert "--architecture=arm64" in step.commands[-1]
+    assert step.variables["SOURCE_DATE_EPOCH"] == "1700000000"
 
 
 def test_importing_the_module_imports_dagger_and_the_options_alone() -> None:
@@ -280,8 +293,3 @@ def test_manifests_of_one_architecture_each_join_to_what_one_build_writes() -> N
     whole = Manifest(layers=tuple(reversed(layers))).text()
     assert joined(*texts) == whole
     assert json.loads(whole)["layers"][0]["file"] == "a.zip"
-
-
-def test_every_function_says_what_it_gives() -> None:
-    for name in registered():
-        assert inspect.getdoc(getattr(Ocelot, name))
