@@ -22,6 +22,7 @@ from pipeline.publish.aws.registry import Registry
 from pipeline.publish.package import Package, upload_by_bucket
 from pipeline.publish.plan import Observed, Step, Target, TargetKey, TargetPlan, target_plan
 from pipeline.publish.row import ForeignRow, Row, base_layer_arn
+from pipeline.publish.sync.plan import layer_row
 
 INTERRUPTED = "interrupted; the next run looks what came of it"
 PUBLISH_ATTEMPTS = 4
@@ -309,19 +310,18 @@ def _record(outcome: Outcome, _: RegionClient, context: PublishContext) -> None:
 def _row(package: Package, version: LayerVersion) -> Row:
     """Return the row of a layer version, with the facts of its manifest."""
     layer = package.record
-    return Row(
-        arn=version.arn,
+    row = layer_row(
+        version,
         distribution=layer.distribution,
-        distribution_description=layer.description,
+        description=layer.description,
         architecture=layer.architecture,
         base_name=package.naming.base,
-        layer_version_str=version_words(layer.collector_version),
-        collector_version_input=layer.collector_version,
+        version_words=version_words(layer.collector_version),
+        collector_version=layer.collector_version,
+    )
+    return replace(
+        row,
         md5_hash=package.md5,
-        publish_timestamp=version.created,
-        public=version.public,
-        compatible_runtimes=version.runtimes,
-        code_sha256=version.sha256,
         upstream_repository=layer.upstream.repository,
         upstream_ref=layer.upstream.ref,
         upstream_commit=layer.upstream.commit,

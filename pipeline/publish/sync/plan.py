@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
-from pipeline.model import Distribution
+from pipeline.model import Architecture, Distribution
 from pipeline.naming import LayerArn, layer_words
 from pipeline.publish.aws.layers import LayerVersion
 from pipeline.publish.row import ForeignRow, Row, Rows, base_layer_arn
@@ -179,6 +179,44 @@ def region_plan(look: Look, scope: Scope) -> RegionPlan:
     )
 
 
+def layer_row(
+    version: LayerVersion,
+    *,
+    distribution: str,
+    description: str,
+    architecture: Architecture,
+    base_name: str,
+    version_words: str,
+    collector_version: str,
+) -> Row:
+    """Return the row of a layer version: what AWS shows of it, and what its maker knows.
+
+    Publishing and syncing make rows here alone.
+
+    Args:
+        version: with its sha256.
+        distribution: its name.
+        description: of the distribution, for people.
+        architecture: of the layer.
+        base_name: what the layer's name begins with.
+        version_words: the collector's version as in the layer's name, such as 0_158_0.
+        collector_version: such as v0.158.0; empty if it is not known.
+    """
+    return Row(
+        arn=version.arn,
+        distribution=distribution,
+        distribution_description=description,
+        architecture=architecture,
+        base_name=base_name,
+        layer_version_str=version_words,
+        collector_version_input=collector_version,
+        publish_timestamp=version.created,
+        public=version.public,
+        compatible_runtimes=version.runtimes,
+        code_sha256=version.sha256,
+    )
+
+
 def foreign_rows(scope: Scope, regions: Iterable[str]) -> Iterator[ForeignRow]:
     """The rows that cannot be understood, but for those that are surely of other regions."""
     prefixes = tuple(f":lambda:{region}:" for region in regions)
@@ -217,18 +255,14 @@ def _recorded(version: LayerVersion, scope: Scope) -> Row | str:
             f"AWS says {version.sha256[:_SHOWN]}"
         )
     known = scope.distributions.get(words.distribution)
-    row = Row(
-        arn=version.arn,
+    row = layer_row(
+        version,
         distribution=words.distribution,
-        distribution_description=known.description if known else "",
+        description=known.description if known else "",
         architecture=words.architecture,
         base_name=scope.base,
-        layer_version_str=words.version,
-        collector_version_input=words.collector_version,
-        publish_timestamp=version.created,
-        public=version.public,
-        compatible_runtimes=version.runtimes,
-        code_sha256=version.sha256,
+        version_words=words.version,
+        collector_version=words.collector_version,
     )
     return _with_siblings(row, scope.registry.rows)
 
