@@ -29,7 +29,7 @@ from pipeline.bench.machine import Machine
 from pipeline.build.compile import go_program
 from pipeline.build.recipe import GO_VERSION
 from pipeline.errors import ToolchainError
-from pipeline.model import Architecture
+from pipeline.naming import Architecture
 
 State = Literal["ok", "missing", "note"]
 

@@ -200,3 +200,10 @@ EXIT_CODES: dict[int, str] = {
         )
     },
 }
+
+
+def error_line(error: Exception) -> str:
+    """Return an error in a line."""
+    if isinstance(error, OcelotError):
+        return f"{error}; {error.hint}" if error.hint else str(error)
+    return f"unexpected {type(error).__name__}: {error}"

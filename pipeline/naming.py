@@ -5,9 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
 
 from pipeline.errors import UsageError, quoted
-from pipeline.model import Architecture
+
+# Kinds of collector components.
+KINDS = ("receiver", "exporter", "processor", "extension", "connector")
+ANY_KIND = "|".join(KINDS)
+
+# Go build tags of upstream's collector.
+TAG_PREFIX = "lambdacomponents"
+CUSTOM_TAG = f"{TAG_PREFIX}.custom"
+ALL_TAG = f"{TAG_PREFIX}.all"
+
+SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _ZIP = re.compile(r"collector-(amd64|arm64)-([a-z0-9-]+)\.zip\Z")
 _ARN = re.compile(
@@ -25,6 +37,18 @@ _DESCRIBED = re.compile(r"(?:^| )sha256:([0-9a-f]{64})\Z")
 # https://docs.aws.amazon.com/lambda/latest/api/API_PublishLayerVersion.html
 LONGEST_NAME = 140
 LONGEST_DESCRIPTION = 256
+
+
+class Architecture(StrEnum):
+    """A processor architecture by its Go name."""
+
+    AMD64 = "amd64"
+    ARM64 = "arm64"
+
+    @property
+    def lambda_name(self) -> str:
+        """The name AWS Lambda uses in CompatibleArchitectures."""
+        return "x86_64" if self is Architecture.AMD64 else "arm64"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -209,3 +233,28 @@ def layer_words(name: str, base: str, distributions: Collection[str]) -> LayerWo
                 release_group=found[3],
             )
     return None
+
+
+def name_of(tag: str) -> str:
+    """`otlp` for `lambdacomponents.exporter.otlp`."""
+    return tag.rpartition(".")[2]
+
+
+def kind_of(tag: str) -> str:
+    """`exporter` for `lambdacomponents.exporter.otlp`; empty for a tag without a kind."""
+    match = re.match(rf"^{TAG_PREFIX}\.({ANY_KIND})\.", tag)
+    return match[1] if match else ""
+
+
+def chosen(tag: str, tags: frozenset[str]) -> bool:
+    """Whether a component's tag is switched on by a set of build tags."""
+    return bool({tag, ALL_TAG, f"{TAG_PREFIX}.{kind_of(tag)}.all"} & tags)
+
+
+def utc_time(text: str) -> datetime | None:
+    """A time in UTC; one without a zone is taken for UTC, and None is no time."""
+    try:
+        when = datetime.fromisoformat(text)
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -12,19 +12,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from pipeline.aws.session import Aws
 from pipeline.bench.gate import check_layers
 from pipeline.bench.here import check_packages
 from pipeline.build import run
 from pipeline.build.apply import Build
 from pipeline.build.compile import Compiler
-from pipeline.build.manifest import FILE_NAME, read_manifest
 from pipeline.build.run import Request
-from pipeline.config import Config
+from pipeline.config.folder import Config
+from pipeline.layer.manifest import FILE_NAME, read_manifest
 from pipeline.options import ReleaseGroupOptions
-from pipeline.publish.aws.registry import Registry
-from pipeline.publish.aws.session import Aws
 from pipeline.publish.request import PublishRequest, packages
 from pipeline.publish.run import Report, preflight, publish
+from pipeline.registry.registry import Registry
 
 
 @dataclass(frozen=True, kw_only=True)

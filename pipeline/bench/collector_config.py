@@ -15,7 +15,7 @@ import yaml
 from pipeline.bench.components import has
 from pipeline.bench.items import SIGNALS
 from pipeline.errors import UsageError
-from pipeline.supply.components import FoundComponent
+from pipeline.layer.components import FoundComponent
 
 # Processors that neither drop, sample nor hold back anything.
 _LOSSLESS = ("memory_limiter", "resource", "attributes", "coldstart", "batch", "decouple")

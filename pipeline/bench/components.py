@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from pipeline.config import Config
-from pipeline.kinds import KINDS
-from pipeline.model import Component, chosen, kind_of, name_of
-from pipeline.supply.components import FoundComponent
+from pipeline.config.components import Component
+from pipeline.config.folder import Config
+from pipeline.layer.components import FoundComponent
+from pipeline.naming import KINDS, chosen, kind_of, name_of
 
 _TAG_PREFIX = "lambdacomponents."
 # Names that are no longer those of their packages.

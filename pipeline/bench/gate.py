@@ -9,9 +9,9 @@ from pipeline import progress
 from pipeline.bench.here import missing_packages
 from pipeline.bench.result import check_results
 from pipeline.build.compile import Compiler
-from pipeline.build.manifest import FILE_NAME, PASSED, Layer, Noted, note_benched, read_manifest
-from pipeline.config import Config
+from pipeline.config.folder import Config
 from pipeline.errors import OutputError, UsageError
+from pipeline.layer.manifest import FILE_NAME, PASSED, Layer, Noted, note_benched, read_manifest
 from pipeline.paths import go_caches
 
 STARTS, INVOCATIONS = 3, 3

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.bench.faults import Fault, FaultError
-from pipeline.model import Architecture
+from pipeline.naming import Architecture
 
 _MACHINE = struct.Struct("<18xH")
 _MACHINES = {0x3E: Architecture.AMD64, 0xB7: Architecture.ARM64}

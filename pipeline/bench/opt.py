@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from pipeline import progress
-from pipeline.build.manifest import FILE_NAME, read_manifest
-from pipeline.build.zip import Entry
 from pipeline.errors import UsageError, quoted
 from pipeline.files import told_write_errors
-from pipeline.model import Architecture
-from pipeline.supply.components import FoundComponent
-from pipeline.supply.inspection import inspect_layer
-from pipeline.supply.layerfile import CONFIGS, LayerFile, open_layer
+from pipeline.layer.components import FoundComponent
+from pipeline.layer.inspection import inspect_layer
+from pipeline.layer.layerfile import CONFIGS, LayerFile, open_layer
+from pipeline.layer.manifest import FILE_NAME, read_manifest
+from pipeline.layer.zip import Entry
+from pipeline.naming import Architecture
 
 EXTENSIONS = "extensions/"
 CONFIG = f"{CONFIGS}config.yaml"

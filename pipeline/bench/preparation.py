@@ -16,10 +16,10 @@ from pipeline.bench.opt import CONFIG, EXTENSIONS, Layer
 from pipeline.bench.otlp import Endpoint
 from pipeline.bench.result import Measured, Result, Status, figures, over_start_budget, start_of
 from pipeline.bench.start import Subject
-from pipeline.config import Config
+from pipeline.config.budgets import Budget
+from pipeline.config.folder import Config
 from pipeline.errors import UsageError
 from pipeline.files import told_write_errors
-from pipeline.model import Budget
 
 # Names of the configs: for measuring, the layer's own, the user's.
 MEASURED, OWN, USER = "bench.yaml", "own.yaml", "user.yaml"

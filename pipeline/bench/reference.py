@@ -14,7 +14,7 @@ from pipeline.bench.start import Subject
 from pipeline.build.compile import Compiler, workspace
 from pipeline.build.recipe import compile_step
 from pipeline.files import Tree, told_write_errors
-from pipeline.model import Architecture
+from pipeline.naming import Architecture
 from pipeline.progress import Silence, shown_by
 
 NAME = "reference"

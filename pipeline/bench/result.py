@@ -9,9 +9,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from pipeline.bench.faults import FaultError
-from pipeline.build.manifest import PASSED, Manifest, Noted, Start
+from pipeline.config.budgets import Budget
 from pipeline.errors import BenchError
-from pipeline.model import Architecture, Budget
+from pipeline.layer.manifest import PASSED, Manifest, Noted, Start
+from pipeline.naming import Architecture
 
 # At this much memory a function has one whole vCPU:
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html

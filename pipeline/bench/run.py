@@ -22,7 +22,7 @@ from pipeline.bench.result import Measured, Result
 from pipeline.bench.sandbox import Function, function
 from pipeline.bench.start import Limits, Subject, cold_start
 from pipeline.build.compile import Compiler
-from pipeline.config import Config
+from pipeline.config.folder import Config
 from pipeline.errors import ToolchainError
 
 # A layer that is over its budget is started up to this often: a few starts may be bad luck.

@@ -14,17 +14,18 @@ from typing import NamedTuple
 from anyio import create_task_group, to_thread
 
 from pipeline import progress
-from pipeline.build import manifest, store
-from pipeline.build.budget import check_budget
+from pipeline.build import store
 from pipeline.build.compile import Compiler, Workspace, golang_image, workspace
 from pipeline.build.failure import together
-from pipeline.build.limits import check_limits
-from pipeline.build.manifest import Go, Layer, Manifest, Upstream
 from pipeline.build.plan import BuildPlan, LayerPlan
 from pipeline.build.store import StoredLayer
-from pipeline.build.zip import Entry, pack
 from pipeline.errors import LockError, OcelotError
 from pipeline.files import check_writable, write_atomic
+from pipeline.layer import manifest
+from pipeline.layer.budget import check_budget
+from pipeline.layer.limits import check_limits
+from pipeline.layer.manifest import Go, Layer, Manifest, Upstream
+from pipeline.layer.zip import Entry, pack
 from pipeline.supply.evidence import layer_contents, layer_evidence
 from pipeline.supply.provenance import Builder, builder_of
 

@@ -25,9 +25,9 @@ import zstandard
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline import files
-from pipeline.build.limits import megabytes
 from pipeline.build.upstream import Resolved, Source
 from pipeline.errors import LockError, OutputError, UpstreamError, quoted
+from pipeline.layer.limits import megabytes
 
 INDEX = "ocelot-bundle.json"
 LEVEL = 10

@@ -18,7 +18,7 @@ from pipeline.build.compile import Compiler, collect_modules, go_program
 from pipeline.build.lock import Lock, Locked
 from pipeline.build.plan import BuildPlan
 from pipeline.build.run import Request, plan_build
-from pipeline.config import Config
+from pipeline.config.folder import Config
 from pipeline.errors import LockError, ToolchainError, UsageError
 
 LANE = "bundle"

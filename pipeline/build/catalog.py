@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.config import Config
+from pipeline.config.folder import Config
 from pipeline.files import Tree
-from pipeline.model import KINDS, TAG_PREFIX, chosen, kind_of, name_of
+from pipeline.naming import KINDS, TAG_PREFIX, chosen, kind_of, name_of
 
 _ANY_KIND = "|".join(KINDS)
 _CONSTRAINT = re.compile(rb"^//go:build (.+)$", re.MULTILINE)

@@ -23,11 +23,11 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.build.manifest import field_problems
 from pipeline.build.upstream import Resolved
 from pipeline.errors import LockError
 from pipeline.files import taking_turns, write_atomic
-from pipeline.model import Architecture
+from pipeline.layer.manifest import field_problems
+from pipeline.naming import Architecture
 
 FILE_NAME = "ocelot.lock"
 HEADING = "# Written by `ocelot lock`; commit it beside the configuration.\n"

@@ -16,7 +16,7 @@ from pipeline.build.failure import together
 from pipeline.build.lock import Lock, Locked
 from pipeline.build.plan import BuildPlan
 from pipeline.build.run import Request, plan_commit
-from pipeline.config import Config
+from pipeline.config.folder import Config
 from pipeline.errors import LockError, OcelotError
 from pipeline.files import Tree
 

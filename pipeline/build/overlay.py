@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline.build.catalog import offered_tags
+from pipeline.config.components import Component
 from pipeline.files import Tree
-from pipeline.model import ALL_TAG, CUSTOM_TAG, TAG_PREFIX, Component, kind_of, name_of
+from pipeline.naming import ALL_TAG, CUSTOM_TAG, TAG_PREFIX, kind_of, name_of
 
 
 def overlaid(tree: Tree, overlay: Tree, components: Mapping[str, Component]) -> dict[str, bytes]:

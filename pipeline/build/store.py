@@ -16,7 +16,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.files import write_atomic
-from pipeline.supply.buildinfo import Module
+from pipeline.layer.buildinfo import Module
 from pipeline.supply.evidence import SBOM, Contents
 
 KEEP_SECONDS = 30 * 24 * 3600

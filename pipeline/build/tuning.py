@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pipeline.build.gomod import requirements
+from pipeline.config.tuning import Edit, Replacement, Tuning
 from pipeline.files import Tree
-from pipeline.model import Edit, Replacement, Tuning
 
 # Stands for the path of upstream's module, whatever a fork calls it.
 MODULE_WORD = "{module}"

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from pipeline import files, progress
 from pipeline.build.commits import FOLDER, download_commit, read_commit
 from pipeline.build.git import FETCH_SECONDS, SCP_URL, Repository, list_refs, run_git
-from pipeline.config import perhaps
+from pipeline.config.entries import perhaps
 from pipeline.errors import UpstreamError, UsageError
 
 SAMPLE = "sample"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pipeline.bench.result import Result
     from pipeline.bench.run import Request
-    from pipeline.build.manifest import Manifest, Start
+    from pipeline.layer.manifest import Manifest, Start
 
 
 @shared
@@ -159,8 +159,8 @@ def _read_earlier(path: Path | None) -> Manifest | None:
     Raises:
         UsageError: it is no manifest.
     """
-    from pipeline.build.manifest import read_manifest
     from pipeline.errors import UsageError
+    from pipeline.layer.manifest import read_manifest
 
     if path is None or path.suffix != ".json":
         return None

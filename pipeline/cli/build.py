@@ -78,7 +78,7 @@ def build_request(
 
     from pipeline.build.plan import source_date_epoch
     from pipeline.build.run import Request
-    from pipeline.model import Architecture
+    from pipeline.naming import Architecture
     from pipeline.supply.provenance import builder_of
 
     return Request(

@@ -28,7 +28,7 @@ def bundle(
     """
     from pipeline.build import bundling
     from pipeline.build.run import Request
-    from pipeline.model import Architecture
+    from pipeline.naming import Architecture
     from pipeline.report.build import bundle_json, bundle_report
     from pipeline.report.rendering import show
 

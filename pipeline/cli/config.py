@@ -34,7 +34,7 @@ def check(
     """Check every file of the config folder and tell all problems at once."""
     from pipeline.build.catalog import offered_tags
     from pipeline.cli.components import upstream_tree
-    from pipeline.config import tag_problems
+    from pipeline.config.folder import tag_problems
     from pipeline.errors import ConfigError
     from pipeline.files import read_tree
 
@@ -60,9 +60,9 @@ def check(
 def schema(config: ConfigOptions) -> None:
     """Write the JSON Schemas by which editors check the files, and manifests."""
     from pipeline import paths
-    from pipeline.build import manifest
+    from pipeline.config.schemas import schemas
     from pipeline.files import write_atomic
-    from pipeline.schemas import schemas
+    from pipeline.layer import manifest
 
     folder = paths.config_folder(config.config)
     for name, content in {**schemas(), "manifest.schema.json": manifest.schema()}.items():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.build.bundle import Bundle
     from pipeline.build.compile import Compiler
     from pipeline.build.upstream import Upstream
-    from pipeline.config import Config
+    from pipeline.config.folder import Config
 
 # What a bundle brings, and its distribution.
 _OF_A_BUNDLE = ("config", "upstream_repo", "upstream_ref")
@@ -84,7 +84,7 @@ def opened_inputs(common: CommonOptions, bundle: Path | None = None) -> Generato
         OcelotError: the configuration has problems; the bundle is damaged.
     """
     from pipeline import paths, progress
-    from pipeline.config import load_config
+    from pipeline.config.folder import load_config
 
     cache = paths.cache_folder()
     with shown_progress(verbose=common.verbose):

@@ -14,10 +14,10 @@ from pipeline.cli.options import JsonOptions, run, shared, shown_progress
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from pipeline.audit.findings import Scan
+    from pipeline.layer.inspection import Inspection
+    from pipeline.layer.layerfile import LayerFile
     from pipeline.report.inspect import Wanted
-    from pipeline.supply.findings import Scan
-    from pipeline.supply.inspection import Inspection
-    from pipeline.supply.layerfile import LayerFile
 
 STANDARD_OUTPUT = "-"
 
@@ -103,7 +103,7 @@ def _check(zips: list[Path], sbom: str, *, tables: bool) -> None:
 
 def _opened(path: Path) -> LayerFile:
     from pipeline.errors import UsageError
-    from pipeline.supply.layerfile import open_layer
+    from pipeline.layer.layerfile import open_layer
 
     try:
         content = path.read_bytes()
@@ -117,9 +117,9 @@ def _opened(path: Path) -> LayerFile:
 def _bill(opening: Future[LayerFile], sbom: str) -> bytes:
     """The bill of materials, written to its file; how many licences it has is told."""
     from pipeline.files import write_atomic
+    from pipeline.layer.buildinfo import read_build_info
+    from pipeline.layer.elf import read_elf
     from pipeline.paths import module_cache
-    from pipeline.supply.buildinfo import read_build_info
-    from pipeline.supply.elf import read_elf
     from pipeline.supply.licences import licences
     from pipeline.supply.sbom import bill_of_materials
 
@@ -137,15 +137,15 @@ def _bill(opening: Future[LayerFile], sbom: str) -> bytes:
 
 
 def _inspected(opening: Future[LayerFile]) -> Inspection:
-    from pipeline.supply.inspection import inspect_layer
+    from pipeline.layer.inspection import inspect_layer
 
     return inspect_layer(opening.result())
 
 
 def _scanned(layer: LayerFile, database: str) -> Scan:
     """What is known against a layer's collector."""
+    from pipeline.audit.vulnerabilities import DATABASE, scan
     from pipeline.paths import cache_folder
-    from pipeline.supply.vulnerabilities import DATABASE, scan
 
     work = partial(scan, layer.collector, cache=cache_folder(), database=database or DATABASE)
     with shown_progress():

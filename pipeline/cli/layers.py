@@ -12,8 +12,8 @@ from pipeline.cli.options import RowOptions, shared
 from pipeline.options import Architectures, TableOptions
 
 if TYPE_CHECKING:
-    from pipeline.publish.aws.registry import Registry
-    from pipeline.publish.row import ForeignRow
+    from pipeline.registry.registry import Registry
+    from pipeline.registry.row import ForeignRow
 
 app = typer.Typer(help="The published layers, by the registry.", no_args_is_help=True)
 app.command("sync")(sync.sync)
@@ -41,9 +41,9 @@ def list_layers(
 ) -> None:
     """List the layer versions that are published, the newest first."""
     shown.check()
-    from pipeline.model import Architecture
-    from pipeline.publish.history import RowFilter, selected
-    from pipeline.publish.row import COLUMNS
+    from pipeline.naming import Architecture
+    from pipeline.registry.history import RowFilter, selected
+    from pipeline.registry.row import COLUMNS
     from pipeline.report import layers as report
     from pipeline.report import rendering
 
@@ -76,7 +76,7 @@ def show(
     shown.check()
     from pipeline.errors import UsageError
     from pipeline.naming import layer_arn
-    from pipeline.publish.row import COLUMNS, Row
+    from pipeline.registry.row import COLUMNS, Row
     from pipeline.report import layers as report
     from pipeline.report import rendering
 
@@ -114,7 +114,7 @@ def history(
     gave them.
     """
     shown.check()
-    from pipeline.publish.history import releases
+    from pipeline.registry.history import releases
     from pipeline.report import layers as report
     from pipeline.report import rendering
 
@@ -129,8 +129,8 @@ def history(
 
 
 def _registry(table: TableOptions) -> Registry:
-    from pipeline.publish.aws.registry import registry
-    from pipeline.publish.aws.session import default_aws
+    from pipeline.aws.session import default_aws
+    from pipeline.registry.registry import registry
 
     return registry(default_aws(), table.table, table.table_region)
 

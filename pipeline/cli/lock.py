@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline.build.locking import Locking
     from pipeline.build.run import Request
     from pipeline.build.upstream import Upstream
-    from pipeline.config import Config
+    from pipeline.config.folder import Config
 
 
 @shared
@@ -75,7 +75,7 @@ def lock(
 
 def _request(distribution: str, upstream: Upstream, cache: Path) -> Request:
     from pipeline.build.run import Request
-    from pipeline.model import Architecture
+    from pipeline.naming import Architecture
 
     return Request(
         distribution=distribution,

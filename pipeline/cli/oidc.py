@@ -12,7 +12,7 @@ from pipeline.cli.options import JsonOptions, run, shared
 from pipeline.options import OptionalTableOptions
 
 if TYPE_CHECKING:
-    from pipeline.publish.aws.session import Aws
+    from pipeline.aws.session import Aws
     from pipeline.trust.check import Finding
     from pipeline.trust.job import Job
     from pipeline.trust.policy import Statement
@@ -60,10 +60,10 @@ def check(
 
     It reads the deployed role, GitHub's provider and the table with your own credentials.
     """
+    from pipeline.aws.roles import trust_policy
+    from pipeline.aws.session import default_aws
     from pipeline.errors import TrustError
     from pipeline.naming import role_arn as parsed
-    from pipeline.publish.aws.roles import trust_policy
-    from pipeline.publish.aws.session import default_aws
     from pipeline.report import oidc as report
     from pipeline.report.rendering import show
     from pipeline.trust.check import entries, is_right, trust_findings
@@ -87,8 +87,8 @@ def check(
 
 
 def _job(repository: str, owner_id: str, repository_id: str, environment: str, ref: str) -> Job:
-    from pipeline.github.repository import own_repository
     from pipeline.trust.job import Job, full_ref
+    from pipeline.trust.repository import own_repository
 
     found = run(lambda: own_repository(repository, owner_id, repository_id, os.environ, Path.cwd()))
     named = environment or ("" if ref else ENVIRONMENT)
@@ -109,7 +109,7 @@ def _given_role(role_arn: str) -> str:
 def _provider_findings(
     aws: Aws, policy: tuple[Statement, ...], account: str
 ) -> tuple[Finding, ...]:
-    from pipeline.publish.aws.roles import provider_audiences
+    from pipeline.aws.roles import provider_audiences
     from pipeline.trust.check import provider_finding, providers
 
     arns = providers(policy, account)
@@ -117,7 +117,7 @@ def _provider_findings(
 
 
 def _table_findings(aws: Aws, options: OptionalTableOptions) -> tuple[Finding, ...]:
-    from pipeline.publish.aws.registry import registry
+    from pipeline.registry.registry import registry
     from pipeline.trust.check import table_findings
 
     if options.table == "none":

@@ -12,10 +12,10 @@ import typer
 from pipeline.spread import Function, Opt, option_group, spread
 
 if TYPE_CHECKING:
+    from pipeline.aws.session import Aws
     from pipeline.build.upstream import Upstream
-    from pipeline.config import Config
+    from pipeline.config.folder import Config
     from pipeline.progress import Progress
-    from pipeline.publish.aws.session import Aws
 
 Result = TypeVar("Result")
 
@@ -101,7 +101,7 @@ class ConfigOptions:
             ConfigError: it has problems.
         """
         from pipeline import paths
-        from pipeline.config import load_config
+        from pipeline.config.folder import load_config
 
         return load_config(paths.config_folder(self.config))
 
@@ -147,8 +147,8 @@ class TokenOptions:
         """
         from functools import partial
 
-        from pipeline.github.oidc import token_of
-        from pipeline.publish.aws.session import default_aws, role_aws
+        from pipeline.aws.session import default_aws, role_aws
+        from pipeline.trust.token import token_of
 
         if not role_arn:
             return default_aws()

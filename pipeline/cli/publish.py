@@ -14,10 +14,10 @@ from pipeline.cli.options import CommonOptions, TokenOptions, run, shared, shown
 from pipeline.options import PublishOptions
 
 if TYPE_CHECKING:
-    from pipeline.publish.aws.registry import Registry
-    from pipeline.publish.aws.session import Aws
+    from pipeline.aws.session import Aws
     from pipeline.publish.request import PublishRequest
     from pipeline.publish.run import Published
+    from pipeline.registry.registry import Registry
 
 LEFT = "nothing that was done is lost"
 KEPT = "what is done is not done twice"

@@ -82,7 +82,7 @@ def _report(
 
 
 def _json(built: Build, published: Published) -> str:
-    from pipeline.build.manifest import FILE_NAME
+    from pipeline.layer.manifest import FILE_NAME
     from pipeline.report.publish import published_json
 
     both = {

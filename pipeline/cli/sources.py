@@ -48,10 +48,10 @@ def sources(
     same `--upstream-repo` and `--upstream-ref`. Only this command needs OCELOT_GIT_TOKEN, the token
     for a private repository.
     """
+    from pipeline.audit.verify import entry_of, target_claims
     from pipeline.build.lock import read_lock
     from pipeline.build.sources import gather_commits, gather_sources, read_index
     from pipeline.files import check_writable
-    from pipeline.supply.verify import entry_of, target_claims
 
     check_writable(output)
     loaded = config.load()

@@ -12,7 +12,7 @@ from pipeline.cli.options import CommonOptions, TokenOptions, run, shared, shown
 from pipeline.options import SyncOptions
 
 if TYPE_CHECKING:
-    from pipeline.publish.sync.run import Synced
+    from pipeline.registry.sync.run import Synced
 
 
 @shared
@@ -21,9 +21,9 @@ def sync(options: SyncOptions, token: TokenOptions, common: CommonOptions) -> No
 
     The layers themselves are never changed. What is in doubt is told and left alone.
     """
-    from pipeline.publish.aws.registry import registry
     from pipeline.publish.request import region_choice
-    from pipeline.publish.sync import run as syncing
+    from pipeline.registry.registry import registry
+    from pipeline.registry.sync import run as syncing
 
     loaded = common.load()
     choice = region_choice(loaded, options.regions)

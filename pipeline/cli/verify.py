@@ -13,8 +13,8 @@ from pipeline.cli.inputs import check_bundle_options, opened_inputs
 from pipeline.cli.options import BundleOptions, CommonOptions, run, shared
 
 if TYPE_CHECKING:
+    from pipeline.audit.verify import Claim, Verified
     from pipeline.cli.inputs import Inputs
-    from pipeline.supply.verify import Claim, Verified
 
 
 @shared
@@ -45,8 +45,8 @@ def verify(
 
     What differs is explained; the exit code is 10 then.
     """
+    from pipeline.audit import verify as verification
     from pipeline.build.lock import read_lock
-    from pipeline.supply import verify as verification
 
     check_bundle_options(context, bundled.bundle)
     with opened_inputs(common, bundled.bundle) as given:
@@ -72,17 +72,17 @@ def verify(
 
 def _claims(target: str, given: Inputs) -> list[Claim]:
     """What a target claims to be."""
-    from pipeline.supply.verify import target_claims
+    from pipeline.audit.verify import target_claims
 
     return [_arn_claim(target, given)] if target.startswith("arn:") else target_claims(Path(target))
 
 
 def _arn_claim(target: str, given: Inputs) -> Claim:
+    from pipeline.audit.verify import Claim
+    from pipeline.aws.layers import download_layer, published_layer
+    from pipeline.aws.session import default_aws
     from pipeline.errors import UsageError
     from pipeline.naming import layer_arn, layer_parts
-    from pipeline.publish.aws.layers import download_layer, published_layer
-    from pipeline.publish.aws.session import default_aws
-    from pipeline.supply.verify import Claim
 
     arn = layer_arn(target)
     parts = layer_parts(arn.name, given.config.distributions)

@@ -17,13 +17,12 @@ from typing import Any
 import anyio
 
 from pipeline import progress
-from pipeline.build.manifest import FILE_NAME, Manifest, read_manifest
+from pipeline.aws.layers import download_layer, fetched, published_layer
+from pipeline.aws.session import Aws
 from pipeline.errors import OcelotError, UsageError, VerifyError
 from pipeline.files import write_atomic
-from pipeline.model import Architecture
-from pipeline.naming import LayerArn, layer_arn, zip_name
-from pipeline.publish.aws.layers import download_layer, fetched, published_layer
-from pipeline.publish.aws.session import Aws
+from pipeline.layer.manifest import FILE_NAME, Manifest, read_manifest
+from pipeline.naming import Architecture, LayerArn, layer_arn, zip_name
 from pipeline.threads import in_thread
 
 # Zips of some 15 MB each: more at once gain nothing and take memory.

@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from pipeline.build.limits import DIRECT_UPLOAD_BYTES, megabytes
-from pipeline.build.manifest import FILE_NAME, Layer, read_manifest
+from pipeline.aws.layers import LayerUpload
 from pipeline.errors import UsageError, quoted
-from pipeline.model import Architecture
-from pipeline.naming import layer_description, layer_name
-from pipeline.publish.aws.layers import LayerUpload
+from pipeline.layer.limits import DIRECT_UPLOAD_BYTES, megabytes
+from pipeline.layer.manifest import FILE_NAME, Layer, read_manifest
+from pipeline.naming import Architecture, layer_description, layer_name
 
 # What a layer of an extension runs beside: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 RUNTIMES = (

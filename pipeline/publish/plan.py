@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipeline.publish.aws.layers import LayerVersion
+from pipeline.aws.layers import LayerVersion
 from pipeline.publish.package import Package
-from pipeline.publish.row import Row
+from pipeline.registry.row import Row
 
 
 class Step(StrEnum):

@@ -8,21 +8,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pipeline import progress
-from pipeline.build.limits import megabytes
-from pipeline.errors import AwsError, OcelotError
-from pipeline.naming import version_words
-from pipeline.publish.aws.layers import (
+from pipeline.aws.layers import (
     STATEMENT,
     LayerUpload,
     LayerVersion,
     RegionClient,
     UncertainError,
 )
-from pipeline.publish.aws.registry import Registry
+from pipeline.errors import AwsError, error_line
+from pipeline.layer.limits import megabytes
+from pipeline.naming import version_words
 from pipeline.publish.package import Package, upload_by_bucket
 from pipeline.publish.plan import Observed, Step, Target, TargetKey, TargetPlan, target_plan
-from pipeline.publish.row import ForeignRow, Row, base_layer_arn
-from pipeline.publish.sync.plan import layer_row
+from pipeline.registry.registry import Registry
+from pipeline.registry.row import ForeignRow, Row, base_layer_arn, layer_row
 
 INTERRUPTED = "interrupted; the next run looks what came of it"
 PUBLISH_ATTEMPTS = 4
@@ -123,13 +122,6 @@ def observe(target: Target, region: RegionClient, registry: Registry | None) -> 
         return _observed(target, region, registry)
     except Exception as error:  # noqa: BLE001  a bug is to hold up no other target either
         return Observed(blocked=error_line(error))
-
-
-def error_line(error: Exception) -> str:
-    """Return an error in a line."""
-    if isinstance(error, OcelotError):
-        return f"{error}; {error.hint}" if error.hint else str(error)
-    return f"unexpected {type(error).__name__}: {error}"
 
 
 def _observed(target: Target, region: RegionClient, registry: Registry | None) -> Observed:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.config import Config
+from pipeline.aws.regions import RegionChoice, chosen_regions
+from pipeline.aws.session import PARTITIONS, Aws, configured_region, lambda_regions
+from pipeline.config.folder import Config
 from pipeline.errors import UsageError, quoted
 from pipeline.options import ReleaseGroupOptions
-from pipeline.publish.aws.registry import Registry, registry
-from pipeline.publish.aws.session import PARTITIONS, Aws, configured_region, lambda_regions
 from pipeline.publish.package import RUNTIMES, Naming, Package, read_packages
 from pipeline.publish.plan import Target
-from pipeline.publish.regions import RegionChoice, chosen_regions
+from pipeline.registry.registry import Registry, registry
 
 NO_TABLE = "none"
 # What stands for the region in a bucket's name.

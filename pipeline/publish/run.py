@@ -11,16 +11,16 @@ from pathlib import Path
 import anyio
 
 from pipeline import progress
-from pipeline.build.manifest import Layer, Noted
-from pipeline.errors import AwsError, PartlyPublishedError, PublishError, UsageError
-from pipeline.publish.aws.bucket import RegionBucket
-from pipeline.publish.aws.layers import LayerUpload, RegionClient
-from pipeline.publish.aws.registry import Registry
-from pipeline.publish.aws.session import Aws, Identity, first_identity
+from pipeline.aws.bucket import RegionBucket
+from pipeline.aws.layers import LayerUpload, RegionClient
+from pipeline.aws.session import Aws, Identity, identified
+from pipeline.errors import PartlyPublishedError, PublishError
+from pipeline.layer.manifest import Layer, Noted
 from pipeline.publish.package import Package, upload_of
 from pipeline.publish.plan import Target, TargetKey, TargetPlan
 from pipeline.publish.reconcile import INTERRUPTED, Outcome, PublishContext, reconcile
 from pipeline.publish.request import REGION_WORD, PublishRequest
+from pipeline.registry.registry import Registry
 from pipeline.threads import in_thread, in_threads
 
 # Uploads under way at once, in all regions.
@@ -116,33 +116,6 @@ async def preflight(request: PublishRequest, aws: Aws, registry: Registry | None
     who = await identified(aws, request.regions, request.partition, request.account)
     if registry:
         await in_thread(registry.check)
-    return who
-
-
-async def identified(aws: Aws, regions: Sequence[str], partition: str, account: str) -> Identity:
-    """Return who we are, which must be an identity of a partition and an account.
-
-    Args:
-        aws: whose identity.
-        regions: the first of them that answers is asked; one at least.
-        partition: of the regions.
-        account: the account that it must be; empty for whichever it is.
-
-    Raises:
-        AwsError: no credentials, or another account.
-        UsageError: the identity is of another partition.
-    """
-    who = await first_identity(aws, regions)
-    if account and who.account != account:
-        raise AwsError(
-            f"the credentials are of account {who.account}, not of {account}",
-            hint="take those of the account that --account names",
-        )
-    if who.partition != partition:
-        raise UsageError(
-            f"the credentials are of partition {who.partition}, the regions of {partition}",
-            hint="each partition has credentials of its own: run the command once for each",
-        )
     return who
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from pipeline.bench.opt import labels
 from pipeline.bench.result import MEMORY_SIZES, Figures, Result, Spread, Status
-from pipeline.build.limits import megabytes
-from pipeline.build.manifest import Start
+from pipeline.layer.limits import megabytes
+from pipeline.layer.manifest import Start
 from pipeline.report.rendering import Report, data, json_text
 
 _BAR = 40

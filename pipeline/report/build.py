@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from pipeline.build.apply import Build, BuiltLayer
 from pipeline.build.bundling import Bundled
 from pipeline.build.catalog import ComponentRow
-from pipeline.build.limits import megabytes
 from pipeline.build.locking import Locking
-from pipeline.build.manifest import FILE_NAME
-from pipeline.model import KINDS
+from pipeline.layer.limits import megabytes
+from pipeline.layer.manifest import FILE_NAME
+from pipeline.naming import KINDS
 from pipeline.report.rendering import Report, json_text
 
 _FIGURES = ("zip", "unzipped", "time")

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from pipeline.build.limits import megabytes
+from pipeline.layer.inspection import Inspection
+from pipeline.layer.limits import megabytes
+from pipeline.layer.sizes import Ledger
 from pipeline.report.rendering import Report, data
-from pipeline.supply.inspection import Inspection
-from pipeline.supply.sizes import Ledger
 
 # What the sections of a Go binary hold, for people.
 _MEANINGS = {

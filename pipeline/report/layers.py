@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from pipeline.publish.history import Release
-from pipeline.publish.row import Row
+from pipeline.registry.history import Release
+from pipeline.registry.row import Row
 from pipeline.report.rendering import Report
 
 _LAYERS = ("published", "distribution", "architecture", "collector", "public", "layer version")

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.publish.sync.plan import Action, Repair
-from pipeline.publish.sync.run import RepairOutcome, Synced
+from pipeline.registry.sync.plan import Action, Repair
+from pipeline.registry.sync.run import RepairOutcome, Synced
 from pipeline.report.rendering import Report, json_text
 
 _DONE = {Action.RECORD: "recorded", Action.UPDATE: "updated", Action.DELETE: "deleted"}

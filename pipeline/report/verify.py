@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipeline.audit.verify import Verified
 from pipeline.report.rendering import Report, json_text
-from pipeline.supply.verify import Verified
 
 
 def verify_report(verified: Sequence[Verified]) -> Report:

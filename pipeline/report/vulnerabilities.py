@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pipeline.audit.findings import Scan
 from pipeline.report.rendering import Report, data
-from pipeline.supply.findings import Scan
 
 _HEADINGS = ("vulnerability", "module", "found", "fixed in", "level", "summary")
 _PRECISION = {

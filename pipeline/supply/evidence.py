@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from pipeline.build.lock import Facts
-from pipeline.build.manifest import Layer
-from pipeline.supply.buildinfo import Module, read_build_info
-from pipeline.supply.elf import read_elf
+from pipeline.layer.buildinfo import Module, read_build_info
+from pipeline.layer.elf import read_elf
+from pipeline.layer.layerfile import open_layer
+from pipeline.layer.manifest import Layer
 from pipeline.supply.inputs import Resource, image_input, module_input, resource
-from pipeline.supply.layerfile import open_layer
 from pipeline.supply.provenance import Builder, provenance
 
 SBOM = ".cdx.json"

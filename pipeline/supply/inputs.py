@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from pipeline.build.git import SCP_URL
-from pipeline.build.manifest import Upstream
 from pipeline.build.upstream import FULL_SHA, OWNER_NAME, SAMPLE, SCHEMES
+from pipeline.layer.manifest import Upstream
 
 # No authority gives these names out; they only have to stay the same.
 URN = "urn:x-ocelot"

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from identify.vendor.licenses import LICENSES
 from rapidfuzz.distance import Indel
 
-from pipeline.supply.buildinfo import Module
+from pipeline.layer.buildinfo import Module
 
 # A module's path and version, and the SPDX identifiers of its licence files.
 Licences = dict[tuple[str, str], tuple[str, ...]]

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from pipeline.build.manifest import Layer
+from pipeline.layer.manifest import Layer
 from pipeline.supply.inputs import URN, Resource, go_input, source_input, source_uri
 
 # The README explains it; another meaning of the parameters takes another number.

@@ -19,9 +19,9 @@ from cyclonedx.model import bom, component, dependency, license, tool  # noqa: A
 from cyclonedx.output import json
 from packageurl import PackageURL
 
-from pipeline.build.zip import Entry
-from pipeline.supply.buildinfo import BuildInfo, Module
-from pipeline.supply.layerfile import COLLECTOR, LayerFile
+from pipeline.layer.buildinfo import BuildInfo, Module
+from pipeline.layer.layerfile import COLLECTOR, LayerFile
+from pipeline.layer.zip import Entry
 
 # The library's decorators hide the types of its classes from a checker.
 _Part = Any

@@ -10,8 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.github.oidc import AUDIENCE
-from pipeline.publish.table import Fault
+from pipeline.registry.table import TableFault
 from pipeline.trust.job import Job
 from pipeline.trust.policy import (
     AUDIENCE_KEY,
@@ -21,6 +20,7 @@ from pipeline.trust.policy import (
     has_wildcard,
     lets_in,
 )
+from pipeline.trust.token import AUDIENCE
 
 State = Literal["ok", "note", "problem"]
 
@@ -112,7 +112,7 @@ def provider_finding(arn: str, audiences: Collection[str] | None) -> Finding:
     return Finding(state="ok", place="provider", found=f"{arn} takes tokens for {AUDIENCE}")
 
 
-def table_findings(name: str, faults: Iterable[Fault]) -> tuple[Finding, ...]:
+def table_findings(name: str, faults: Iterable[TableFault]) -> tuple[Finding, ...]:
     """What is wrong with the registry's table, or that it is as it should be."""
     return tuple(
         Finding(state="problem", place="table", found=each.message, remedy=each.hint)

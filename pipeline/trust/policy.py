@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from pipeline.github.oidc import AUDIENCE
 from pipeline.trust.job import HOST
+from pipeline.trust.token import AUDIENCE
 
 SUBJECT_KEY = f"{HOST}:sub"
 AUDIENCE_KEY = f"{HOST}:aud"

@@ -23,8 +23,8 @@ from pathlib import Path
 from pipeline import files, paths
 from pipeline.build import plan, upstream
 from pipeline.build.compile import go_program
-from pipeline.config import load_config
-from pipeline.model import Architecture
+from pipeline.config.folder import load_config
+from pipeline.naming import Architecture
 
 OCELOT = Path(sys.executable).parent / "ocelot"
 ROOT = Path(__file__).parents[2]

@@ -32,10 +32,10 @@ from publish_examples import AMD64, ARM64, dist, write_manifest  # noqa: E402
 from runs import CONFIG, OCELOT, environment  # noqa: E402
 from unit_examples import layer  # noqa: E402
 
-from pipeline.build.zip import Entry, pack  # noqa: E402
+from pipeline.aws.session import lambda_regions  # noqa: E402
+from pipeline.layer.zip import Entry, pack  # noqa: E402
 from pipeline.options import TABLE  # noqa: E402
-from pipeline.publish.aws.session import lambda_regions  # noqa: E402
-from pipeline.publish.table import definition  # noqa: E402
+from pipeline.registry.table import definition  # noqa: E402
 
 LATENCY = 0.3
 ZIP_BYTES = 13_000_000

@@ -17,15 +17,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.layer.buildinfo import read_build_info
+from pipeline.layer.components import find_components
+from pipeline.layer.elf import read_elf
+from pipeline.layer.functions import read_functions
+from pipeline.layer.layerfile import open_layer
+from pipeline.layer.sizes import read_ledger
 from pipeline.paths import module_cache
-from pipeline.supply.buildinfo import read_build_info
-from pipeline.supply.components import find_components
-from pipeline.supply.elf import read_elf
-from pipeline.supply.functions import read_functions
-from pipeline.supply.layerfile import open_layer
 from pipeline.supply.licences import licences
 from pipeline.supply.sbom import bill_of_materials
-from pipeline.supply.sizes import read_ledger
 
 OCELOT = Path(sys.executable).parent / "ocelot"
 

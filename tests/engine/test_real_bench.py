@@ -13,7 +13,7 @@ import pytest
 from publish_examples import write_manifest
 from unit_examples import layer
 
-from pipeline.build.manifest import FILE_NAME
+from pipeline.layer.manifest import FILE_NAME
 
 CHECKOUT = Path(__file__).parents[2]
 SAMPLE = CHECKOUT / "tests" / "upstream"

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
-from pipeline.build.zip import EARLIEST, Entry, pack
+from pipeline.layer.zip import EARLIEST, Entry, pack
 
 # What every script begins with: it can speak to the Extensions API.
 _PRELUDE = """\

@@ -25,20 +25,20 @@ from faulty_proxy import FaultyProxy
 from publish_examples import NAMING, dist
 from runs import CONFIG, OCELOT, Ran, environment, run_ocelot
 
-from pipeline.config import Config, load_config
+from pipeline.aws import layers
+from pipeline.aws.layers import public_statements
+from pipeline.aws.session import Aws, default_aws
+from pipeline.config.folder import Config, load_config
 from pipeline.errors import PublishError
 from pipeline.naming import LayerArn, layer_arn
 from pipeline.options import TABLE
 from pipeline.publish import reconcile, run
-from pipeline.publish.aws import layers
-from pipeline.publish.aws.layers import public_statements
-from pipeline.publish.aws.registry import Registry
-from pipeline.publish.aws.session import Aws, default_aws
 from pipeline.publish.package import Package, read_packages
 from pipeline.publish.request import PublishRequest
-from pipeline.publish.row import Row
 from pipeline.publish.run import Published
-from pipeline.publish.table import definition
+from pipeline.registry.registry import Registry
+from pipeline.registry.row import Row
+from pipeline.registry.table import definition
 
 IRELAND, FRANCE, OHIO = "eu-west-1", "eu-west-3", "us-east-2"
 REGIONS = (IRELAND, FRANCE, OHIO)

@@ -13,15 +13,15 @@ from publish_examples import content
 from publishing import FRANCE, HOME, IRELAND, LAYER, REGIONS, Publishing
 from runs import CONFIG, Ran, run_ocelot
 
-from pipeline.config import load_config
+from pipeline.aws.regions import RegionChoice
+from pipeline.aws.session import default_aws
+from pipeline.config.folder import load_config
 from pipeline.naming import layer_arn, layer_description
 from pipeline.options import TABLE
-from pipeline.publish.aws.registry import Registry
-from pipeline.publish.aws.session import default_aws
-from pipeline.publish.regions import RegionChoice
-from pipeline.publish.row import Row
-from pipeline.publish.sync import run
-from pipeline.publish.sync.run import Synced
+from pipeline.registry.registry import Registry
+from pipeline.registry.row import Row
+from pipeline.registry.sync import run
+from pipeline.registry.sync.run import Synced
 
 ARN = "arn:aws:lambda:{}:123456789012:layer:{}:{}"
 OURS = ARN.format(IRELAND, LAYER, 1)

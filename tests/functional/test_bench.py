@@ -31,10 +31,10 @@ from pipeline.bench.result import Result, Status, check_results
 from pipeline.bench.run import Request, bench
 from pipeline.bench.start import Limits
 from pipeline.build.compile import Compiler
-from pipeline.build.zip import Entry
-from pipeline.config import Config, load_config
+from pipeline.config.folder import Config, load_config
 from pipeline.errors import BenchError, UsageError
-from pipeline.model import Architecture
+from pipeline.layer.zip import Entry
+from pipeline.naming import Architecture
 
 OURS = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "")
 OTHER = "arm64" if OURS == "amd64" else "amd64"

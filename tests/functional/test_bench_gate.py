@@ -17,9 +17,9 @@ from publishing import IRELAND, Publishing
 from runs import CONFIG, Built, Ocelot, Ran, fresh_cache, run_ocelot
 from unit_examples import layer
 
-from pipeline.build.manifest import FILE_NAME, Start, read_manifest
+from pipeline.layer.manifest import FILE_NAME, Start, read_manifest
 from pipeline.naming import layer_arn
-from pipeline.publish.row import Row
+from pipeline.registry.row import Row
 
 OURS = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "")
 pytestmark = pytest.mark.skipif(not OURS, reason=f"no layer runs on {platform.machine()}")

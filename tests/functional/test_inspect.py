@@ -15,11 +15,11 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from runs import Built, go, run_ocelot
 
-from pipeline.supply.buildinfo import Module, read_build_info
-from pipeline.supply.elf import read_elf
-from pipeline.supply.functions import import_path, package_of, read_functions
-from pipeline.supply.layerfile import open_layer
-from pipeline.supply.sizes import STANDARD_LIBRARY, Ledger, read_ledger
+from pipeline.layer.buildinfo import Module, read_build_info
+from pipeline.layer.elf import read_elf
+from pipeline.layer.functions import import_path, package_of, read_functions
+from pipeline.layer.layerfile import open_layer
+from pipeline.layer.sizes import STANDARD_LIBRARY, Ledger, read_ledger
 
 ARCHITECTURES = ("amd64", "arm64")
 

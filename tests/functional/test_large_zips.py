@@ -16,11 +16,11 @@ from publish_examples import AMD64, NAMING, write_manifest
 from publishing import FRANCE, IRELAND, OHIO, Publishing
 from unit_examples import layer
 
-from pipeline.build.manifest import code_sha256
-from pipeline.build.zip import Entry, pack
+from pipeline.aws.bucket import RegionBucket
+from pipeline.aws.session import Aws
 from pipeline.errors import UsageError
-from pipeline.publish.aws.bucket import RegionBucket
-from pipeline.publish.aws.session import Aws
+from pipeline.layer.manifest import code_sha256
+from pipeline.layer.zip import Entry, pack
 from pipeline.publish.package import Package, read_packages
 
 BUCKET = "ocelot-zips-{region}"

@@ -13,9 +13,9 @@ import pytest
 import trustme
 from loopback import Quiet, serving
 
+from pipeline.aws.layers import LayerVersion, download_layer, layer_md5
 from pipeline.errors import AwsError
 from pipeline.naming import layer_arn
-from pipeline.publish.aws.layers import LayerVersion, download_layer, layer_md5
 
 ARN = layer_arn("arn:aws:lambda:eu-west-1:123456789012:layer:name:1")
 SECRET = "X-Amz-Signature=secret"

@@ -15,13 +15,13 @@ from faulty_proxy import FaultyProxy
 from registry_examples import PUBLISHED, arn, old_item, row
 from runs import Ran, run_ocelot
 
+from pipeline.aws.session import default_aws
 from pipeline.errors import AwsError, UsageError
-from pipeline.model import Architecture
+from pipeline.naming import Architecture
 from pipeline.options import TABLE
-from pipeline.publish.aws.registry import Registry
-from pipeline.publish.aws.session import default_aws
-from pipeline.publish.row import COLUMNS
-from pipeline.publish.table import definition
+from pipeline.registry.registry import Registry
+from pipeline.registry.row import COLUMNS
+from pipeline.registry.table import definition
 
 Layers = Callable[..., Ran]
 REGION = "eu-west-1"

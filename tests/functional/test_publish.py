@@ -26,7 +26,7 @@ from publishing import (
 from unit_examples import layer
 
 from pipeline.errors import AwsError, UsageError
-from pipeline.model import Architecture
+from pipeline.naming import Architecture
 from pipeline.publish.package import LICENCE, RUNTIMES
 from pipeline.publish.plan import Step
 

@@ -44,12 +44,12 @@ from publishing import (
 from test_publish import ROLE
 from unit_examples import layer
 
-from pipeline.build.zip import Entry, pack
-from pipeline.github.oidc import token_of
-from pipeline.publish.aws import session
-from pipeline.publish.aws.session import role_aws
+from pipeline.aws import session
+from pipeline.aws.session import role_aws
+from pipeline.layer.zip import Entry, pack
 from pipeline.publish.reconcile import INTERRUPTED, Outcome
 from pipeline.publish.run import Published
+from pipeline.trust.token import token_of
 
 PUBLISH, PERMIT, RECORD = "PublishLayerVersion", "AddLayerVersionPermission", "UpdateItem"
 

@@ -15,14 +15,15 @@ from publishing import HOME, Publishing
 from registry_examples import PUBLISHED, arn, old_item, row
 from syncing import item_of, store
 
+from pipeline.aws.dynamodb import Item
+from pipeline.aws.session import Aws, default_aws
 from pipeline.errors import AwsError, UsageError
-from pipeline.model import Architecture
+from pipeline.naming import Architecture
 from pipeline.options import TABLE
-from pipeline.publish.aws import registry as door
-from pipeline.publish.aws.registry import Registry
-from pipeline.publish.aws.session import Aws, default_aws
-from pipeline.publish.row import ForeignRow, Item, Row
-from pipeline.publish.table import (
+from pipeline.registry import registry as door
+from pipeline.registry.registry import Registry
+from pipeline.registry.row import ForeignRow, Row
+from pipeline.registry.table import (
     DEFAULT_REGION,
     DISTRIBUTION_INDEX,
     definition,

@@ -40,10 +40,10 @@ from syncing import (
     unpublish,
 )
 
+from pipeline.aws.layers import LayerVersion, RegionClient
 from pipeline.errors import PartlyPublishedError
 from pipeline.naming import layer_arn
-from pipeline.publish.aws.layers import LayerVersion, RegionClient
-from pipeline.publish.sync.run import check_synced
+from pipeline.registry.sync.run import check_synced
 
 
 def test_what_was_published_is_in_step(published: Publishing) -> None:

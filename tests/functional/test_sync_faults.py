@@ -31,7 +31,7 @@ from syncing import (
 )
 
 from pipeline.errors import AwsError, PartlyPublishedError, PublishError
-from pipeline.publish.sync.run import check_synced
+from pipeline.registry.sync.run import check_synced
 
 
 @pytest.mark.parametrize(

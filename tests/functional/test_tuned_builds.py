@@ -19,7 +19,7 @@ from pipeline import paths
 from pipeline.build.lock import read_lock
 from pipeline.build.tuning import tuning_tag
 from pipeline.build.upstream import folder_source
-from pipeline.config import load_config
+from pipeline.config.folder import load_config
 
 AMD64 = "collector-amd64-minimal.zip"
 LOUD = """\

@@ -21,12 +21,12 @@ import vulndb
 from runs import fresh_cache, go, run_ocelot
 from vulndb import Advisory
 
+from pipeline.audit import vulnerabilities
+from pipeline.audit.findings import Level, Scan, Vulnerability
+from pipeline.audit.vulnerabilities import GOVULNCHECK_VERSION, has_symbols, scan
 from pipeline.build.recipe import GO_VERSION
 from pipeline.errors import ToolchainError
 from pipeline.progress import Silence, shown_by
-from pipeline.supply import vulnerabilities
-from pipeline.supply.findings import Level, Scan, Vulnerability
-from pipeline.supply.vulnerabilities import GOVULNCHECK_VERSION, has_symbols, scan
 
 HURT = "example.com/hurt"
 GO_MOD = f"module {HURT}\n\ngo 1.25\n"

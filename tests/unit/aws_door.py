@@ -11,7 +11,7 @@ import botocore.session
 from botocore import xform_name
 from unit_examples import CHECKOUT
 
-DOOR = CHECKOUT / "pipeline" / "publish" / "aws"
+DOOR = CHECKOUT / "pipeline" / "aws"
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html and its like; what boto3 adds
 # to its clients for S3 makes several calls.

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.bench.faults import Fault, FaultError
 from pipeline.bench.result import Measured, Result, Status, figures
-from pipeline.model import Architecture
+from pipeline.naming import Architecture
 
 MEASURED = Measured(
     cpu=0.03,

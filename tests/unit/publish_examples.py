@@ -8,7 +8,7 @@ from pathlib import Path
 from supply_examples import layer_zip, paper
 from unit_examples import layer
 
-from pipeline.build.manifest import FILE_NAME, Layer, Manifest
+from pipeline.layer.manifest import FILE_NAME, Layer, Manifest
 from pipeline.publish.package import Naming, Package, read_packages
 
 NAMING = Naming(base="ocel", release_group="beta")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 
-from pipeline.model import Architecture
-from pipeline.naming import LayerArn, layer_name, version_words
-from pipeline.publish.row import Row
+from pipeline.naming import Architecture, LayerArn, layer_name, version_words
+from pipeline.registry.row import Row
 
 ACCOUNT = "123456789012"
 PUBLISHED = datetime(2026, 7, 1, 12, 30, tzinfo=UTC)

@@ -9,8 +9,8 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.build.zip import Entry, pack
-from pipeline.supply.layerfile import COLLECTOR
+from pipeline.layer.layerfile import COLLECTOR
+from pipeline.layer.zip import Entry, pack
 
 MACHINES = {"amd64": 0x3E, "arm64": 0xB7}
 EPOCH = 1_750_000_000

@@ -8,10 +8,10 @@ from typing import Any
 
 from registry_examples import ACCOUNT, PUBLISHED, arn
 
-from pipeline.model import Distribution
-from pipeline.publish.aws.layers import LayerVersion
-from pipeline.publish.row import ForeignRow, Row, Rows
-from pipeline.publish.sync.plan import Look, Scope
+from pipeline.aws.layers import LayerVersion
+from pipeline.config.distributions import Distribution
+from pipeline.registry.row import ForeignRow, Row, Rows
+from pipeline.registry.sync.plan import Look, Scope
 
 REGION = "eu-west-1"
 CONTENT = hashlib.sha256(b"a zip").hexdigest()

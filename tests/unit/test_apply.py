@@ -29,10 +29,11 @@ from unit_examples import (
 
 from pipeline.build.apply import Build, apply_plan
 from pipeline.build.compile import GO_VARIABLE
-from pipeline.build.manifest import read_manifest
 from pipeline.build.plan import BuildPlan
+from pipeline.config.budgets import Budget
 from pipeline.errors import CompileError, LimitError, OutputError
-from pipeline.model import Architecture, Budget
+from pipeline.layer.manifest import read_manifest
+from pipeline.naming import Architecture
 from pipeline.progress import Silence, shown_by
 
 

@@ -9,8 +9,9 @@ from bench_examples import MEASURED, result
 from unit_examples import layer
 
 from pipeline.bench.result import earlier_starts, figures, over_start_budget, start_of
-from pipeline.build.manifest import Manifest, Start
-from pipeline.model import Architecture, Budget
+from pipeline.config.budgets import Budget
+from pipeline.layer.manifest import Manifest, Start
+from pipeline.naming import Architecture
 from pipeline.report.bench import earlier_reports
 
 

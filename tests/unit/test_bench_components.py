@@ -16,9 +16,9 @@ from pipeline.bench.components import (
     holders,
     missing_components,
 )
-from pipeline.config import load_config
-from pipeline.model import Component
-from pipeline.supply.components import FoundComponent
+from pipeline.config.components import Component
+from pipeline.config.folder import load_config
+from pipeline.layer.components import FoundComponent
 
 OTEL = "go.opentelemetry.io/collector"
 

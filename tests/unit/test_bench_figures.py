@@ -31,9 +31,9 @@ from pipeline.bench.result import (
 )
 from pipeline.bench.sandbox import cpu_seconds, memory_bytes
 from pipeline.bench.subscription import BUFFERING, Buffer, subscription
-from pipeline.build.manifest import Noted, Start
-from pipeline.config import load_config
+from pipeline.config.folder import load_config
 from pipeline.errors import BenchError
+from pipeline.layer.manifest import Noted, Start
 from pipeline.report.bench import bench_json, bench_report, comparison_reports
 
 PROTOCOLS, SIGNALS = ("grpc", "http"), ("traces", "metrics", "logs")

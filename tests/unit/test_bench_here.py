@@ -15,7 +15,7 @@ from pipeline import doctor
 from pipeline.bench import here
 from pipeline.bench.machine import EMULATORS
 from pipeline.errors import BenchError
-from pipeline.model import Architecture
+from pipeline.naming import Architecture
 from pipeline.report.doctor import finding_lines
 
 AMD64, ARM64 = Architecture.AMD64, Architecture.ARM64

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.bench.faults import Fault, FaultError, ended_fault, last_words
 from pipeline.bench.machine import Machine, Startable, startable
-from pipeline.model import Architecture
+from pipeline.naming import Architecture
 
 AMD64, ARM64 = Architecture.AMD64, Architecture.ARM64
 

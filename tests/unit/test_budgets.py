@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit_examples import SHIPPED, loaded, told, write_config
 
-from pipeline.build.budget import over_budget
-from pipeline.config import load_config
-from pipeline.model import Budget
+from pipeline.config.budgets import Budget
+from pipeline.config.folder import load_config
+from pipeline.layer.budget import over_budget
 
 MIB = 1024**2
 TWO = "minimal: {}\nmine: {base: minimal}\n"

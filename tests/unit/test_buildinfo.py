@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from supply_examples import CONTRIB, INFO, MAIN, Binary, build_info, elf
 
 from pipeline.errors import OcelotError, UsageError
-from pipeline.supply.buildinfo import BuildInfo, Module, parse_build_info, read_build_info
-from pipeline.supply.elf import read_elf
+from pipeline.layer.buildinfo import BuildInfo, Module, parse_build_info, read_build_info
+from pipeline.layer.elf import read_elf
 
 BINARY = Binary().content()
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from supply_examples import EPOCH, INFO, OTEL, Binary, build_info, layer_zip
 
-from pipeline.build.zip import Entry, pack
-from pipeline.supply.compare import layer_differences
-from pipeline.supply.layerfile import COLLECTOR
+from pipeline.audit.compare import layer_differences
+from pipeline.layer.layerfile import COLLECTOR
+from pipeline.layer.zip import Entry, pack
 
 CONFIG = "collector-config/config.yaml"
 BINARY = Binary().content()

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit_examples import BATCH, MINE, OTLP, SHIPPED, loaded, write_config
 
-from pipeline.config import load_config, tag_problems
+from pipeline.config.folder import load_config, tag_problems
 from pipeline.errors import UsageError
-from pipeline.model import CUSTOM_TAG
+from pipeline.naming import CUSTOM_TAG
 from pipeline.paths import config_folder
 
 PRESETS = {

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from unit_examples import MINE, OTLP, told, write_config
 
 from pipeline.build.overlay import wrapper, wrapper_path
-from pipeline.config import load_config
+from pipeline.config.components import Component
+from pipeline.config.folder import load_config
 from pipeline.errors import ConfigError
-from pipeline.model import Component
 
 ROOT = f"root: {{buildtags: [{OTLP}]}}\n"
 MODULE = "example.com/mine"

@@ -9,7 +9,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from unit_examples import BATCH, MINE, OTLP, loaded, told, write_config
 
-from pipeline.config import load_config
+from pipeline.config.folder import load_config
 from pipeline.errors import ConfigError
 
 ROOT = f"root: {{buildtags: [{OTLP}]}}\n"

@@ -51,11 +51,10 @@ def test_the_library_never_prints() -> None:
     "module",
     [
         *("build/plan.py", "build/recipe.py", "build/catalog.py", "build/failure.py", "naming.py"),
-        *("supply/findings.py", "supply/inputs.py", "supply/provenance.py"),
-        *("supply/buildinfo.py", "supply/components.py", "supply/elf.py", "supply/functions.py"),
-        *("supply/layerfile.py", "supply/sbom.py", "supply/sizes.py", "supply/compare.py"),
-        *("build/gomod.py", "publish/regions.py", "publish/row.py", "publish/table.py"),
-        "publish/history.py",
+        *("audit/findings.py", "audit/compare.py", "supply/inputs.py", "supply/provenance.py"),
+        *("layer/buildinfo.py", "layer/components.py", "layer/elf.py", "layer/functions.py"),
+        *("layer/layerfile.py", "layer/sizes.py", "supply/sbom.py", "build/gomod.py"),
+        *("aws/regions.py", "registry/row.py", "registry/table.py", "registry/history.py"),
         *("bench/faults.py", "bench/machine.py", "bench/result.py"),
     ],
 )

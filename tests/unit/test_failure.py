@@ -6,7 +6,7 @@ from unit_examples import COMMIT, OTLP
 from pipeline.build.failure import step_error, telling, together
 from pipeline.build.recipe import Step, collector_step, modules_step, require_steps
 from pipeline.errors import CompileError, LimitError, OcelotError, OutputError, ToolchainError
-from pipeline.model import CUSTOM_TAG, Architecture
+from pipeline.naming import CUSTOM_TAG, Architecture
 
 (REQUIRE,) = require_steps(["example.com/mine@v1.2.3"])
 MODULES = modules_step(Architecture.AMD64, (CUSTOM_TAG, OTLP), locked=False)

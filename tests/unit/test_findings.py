@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_examples import shown
 
+from pipeline.audit.findings import Scan, read_answer
+from pipeline.audit.vulnerabilities import database_url, has_symbols
 from pipeline.errors import ToolchainError, UsageError
 from pipeline.report.rendering import json_text
 from pipeline.report.vulnerabilities import scan_data, scan_report
-from pipeline.supply.findings import Scan, read_answer
-from pipeline.supply.vulnerabilities import database_url, has_symbols
 
 DATABASE = "https://db.example"
 CONFIG: dict[str, Any] = {

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 from supply_examples import CONTRIB, OTEL, TABLE, Binary, Function, Table, layer_zip
 
-from pipeline.supply.components import FoundComponent, shape_of
-from pipeline.supply.inspection import inspect_layer
-from pipeline.supply.layerfile import open_layer
+from pipeline.layer.components import FoundComponent, shape_of
+from pipeline.layer.inspection import inspect_layer
+from pipeline.layer.layerfile import open_layer
 
 
 def found(table: Table = TABLE) -> tuple[FoundComponent, ...]:

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from registry_examples import PUBLISHED, row
 
-from pipeline.model import Architecture
-from pipeline.publish.history import RowFilter, releases, selected
-from pipeline.publish.row import Row
+from pipeline.naming import Architecture
+from pipeline.registry.history import RowFilter, releases, selected
+from pipeline.registry.row import Row
 
 ARM64 = row(architecture=Architecture.ARM64)
 

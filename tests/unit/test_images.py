@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.build.recipe import GO_VERSION
-from pipeline.config import Config, load_config
+from pipeline.config.folder import Config, load_config
 from pipeline.errors import ConfigError
 from pipeline.module import GO_IMAGE, PYTHON_IMAGE
 

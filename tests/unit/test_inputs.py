@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit_examples import COMMIT
 
-from pipeline.build.manifest import Upstream
+from pipeline.layer.manifest import Upstream
 from pipeline.supply.inputs import (
     go_input,
     image_input,

@@ -12,10 +12,10 @@ from supply_examples import MAIN, OTEL, Binary, layer_zip
 
 from pipeline import cli, paths
 from pipeline.build import recipe
+from pipeline.layer.inspection import Inspection, inspect_layer
+from pipeline.layer.layerfile import open_layer
 from pipeline.report.inspect import Wanted, inspection_data, inspection_reports
 from pipeline.report.rendering import json_text
-from pipeline.supply.inspection import Inspection, inspect_layer
-from pipeline.supply.layerfile import open_layer
 
 FOUND = inspect_layer(open_layer(layer_zip(), file="a.zip"))
 

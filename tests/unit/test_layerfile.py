@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from supply_examples import EPOCH, layer_zip
 
-from pipeline.build.zip import Entry, pack
 from pipeline.errors import OcelotError, UsageError
-from pipeline.supply import layerfile
-from pipeline.supply.layerfile import COLLECTOR, LayerFile, open_layer
+from pipeline.layer import layerfile
+from pipeline.layer.layerfile import COLLECTOR, LayerFile, open_layer
+from pipeline.layer.zip import Entry, pack
 
 CONTENT = b"\x7fELF" + b"collector " * 5_000
 PACKED = layer_zip(CONTENT)

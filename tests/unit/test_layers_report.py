@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from registry_examples import row
 
-from pipeline.model import Architecture
-from pipeline.publish.history import releases
-from pipeline.publish.row import COLUMNS, Row
+from pipeline.naming import Architecture
+from pipeline.registry.history import releases
+from pipeline.registry.row import COLUMNS, Row
 from pipeline.report import layers as report
 from pipeline.report.rendering import Report
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from identify.vendor.licenses import LICENSES
 
-from pipeline.supply.buildinfo import Module
+from pipeline.layer.buildinfo import Module
 from pipeline.supply.licences import licences, module_folder, recognise
 
 TEXTS = dict(LICENSES)

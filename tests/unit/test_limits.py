@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.build.limits import check_limits, megabytes
 from pipeline.errors import LimitError
+from pipeline.layer.limits import check_limits, megabytes
 
 MIB = 1024**2
 

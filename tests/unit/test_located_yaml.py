@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.located_yaml import MAX_BYTES, Document, Place, parse_document, read_document
+from pipeline.config.located_yaml import MAX_BYTES, Document, Place, parse_document, read_document
 
 LAUGHS = "a: &a [lol]\n" + "".join(
     f"{after}: &{after} [{', '.join([f'*{before}'] * 9)}]\n"

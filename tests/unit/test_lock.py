@@ -27,7 +27,7 @@ from pipeline.build.lock import (
 )
 from pipeline.build.upstream import Resolved
 from pipeline.errors import LockError, OutputError
-from pipeline.model import Architecture
+from pipeline.naming import Architecture
 
 AMD64, ARM64 = Architecture.AMD64, Architecture.ARM64
 OTHER = "f" * 40

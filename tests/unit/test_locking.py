@@ -34,9 +34,9 @@ from pipeline.build.locking import (
 from pipeline.build.plan import BuildPlan
 from pipeline.build.run import Request, plan_build
 from pipeline.build.upstream import Resolved, Source
-from pipeline.config import Config
+from pipeline.config.folder import Config
 from pipeline.errors import ConfigError, LockError, OcelotError, ToolchainError, UpstreamError
-from pipeline.model import Architecture
+from pipeline.naming import Architecture
 from pipeline.progress import shown_by
 from pipeline.report.build import lock_json
 

@@ -10,7 +10,8 @@ from publish_examples import write_manifest
 from pydantic import ValidationError
 from unit_examples import layer
 
-from pipeline.build.manifest import (
+from pipeline.errors import UsageError
+from pipeline.layer.manifest import (
     Layer,
     Manifest,
     Noted,
@@ -21,7 +22,6 @@ from pipeline.build.manifest import (
     read_manifest,
     update_manifest,
 )
-from pipeline.errors import UsageError
 
 AMD64 = layer("collector-amd64-minimal.zip", b"amd64")
 ARM64 = layer("collector-arm64-minimal.zip", b"arm64")

@@ -4,15 +4,8 @@ import pytest
 from pydantic import ValidationError
 from unit_examples import BATCH, OTLP
 
-from pipeline.model import (
-    ALL_TAG,
-    CUSTOM_TAG,
-    KINDS,
-    Component,
-    chosen,
-    kind_of,
-    name_of,
-)
+from pipeline.config.components import Component
+from pipeline.naming import ALL_TAG, CUSTOM_TAG, KINDS, chosen, kind_of, name_of
 
 
 def component(**entry: str) -> Component:

@@ -20,7 +20,7 @@ from dagger.mod import default_module
 from module_chain import COMMIT, IMAGE, Chain, Engine, awaited, called
 from unit_examples import layer
 
-from pipeline.build.manifest import Manifest
+from pipeline.layer.manifest import Manifest
 from pipeline.module import joined
 from pipeline.options import Architectures, OneArchitecture
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import UsageError
-from pipeline.model import Architecture
 from pipeline.naming import (
+    Architecture,
     LayerWords,
     layer_arn,
     layer_name,

@@ -18,10 +18,9 @@ from oidc_examples import (
 )
 from unit_examples import CHECKOUT
 
-from pipeline.model import Architecture
-from pipeline.naming import layer_name
+from pipeline.naming import Architecture, layer_name
 from pipeline.options import TABLE
-from pipeline.publish.table import INDEXES
+from pipeline.registry.table import INDEXES
 
 STACK = rendered(**BUCKETS)
 PUBLISHER, REAPER, READER = EVERY = tuple(ROLES)

@@ -6,7 +6,7 @@ import pytest
 from oidc_examples import ACCOUNT, rendered, template
 from unit_examples import CHECKOUT
 
-from pipeline.publish.table import definition, table_faults
+from pipeline.registry.table import definition, table_faults
 
 TABLE = "Table"
 PROTECTION = ("DeletionProtectionEnabled", "PointInTimeRecoverySpecification")

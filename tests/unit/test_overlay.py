@@ -4,7 +4,7 @@ import pytest
 from unit_examples import BATCH, MINE, component_file, upstream_tree
 
 from pipeline.build.overlay import overlaid, wrapper, wrapper_path
-from pipeline.model import Component
+from pipeline.config.components import Component
 
 MINE_GO = "lambdacomponents/connector/ocelot_mine_component.go"
 COMPONENT = Component.model_validate(

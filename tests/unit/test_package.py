@@ -11,8 +11,8 @@ import pytest
 from publish_examples import AMD64, ARM64, NAMING, content, dist, package, write_manifest
 from unit_examples import layer
 
-from pipeline.build.limits import DIRECT_UPLOAD_BYTES
 from pipeline.errors import UsageError
+from pipeline.layer.limits import DIRECT_UPLOAD_BYTES
 from pipeline.naming import LONGEST_DESCRIPTION, described_sha256
 from pipeline.publish.package import (
     LICENCE,

@@ -28,10 +28,10 @@ from pipeline.build.plan import (
     source_date_epoch,
 )
 from pipeline.build.recipe import GO_VERSION
-from pipeline.build.zip import EARLIEST, LATEST
-from pipeline.config import Config
+from pipeline.config.folder import Config
 from pipeline.errors import ConfigError, ToolchainError, UpstreamError, UsageError
-from pipeline.model import CUSTOM_TAG, Architecture
+from pipeline.layer.zip import EARLIEST, LATEST
+from pipeline.naming import CUSTOM_TAG, Architecture
 
 AMD64, ARM64 = Architecture.AMD64, Architecture.ARM64
 

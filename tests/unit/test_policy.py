@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.publish.aws.layers import public_statements
+from pipeline.aws.layers import public_statements
 
 
 def policy(**changed: object) -> str:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from unit_examples import COMMIT, SHIPPED, layer
 
-from pipeline.build.manifest import Layer, Upstream
+from pipeline.layer.manifest import Layer, Upstream
 from pipeline.supply.inputs import Resource, go_input, module_input, resource
 from pipeline.supply.provenance import Builder, builder_of, provenance
 

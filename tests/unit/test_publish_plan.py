@@ -8,8 +8,8 @@ import pytest
 from publish_examples import package
 from registry_examples import row
 
+from pipeline.aws.layers import LayerVersion
 from pipeline.naming import layer_arn
-from pipeline.publish.aws.layers import LayerVersion
 from pipeline.publish.plan import (
     Observed,
     Step,
@@ -17,7 +17,7 @@ from pipeline.publish.plan import (
     TargetPlan,
     target_plan,
 )
-from pipeline.publish.row import Row
+from pipeline.registry.row import Row
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:layer:ocel-amd64-minimal-0_155_0-beta:3"
 

@@ -14,7 +14,7 @@ from pipeline.build.recipe import (
     modules_step,
     require_steps,
 )
-from pipeline.model import CUSTOM_TAG, Architecture
+from pipeline.naming import CUSTOM_TAG, Architecture
 
 BOTH = tuple(Architecture)
 TAGS = (CUSTOM_TAG, OTLP)

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit_examples import SHIPPED, loaded, told, write_config
 
-from pipeline.config import load_config
+from pipeline.aws.regions import RegionChoice, chosen_regions
+from pipeline.aws.session import lambda_regions
+from pipeline.config.folder import load_config
+from pipeline.config.regions import ALL_REGIONS, Regions
 from pipeline.errors import UsageError
-from pipeline.model import ALL_REGIONS, Regions
 from pipeline.options import PublishOptions
-from pipeline.publish.aws.session import lambda_regions
-from pipeline.publish.regions import RegionChoice, chosen_regions
 
 KNOWN = {
     "aws": ("eu-central-1", "eu-west-1", "me-south-1", "us-east-1"),

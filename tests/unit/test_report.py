@@ -13,8 +13,8 @@ from unit_examples import COMMIT, layer
 
 from pipeline.build.apply import Build, BuiltLayer
 from pipeline.build.catalog import ComponentRow
-from pipeline.build.manifest import Manifest
 from pipeline.errors import CompileError, ConfigError, OcelotError, Problem
+from pipeline.layer.manifest import Manifest
 from pipeline.report.build import build_report, component_reports
 from pipeline.report.failure import show_error
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from packageurl import PackageURL
 from supply_examples import CONTRIB, EPOCH, INFO, MAIN, Binary, build_info, layer_zip
 
-from pipeline.supply.buildinfo import BuildInfo, Module, read_build_info
-from pipeline.supply.elf import read_elf
-from pipeline.supply.layerfile import COLLECTOR, open_layer
+from pipeline.layer.buildinfo import BuildInfo, Module, read_build_info
+from pipeline.layer.elf import read_elf
+from pipeline.layer.layerfile import COLLECTOR, open_layer
 from pipeline.supply.sbom import bill_of_materials
 
 LICENCES = {

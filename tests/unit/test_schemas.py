@@ -9,8 +9,9 @@ import yaml
 from jsonschema import Draft202012Validator
 from unit_examples import MINE, OTLP, SHIPPED, layer, told, write_config
 
-from pipeline import config, schemas
-from pipeline.build import manifest
+from pipeline.config import schemas
+from pipeline.config.folder import load_config
+from pipeline.layer import manifest
 
 GENERATED: dict[str, dict[str, Any]] = {
     **schemas.schemas(),
@@ -131,7 +132,7 @@ REFUSED: list[tuple[str, Any]] = [
 @pytest.mark.parametrize(("name", "data"), ACCEPTED)
 def test_editors_and_ocelot_accept_alike(tmp_path: Path, name: str, data: object) -> None:
     assert faults(name, data) == []
-    config.load_config(folder_with(tmp_path, name, data))
+    load_config(folder_with(tmp_path, name, data))
 
 
 @pytest.mark.parametrize(("name", "data"), REFUSED)

@@ -20,10 +20,10 @@ from supply_examples import (
 )
 
 from pipeline.errors import OcelotError, UsageError
-from pipeline.supply.buildinfo import parse_build_info, read_build_info
-from pipeline.supply.elf import read_elf
-from pipeline.supply.functions import FunctionTable, import_path, package_of, read_functions
-from pipeline.supply.sizes import (
+from pipeline.layer.buildinfo import parse_build_info, read_build_info
+from pipeline.layer.elf import read_elf
+from pipeline.layer.functions import FunctionTable, import_path, package_of, read_functions
+from pipeline.layer.sizes import (
     NO_MODULE,
     STANDARD_LIBRARY,
     Ledger,

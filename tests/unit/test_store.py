@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.build.store import KEEP_SECONDS, StoredLayer, find_layer, keep_layer
-from pipeline.supply.buildinfo import Module
+from pipeline.layer.buildinfo import Module
 from pipeline.supply.evidence import Contents
 
 KEY, OTHER = "a" * 64, "b" * 64

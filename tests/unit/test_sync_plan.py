@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from registry_examples import ACCOUNT, PUBLISHED, arn, row
 from sync_examples import CONTENT, REGION, look, scope, seen
 
-from pipeline.model import Architecture
-from pipeline.naming import LayerArn
-from pipeline.publish.aws.layers import LayerVersion
-from pipeline.publish.row import ForeignRow, Row
-from pipeline.publish.sync.plan import (
+from pipeline.aws.layers import LayerVersion
+from pipeline.naming import Architecture, LayerArn
+from pipeline.registry.row import ForeignRow, Row
+from pipeline.registry.sync.plan import (
     Action,
     Left,
     Look,

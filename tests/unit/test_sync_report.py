@@ -9,9 +9,9 @@ from report_examples import shown
 from sync_examples import REGION
 
 from pipeline.errors import PartlyPublishedError, PublishError
-from pipeline.publish.row import ForeignRow
-from pipeline.publish.sync.plan import Left, RegionPlan, Repair
-from pipeline.publish.sync.run import RepairOutcome, Synced, check_synced
+from pipeline.registry.row import ForeignRow
+from pipeline.registry.sync.plan import Left, RegionPlan, Repair
+from pipeline.registry.sync.run import RepairOutcome, Synced, check_synced
 from pipeline.report.rendering import markdown
 from pipeline.report.sync import synced_json, synced_report
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from pipeline.options import TABLE
-from pipeline.publish.table import (
+from pipeline.registry.table import (
     BASE_INDEX,
     DISTRIBUTION_INDEX,
-    Fault,
+    TableFault,
     definition,
     missing,
     table_faults,
@@ -21,7 +21,7 @@ def described(**changed: object) -> dict[str, Any]:
     return {"Table": {**definition("mine"), "TableStatus": "ACTIVE", **changed}}
 
 
-def faults(**changed: object) -> list[Fault]:
+def faults(**changed: object) -> list[TableFault]:
     return list(table_faults(described(**changed), "eu-west-1"))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from oidc_examples import IDS, trust
 
-from pipeline.publish.table import Fault
+from pipeline.registry.table import TableFault
 from pipeline.trust.check import (
     Finding,
     entries,
@@ -281,6 +281,9 @@ def test_a_provider_must_be_there_and_take_the_audience(
 
 
 def test_a_table_is_a_problem_for_each_fault() -> None:
-    faults = [Fault(message="no key", hint="make it again"), Fault(message="no index", hint="add")]
+    faults = [
+        TableFault(message="no key", hint="make it again"),
+        TableFault(message="no index", hint="add"),
+    ]
     assert [each.state for each in table_findings("rows", faults)] == ["problem", "problem"]
     assert [each.state for each in table_findings("rows", [])] == ["ok"]

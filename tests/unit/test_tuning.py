@@ -9,9 +9,9 @@ from unit_examples import CHECKOUT
 
 from pipeline import paths
 from pipeline.build.tuning import Tuned, tuned
-from pipeline.config import load_config
+from pipeline.config.folder import load_config
+from pipeline.config.tuning import Edit, Tuning
 from pipeline.files import read_tree
-from pipeline.model import Edit, Tuning
 
 START = "internal/collector/collector.go"
 SOURCE = """\

@@ -16,17 +16,17 @@ from supply_examples import INFO, Binary, build_info
 from test_locking import PaperUpstream
 from unit_examples import COMMIT, MINIMAL, OTLP, loaded
 
+from pipeline.audit.verify import Claim, Verified, check_verified, entry_of, verify, zip_claim
 from pipeline.build.compile import Compiler
 from pipeline.build.lock import Lock, Locked, read_lock, write_entries
 from pipeline.build.locking import entries, lock_distributions
-from pipeline.build.manifest import FILE_NAME, Manifest, read_manifest
 from pipeline.build.run import Request, build
-from pipeline.config import Config
+from pipeline.config.folder import Config
 from pipeline.errors import AwsError, LockError, UsageError, VerifyError
-from pipeline.model import Architecture
+from pipeline.layer.manifest import FILE_NAME, Manifest, read_manifest
+from pipeline.naming import Architecture
 from pipeline.report.rendering import markdown
 from pipeline.report.verify import verify_json, verify_report
-from pipeline.supply.verify import Claim, Verified, check_verified, entry_of, verify, zip_claim
 
 AMD64, ARM64 = Architecture.AMD64, Architecture.ARM64
 NEWER = "f" * 40

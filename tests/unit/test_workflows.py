@@ -11,9 +11,9 @@ import pytest
 import yaml
 from unit_examples import CHECKOUT
 
-from pipeline.config import load_config
+from pipeline.aws.session import lambda_regions
+from pipeline.config.folder import load_config
 from pipeline.options import UPSTREAM_REPO, PublishOptions, UpstreamOptions
-from pipeline.publish.aws.session import lambda_regions
 
 FOLDER = CHECKOUT / ".github" / "workflows"
 WORKFLOWS = sorted(path.name for path in FOLDER.glob("*.yml"))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.build.zip import EARLIEST, LATEST, PACKER, Entry, pack
+from pipeline.layer.zip import EARLIEST, LATEST, PACKER, Entry, pack
 
 EPOCH = 1_750_000_000  # 2025-06-15 15:06:40 UTC
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.build.zip import Entry, pack
-from pipeline.supply.layerfile import COLLECTOR, open_layer
+from pipeline.layer.layerfile import COLLECTOR, open_layer
+from pipeline.layer.zip import Entry, pack
 
 EPOCH = 1_750_000_000
 PARTS = st.from_regex(r"[A-Za-z0-9_+@ äö€-][A-Za-z0-9._+@ äö€-]{0,12}", fullmatch=True)

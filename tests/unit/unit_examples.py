@@ -10,12 +10,12 @@ from textwrap import dedent
 import pytest
 
 from pipeline.build.lock import Locked
-from pipeline.build.manifest import Go, Layer, Upstream, code_sha256
 from pipeline.build.plan import BuildPlan, Materials, build_plan
 from pipeline.build.upstream import Source
-from pipeline.config import Config, load_config
+from pipeline.config.folder import Config, load_config
 from pipeline.errors import ConfigError
-from pipeline.model import Architecture, kind_of, name_of
+from pipeline.layer.manifest import Go, Layer, Upstream, code_sha256
+from pipeline.naming import Architecture, kind_of, name_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SHIPPED = CHECKOUT / "config"

@@ -1,0 +1,1 @@
+"""A finished layer examined: rebuilt and compared, and looked up among known vulnerabilities."""

@@ -1,0 +1,238 @@
+"""Known vulnerabilities of a layer's binary, by a pinned govulncheck and the Go database.
+
+A database is a URL or a folder: https://go.dev/doc/security/vuln/database.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import anyio
+
+from pipeline import process, progress
+from pipeline.audit.findings import Scan, read_answer
+from pipeline.build.compile import Workspace, go_program, module_settings
+from pipeline.build.recipe import CACHES, GO_VERSION, Step
+from pipeline.errors import ToolchainError, UsageError, quoted
+from pipeline.files import told_write_errors
+from pipeline.layer.elf import read_elf
+
+DATABASE = "https://vuln.go.dev"
+GOVULNCHECK = "golang.org/x/vuln/cmd/govulncheck"
+GOVULNCHECK_VERSION = "v1.8.0"  # built by the pinned Go: its go.mod must not ask for a newer one
+LANE = "vulnerabilities"
+SCAN_SECONDS = 600
+
+_FOUND = 3  # what govulncheck ends with, in some of its formats, where it found something
+_ELSEWHERE = "give a copy of the database, as a folder or another URL, with --vuln-db"
+_BINARY = re.compile(r"unrecognized binary format|unsupported Go version|is not a file")
+_UNUSABLE = re.compile(r"fetching vulnerabilities|creating client|vulndb|looking up")
+
+
+async def scan(binary: bytes, *, cache: Path, database: str) -> Scan:
+    """Look a binary's modules up in a vulnerability database.
+
+    Args:
+        binary: a Go program, such as a layer's `extensions/collector`.
+        cache: the user cache, where govulncheck is kept once it was compiled.
+        database: a URL, or a folder of the database's layout.
+
+    Raises:
+        UsageError: the database is neither.
+        ToolchainError: it cannot be used, govulncheck cannot be had, or its answer is not whole.
+    """
+    url = database_url(database)
+    go = go_program()
+    program = await _installed(go, cache)
+    with progress.step(LANE, f"ask {url}") as step:
+        with _scratch(None) as folder:
+            (folder / "collector").write_bytes(binary)
+            found = await _ask(program, url, folder, symbols=has_symbols(binary))
+        step.result = f"{len(found.vulnerabilities)} found"
+    return found
+
+
+def database_url(given: str) -> str:
+    """The URL of the database that a user names by URL or folder.
+
+    Raises:
+        UsageError: it is neither, or it carries a password.
+        ToolchainError: the folder is not there or holds no database.
+    """
+    if "://" not in given:
+        return _folder_url(Path(given))
+    try:
+        parts = urlsplit(given)
+    except ValueError:
+        parts = urlsplit("")
+    if "@" in parts.netloc:
+        raise UsageError(
+            "the vulnerability database's URL carries credentials",
+            hint="leave them out: command lines can be seen",
+        )
+    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+        return _folder_url(Path(unquote(parts.path)))
+    if parts.scheme not in ("https", "http") or not parts.netloc:
+        raise UsageError(
+            f"{quoted(given)} is no vulnerability database",
+            hint=f"give a URL such as {DATABASE}, or a folder",
+        )
+    return given.rstrip("/")
+
+
+def has_symbols(binary: bytes) -> bool:
+    """Whether an ELF binary of 64 bits has a symbol table, which ocelot's layers do not."""
+    try:
+        return read_elf(binary).section(".symtab") is not None
+    except UsageError:
+        return False
+
+
+def _folder_url(given: Path) -> str:
+    """A folder's URL. govulncheck takes an empty folder for a database that knows of nothing."""
+    try:
+        folder = given.expanduser().resolve()
+        there = all((folder / "index" / name).is_file() for name in ("db.json", "modules.json"))
+    except (OSError, RuntimeError, ValueError):  # no such user, a NUL
+        folder, there = given, False
+    if not there:
+        raise ToolchainError(
+            f"{quoted(str(given))} holds no Go vulnerability database",
+            hint="give a folder with index/db.json, index/modules.json and ID/ in it, such as "
+            f"{DATABASE}/vulndb.zip unpacked",
+        )
+    return folder.as_uri()
+
+
+async def _ask(program: Path, url: str, folder: Path, *, symbols: bool) -> Scan:
+    # Of a stripped binary govulncheck takes every function of a module to be in it, and says so
+    # as if it had seen them; asked for modules alone, it says what it knows.
+    level = "symbol" if symbols else "module"
+    options = ("-mode=binary", "-format=json", f"-scan={level}", f"-db={url}")
+    with told_write_errors(folder):
+        _count_nothing(folder / "config")
+    work = Workspace(
+        go=program,
+        source=folder,
+        scratch=folder,
+        caches=folder,
+        settings={},
+    )
+    step = Step(
+        name="govulncheck",
+        lane=LANE,
+        argv=("govulncheck", *options, str(folder / "collector")),
+        env=(("HOME", str(folder)), ("XDG_CONFIG_HOME", str(folder / "config"))),
+        caches=(),
+        network=True,
+    )
+    try:
+        with anyio.fail_after(SCAN_SECONDS):
+            code, output, errors = await process.read_output(
+                work.argv(step), cwd=folder, env=work.environment(step)
+            )
+    except TimeoutError as error:
+        raise ToolchainError(
+            f"the vulnerability database {url} did not answer in {SCAN_SECONDS} seconds",
+            hint=f"check HTTPS_PROXY and the network, or {_ELSEWHERE}",
+        ) from error
+    except OSError as error:
+        raise ToolchainError(
+            f"{program} cannot be run: {error.strerror or error}",
+            hint=f"delete {program.parent}; it is made again",
+        ) from error
+    if code not in (0, _FOUND):
+        raise _failure(url, code, errors)
+    found = read_answer(output, database=url)
+    if (code == _FOUND and not found.vulnerabilities) or found.level != level:
+        raise _failure(url, code, errors)
+    return found
+
+
+def _failure(url: str, code: int, errors: str) -> ToolchainError:
+    """What it means that govulncheck ended in another way than by an answer."""
+    if _BINARY.search(errors):
+        message = "govulncheck cannot read the layer's binary"
+        hint = "scan a layer that ocelot has built"
+    elif _UNUSABLE.search(errors):
+        message = f"the vulnerability database {url} cannot be used"
+        hint = f"check the URL, HTTPS_PROXY and the network, or {_ELSEWHERE}"
+    else:
+        message = f"govulncheck ended with {code} and no answer"
+        hint = "nothing is known of the layer's vulnerabilities; run the same command again"
+    return ToolchainError(message, hint=hint, details=tuple(errors.splitlines()[-20:]))
+
+
+async def _installed(go: Path, cache: Path) -> Path:
+    """The pinned govulncheck, compiled by the pinned Go; go.sum's database vouches for it."""
+    name = f"govulncheck-{GOVULNCHECK_VERSION}-go{GO_VERSION}"
+    program = cache / "tools" / name / "govulncheck"
+    if program.is_file():
+        return program
+    go_caches = cache / "go"
+    with told_write_errors(cache):
+        program.parent.mkdir(parents=True, exist_ok=True)
+        for _variable, each in CACHES:
+            (go_caches / each).mkdir(parents=True, exist_ok=True)
+    with _scratch(program.parent) as folder:
+        work = Workspace(
+            go=go,
+            source=folder,
+            scratch=folder,
+            caches=go_caches,
+            settings=await module_settings(go),
+        )
+        try:
+            await work.run(_install_step(folder))
+        except ToolchainError as error:
+            raise ToolchainError(
+                f"govulncheck {GOVULNCHECK_VERSION} cannot be had",
+                hint="check GOPROXY, HTTPS_PROXY and the network, then run the same command again",
+                details=error.details,
+            ) from error
+        (folder / "bin" / "govulncheck").replace(program)
+    return program
+
+
+def _install_step(folder: Path) -> Step:
+    environment = {
+        "CGO_ENABLED": "0",
+        "GOBIN": str(folder / "bin"),
+        "GOENV": "off",
+        "GOFLAGS": "-modcacherw -trimpath",
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+    }
+    return Step(
+        name=f"install govulncheck {GOVULNCHECK_VERSION}",
+        lane=LANE,
+        argv=("go", "install", f"{GOVULNCHECK}@{GOVULNCHECK_VERSION}"),
+        env=tuple(environment.items()),
+        network=True,
+    )
+
+
+def _count_nothing(config: Path) -> None:
+    """Keep govulncheck from counting its runs, in a process that may outlive the folder.
+
+    https://pkg.go.dev/golang.org/x/telemetry tells of the file, in a user's configuration folder.
+    """
+    mode = config / "go" / "telemetry" / "mode"
+    mode.parent.mkdir(parents=True, exist_ok=True)
+    mode.write_text("off", encoding="utf-8")
+
+
+@contextmanager
+def _scratch(beside: Path | None) -> Generator[Path]:
+    """A temporary folder, on another folder's disk where one is given."""
+    with told_write_errors(beside or Path(tempfile.gettempdir())):
+        folder = tempfile.TemporaryDirectory(
+            prefix=".ocelot-", dir=beside, ignore_cleanup_errors=True
+        )
+    with folder as name:
+        yield Path(name)

@@ -1,0 +1,95 @@
+"""`config/budgets.yaml`: how large and slow a distribution's layers may be."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ByteSize, ConfigDict, Field, WithJsonSchema, model_validator
+
+from pipeline.config.distributions import DISTRIBUTION_NAME
+from pipeline.config.entries import END, Entries, Entry, perhaps, read_entries, read_file
+from pipeline.config.located_yaml import Document
+
+BUDGETS = "budgets.yaml"
+
+# Narrower than pydantic's ByteSize, which takes bits and odd spellings that editors do not know.
+SIZE = rf"^\d{{1,6}}(\.\d{{1,3}})? ?(B|KB|MB|GB|KiB|MiB|GiB){END}"
+_MOST_BYTES = 2**40
+
+
+def _size(value: Any) -> Any:  # noqa: ANN401  it may be anything
+    if isinstance(value, str) and re.match(SIZE, value):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_BYTES:
+        return value
+    raise ValueError("must be a size such as 14 MiB, or a number of bytes")
+
+
+Size = Annotated[
+    ByteSize,
+    BeforeValidator(_size),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": SIZE},
+                {"type": "integer", "minimum": 0, "maximum": _MOST_BYTES},
+            ]
+        }
+    ),
+]
+
+
+Multiple = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Budget(Entry):
+    """One entry of `config/budgets.yaml`: how large and slow a distribution's layers may be."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    zip: Size | None = Field(
+        default=None, description="Most bytes of the zip: 14 MiB, or a number."
+    )
+    unzipped: Size | None = Field(default=None, description="Most bytes of the files in it.")
+    modules: int | None = Field(
+        default=None, ge=0, description="Most Go modules in the binary, the collector's own aside."
+    )
+    cpu_to_ready: Multiple | None = Field(
+        default=None,
+        alias="cpu-to-ready",
+        description="Most CPU time from exec to ready, in times that of the reference extension.",
+    )
+    memory_when_ready: Multiple | None = Field(
+        default=None,
+        alias="memory-when-ready",
+        description="Most memory in use when ready, in times that of the reference extension.",
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> Budget:
+        if not self.model_fields_set:
+            names = [each.alias or name for name, each in Budget.model_fields.items()]
+            raise ValueError(f"must limit {', '.join(names[:-1])} or {names[-1]}")
+        return self
+
+    @property
+    def limits_starts(self) -> bool:
+        """True if it limits how a layer starts."""
+        return (self.cpu_to_ready, self.memory_when_ready) != (None, None)
+
+
+def read_budgets(folder: Path, distributions: Document) -> Entries[Budget]:
+    """budgets.yaml, which a folder need not have."""
+    if not (folder / BUDGETS).exists():
+        return Entries(entries={}, problems=())
+    document, names = read_file(folder, BUDGETS), distributions.mapping
+    budgets = read_entries(document, Budget, DISTRIBUTION_NAME, "a distribution's name")
+    unknown = (
+        document.problem((name,), f"{name}: there is no such distribution{perhaps(name, names)}")
+        for name in budgets.entries
+        if names and name not in names
+    )
+    problems = (*document.problems, *budgets.problems, *unknown)
+    return Entries(entries=budgets.entries, problems=problems)

@@ -1,0 +1,22 @@
+"""`config/images.yaml`: the images that containers are made from."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from pipeline.config.entries import END, Entry
+
+IMAGES = "images.yaml"
+
+# https://github.com/distribution/reference: [host[:port]/]path[:tag][@digest]
+_IMAGE = r"^[A-Za-z0-9][A-Za-z0-9.-]*(:\d+)?(/[a-z0-9._-]+)*(:[A-Za-z0-9._-]{1,128})?"
+_DIGEST = "@sha256:[0-9a-f]{64}"
+IMAGE_BY_DIGEST = rf"{_IMAGE}{_DIGEST}{END}"
+
+
+class Images(Entry):
+    """`config/images.yaml`: what the Dagger engine's containers are made from."""
+
+    go: str = Field(
+        pattern=IMAGE_BY_DIGEST, description="A golang image by digest, of the pinned Go version."
+    )

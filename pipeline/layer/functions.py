@@ -1,0 +1,198 @@
+"""The table of functions that every Go binary carries, stripped or not, for its own stack traces.
+
+The layout is that of Go 1.20 and later: a header, names of functions (those inlined as well),
+compilation units, names of source files, tables that map addresses to values, functions, and since
+Go 1.26 the functions' data for garbage collection and inlining.
+https://github.com/golang/go/blob/go1.26.6/src/runtime/symtab.go and runtime2.go (`_func`)
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import sys
+from array import array
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from operator import sub
+
+from pipeline.errors import UsageError
+from pipeline.layer.elf import Elf
+
+SECTION = ".gopclntab"
+TEXT = ".text"
+
+_HEADER = struct.Struct("<IxxBB8Q")
+_MAGIC = 0xFFFFFFF1
+_POINTER = 8
+# Fields of `_func`, counted in words of four bytes.
+_NAME, _TABLES, _TABLES_END, _MORE_TABLES, _LAST = 1, 4, 7, 7, 10
+_FIXED = 11
+_NO_DATA = 0xFFFFFFFF
+# The linker puts an index from address to function last: four bytes for each 4096 of code, one
+# for each 256 (cmd/link/internal/ld/pcln.go, findfunctab).
+_INDEX = ((4096, 4), (256, 1))
+
+# An import path, up to the first dot after its last slash. The linker makes `type:.eq.` functions
+# for named types and arrays of them; what it makes for types without a name has no package.
+_PACKAGE = re.compile(rb"(?:type:\.\w+\.(?:\[\d+\])*)?((?:[^/\[({ :]++/)*+[^./\[({ :]++)\.")
+_ESCAPE = re.compile(r"%([0-9a-f]{2})")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackageBytes:
+    """What the functions of one Go package take.
+
+    Attributes:
+        code: bytes of machine code, with the padding after each function.
+        tables: bytes in the function table that only this package uses.
+    """
+
+    code: int
+    tables: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FunctionTable:
+    """A binary's functions.
+
+    Attributes:
+        names: of all functions, those inlined as well; package paths as the linker escapes them.
+        packages: bytes by import path; the empty path stands for functions of no package.
+        shared: bytes in the function table that several packages use.
+    """
+
+    names: tuple[bytes, ...]
+    packages: Mapping[str, PackageBytes]
+    shared: int
+
+
+@dataclass(kw_only=True, slots=True)
+class _Use:
+    """What one package was seen to use; the sets are of offsets, since tables are shared."""
+
+    code: int = 0
+    tables: int = 0
+    values: set[int] = field(default_factory=set[int])
+    data: set[int] = field(default_factory=set[int])
+
+
+def read_functions(elf: Elf) -> FunctionTable:
+    """Read a binary's table of functions.
+
+    Raises:
+        UsageError: there is none, or it is of a Go older than 1.20.
+    """
+    section = elf.section(SECTION)
+    table = elf.bytes_of(section) if section else memoryview(b"")
+    try:
+        return _read(table)
+    except (struct.error, IndexError, KeyError, ValueError) as error:
+        raise UsageError(
+            "the collector's table of functions cannot be read",
+            hint="give a layer whose extensions/collector was linked by Go 1.20 or newer",
+        ) from error
+
+
+def package_of(name: bytes) -> bytes:
+    """The import path in a function's name, escaped as the linker does, empty for none."""
+    match = _PACKAGE.match(name)
+    return match[1] if match else b""
+
+
+def import_path(escaped: bytes) -> str:
+    """An import path as people write it: the linker escapes dots in the last element."""
+    text = escaped.decode("utf-8", "replace")
+    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
+
+
+def _read(table: memoryview) -> FunctionTable:
+    magic, _, pointer, *figures = _HEADER.unpack_from(table)
+    count, _, _, names_at, units, _, values, rows = (int(each) for each in figures)
+    ordered = _HEADER.size <= names_at <= units <= values <= rows <= len(table)
+    if magic != _MAGIC or pointer != _POINTER or not ordered:
+        raise ValueError(magic)
+    names = bytes(table[names_at:units]).split(b"\0")
+    packages, uses = _names_by_package(names)
+    words = _words(table[rows:])
+    end = _count_functions(words, count, packages, uses)
+    code = words[2 * count] - words[0]
+    index = sum(-(-code // step) * size for step, size in _INDEX)
+    each = list(uses.values())
+    values_own, values_shared = _own_and_shared([use.values for use in each], rows - values)
+    data_size = len(table) - rows - 4 * end - index
+    data_own, data_shared = _own_and_shared([use.data for use in each], data_size)
+    found = {
+        import_path(package): PackageBytes(code=use.code, tables=use.tables + own + data)
+        for (package, use), own, data in zip(uses.items(), values_own, data_own, strict=True)
+    }
+    return FunctionTable(names=tuple(names), packages=found, shared=values_shared + data_shared)
+
+
+def _names_by_package(names: list[bytes]) -> tuple[dict[int, bytes], dict[bytes, _Use]]:
+    """The package at each name's offset; names count to their packages' tables."""
+    packages: dict[int, bytes] = {}
+    uses: dict[bytes, _Use] = defaultdict(_Use)
+    offset = 0
+    match = _PACKAGE.match
+    for name in names:
+        found = match(name)
+        packages[offset] = package = found[1] if found else b""
+        size = len(name) + 1
+        if name:
+            uses[package].tables += size
+        offset += size
+    return packages, uses
+
+
+def _words(table: memoryview) -> array[int]:
+    words = array("I", bytes(table[: len(table) // 4 * 4]))
+    if sys.byteorder == "big":
+        words.byteswap()
+    return words
+
+
+def _count_functions(
+    words: array[int], count: int, packages: dict[int, bytes], uses: dict[bytes, _Use]
+) -> int:
+    """Add each function to what its package uses; the word after the last function."""
+    end = 2 * count + 1
+    if end > len(words):
+        raise ValueError(count)
+    for row in range(0, 2 * count, 2):
+        at = words[row + 1] >> 2
+        tables = at + _FIXED + words[at + _MORE_TABLES]
+        after = tables + (words[at + _LAST] >> 24)
+        size = words[row + 2] - words[row]
+        if size < 0 or at < end or after > len(words):  # they lie one after the other
+            raise ValueError(row)
+        use = uses[packages[words[at + _NAME]]]
+        use.code += size
+        use.tables += 8 + 4 * (after - at)
+        use.values.update(words[at + _TABLES : at + _TABLES_END], words[at + _FIXED : tables])
+        use.data.update(words[tables:after])
+        end = after
+    return end
+
+
+def _own_and_shared(sets: list[set[int]], size: int) -> tuple[list[int], int]:
+    """Bytes of what each set has alone, and of what several have.
+
+    Args:
+        sets: offsets; each thing ends where the next begins, and the last is not counted.
+        size: of all that they can be in.
+    """
+    seen: set[int] = set()
+    several: set[int] = set()
+    for each in sets:
+        several |= seen & each
+        seen |= each
+    seen.discard(_NO_DATA)
+    ordered = sorted(seen)
+    if not ordered or ordered[-1] >= size:
+        return [0] * len(sets), 0  # before Go 1.26 the functions' data lies elsewhere
+    lengths = dict(zip(ordered, map(sub, ordered[1:], ordered), strict=False))
+    lengths |= {ordered[-1]: 0, _NO_DATA: 0}
+    sole = [sum(map(lengths.__getitem__, each - several)) for each in sets]
+    return sole, sum(map(lengths.__getitem__, several))

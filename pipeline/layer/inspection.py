@@ -1,0 +1,46 @@
+"""All that a layer's zip tells of itself, read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.layer.buildinfo import BuildInfo, read_build_info
+from pipeline.layer.components import FoundComponent, find_components
+from pipeline.layer.elf import read_elf
+from pipeline.layer.functions import read_functions
+from pipeline.layer.layerfile import LayerFile
+from pipeline.layer.sizes import Ledger, read_ledger
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inspection:
+    """What is inside a layer.
+
+    Attributes:
+        architecture: Go's name of what the binary runs on.
+    """
+
+    layer: LayerFile
+    architecture: str
+    info: BuildInfo
+    components: tuple[FoundComponent, ...]
+    ledger: Ledger
+
+
+def inspect_layer(layer: LayerFile) -> Inspection:
+    """Read an opened layer.
+
+    Raises:
+        UsageError: its collector is no binary of Go's.
+    """
+    elf = read_elf(layer.collector)
+    info = read_build_info(elf)
+    table = read_functions(elf)
+    ledger = read_ledger(elf, info, table)
+    return Inspection(
+        layer=layer,
+        architecture=elf.architecture,
+        info=info,
+        components=find_components(info, table, ledger),
+        ledger=ledger,
+    )

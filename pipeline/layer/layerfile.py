@@ -1,0 +1,141 @@
+"""A layer's zip, opened with suspicion: it may come from anywhere.
+
+The directory is read by `zipfile`, which checks it; the content is unpacked by libdeflate, which
+writes exactly as many bytes as the directory promises or fails, so that no zip grows beyond
+`LARGEST`. The format is that of PKWARE's APPNOTE 6.3.3.
+"""
+
+from __future__ import annotations
+
+import calendar
+import hashlib
+import io
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import deflate
+
+from pipeline.errors import UsageError, quoted
+from pipeline.layer.limits import UNZIPPED_BYTES, megabytes
+from pipeline.layer.zip import EARLIEST, Entry
+
+COLLECTOR = "extensions/collector"
+CONFIGS = "collector-config/"
+
+# Twice what Lambda takes: a layer that is too large can still be looked into.
+LARGEST = 2 * UNZIPPED_BYTES
+
+_HINT = "give a zip that `ocelot build` made"
+_LOCAL_HEADER = 30
+_ENCRYPTED = 0x1
+
+# the wheel says nothing of its types
+_unpack = cast("Callable[[bytes, int], bytearray]", deflate.deflate_decompress)  # pyright: ignore[reportUnknownMemberType]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerFile:
+    """An opened layer.
+
+    Attributes:
+        file: name of the zip, for people.
+        sha256: of the zip, in hex.
+        size: bytes of the zip.
+        modified: the latest timestamp of its files, seconds since 1970 in UTC.
+        entries: its files, sorted by name.
+    """
+
+    file: str
+    sha256: str
+    size: int
+    modified: int
+    entries: tuple[Entry, ...]
+
+    @property
+    def collector(self) -> bytes:
+        """The collector's binary."""
+        return next(entry.content for entry in self.entries if entry.name == COLLECTOR)
+
+    @property
+    def unzipped_size(self) -> int:
+        """Bytes of its files."""
+        return sum(len(entry.content) for entry in self.entries)
+
+
+def open_layer(content: bytes, *, file: str) -> LayerFile:
+    """Unpack a layer's zip in memory.
+
+    Args:
+        content: the zip.
+        file: its name, for people.
+
+    Raises:
+        UsageError: it is broken, too large, or no layer with a collector.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            infos = [info for info in archive.infolist() if not info.is_dir()]
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
+        raise UsageError(f"{file} is not a zip that can be read: {error}", hint=_HINT) from error
+    _check_directory(infos, file)
+    entries = (_entry(content, info, file) for info in infos)
+    return LayerFile(
+        file=file,
+        sha256=hashlib.sha256(content).hexdigest(),
+        size=len(content),
+        modified=max(_moment(info) for info in infos),
+        entries=tuple(sorted(entries, key=lambda entry: entry.name)),
+    )
+
+
+def _check_directory(infos: list[zipfile.ZipInfo], file: str) -> None:
+    names = [info.filename for info in infos]
+    if COLLECTOR not in names:
+        raise UsageError(f"{file} has no {COLLECTOR}: it is no collector layer", hint=_HINT)
+    if len(set(names)) < len(names):
+        raise UsageError(f"{file} has two files of one name", hint=_HINT)
+    size = sum(info.file_size for info in infos)
+    if size > LARGEST:
+        most = megabytes(LARGEST)
+        raise UsageError(f"{file} would unzip to {megabytes(size)}, above {most}", hint=_HINT)
+
+
+def _moment(info: zipfile.ZipInfo) -> int:
+    """A file's timestamp; one that no calendar has is the earliest."""
+    try:
+        return calendar.timegm((*info.date_time, 0, 0, 0))
+    except ValueError:
+        return EARLIEST
+
+
+def _entry(content: bytes, info: zipfile.ZipInfo, file: str) -> Entry:
+    """One file, unpacked; its length and checksum are those of the directory."""
+    try:
+        unpacked = _unpacked(content, info)
+    except (deflate.DeflateError, ValueError) as error:
+        named = f"{file}: {quoted(info.filename)}"
+        raise UsageError(f"{named} cannot be unpacked: {error}", hint=_HINT) from error
+    if zlib.crc32(unpacked) != info.CRC:
+        raise UsageError(f"{file}: {quoted(info.filename)} is damaged", hint=_HINT)
+    return Entry(name=info.filename, content=unpacked, mode=info.external_attr >> 16 & 0o7777)
+
+
+def _unpacked(content: bytes, info: zipfile.ZipInfo) -> bytes:
+    header = content[info.header_offset : info.header_offset + _LOCAL_HEADER]
+    if len(header) < _LOCAL_HEADER or not header.startswith(b"PK\3\4"):
+        raise ValueError("it does not lie where the directory says")
+    if info.flag_bits & _ENCRYPTED:
+        raise ValueError("it is encrypted")
+    name, extra = header[26] | header[27] << 8, header[28] | header[29] << 8
+    start = info.header_offset + _LOCAL_HEADER + name + extra
+    packed = content[start : start + info.compress_size]
+    if info.compress_type == zipfile.ZIP_DEFLATED:
+        packed = bytes(_unpack(packed, info.file_size)) if info.file_size else b""
+    elif info.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"compression {info.compress_type} is not known")
+    if len(packed) != info.file_size:
+        raise ValueError("its length is not that of the directory")
+    return packed

@@ -1,0 +1,233 @@
+"""`dist/manifest.json`: what each zip is made of. Its JSON Schema stands in `config/`.
+
+A manifest describes a folder of zips. A later build into the same folder replaces the entries of
+the zips it writes and keeps those whose zip still lies there unchanged.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.errors import UsageError
+from pipeline.files import taking_turns, write_atomic
+from pipeline.naming import SCHEMA_DIALECT, Architecture
+
+FILE_NAME = "manifest.json"
+VERSION = 1
+# What is noted of a layer that ran as it should.
+PASSED = "passed"
+
+
+class _Record(BaseModel):
+    # what is written has every key, also those that an older manifest may lack
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_serialization_defaults_required=True
+    )
+
+
+class Upstream(_Record):
+    """Where the collector's sources came from."""
+
+    repository: str
+    ref: str
+    commit: str = Field(description="Full SHA; for a plain folder the SHA-1 of its content.")
+
+
+class Go(_Record):
+    """What the binary was compiled with."""
+
+    version: str = Field(description="Such as 1.26.6.")
+    command: tuple[str, ...] = Field(description="The compiler's command line.")
+    environment: dict[str, str] = Field(description="The variables that matter for the result.")
+
+
+class Start(_Record):
+    """What cold starts of a layer took on the bench: medians."""
+
+    starts: int = Field(description="How many.")
+    cpu: float = Field(description="Seconds of CPU time from exec to ready.")
+    memory: int = Field(description="Bytes in use when ready.")
+    cpu_times: float | None = Field(
+        description="The CPU time in times that of an extension that only registers, of the same "
+        "run; null where that was not measured."
+    )
+    memory_times: float | None = Field(description="The same of the memory.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Noted:
+    """What is noted of a layer that the bench was to try.
+
+    Attributes:
+        benched: as in the manifest.
+        start: what its starts took; None where there is nothing to be noted.
+    """
+
+    benched: str = ""
+    start: Start | None = None
+
+
+class Layer(_Record):
+    """One zip."""
+
+    file: str = Field(description="Name of the zip, beside the manifest.")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    code_sha256: str = Field(description="The same in base64, as AWS Lambda's CodeSha256.")
+    size: int = Field(description="Bytes of the zip.")
+    unzipped_size: int = Field(description="Bytes of its files.")
+    architecture: Architecture
+    distribution: str
+    description: str
+    build_tags: tuple[str, ...]
+    custom_modules: tuple[str, ...] = Field(description="Go modules added, as module@version.")
+    tunings: tuple[str, ...] = Field(
+        description="Named changes of upstream's own files, by tuning.yaml."
+    )
+    collector_version: str
+    upstream: Upstream
+    go: Go
+    packer: str
+    source_date_epoch: int = Field(description="The timestamp of every file in the zip.")
+    engine: str = Field(description="What ran the compiler: host or dagger.")
+    ocelot: str = Field(description="Version of ocelot.")
+    evidence: dict[str, str] = Field(
+        description="Files beside the zip that tell of it, with their SHA-256: bill of materials "
+        "(.cdx.json), provenance (.intoto.json).",
+    )
+    locked: bool = Field(description="Whether the build kept to ocelot.lock in everything.")
+    benched: str = Field(
+        default="",
+        description="What the bench found: passed, `skipped: ` and why, `failed: ` and how; empty "
+        "where it has not been asked.",
+    )
+    start: Start | None = Field(
+        default=None, description="What its cold starts took on that bench; null for nothing known."
+    )
+
+    @property
+    def noted(self) -> Noted:
+        """What is noted of it."""
+        return Noted(benched=self.benched, start=self.start)
+
+    def with_note(self, noted: Noted) -> Layer:
+        """The same with something else noted."""
+        return self.model_copy(update={"benched": noted.benched, "start": noted.start})
+
+
+class Manifest(_Record):
+    """The zips of one folder, sorted by file name."""
+
+    version: int = VERSION
+    layers: tuple[Layer, ...]
+
+    def text(self) -> str:
+        """The manifest as JSON that diffs well."""
+        return self.model_dump_json(indent=2) + "\n"
+
+
+def code_sha256(content: bytes) -> str:
+    """SHA-256 in base64, as GetLayerVersion's CodeSha256 gives it."""
+    return base64.b64encode(hashlib.sha256(content).digest()).decode()
+
+
+def schema() -> dict[str, Any]:
+    """The manifest's JSON Schema."""
+    return {"$schema": SCHEMA_DIALECT, **Manifest.model_json_schema(mode="serialization")}
+
+
+def merged(old: Manifest | None, new: tuple[Layer, ...], present: dict[str, str]) -> Manifest:
+    """The new layers and those old ones whose zip is still there.
+
+    What the bench found of a zip holds for the same bytes built again.
+
+    Args:
+        old: the folder's manifest so far.
+        new: the layers just built.
+        present: SHA-256 in hex of the folder's zips by file name.
+    """
+    found = {layer.sha256: layer.noted for layer in (old.layers if old else ())}
+    new = tuple(
+        layer if layer.benched else layer.with_note(found.get(layer.sha256, layer.noted))
+        for layer in new
+    )
+    built = {layer.file for layer in new}
+    kept = [
+        layer
+        for layer in (old.layers if old else ())
+        if layer.file not in built and present.get(layer.file) == layer.sha256
+    ]
+    return Manifest(layers=tuple(sorted((*new, *kept), key=lambda layer: layer.file)))
+
+
+def update_manifest(folder: Path, new: tuple[Layer, ...]) -> Manifest:
+    """Bring a folder's manifest up to date; builds into one folder take turns."""
+    with taking_turns(folder):
+        path = folder / FILE_NAME
+        try:
+            old = read_manifest(path)
+        except UsageError:  # a broken one is replaced
+            old = None
+        built = {layer.file for layer in new}
+        names = [layer.file for layer in old.layers if layer.file not in built] if old else []
+        zips = [folder / name for name in names if (folder / name).is_file()]
+        present = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in zips}
+        manifest = merged(old, new, present)
+        write_atomic(path, manifest.text().encode())
+    return manifest
+
+
+def note_benched(folder: Path, notes: Mapping[str, Noted]) -> Manifest | None:
+    """Note what the bench found, by the zips' sha256; the manifest, None where there is none.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with taking_turns(folder):
+        path = folder / FILE_NAME
+        old = read_manifest(path)
+        if old is None:
+            return None
+        layers = tuple(
+            layer.with_note(notes.get(layer.sha256, layer.noted)) for layer in old.layers
+        )
+        manifest = old.model_copy(update={"layers": layers})
+        write_atomic(path, manifest.text().encode())
+    return manifest
+
+
+def read_manifest(path: Path) -> Manifest | None:
+    """A manifest; None where there is no such file.
+
+    Raises:
+        UsageError: it is not of the form expected; file and fields are named.
+    """
+    try:
+        return Manifest.model_validate(json.loads(path.read_bytes()))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValidationError as error:
+        problems = field_problems(error)
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: JSON's and Unicode's
+        problems = (str(error),)
+    raise UsageError(
+        f"{path} is no manifest of ours: {problems[0]}",
+        hint="build again into that folder, or give the manifest.json of a build",
+        details=problems[1:],
+    )
+
+
+def field_problems(error: ValidationError) -> tuple[str, ...]:
+    """What is wrong with a file's fields, a sentence each with the field's path first."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return tuple(
+        ": ".join(filter(None, (".".join(str(part) for part in each["loc"]), each["msg"])))
+        for each in found
+    )

@@ -1,0 +1,130 @@
+"""What was published, as the registry has it: which rows are wanted, and how they came about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline.naming import Architecture, version_words
+from pipeline.registry.row import Row
+
+_SHOWN = 12
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowFilter:
+    """Which rows are wanted; what is empty or None is all the same.
+
+    Attributes:
+        distribution: its name.
+        region: such as `eu-west-1`.
+        architecture: of the layer.
+        version: of the collector, as v0.158.0, 0.158.0 or 0_158_0.
+        public: whether every AWS account may use it.
+    """
+
+    distribution: str = ""
+    region: str = ""
+    architecture: Architecture | None = None
+    version: str = ""
+    public: bool | None = None
+
+    def fits(self, row: Row) -> bool:
+        """Whether a row is wanted."""
+        return (
+            self.distribution in ("", row.distribution)
+            and self.region in ("", row.region)
+            and self.architecture in (None, row.architecture)
+            and self.public in (None, row.public)
+            and (not self.version or version_words(self.version) == _version(row))
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Release:
+    """One layer with one content, in all regions where it was published.
+
+    Attributes:
+        name: the layer's.
+        rows: from the oldest to the newest.
+        changes: what differs from the release before it, of the same architecture and release
+            group; empty for the first.
+    """
+
+    name: str
+    rows: tuple[Row, ...]
+    changes: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> Row:
+        """The row that was written first."""
+        return self.rows[0]
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Where it is, sorted."""
+        return tuple(sorted({row.region for row in self.rows}))
+
+    @property
+    def public(self) -> tuple[str, ...]:
+        """The regions where every AWS account may use it, sorted."""
+        return tuple(sorted({row.region for row in self.rows if row.public}))
+
+    @property
+    def published(self) -> datetime | None:
+        """When it was published first."""
+        return self.first.publish_timestamp
+
+
+def selected(rows: Iterable[Row], wanted: RowFilter) -> tuple[Row, ...]:
+    """The rows that are wanted, the newest first."""
+    fitting = sorted((row for row in rows if wanted.fits(row)), key=lambda row: str(row.arn))
+    return tuple(sorted(fitting, key=lambda row: row.age_key, reverse=True))
+
+
+def releases(rows: Iterable[Row]) -> tuple[Release, ...]:
+    """The releases of a distribution's rows, the newest first.
+
+    Rows of the same layer name and content are one release, in as many regions; each region
+    numbers its layer versions for itself.
+    """
+    grouped: dict[tuple[str, str], list[Row]] = {}
+    for row in sorted(rows, key=lambda row: (row.age_key, str(row.arn))):
+        grouped.setdefault((row.arn.name, row.code_sha256 or row.md5_hash), []).append(row)
+    return tuple(reversed(tuple(_with_changes(grouped))))
+
+
+def _with_changes(grouped: dict[tuple[str, str], list[Row]]) -> Iterator[Release]:
+    """The releases from the oldest to the newest, each with what it changed."""
+    before: dict[tuple[Architecture, str], Row] = {}
+    for (name, _), rows in grouped.items():
+        line = (rows[0].architecture, rows[0].release_group)
+        changes = tuple(_changes(before[line], rows[0])) if line in before else ()
+        yield Release(name=name, rows=tuple(rows), changes=changes)
+        before[line] = rows[0]
+
+
+def _changes(old: Row, new: Row) -> Iterator[str]:
+    if _version(old) != _version(new):
+        yield f"collector {_collector(old)} -> {_collector(new)}"
+    if old.base_name != new.base_name:
+        yield f"name {old.base_name} -> {new.base_name}"
+    if old.upstream_commit and new.upstream_commit and old.upstream_commit != new.upstream_commit:
+        yield f"commit {old.upstream_commit[:_SHOWN]} -> {new.upstream_commit[:_SHOWN]}"
+    for what, before, after in (
+        ("sha256", old.code_sha256, new.code_sha256),
+        ("md5", old.md5_hash, new.md5_hash),
+    ):
+        if before and after:
+            if before != after:
+                yield f"{what} {before[:_SHOWN]} -> {after[:_SHOWN]}"
+            return
+
+
+def _version(row: Row) -> str:
+    return row.layer_version_str or version_words(row.collector_version_input)
+
+
+def _collector(row: Row) -> str:
+    return row.collector_version_input or row.layer_version_str
