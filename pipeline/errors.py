@@ -27,7 +27,7 @@ class OcelotError(Exception):
         self.hint = hint
         self.details = details
 
-    def retold(self, message: str, details: tuple[str, ...]) -> Self:
+    def with_message(self, message: str, details: tuple[str, ...]) -> Self:
         """The same error, with another message and other details."""
         other = type(self).__new__(type(self), message)
         other.__dict__.update({**self.__dict__, "details": details})

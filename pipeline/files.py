@@ -47,7 +47,7 @@ def read_tree(root: Path) -> dict[str, bytes]:
 
 def write_tree(root: Path, tree: Tree) -> None:
     """Write a tree into a folder of our own making."""
-    with told_write_errors(root):
+    with output_errors(root):
         for name, content in tree.items():
             path = root / safe_path(name)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def write_atomic(path: Path, content: bytes) -> None:
     Raises:
         OutputError: the folder cannot be written or the disk is full.
     """
-    with told_write_errors(path.parent):
+    with output_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
@@ -83,26 +83,26 @@ def write_atomic(path: Path, content: bytes) -> None:
             raise
 
 
-def check_writable(folder: Path) -> None:
+def ensure_writable(folder: Path) -> None:
     """Make a folder and prove that a file can be written in it, before long work starts.
 
     Raises:
         OutputError: it cannot.
     """
-    with told_write_errors(folder):
+    with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"\0")
 
 
 @contextmanager
-def taking_turns(folder: Path) -> Generator[None]:
+def folder_lock(folder: Path) -> Generator[None]:
     """Let one process at a time change the files of a folder.
 
     Raises:
         OutputError: the folder cannot be opened.
     """
-    with told_write_errors(folder):
+    with output_errors(folder):
         handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -112,7 +112,7 @@ def taking_turns(folder: Path) -> Generator[None]:
 
 
 @contextmanager
-def told_write_errors(folder: Path) -> Generator[None]:
+def output_errors(folder: Path) -> Generator[None]:
     """Turn a failed write into an `OutputError` that names the folder."""
     try:
         yield

@@ -89,7 +89,7 @@ class RoleArn:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LayerWords:
+class LayerNameParts:
     """What a layer's name says.
 
     Attributes:
@@ -139,7 +139,7 @@ def layer_name(
     Raises:
         UsageError: AWS takes no such name.
     """
-    name = f"{base}-{architecture}-{distribution}-{version_words(version)}-{release_group}"
+    name = f"{base}-{architecture}-{distribution}-{version_in_name(version)}-{release_group}"
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or len(name) > LONGEST_NAME:
         raise UsageError(
             f"{quoted(name)} cannot be a layer's name",
@@ -149,7 +149,7 @@ def layer_name(
     return name
 
 
-def version_words(version: str) -> str:
+def version_in_name(version: str) -> str:
     """A version as it stands in a layer's name: `0_158_0` for v0.158.0."""
     return re.sub(r"[^A-Za-z0-9]", "_", version.removeprefix("v"))
 
@@ -215,7 +215,7 @@ def layer_parts(name: str, distributions: Collection[str]) -> tuple[Architecture
     return None
 
 
-def layer_words(name: str, base: str, distributions: Collection[str]) -> LayerWords | None:
+def layer_name_parts(name: str, base: str, distributions: Collection[str]) -> LayerNameParts | None:
     """What a layer's name says, as `layer_name` makes it; None for a name of another form.
 
     Args:
@@ -226,7 +226,7 @@ def layer_words(name: str, base: str, distributions: Collection[str]) -> LayerWo
     for each in sorted(distributions, key=lambda name: (-len(name), name)):
         pattern = rf"{re.escape(base)}-(amd64|arm64)-{re.escape(each)}-({_VERSION})-([\w-]+)\Z"
         if found := re.match(pattern, name, re.ASCII):
-            return LayerWords(
+            return LayerNameParts(
                 architecture=Architecture(found[1]),
                 distribution=each,
                 version=found[2],
@@ -235,20 +235,20 @@ def layer_words(name: str, base: str, distributions: Collection[str]) -> LayerWo
     return None
 
 
-def name_of(tag: str) -> str:
+def component_name(tag: str) -> str:
     """`otlp` for `lambdacomponents.exporter.otlp`."""
     return tag.rpartition(".")[2]
 
 
-def kind_of(tag: str) -> str:
+def component_kind(tag: str) -> str:
     """`exporter` for `lambdacomponents.exporter.otlp`; empty for a tag without a kind."""
     match = re.match(rf"^{TAG_PREFIX}\.({ANY_KIND})\.", tag)
     return match[1] if match else ""
 
 
-def chosen(tag: str, tags: frozenset[str]) -> bool:
+def is_selected(tag: str, tags: frozenset[str]) -> bool:
     """Whether a component's tag is switched on by a set of build tags."""
-    return bool({tag, ALL_TAG, f"{TAG_PREFIX}.{kind_of(tag)}.all"} & tags)
+    return bool({tag, ALL_TAG, f"{TAG_PREFIX}.{component_kind(tag)}.all"} & tags)
 
 
 def utc_time(text: str) -> datetime | None:

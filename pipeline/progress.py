@@ -94,7 +94,7 @@ def note(text: str) -> None:
         shown.note(text)
 
 
-class Silence:
+class NoProgress:
     """Progress that nobody watches."""
 
     def begin(self, lane: str, step: str) -> None:

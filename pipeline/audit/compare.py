@@ -14,7 +14,7 @@ from pipeline.errors import UsageError
 from pipeline.layer.buildinfo import BuildInfo, Module, read_build_info
 from pipeline.layer.elf import Elf, read_elf
 from pipeline.layer.layerfile import COLLECTOR, open_layer
-from pipeline.naming import chosen, kind_of, name_of
+from pipeline.naming import component_kind, component_name, is_selected
 
 _CHUNK = 1 << 16
 _LONGEST = 1000
@@ -127,11 +127,15 @@ def _setting_differences(theirs: Mapping[str, str], ours: Mapping[str, str]) -> 
 
 def _there(tag: str, tags: frozenset[str]) -> bool:
     """Whether all of the tag's kind are there."""
-    return bool(kind_of(tag)) and chosen(tag, tags)
+    return bool(component_kind(tag)) and is_selected(tag, tags)
 
 
 def _component(tag: str) -> str:
-    return f"component {kind_of(tag)}/{name_of(tag)}" if kind_of(tag) else f"build tag {tag}"
+    return (
+        f"component {component_kind(tag)}/{component_name(tag)}"
+        if component_kind(tag)
+        else f"build tag {tag}"
+    )
 
 
 def _module_differences(theirs: Mapping[str, Module], ours: Mapping[str, Module]) -> Iterator[str]:

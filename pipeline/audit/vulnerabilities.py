@@ -19,7 +19,7 @@ from pipeline.audit.findings import Scan, read_answer
 from pipeline.build.compile import Workspace, go_program, module_settings
 from pipeline.build.recipe import CACHES, GO_VERSION, Step
 from pipeline.errors import ToolchainError, UsageError, quoted
-from pipeline.files import told_write_errors
+from pipeline.files import output_errors
 from pipeline.layer.elf import read_elf
 
 DATABASE = "https://vuln.go.dev"
@@ -114,7 +114,7 @@ async def _ask(program: Path, url: str, folder: Path, *, symbols: bool) -> Scan:
     # as if it had seen them; asked for modules alone, it says what it knows.
     level = "symbol" if symbols else "module"
     options = ("-mode=binary", "-format=json", f"-scan={level}", f"-db={url}")
-    with told_write_errors(folder):
+    with output_errors(folder):
         _count_nothing(folder / "config")
     work = Workspace(
         go=program,
@@ -175,7 +175,7 @@ async def _installed(go: Path, cache: Path) -> Path:
     if program.is_file():
         return program
     go_caches = cache / "go"
-    with told_write_errors(cache):
+    with output_errors(cache):
         program.parent.mkdir(parents=True, exist_ok=True)
         for _variable, each in CACHES:
             (go_caches / each).mkdir(parents=True, exist_ok=True)
@@ -230,7 +230,7 @@ def _count_nothing(config: Path) -> None:
 @contextmanager
 def _scratch(beside: Path | None) -> Generator[Path]:
     """A temporary folder, on another folder's disk where one is given."""
-    with told_write_errors(beside or Path(tempfile.gettempdir())):
+    with output_errors(beside or Path(tempfile.gettempdir())):
         folder = tempfile.TemporaryDirectory(
             prefix=".ocelot-", dir=beside, ignore_cleanup_errors=True
         )

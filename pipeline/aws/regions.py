@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from pipeline.config.entries import perhaps
+from pipeline.config.entries import suggestion
 from pipeline.config.regions import ALL_REGIONS, REGIONS, Quarantine, Regions
 from pipeline.errors import UsageError, quoted
 
@@ -72,13 +72,13 @@ def _regions_of(
         without = f"there is no {REGIONS} in the config folder: name regions, or "
         raise UsageError(
             f"{quoted(word)} is no region with AWS Lambda and no set of regions"
-            f"{perhaps(word.lower(), (*sets, *home))}",
+            f"{suggestion(word.lower(), (*sets, *home))}",
             hint=f"{'sets: ' if has_file else without}{', '.join(sets)}",
         )
     for region in sets[word]:
         if region not in home:
             raise UsageError(
-                f"{REGIONS}: {word}: AWS Lambda is in no region {region}{perhaps(region, home)}",
+                f"{REGIONS}: {word}: AWS Lambda is in no region {region}{suggestion(region, home)}",
                 hint=f"fix the set {word} in {REGIONS}",
             )
     return sets[word]
@@ -108,7 +108,7 @@ def _left_out(
         if each.region not in home:
             raise UsageError(
                 f"{REGIONS}: quarantine: AWS Lambda is in no region {each.region}"
-                f"{perhaps(each.region, home)}",
+                f"{suggestion(each.region, home)}",
                 hint=f"fix the quarantine in {REGIONS}",
             )
         yield each.region, f"in quarantine until {each.until}: {each.reason}"

@@ -9,7 +9,7 @@ from typing import cast
 from pipeline.config.components import Component
 from pipeline.config.folder import Config
 from pipeline.layer.components import FoundComponent
-from pipeline.naming import KINDS, chosen, kind_of, name_of
+from pipeline.naming import KINDS, component_kind, component_name, is_selected
 
 _TAG_PREFIX = "lambdacomponents."
 # Names that are no longer those of their packages.
@@ -41,10 +41,10 @@ def broken_promises(
     known = frozenset((each.kind, _plain(each.kind, each.name)) for each in there)
     packages = {each.package for each in there}
     return tuple(
-        Wanted(kind=kind_of(tag), name=name_of(tag))
+        Wanted(kind=component_kind(tag), name=component_name(tag))
         for tag in sorted(tags)
         if _names_one(tag)
-        and (kind_of(tag), _plain(kind_of(tag), name_of(tag))) not in known
+        and (component_kind(tag), _plain(component_kind(tag), component_name(tag))) not in known
         and not (tag in custom and custom[tag].package in packages)
     )
 
@@ -79,11 +79,11 @@ def holders(wanted: Wanted, config: Config) -> tuple[str, ...]:
 
     def holds(tags: frozenset[str]) -> bool:
         return any(
-            kind_of(tag) == wanted.kind
-            and _plain(wanted.kind, name_of(tag)) == _plain(wanted.kind, wanted.name)
+            component_kind(tag) == wanted.kind
+            and _plain(wanted.kind, component_name(tag)) == _plain(wanted.kind, wanted.name)
             for tag in tags
             if _names_one(tag)
-        ) or chosen(f"{_TAG_PREFIX}{wanted.kind}.{wanted.name}", tags)
+        ) or is_selected(f"{_TAG_PREFIX}{wanted.kind}.{wanted.name}", tags)
 
     return tuple(name for name in config.distributions if holds(frozenset(config.tags(name))))
 

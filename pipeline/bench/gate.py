@@ -11,7 +11,14 @@ from pipeline.bench.result import check_results
 from pipeline.build.compile import Compiler
 from pipeline.config.folder import Config
 from pipeline.errors import OutputError, UsageError
-from pipeline.layer.manifest import FILE_NAME, PASSED, Layer, Noted, note_benched, read_manifest
+from pipeline.layer.manifest import (
+    FILE_NAME,
+    PASSED,
+    BenchNote,
+    Layer,
+    read_manifest,
+    write_bench_notes,
+)
 from pipeline.paths import go_caches
 
 STARTS, INVOCATIONS = 3, 3
@@ -39,7 +46,7 @@ def noted_layers(zips: Iterable[Path]) -> Mapping[Path, Layer]:
 
 async def check_layers(
     layers: Mapping[Path, Layer], config: Config, *, wanted: bool
-) -> Mapping[str, Noted]:
+) -> Mapping[str, BenchNote]:
     """Try the layers whose manifest does not say that they passed, and note what was found.
 
     Args:
@@ -53,7 +60,7 @@ async def check_layers(
     Raises:
         BenchError: a layer fails, which is noted before; or the bench cannot run.
     """
-    known = {each.sha256: each.noted for each in layers.values() if each.benched == PASSED}
+    known = {each.sha256: each.bench_note for each in layers.values() if each.benched == PASSED}
     new = {path: each for path, each in layers.items() if each.sha256 not in known}
     if not new:
         return known
@@ -62,12 +69,12 @@ async def check_layers(
         return {**known, **await _tried(new, config)}
     reason = f"{missing[0]} is not installed" if wanted else NOT_WANTED
     progress.note(f"no layer was run on the bench: {reason}")
-    notes = {each.sha256: Noted(benched=f"skipped: {reason}") for each in new.values()}
+    notes = {each.sha256: BenchNote(benched=f"skipped: {reason}") for each in new.values()}
     _note(new, notes)
     return {**known, **notes}
 
 
-async def _tried(zips: Iterable[Path], config: Config) -> Mapping[str, Noted]:
+async def _tried(zips: Iterable[Path], config: Config) -> Mapping[str, BenchNote]:
     from pipeline.bench.run import Request, bench  # noqa: PLC0415  its packages may be missing
 
     request = Request(
@@ -87,10 +94,10 @@ async def _tried(zips: Iterable[Path], config: Config) -> Mapping[str, Noted]:
     return notes
 
 
-def _note(zips: Iterable[Path], notes: Mapping[str, Noted]) -> None:
+def _note(zips: Iterable[Path], notes: Mapping[str, BenchNote]) -> None:
     """Note what was found in the manifests beside the zips, where they can be written."""
     for folder in dict.fromkeys(each.parent for each in zips):
         try:
-            note_benched(folder, notes)
+            write_bench_notes(folder, notes)
         except OutputError as error:
             progress.note(f"what the bench found is not in the manifest: {error}")

@@ -15,12 +15,12 @@ from pathlib import Path, PurePosixPath
 
 from pipeline import progress
 from pipeline.errors import UsageError, quoted
-from pipeline.files import told_write_errors
+from pipeline.files import output_errors
 from pipeline.layer.components import FoundComponent
 from pipeline.layer.inspection import inspect_layer
 from pipeline.layer.layerfile import CONFIGS, LayerFile, open_layer
 from pipeline.layer.manifest import FILE_NAME, read_manifest
-from pipeline.layer.zip import Entry
+from pipeline.layer.zip import ZipEntry
 from pipeline.naming import Architecture
 
 EXTENSIONS = "extensions/"
@@ -59,7 +59,7 @@ class Layer:
         return self.claimed or self.compiled
 
     @property
-    def extensions(self) -> tuple[Entry, ...]:
+    def extensions(self) -> tuple[ZipEntry, ...]:
         """The files that Lambda starts: those in `extensions/`, not deeper."""
         return tuple(
             entry
@@ -148,7 +148,7 @@ def unpacked(layer: Layer) -> Generator[Path]:
     """
     with tempfile.TemporaryDirectory(prefix="ocelot-bench-") as temporary:
         root = Path(temporary) / "opt"
-        with told_write_errors(Path(temporary)):
+        with output_errors(Path(temporary)):
             for entry in layer.opened.entries:
                 path = root / entry.name
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ from pipeline.bench.start import Subject
 from pipeline.config.budgets import Budget
 from pipeline.config.folder import Config
 from pipeline.errors import UsageError
-from pipeline.files import told_write_errors
+from pipeline.files import output_errors
 
 # Names of the configs: for measuring, the layer's own, the user's.
 MEASURED, OWN, USER = "bench.yaml", "own.yaml", "user.yaml"
@@ -176,7 +176,7 @@ class Preparation:
             trial.user = read_config(self.user, "the collector config given")
         http, grpc = self.target.http, self.target.grpc
         measured = bench_config(trial.own, layer.components, ports, http=http, grpc=grpc)
-        with told_write_errors(folder):
+        with output_errors(folder):
             folder.mkdir()
             (folder / MEASURED).write_text(measured.text, encoding="utf-8")
             for name, content in ((OWN, trial.own), (USER, trial.user)):

@@ -13,9 +13,9 @@ from pipeline.bench.opt import EXTENSIONS
 from pipeline.bench.start import Subject
 from pipeline.build.compile import Compiler, workspace
 from pipeline.build.recipe import compile_step
-from pipeline.files import Tree, told_write_errors
+from pipeline.files import Tree, output_errors
 from pipeline.naming import Architecture
-from pipeline.progress import Silence, shown_by
+from pipeline.progress import NoProgress, shown_by
 
 NAME = "reference"
 _SOURCE = Path(__file__).with_suffix(".go")
@@ -34,7 +34,7 @@ async def compiled_reference(architecture: Architecture, compiler: Compiler) -> 
         ToolchainError: Go cannot be had.
         OutputError: a disk is full or read-only.
     """
-    with shown_by(Silence()):
+    with shown_by(NoProgress()):
         async with workspace(reference_tree(), (), compiler) as work:
             return await work.compiled(compile_step(architecture))
 
@@ -50,7 +50,7 @@ def reference_subject(binary: bytes, folder: Path) -> Subject:
         OutputError: there is no room for it.
     """
     path = folder / EXTENSIONS / NAME
-    with told_write_errors(folder):
+    with output_errors(folder):
         path.parent.mkdir(parents=True)
         path.write_bytes(binary)
         path.chmod(0o555)

@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.bench.faults import FaultError
 from pipeline.config.budgets import Budget
 from pipeline.errors import BenchError
-from pipeline.layer.manifest import PASSED, Manifest, Noted, Start
+from pipeline.layer.manifest import PASSED, BenchNote, Manifest, Start
 from pipeline.naming import Architecture
 
 # At this much memory a function has one whole vCPU:
@@ -125,12 +125,12 @@ class Result:
     notes: tuple[str, ...] = ()
 
     @property
-    def noted(self) -> Noted:
+    def noted(self) -> BenchNote:
         """What is noted of the layer in its manifest and its row."""
         if self.status is Status.SKIPPED:
-            return Noted(benched=f"skipped: {self.reason}")
+            return BenchNote(benched=f"skipped: {self.reason}")
         outcome = f"failed: {self.fault.fault}" if self.fault else PASSED
-        return Noted(benched=outcome, start=self.start)
+        return BenchNote(benched=outcome, start=self.start)
 
     def lines(self) -> Iterator[str]:
         """What the user is told of it, but for its fault."""

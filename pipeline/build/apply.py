@@ -20,12 +20,12 @@ from pipeline.build.failure import together
 from pipeline.build.plan import BuildPlan, LayerPlan
 from pipeline.build.store import StoredLayer
 from pipeline.errors import LockError, OcelotError
-from pipeline.files import check_writable, write_atomic
+from pipeline.files import ensure_writable, write_atomic
 from pipeline.layer import manifest
 from pipeline.layer.budget import check_budget
 from pipeline.layer.limits import check_limits
 from pipeline.layer.manifest import Go, Layer, Manifest, Upstream
-from pipeline.layer.zip import Entry, pack
+from pipeline.layer.zip import ZipEntry, pack
 from pipeline.supply.evidence import layer_contents, layer_evidence
 from pipeline.supply.provenance import Builder, builder_of
 
@@ -97,7 +97,7 @@ async def apply_plan(
         LimitError, LockError: a layer is too large, or not the one that was locked.
         OutputError: a disk is full or read-only.
     """
-    check_writable(output)
+    ensure_writable(output)
     for note in plan.notes:
         progress.note(note)
     layers = cache / "layers"
@@ -177,10 +177,10 @@ async def _layer(
     )
 
 
-def layer_entries(layer: LayerPlan, binary: bytes) -> tuple[Entry, ...]:
+def layer_entries(layer: LayerPlan, binary: bytes) -> tuple[ZipEntry, ...]:
     """The files of a layer's zip."""
-    configs = (Entry(name=name, content=content) for name, content in layer.configs.items())
-    return (Entry(name=BINARY, content=binary, mode=0o755), *configs)
+    configs = (ZipEntry(name=name, content=content) for name, content in layer.configs.items())
+    return (ZipEntry(name=BINARY, content=binary, mode=0o755), *configs)
 
 
 def _write(plan: BuildPlan, done: Mapping[str, _Done], output: Path, builder: Builder) -> Build:

@@ -136,7 +136,7 @@ def write_bundle(path: Path, index: Index, members: Mapping[str, Path]) -> None:
     """
     found = {name: _member(members[name]) for name in sorted(members)}
     text = index.model_copy(update={"members": found}).model_dump_json(indent=1).encode()
-    with files.told_write_errors(path.parent):
+    with files.output_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".ocelot-bundle-") as folder:
             part = Path(folder) / "part"
@@ -253,7 +253,7 @@ def _check_names(index: Index) -> None:
 
 
 def _check_room(index: Index, folder: Path) -> None:
-    with files.told_write_errors(folder):
+    with files.output_errors(folder):
         free = shutil.disk_usage(folder).free
     needed = sum(each.size for each in index.members.values())
     if needed > free:
@@ -265,7 +265,7 @@ def _check_room(index: Index, folder: Path) -> None:
 
 def _write_member(reader: IO[bytes], name: str, member: Member, place: Path) -> None:
     digest, left = hashlib.sha256(), member.size
-    with files.told_write_errors(place.parent):
+    with files.output_errors(place.parent):
         place.parent.mkdir(parents=True, exist_ok=True)
         with place.open("xb") as out:
             while left and (chunk := reader.read(min(CHUNK, left))):

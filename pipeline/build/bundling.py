@@ -53,7 +53,7 @@ async def make_bundle(request: Request, config: Config, compiler: Compiler) -> B
     path = request.output.absolute()
     if path.is_dir():
         raise UsageError(f"{request.output} is a folder", hint="name the bundle's file with -o")
-    files.check_writable(path.parent)
+    files.ensure_writable(path.parent)
     plan = await plan_build(replace(request, locked=True), config)
     for note in plan.notes:
         progress.note(note)
@@ -85,7 +85,7 @@ def opened_bundle(path: Path, cache: Path) -> Generator[Bundle]:
     Raises:
         LockError: it is damaged.
     """
-    files.check_writable(cache)
+    files.ensure_writable(cache)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".bundle-") as folder:
         yield unpacked_bundle(path, Path(folder))
 
@@ -96,7 +96,7 @@ def unpacked_bundle(path: Path, folder: Path) -> Bundle:
     Raises:
         LockError: it is damaged, or is for something else than its lock.
     """
-    files.check_writable(folder)
+    files.ensure_writable(folder)
     opened = bundle.open_bundle(path, folder)
     index = opened.index
     entry = lock.read_lock(opened.config).find(index.distribution, index.repository, index.ref)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pipeline.config.folder import Config
 from pipeline.files import Tree
-from pipeline.naming import KINDS, TAG_PREFIX, chosen, kind_of, name_of
+from pipeline.naming import KINDS, TAG_PREFIX, component_kind, component_name, is_selected
 
 _ANY_KIND = "|".join(KINDS)
 _CONSTRAINT = re.compile(rb"^//go:build (.+)$", re.MULTILINE)
@@ -74,14 +74,14 @@ def component_rows(config: Config, tree: Tree) -> tuple[ComponentRow, ...]:
     held = {name: frozenset(config.tags(name)) for name in config.distributions}
     return tuple(
         ComponentRow(
-            kind=kind_of(tag),
-            name=name_of(tag),
+            kind=component_kind(tag),
+            name=component_name(tag),
             tag=tag,
             origin=origin,
             distributions=tuple(
                 name
                 for name, tags in held.items()
-                if (chosen(tag, tags) if tags else tag in default)
+                if (is_selected(tag, tags) if tags else tag in default)
             ),
         )
         for tag, origin in sorted(origins.items())

@@ -48,7 +48,7 @@ async def download_commit(origin: Repository, commit: str, store: Path) -> None:
     Raises:
         UpstreamError: the commit cannot be reached, does not exist, or has no `collector/`.
     """
-    files.check_writable(store)
+    files.ensure_writable(store)
     with tempfile.TemporaryDirectory(dir=store, prefix=".fetch-") as temporary:
         bare = Path(temporary) / "repository.git"
         await _init_bare(origin, bare, commit)

@@ -26,7 +26,7 @@ from pipeline.build.git import CREDENTIAL_VARIABLE
 from pipeline.build.modules import DEFAULT_PROXY, DOWNLOADS, move_modules
 from pipeline.build.recipe import CACHES, GO_VERSION, MODULES_CACHE, Step
 from pipeline.errors import ToolchainError
-from pipeline.files import Tree, told_write_errors, write_tree
+from pipeline.files import Tree, output_errors, write_tree
 
 # The golang image's reference, set in containers that are made of one; its `go` is used then.
 GO_VARIABLE = "OCELOT_GO"
@@ -139,7 +139,7 @@ async def workspace(
         )
         write_tree(work.source, tree)
         work.scratch.mkdir()
-        with told_write_errors(compiler.caches):
+        with output_errors(compiler.caches):
             for _variable, cache in CACHES:
                 (compiler.caches / cache).mkdir(parents=True, exist_ok=True)
         for step in prepare:  # one after the other: each may complete go.mod and go.sum
@@ -150,7 +150,7 @@ async def workspace(
 @contextmanager
 def _temporary_folder(*, keep: bool) -> Generator[Path]:
     """A temporary folder that goes with the build, however it ends."""
-    with told_write_errors(Path(tempfile.gettempdir())):
+    with output_errors(Path(tempfile.gettempdir())):
         root = Path(tempfile.mkdtemp(prefix="ocelot-"))
     try:
         yield root

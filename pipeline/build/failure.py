@@ -124,7 +124,7 @@ def together(errors: Sequence[OcelotError]) -> OcelotError:
         details.append(str(error) if error.hint == first.hint else f"{error}; next: {error.hint}")
         details += [line for line in error.details if line not in seen]
         seen.update(error.details)
-    return first.retold(str(first), tuple(details))
+    return first.with_message(str(first), tuple(details))
 
 
 def telling(lines: Sequence[str]) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from pydantic import (
 
 from pipeline.build.upstream import Resolved
 from pipeline.errors import LockError
-from pipeline.files import taking_turns, write_atomic
+from pipeline.files import folder_lock, write_atomic
 from pipeline.layer.manifest import field_problems
 from pipeline.naming import Architecture
 
@@ -192,7 +192,7 @@ def write_entries(
         entries: they take the place of those with the same key.
         distributions: what there is; entries of any other go. None to let all of them be.
     """
-    with taking_turns(folder):
+    with folder_lock(folder):
         old = read_lock(folder)
         new = old.with_entries(*entries)
         if distributions is not None:
@@ -205,7 +205,7 @@ def write_entries(
 
 def record_zips(folder: Path, entry: Locked, zips: dict[Architecture, str]) -> None:
     """Note the digests of an entry's zips, where the lock still has that entry without them."""
-    with taking_turns(folder):
+    with folder_lock(folder):
         lock = read_lock(folder)
         there = lock.find(*entry.key)
         if there is None or there.model_copy(update={"zips": entry.zips}) != entry:

@@ -99,7 +99,7 @@ def check_outcomes(outcomes: Sequence[Locking], *, check: bool) -> None:
 
 def _named(outcome: Locking) -> OcelotError:
     error = outcome.error or LockError("unknown")
-    return error.retold(f"{outcome.distribution}: {error}", error.details)
+    return error.with_message(f"{outcome.distribution}: {error}", error.details)
 
 
 async def _outcome(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pipeline.files import told_write_errors
+from pipeline.files import output_errors
 
 DOWNLOADS = "cache/download"
 DEFAULT_PROXY = "https://proxy.golang.org,direct"
@@ -29,7 +29,7 @@ def move_modules(downloads: Path, proxy: Path) -> None:
         downloads: `cache/download` of a Go module cache; it is emptied.
         proxy: the folder to be filled.
     """
-    with told_write_errors(proxy):
+    with output_errors(proxy):
         proxy.mkdir(parents=True, exist_ok=True)
         for path in sorted(downloads.rglob("@v/*")):
             if path.suffix in (".mod", ".zip"):

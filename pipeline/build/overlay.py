@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pipeline.build.catalog import offered_tags
 from pipeline.config.components import Component
 from pipeline.files import Tree
-from pipeline.naming import ALL_TAG, CUSTOM_TAG, TAG_PREFIX, kind_of, name_of
+from pipeline.naming import ALL_TAG, CUSTOM_TAG, TAG_PREFIX, component_kind, component_name
 
 
 def overlaid(tree: Tree, overlay: Tree, components: Mapping[str, Component]) -> dict[str, bytes]:
@@ -32,12 +32,12 @@ def overlaid(tree: Tree, overlay: Tree, components: Mapping[str, Component]) -> 
 def wrapper_path(tag: str) -> str:
     """Where the generated Go file of a component stands, below `collector/`."""
     # the prefix keeps names such as linux_amd64 from being read as a platform by Go
-    return f"lambdacomponents/{kind_of(tag)}/ocelot_{name_of(tag)}_component.go"
+    return f"lambdacomponents/{component_kind(tag)}/ocelot_{component_name(tag)}_component.go"
 
 
 def wrapper(tag: str, component: Component) -> str:
     """The Go file that registers a custom component, to upstream's contract."""
-    kind = kind_of(tag)
+    kind = component_kind(tag)
     return f"""\
 //go:build {CUSTOM_TAG} && ({ALL_TAG} || {TAG_PREFIX}.{kind}.all || {tag})
 

@@ -29,7 +29,7 @@ from pipeline.config.folder import Config, tag_problems
 from pipeline.errors import ConfigError, ToolchainError, UsageError
 from pipeline.files import Tree
 from pipeline.layer import zip as packer
-from pipeline.naming import Architecture, chosen, zip_name
+from pipeline.naming import Architecture, is_selected, zip_name
 
 _OTELCOL = re.compile(
     rb"^\s*(?:require\s+)?go\.opentelemetry\.io/collector/otelcol\s+(v[0-9A-Za-z.+-]+)",
@@ -291,7 +291,7 @@ def _custom_components(
     wanted = {
         tag: component
         for tag, component in config.components.items()
-        if chosen(tag, frozenset(tags))
+        if is_selected(tag, frozenset(tags))
     }
     custom = {tag: component for tag, component in wanted.items() if tag not in own}
     notes = tuple(

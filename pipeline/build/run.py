@@ -49,7 +49,7 @@ async def build(
     Raises:
         OcelotError: one of its classes for each way this can fail.
     """
-    files.check_writable(request.output)
+    files.ensure_writable(request.output)
     plan = await plan_build(request, config)
     try:
         done = await apply.apply_plan(

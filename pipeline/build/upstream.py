@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from pipeline import files, progress
 from pipeline.build.commits import FOLDER, download_commit, read_commit
 from pipeline.build.git import FETCH_SECONDS, SCP_URL, Repository, list_refs, run_git
-from pipeline.config.entries import perhaps
+from pipeline.config.entries import suggestion
 from pipeline.errors import UpstreamError, UsageError
 
 SAMPLE = "sample"
@@ -262,7 +262,7 @@ async def _resolve(origin: Repository, ref: str, store: Path) -> Resolved:
         return Resolved(commit=await _resolve_short(origin, sha, store), kind="commit")
     known = {name.split("/", 2)[-1] for name in await list_refs(origin, "refs/*")}
     raise UpstreamError(
-        f"{origin.given} has no branch or tag {ref!r}{perhaps(ref, known)}",
+        f"{origin.given} has no branch or tag {ref!r}{suggestion(ref, known)}",
         hint="give a branch, a tag or a commit's SHA with --upstream-ref",
     )
 
@@ -296,7 +296,7 @@ def _candidates(history: Path, ref: str) -> tuple[str, ...]:
 
 async def _read_history(origin: Repository, history: Path) -> None:
     """Write the SHAs of all commits of branches and tags, one a line."""
-    files.check_writable(history.parent)
+    files.ensure_writable(history.parent)
     with tempfile.TemporaryDirectory(dir=history.parent, prefix=".fetch-") as temporary:
         bare = str(Path(temporary) / "repository.git")
         clone = ["clone", "--quiet", "--bare", "--filter=tree:0", "--", origin.url, bare]

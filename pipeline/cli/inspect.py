@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline.audit.findings import Scan
     from pipeline.layer.inspection import Inspection
     from pipeline.layer.layerfile import LayerFile
-    from pipeline.report.inspect import Wanted
+    from pipeline.report.inspect import InspectOptions
 
 STANDARD_OUTPUT = "-"
 
@@ -73,12 +73,14 @@ def inspect(
             bill = _bill(opening, sbom) if sbom else b""
             if alone:
                 continue
-            found, wanted = _inspected(opening), _wanted(modules, sizes, top)
+            found, options = _inspected(opening), _options(modules, sizes, top)
             if not as_json:
-                _show(found, wanted)
+                _show(found, options)
             known = _scanned(found.layer, vuln_db) if vulns or vuln_db else None
             if as_json:
-                layers.append(_data(found, wanted, bill if sbom == STANDARD_OUTPUT else b"", known))
+                layers.append(
+                    _data(found, options, bill if sbom == STANDARD_OUTPUT else b"", known)
+                )
             elif known:
                 _show_known(known, path.name)
     if as_json:
@@ -152,17 +154,19 @@ def _scanned(layer: LayerFile, database: str) -> Scan:
         return run(work)
 
 
-def _wanted(modules: bool, sizes: bool, top: int) -> Wanted:
-    from pipeline.report.inspect import Wanted
+def _options(modules: bool, sizes: bool, top: int) -> InspectOptions:
+    from pipeline.report.inspect import InspectOptions
 
-    return Wanted(modules=modules, sizes=sizes, top=top)
+    return InspectOptions(modules=modules, sizes=sizes, top=top)
 
 
-def _data(found: Inspection, wanted: Wanted, bill: bytes, known: Scan | None) -> dict[str, Any]:
+def _data(
+    found: Inspection, options: InspectOptions, bill: bytes, known: Scan | None
+) -> dict[str, Any]:
     from pipeline.report.inspect import inspection_data
     from pipeline.report.vulnerabilities import scan_data
 
-    data = inspection_data(found, wanted)
+    data = inspection_data(found, options)
     if bill:
         data["sbom"] = json.loads(bill)
     if known:
@@ -170,11 +174,11 @@ def _data(found: Inspection, wanted: Wanted, bill: bytes, known: Scan | None) ->
     return data
 
 
-def _show(found: Inspection, wanted: Wanted) -> None:
+def _show(found: Inspection, options: InspectOptions) -> None:
     from pipeline.report.inspect import inspection_reports
     from pipeline.report.rendering import show
 
-    show(*inspection_reports(found, wanted))
+    show(*inspection_reports(found, options))
 
 
 def _show_known(known: Scan, name: str) -> None:

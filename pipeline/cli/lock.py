@@ -41,7 +41,7 @@ def lock(
     from pipeline.build import locking
     from pipeline.build.lock import read_lock
     from pipeline.errors import UsageError
-    from pipeline.files import check_writable
+    from pipeline.files import ensure_writable
 
     exclusive(("--upgrade", options.upgrade), ("--check", check))
     exclusive(("--entries", entries), ("--distribution", bool(options.distribution)))
@@ -49,7 +49,7 @@ def lock(
         raise UsageError("--entries goes with --check alone", hint="ocelot lock --check --entries")
     with opened_inputs(common) as given:
         if not check:
-            check_writable(given.config.folder)
+            ensure_writable(given.config.folder)
         names = options.distribution or list(given.config.distributions)
         wanted = [(each, options.upstream_repo, options.upstream_ref) for each in names]
         if entries:

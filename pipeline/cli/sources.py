@@ -51,9 +51,9 @@ def sources(
     from pipeline.audit.verify import entry_of, target_claims
     from pipeline.build.lock import read_lock
     from pipeline.build.sources import gather_commits, gather_sources, read_index
-    from pipeline.files import check_writable
+    from pipeline.files import ensure_writable
 
-    check_writable(output)
+    ensure_writable(output)
     loaded = config.load()
     lock = read_lock(loaded.folder)
 

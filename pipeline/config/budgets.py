@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ByteSize, ConfigDict, Field, WithJsonSchema, model_validator
 
 from pipeline.config.distributions import DISTRIBUTION_NAME
-from pipeline.config.entries import END, Entries, Entry, perhaps, read_entries, read_file
+from pipeline.config.entries import END, ConfigModel, Entries, read_entries, read_file, suggestion
 from pipeline.config.located_yaml import Document
 
 BUDGETS = "budgets.yaml"
@@ -44,7 +44,7 @@ Size = Annotated[
 Multiple = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class Budget(Entry):
+class Budget(ConfigModel):
     """One entry of `config/budgets.yaml`: how large and slow a distribution's layers may be."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
@@ -87,7 +87,7 @@ def read_budgets(folder: Path, distributions: Document) -> Entries[Budget]:
     document, names = read_file(folder, BUDGETS), distributions.mapping
     budgets = read_entries(document, Budget, DISTRIBUTION_NAME, "a distribution's name")
     unknown = (
-        document.problem((name,), f"{name}: there is no such distribution{perhaps(name, names)}")
+        document.problem((name,), f"{name}: there is no such distribution{suggestion(name, names)}")
         for name in budgets.entries
         if names and name not in names
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from pipeline.config.entries import END, GO_MODULE, GO_MODULE_AT_VERSION, Entry
+from pipeline.config.entries import END, GO_MODULE, GO_MODULE_AT_VERSION, ConfigModel
 from pipeline.config.located_yaml import Document
 from pipeline.errors import Problem
 from pipeline.naming import ANY_KIND, TAG_PREFIX
@@ -18,7 +18,7 @@ COMPONENT_TAG = rf"^{TAG_PREFIX}\.({ANY_KIND})\.(?!all$)[a-z0-9_]+{END}"
 GO_FUNCTION = rf"^[A-Z][A-Za-z0-9_]*{END}"
 
 
-class Component(Entry):
+class Component(ConfigModel):
     """One entry of `config/components.yaml`: a component that upstream does not have."""
 
     module: str = Field(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, field_validator
 
-from pipeline.config.entries import BUILD_TAG, END, Entry, perhaps, shown
+from pipeline.config.entries import BUILD_TAG, END, ConfigModel, shown, suggestion
 from pipeline.config.located_yaml import Document, read_document
 from pipeline.config.tuning import TUNINGS, Tuning, TuningName
 from pipeline.errors import Problem
@@ -20,7 +20,7 @@ DistributionName = Annotated[str, StringConstraints(pattern=DISTRIBUTION_NAME, m
 BuildTag = Annotated[str, Field(pattern=BUILD_TAG)]
 
 
-class Distribution(Entry):
+class Distribution(ConfigModel):
     """One entry of `config/distributions.yaml`: a named set of components."""
 
     description: str = Field(
@@ -70,19 +70,19 @@ def inheritance_problems(
         if base is None:
             continue
         lineage = with_bases(distributions, name)
-        place = (name, "base")
+        key_path = (name, "base")
         if base not in names:
-            yield document.problem(place, f"{name}.base: no {base!r}{perhaps(base, names)}")
+            yield document.problem(key_path, f"{name}.base: no {base!r}{suggestion(base, names)}")
         elif distributions.get(lineage[-1], distribution).base == name:
             circle = " -> ".join((*lineage, name))
-            yield document.problem(place, f"{name}.base: the bases go in a circle: {circle}")
+            yield document.problem(key_path, f"{name}.base: the bases go in a circle: {circle}")
         elif (
             distribution.buildtags
             and base in distributions
             and not any(distributions[each].buildtags for each in lineage[1:])
         ):
             yield document.problem(
-                place,
+                key_path,
                 f"{name}.base: {base} has no build tags to inherit: it stands for upstream's "
                 "default set, which upstream drops as soon as a tag is given; "
                 "name its components instead",
@@ -96,18 +96,18 @@ def config_file_problems(
     for name, distribution in distributions.items():
         if distribution.config_file is None:
             continue
-        place = (name, "config-file")
+        key_path = (name, "config-file")
         path = (folder / distribution.config_file).resolve()
         label = f"{name}.config-file: {distribution.config_file}"
         if not path.is_relative_to(folder.resolve()):
-            yield document.problem(place, f"{label} leads out of the config folder")
+            yield document.problem(key_path, f"{label} leads out of the config folder")
         elif not path.is_file():
-            yield document.problem(place, f"{label}: there is no such file in {shown(folder)}")
+            yield document.problem(key_path, f"{label}: there is no such file in {shown(folder)}")
         else:
             collector = read_document(path, shown(path))
             yield from collector.problems
             if not collector.problems and not isinstance(collector.data, dict):
-                yield document.problem(place, f"{label} is no collector config")
+                yield document.problem(key_path, f"{label} is no collector config")
 
 
 def tuning_problems(
@@ -117,5 +117,5 @@ def tuning_problems(
     for name, distribution in distributions.items():
         for at, tuning in enumerate(distribution.tunings):
             if tuning not in tunings:
-                message = f"{name}.tunings: no {tuning!r} in {TUNINGS}{perhaps(tuning, tunings)}"
+                message = f"{name}.tunings: no {tuning!r} in {TUNINGS}{suggestion(tuning, tunings)}"
                 yield document.problem((name, "tunings", at), message)

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.config.located_yaml import Document, Place, read_document
+from pipeline.config.located_yaml import Document, KeyPath, read_document
 from pipeline.errors import Problem, quoted
 from pipeline.naming import ANY_KIND, KINDS, TAG_PREFIX
 
@@ -29,7 +29,7 @@ GO_MODULE_AT_VERSION = rf"{_MODULE}(@{GO_VERSION})?{END}"
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class Entry(BaseModel):
+class ConfigModel(BaseModel):
     """Base of all entries: frozen, without unknown keys, without silent conversions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, regex_engine="python-re")
@@ -81,27 +81,27 @@ def read_single(folder: Path, file: str, kind: type[Model]) -> Entries[Model]:
     return Entries(entries={file: entry}, problems=document.problems)
 
 
-def perhaps(word: str, known: Iterable[str]) -> str:
+def suggestion(word: str, known: Iterable[str]) -> str:
     """`; perhaps you meant x?` for the nearest known word, or nothing."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f"; perhaps you meant {near[0]}?" if near else ""
 
 
 def _problems(
-    error: ValidationError, kind: type[BaseModel], entry: Place, document: Document
+    error: ValidationError, kind: type[BaseModel], entry: KeyPath, document: Document
 ) -> Iterator[Problem]:
     keys = [field.alias or name for name, field in kind.model_fields.items()]
     for each in error.errors(include_url=False, include_context=False):
-        place = (*entry, *(part for part in each["loc"] if part != "[key]"))
-        label = ".".join(_shown_key(part) for part in place)
+        key_path = (*entry, *(part for part in each["loc"] if part != "[key]"))
+        label = ".".join(_shown_key(part) for part in key_path)
         if each["type"] == "extra_forbidden":
             unknown = str(each["loc"][-1])
-            message = f"{label}: unknown key{perhaps(unknown, keys)}"
+            message = f"{label}: unknown key{suggestion(unknown, keys)}"
         elif each["type"] == "string_pattern_mismatch":
-            message = f"{label}: {_pattern_message(each['input'], place)}"
+            message = f"{label}: {_pattern_message(each['input'], key_path)}"
         else:
             message = f"{label}: {each['msg'].removeprefix('Value error, ')}"
-        yield document.problem(place, message)
+        yield document.problem(key_path, message)
 
 
 def _shown_key(part: str | int) -> str:
@@ -109,8 +109,8 @@ def _shown_key(part: str | int) -> str:
     return text if re.fullmatch(r"[A-Za-z0-9._<>/-]{1,80}", text) else quoted(text)
 
 
-def _pattern_message(value: str, place: Place) -> str:
-    key = next((part for part in reversed(place) if isinstance(part, str)), "")
+def _pattern_message(value: str, key_path: KeyPath) -> str:
+    key = next((part for part in reversed(key_path) if isinstance(part, str)), "")
     if key == "buildtags":
         form = f"{TAG_PREFIX}.<kind>.<name>"
         return f"{quoted(value)} is no build tag of the form {form}{_perhaps_tag(value)}"

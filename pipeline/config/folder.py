@@ -17,7 +17,7 @@ from pipeline.config.distributions import (
     tuning_problems,
     with_bases,
 )
-from pipeline.config.entries import perhaps, read_entries, read_file, read_single
+from pipeline.config.entries import read_entries, read_file, read_single, suggestion
 from pipeline.config.images import IMAGES, Images
 from pipeline.config.located_yaml import Document
 from pipeline.config.regions import REGIONS, Regions
@@ -72,7 +72,7 @@ class Config:
         if name in self.distributions:
             return self.distributions[name]
         raise UsageError(
-            f"there is no distribution {name!r}{perhaps(name, self.distributions)}",
+            f"there is no distribution {name!r}{suggestion(name, self.distributions)}",
             hint=f"{self.document.name} has: {', '.join(self.distributions)}",
         )
 
@@ -161,7 +161,7 @@ def tag_problems(config: Config, offered: Iterable[str], *names: str) -> tuple[P
     return tuple(
         config.document.problem(
             (name, "buildtags", at),
-            f"{tag}: neither this upstream nor {COMPONENTS} has it{perhaps(tag, known)}",
+            f"{tag}: neither this upstream nor {COMPONENTS} has it{suggestion(tag, known)}",
         )
         for name in names
         for at, tag in enumerate(config.distribution(name).buildtags)

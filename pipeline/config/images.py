@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pipeline.config.entries import END, Entry
+from pipeline.config.entries import END, ConfigModel
 
 IMAGES = "images.yaml"
 
@@ -14,7 +14,7 @@ _DIGEST = "@sha256:[0-9a-f]{64}"
 IMAGE_BY_DIGEST = rf"{_IMAGE}{_DIGEST}{END}"
 
 
-class Images(Entry):
+class Images(ConfigModel):
     """`config/images.yaml`: what the Dagger engine's containers are made from."""
 
     go: str = Field(

@@ -21,7 +21,7 @@ MAX_BYTES = 100_000
 MAX_NODES = 10_000
 MAX_DEPTH = 50
 
-Place = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,13 +31,13 @@ class Document:
     Attributes:
         name: the file's name in messages.
         data: mappings, lists and scalars; None where the file could not be read.
-        lines: the line (from 1) of each value by its place, such as `("minimal", "buildtags", 0)`.
+        lines: the line (from 1) of each value by its keys, such as `("minimal", "buildtags", 0)`.
         problems: what is wrong with the file as YAML.
     """
 
     name: str
     data: Any
-    lines: Mapping[Place, int] = field(default_factory=dict[Place, int])
+    lines: Mapping[KeyPath, int] = field(default_factory=dict[KeyPath, int])
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -46,15 +46,15 @@ class Document:
         data: object = self.data
         return cast("dict[str, Any]", data) if isinstance(data, dict) else {}
 
-    def problem(self, place: Place, message: str) -> Problem:
-        """A problem at a place, or at the nearest one around it that has a line."""
-        return Problem(file=self.name, line=self.line(place), message=message)
+    def problem(self, key_path: KeyPath, message: str) -> Problem:
+        """A problem at a path of keys, or at the nearest path above it that has a line."""
+        return Problem(file=self.name, line=self.line(key_path), message=message)
 
-    def line(self, place: Place) -> int:
-        """The line of a place, or of the nearest one around it."""
-        while place and place not in self.lines:
-            place = place[:-1]
-        return self.lines.get(place, 0)
+    def line(self, key_path: KeyPath) -> int:
+        """The line of a path of keys, or of the nearest path above it."""
+        while key_path and key_path not in self.lines:
+            key_path = key_path[:-1]
+        return self.lines.get(key_path, 0)
 
 
 class _TooLargeError(Exception):
@@ -66,7 +66,7 @@ class _Reader:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.lines: dict[Place, int] = {}
+        self.lines: dict[KeyPath, int] = {}
         self.problems: list[Problem] = []
         self.nodes = 0
         self.scalars = yaml.SafeLoader("")
@@ -76,17 +76,17 @@ class _Reader:
             Problem(file=self.name, line=node.start_mark.line + 1, message=message)
         )
 
-    def read(self, node: yaml.Node, place: Place) -> Any:  # noqa: ANN401  YAML holds anything
+    def read(self, node: yaml.Node, key_path: KeyPath) -> Any:  # noqa: ANN401  YAML holds anything
         self.nodes += 1
-        if self.nodes > MAX_NODES or len(place) > MAX_DEPTH:
+        if self.nodes > MAX_NODES or len(key_path) > MAX_DEPTH:
             raise _TooLargeError
-        self.lines.setdefault(place, node.start_mark.line + 1)
+        self.lines.setdefault(key_path, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
             self.check_tag(node, "map")
-            return self.read_mapping(node, place)
+            return self.read_mapping(node, key_path)
         if isinstance(node, yaml.SequenceNode):
             self.check_tag(node, "seq")
-            return self.read_sequence(node, place)
+            return self.read_sequence(node, key_path)
         return self.read_scalar(node)
 
     def check_tag(self, node: yaml.CollectionNode, own: str) -> None:
@@ -94,10 +94,10 @@ class _Reader:
         if node.tag != f"tag:yaml.org,2002:{own}":
             self.complain(node, f"value cannot be used: tag {quoted(node.tag)}")
 
-    def read_sequence(self, node: yaml.SequenceNode, place: Place) -> list[Any]:
-        return [self.read(item, (*place, at)) for at, item in enumerate(node.value)]
+    def read_sequence(self, node: yaml.SequenceNode, key_path: KeyPath) -> list[Any]:
+        return [self.read(item, (*key_path, at)) for at, item in enumerate(node.value)]
 
-    def read_mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
+    def read_mapping(self, node: yaml.MappingNode, key_path: KeyPath) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
@@ -105,13 +105,13 @@ class _Reader:
                 continue
             key = str(key_node.value)
             if key in result:
-                first = self.lines[(*place, key)]
+                first = self.lines[(*key_path, key)]
                 self.complain(
                     key_node, f"duplicate key {quoted(key)}, already given in line {first}"
                 )
                 continue
-            self.lines[(*place, key)] = key_node.start_mark.line + 1
-            result[key] = self.read(value_node, (*place, key))
+            self.lines[(*key_path, key)] = key_node.start_mark.line + 1
+            result[key] = self.read(value_node, (*key_path, key))
         return result
 
     def read_scalar(self, node: yaml.Node) -> Any:  # noqa: ANN401

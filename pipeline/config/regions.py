@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator
 
-from pipeline.config.entries import END, Entry
+from pipeline.config.entries import END, ConfigModel
 from pipeline.errors import quoted
 
 REGIONS = "regions.yaml"
@@ -72,7 +72,7 @@ SomeRegions = Annotated[
 ]
 
 
-class Quarantine(Entry):
+class Quarantine(ConfigModel):
     """A region that is left out for some time."""
 
     region: Region = Field(description="Such as me-south-1.")
@@ -89,7 +89,7 @@ class Quarantine(Entry):
         return today <= self.until
 
 
-class Regions(Entry):
+class Regions(ConfigModel):
     """`config/regions.yaml`: where layers are published."""
 
     sets: dict[RegionSet, SomeRegions] = Field(

@@ -13,8 +13,8 @@ from pipeline.config.entries import (
     GO_MODULE,
     GO_PATH,
     GO_VERSION,
+    ConfigModel,
     Entries,
-    Entry,
     read_entries,
     read_file,
 )
@@ -34,7 +34,7 @@ GoImport = Annotated[str, Field(pattern=GO_IMPORT, max_length=200)]
 GoModule = Annotated[str, Field(pattern=GO_MODULE, max_length=200)]
 
 
-class Edit(Entry):
+class Edit(ConfigModel):
     """A change of one of upstream's Go files: a short string, and what is to stand in its place."""
 
     file: GoFile = Field(description="Path below collector/.")
@@ -46,7 +46,7 @@ class Edit(Entry):
     )
 
 
-class Replacement(Entry):
+class Replacement(ConfigModel):
     """A Go module of ours in place of one that upstream's go.mod names."""
 
     module: GoModule = Field(description="Its path.")
@@ -58,7 +58,7 @@ class Replacement(Entry):
     by: str = Field(pattern=rf"^[a-z][a-z0-9]*{END}", description="Our folder, below tuning/.")
 
 
-class Tuning(Entry):
+class Tuning(ConfigModel):
     """One entry of `config/tuning.yaml`: changes of upstream's collector that pay."""
 
     reason: str = Field(min_length=1, max_length=600, description="Why it is good, for people.")

@@ -11,7 +11,7 @@ from pipeline.errors import LimitError, UsageError
 from pipeline.layer.inspection import inspect_layer
 from pipeline.layer.layerfile import open_layer
 from pipeline.layer.limits import megabytes
-from pipeline.layer.sizes import Ledger, size_changes
+from pipeline.layer.sizes import BinarySizes, size_changes
 
 _SHOWN = 10
 _SHOWN_BYTES = 1024**2 // 10  # one step of the last digit that `megabytes` shows
@@ -94,5 +94,5 @@ def _growth(file: str, content: bytes, last: Path) -> tuple[str, ...]:
     return told or ("since the last build nothing changed",)
 
 
-def _ledger(content: bytes, file: str) -> Ledger:
-    return inspect_layer(open_layer(content, file=file)).ledger
+def _ledger(content: bytes, file: str) -> BinarySizes:
+    return inspect_layer(open_layer(content, file=file)).sizes

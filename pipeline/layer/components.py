@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pipeline.layer.buildinfo import BuildInfo
 from pipeline.layer.functions import FunctionTable, import_path, package_of
-from pipeline.layer.sizes import Ledger, Owners
+from pipeline.layer.sizes import BinarySizes, ModuleLookup
 from pipeline.naming import KINDS
 
 PROVIDER = "provider"
@@ -47,16 +47,16 @@ class FoundComponent:
 
 
 def find_components(
-    info: BuildInfo, table: FunctionTable, ledger: Ledger
+    info: BuildInfo, table: FunctionTable, sizes: BinarySizes
 ) -> tuple[FoundComponent, ...]:
     """All components of a binary, by kind and name."""
-    owners = Owners(info)
-    found = [_found(package, owners, ledger) for package in sorted(_packages(table))]
+    owners = ModuleLookup(info)
+    found = [_found(package, owners, sizes) for package in sorted(_packages(table))]
     order = (*KINDS, PROVIDER)
     return tuple(sorted(found, key=lambda each: (order.index(each.kind), each.name)))
 
 
-def shape_of(package: str) -> tuple[str, str]:
+def component_of_package(package: str) -> tuple[str, str]:
     """Kind and name of the component whose factory a package of that path has, if it has one.
 
     Both are empty where the path is not that of a component.
@@ -83,17 +83,19 @@ def _packages(table: FunctionTable) -> set[str]:
     """The packages that have a factory, and the providers, whose factories leave no trace."""
     with_factory = {package_of(name) for name in table.names if _FACTORY.search(name)}
     factories = {import_path(package) for package in with_factory if package}
-    return {package for package in factories if shape_of(package)[0]} | set(_providers(table))
+    return {package for package in factories if component_of_package(package)[0]} | set(
+        _providers(table)
+    )
 
 
 def _providers(table: FunctionTable) -> Iterator[str]:
     for package in table.packages:
-        if shape_of(package)[0] == PROVIDER:
+        if component_of_package(package)[0] == PROVIDER:
             yield package
 
 
-def _found(package: str, owners: Owners, ledger: Ledger) -> FoundComponent:
-    kind, name = shape_of(package)
+def _found(package: str, owners: ModuleLookup, sizes: BinarySizes) -> FoundComponent:
+    kind, name = component_of_package(package)
     module = owners.name_of(package)
     return FoundComponent(
         kind=kind,
@@ -101,5 +103,5 @@ def _found(package: str, owners: Owners, ledger: Ledger) -> FoundComponent:
         package=package,
         module=module,
         version=owners.version_of(module),
-        size=ledger.below(package),
+        size=sizes.below(package),
     )

@@ -9,7 +9,7 @@ from pipeline.layer.components import FoundComponent, find_components
 from pipeline.layer.elf import read_elf
 from pipeline.layer.functions import read_functions
 from pipeline.layer.layerfile import LayerFile
-from pipeline.layer.sizes import Ledger, read_ledger
+from pipeline.layer.sizes import BinarySizes, read_sizes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,7 +24,7 @@ class Inspection:
     architecture: str
     info: BuildInfo
     components: tuple[FoundComponent, ...]
-    ledger: Ledger
+    sizes: BinarySizes
 
 
 def inspect_layer(layer: LayerFile) -> Inspection:
@@ -36,11 +36,11 @@ def inspect_layer(layer: LayerFile) -> Inspection:
     elf = read_elf(layer.collector)
     info = read_build_info(elf)
     table = read_functions(elf)
-    ledger = read_ledger(elf, info, table)
+    sizes = read_sizes(elf, info, table)
     return Inspection(
         layer=layer,
         architecture=elf.architecture,
         info=info,
-        components=find_components(info, table, ledger),
-        ledger=ledger,
+        components=find_components(info, table, sizes),
+        sizes=sizes,
     )

@@ -20,7 +20,7 @@ import deflate
 
 from pipeline.errors import UsageError, quoted
 from pipeline.layer.limits import UNZIPPED_BYTES, megabytes
-from pipeline.layer.zip import EARLIEST, Entry
+from pipeline.layer.zip import EARLIEST, ZipEntry
 
 COLLECTOR = "extensions/collector"
 CONFIGS = "collector-config/"
@@ -52,7 +52,7 @@ class LayerFile:
     sha256: str
     size: int
     modified: int
-    entries: tuple[Entry, ...]
+    entries: tuple[ZipEntry, ...]
 
     @property
     def collector(self) -> bytes:
@@ -111,7 +111,7 @@ def _moment(info: zipfile.ZipInfo) -> int:
         return EARLIEST
 
 
-def _entry(content: bytes, info: zipfile.ZipInfo, file: str) -> Entry:
+def _entry(content: bytes, info: zipfile.ZipInfo, file: str) -> ZipEntry:
     """One file, unpacked; its length and checksum are those of the directory."""
     try:
         unpacked = _unpacked(content, info)
@@ -120,7 +120,7 @@ def _entry(content: bytes, info: zipfile.ZipInfo, file: str) -> Entry:
         raise UsageError(f"{named} cannot be unpacked: {error}", hint=_HINT) from error
     if zlib.crc32(unpacked) != info.CRC:
         raise UsageError(f"{file}: {quoted(info.filename)} is damaged", hint=_HINT)
-    return Entry(name=info.filename, content=unpacked, mode=info.external_attr >> 16 & 0o7777)
+    return ZipEntry(name=info.filename, content=unpacked, mode=info.external_attr >> 16 & 0o7777)
 
 
 def _unpacked(content: bytes, info: zipfile.ZipInfo) -> bytes:

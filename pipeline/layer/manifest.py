@@ -17,12 +17,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import UsageError
-from pipeline.files import taking_turns, write_atomic
+from pipeline.files import folder_lock, write_atomic
 from pipeline.naming import SCHEMA_DIALECT, Architecture
 
 FILE_NAME = "manifest.json"
 VERSION = 1
-# What is noted of a layer that ran as it should.
+# `benched` of a layer that passed the bench.
 PASSED = "passed"
 
 
@@ -63,12 +63,12 @@ class Start(_Record):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Noted:
-    """What is noted of a layer that the bench was to try.
+class BenchNote:
+    """The result of the bench for one layer, as its manifest entry has it.
 
     Attributes:
-        benched: as in the manifest.
-        start: what its starts took; None where there is nothing to be noted.
+        benched: as in `Layer`.
+        start: figures of its cold starts; None where there are none.
     """
 
     benched: str = ""
@@ -113,13 +113,13 @@ class Layer(_Record):
     )
 
     @property
-    def noted(self) -> Noted:
-        """What is noted of it."""
-        return Noted(benched=self.benched, start=self.start)
+    def bench_note(self) -> BenchNote:
+        """The bench's result for this layer."""
+        return BenchNote(benched=self.benched, start=self.start)
 
-    def with_note(self, noted: Noted) -> Layer:
-        """The same with something else noted."""
-        return self.model_copy(update={"benched": noted.benched, "start": noted.start})
+    def with_bench_note(self, bench_note: BenchNote) -> Layer:
+        """Return this entry with another result of the bench."""
+        return self.model_copy(update={"benched": bench_note.benched, "start": bench_note.start})
 
 
 class Manifest(_Record):
@@ -143,7 +143,9 @@ def schema() -> dict[str, Any]:
     return {"$schema": SCHEMA_DIALECT, **Manifest.model_json_schema(mode="serialization")}
 
 
-def merged(old: Manifest | None, new: tuple[Layer, ...], present: dict[str, str]) -> Manifest:
+def merged_manifest(
+    old: Manifest | None, new: tuple[Layer, ...], present: dict[str, str]
+) -> Manifest:
     """The new layers and those old ones whose zip is still there.
 
     What the bench found of a zip holds for the same bytes built again.
@@ -153,9 +155,9 @@ def merged(old: Manifest | None, new: tuple[Layer, ...], present: dict[str, str]
         new: the layers just built.
         present: SHA-256 in hex of the folder's zips by file name.
     """
-    found = {layer.sha256: layer.noted for layer in (old.layers if old else ())}
+    found = {layer.sha256: layer.bench_note for layer in (old.layers if old else ())}
     new = tuple(
-        layer if layer.benched else layer.with_note(found.get(layer.sha256, layer.noted))
+        layer if layer.benched else layer.with_bench_note(found.get(layer.sha256, layer.bench_note))
         for layer in new
     )
     built = {layer.file for layer in new}
@@ -169,7 +171,7 @@ def merged(old: Manifest | None, new: tuple[Layer, ...], present: dict[str, str]
 
 def update_manifest(folder: Path, new: tuple[Layer, ...]) -> Manifest:
     """Bring a folder's manifest up to date; builds into one folder take turns."""
-    with taking_turns(folder):
+    with folder_lock(folder):
         path = folder / FILE_NAME
         try:
             old = read_manifest(path)
@@ -179,24 +181,24 @@ def update_manifest(folder: Path, new: tuple[Layer, ...]) -> Manifest:
         names = [layer.file for layer in old.layers if layer.file not in built] if old else []
         zips = [folder / name for name in names if (folder / name).is_file()]
         present = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in zips}
-        manifest = merged(old, new, present)
+        manifest = merged_manifest(old, new, present)
         write_atomic(path, manifest.text().encode())
     return manifest
 
 
-def note_benched(folder: Path, notes: Mapping[str, Noted]) -> Manifest | None:
+def write_bench_notes(folder: Path, notes: Mapping[str, BenchNote]) -> Manifest | None:
     """Note what the bench found, by the zips' sha256; the manifest, None where there is none.
 
     Raises:
         OutputError: it cannot be written.
     """
-    with taking_turns(folder):
+    with folder_lock(folder):
         path = folder / FILE_NAME
         old = read_manifest(path)
         if old is None:
             return None
         layers = tuple(
-            layer.with_note(notes.get(layer.sha256, layer.noted)) for layer in old.layers
+            layer.with_bench_note(notes.get(layer.sha256, layer.bench_note)) for layer in old.layers
         )
         manifest = old.model_copy(update={"layers": layers})
         write_atomic(path, manifest.text().encode())

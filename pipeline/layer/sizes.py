@@ -61,7 +61,7 @@ class ModuleSize:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Rest:
+class OtherBytes:
     """Bytes of no module in particular."""
 
     name: str
@@ -69,7 +69,7 @@ class Rest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ledger:
+class BinarySizes:
     """A binary's bytes. The modules and the rest together are its size.
 
     Attributes:
@@ -82,7 +82,7 @@ class Ledger:
     size: int
     packages: tuple[PackageSize, ...]
     modules: tuple[ModuleSize, ...]
-    rest: tuple[Rest, ...]
+    rest: tuple[OtherBytes, ...]
 
     def below(self, package: str) -> int:
         """Bytes of a package and of the packages below it."""
@@ -101,13 +101,13 @@ class SizeChange(NamedTuple):
     new: int
 
 
-def read_ledger(elf: Elf, info: BuildInfo, table: FunctionTable) -> Ledger:
+def read_sizes(elf: Elf, info: BuildInfo, table: FunctionTable) -> BinarySizes:
     """Attribute a binary's bytes.
 
     Raises:
         UsageError: its sections do not go together with its table of functions.
     """
-    owners = Owners(info)
+    owners = ModuleLookup(info)
     packages = tuple(
         PackageSize(package=name, module=owners.name_of(name), code=own.code, tables=own.tables)
         for name, own in sorted(table.packages.items())
@@ -120,7 +120,7 @@ def read_ledger(elf: Elf, info: BuildInfo, table: FunctionTable) -> Ledger:
             "the collector's sections overlap or are smaller than their content",
             hint="give a layer whose extensions/collector was linked by Go",
         )
-    return Ledger(
+    return BinarySizes(
         size=size,
         packages=packages,
         modules=_modules(packages, owners),
@@ -128,7 +128,7 @@ def read_ledger(elf: Elf, info: BuildInfo, table: FunctionTable) -> Ledger:
     )
 
 
-def size_changes(old: Ledger, new: Ledger) -> tuple[SizeChange, ...]:
+def size_changes(old: BinarySizes, new: BinarySizes) -> tuple[SizeChange, ...]:
     """What grew or shrank from one binary to another, the largest change first."""
     before, after = _by_name(old), _by_name(new)
     moved = [SizeChange(name, before.get(name, 0), after.get(name, 0)) for name in before | after]
@@ -136,7 +136,7 @@ def size_changes(old: Ledger, new: Ledger) -> tuple[SizeChange, ...]:
     return tuple(sorted(moved, key=lambda each: (-abs(each.new - each.old), each.module)))
 
 
-class Owners:
+class ModuleLookup:
     """Finds the module that a package is of."""
 
     def __init__(self, info: BuildInfo) -> None:
@@ -169,7 +169,7 @@ class Owners:
         return self.go if name == STANDARD_LIBRARY else ""
 
 
-def _modules(packages: tuple[PackageSize, ...], owners: Owners) -> tuple[ModuleSize, ...]:
+def _modules(packages: tuple[PackageSize, ...], owners: ModuleLookup) -> tuple[ModuleSize, ...]:
     code: dict[str, int] = defaultdict(int)
     tables: dict[str, int] = defaultdict(int)
     for each in packages:
@@ -184,23 +184,25 @@ def _modules(packages: tuple[PackageSize, ...], owners: Owners) -> tuple[ModuleS
     return tuple(sorted(sizes, key=lambda each: (-each.size, each.module)))
 
 
-def _rest(elf: Elf, packages: tuple[PackageSize, ...], table: FunctionTable) -> Iterator[Rest]:
+def _rest(
+    elf: Elf, packages: tuple[PackageSize, ...], table: FunctionTable
+) -> Iterator[OtherBytes]:
     """All bytes that are of no package; together with the packages' they are the file's."""
     code = sum(each.code for each in packages)
     tables = sum(each.tables for each in packages)
     outside = len(elf.content) - sum(section.size for section in elf.sections)
-    yield Rest(name="headers and padding", size=outside)
+    yield OtherBytes(name="headers and padding", size=outside)
     for section in elf.sections:
         if section.name == functions.TEXT:
-            yield Rest(name=f"{section.name} of no package", size=section.size - code)
+            yield OtherBytes(name=f"{section.name} of no package", size=section.size - code)
         elif section.name == functions.SECTION:
-            yield Rest(name=f"{section.name} of several packages", size=table.shared)
+            yield OtherBytes(name=f"{section.name} of several packages", size=table.shared)
             other = section.size - tables - table.shared
-            yield Rest(name=f"{section.name}, the rest", size=other)
+            yield OtherBytes(name=f"{section.name}, the rest", size=other)
         else:
-            yield Rest(name=section.name, size=section.size)
+            yield OtherBytes(name=section.name, size=section.size)
 
 
-def _by_name(ledger: Ledger) -> dict[str, int]:
+def _by_name(ledger: BinarySizes) -> dict[str, int]:
     sizes = {each.name: each.size for each in ledger.rest}
     return sizes | {each.module: each.size for each in ledger.modules}

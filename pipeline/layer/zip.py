@@ -41,7 +41,7 @@ _LARGEST = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
+class ZipEntry:
     """One file of a layer.
 
     Attributes:
@@ -54,7 +54,7 @@ class Entry:
     mode: int = 0o644
 
 
-def pack(entries: tuple[Entry, ...], *, epoch: int) -> bytes:
+def pack(entries: tuple[ZipEntry, ...], *, epoch: int) -> bytes:
     """A zip of the entries.
 
     Args:

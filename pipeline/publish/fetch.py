@@ -139,4 +139,4 @@ def _check(failed: dict[str, OcelotError], count: int) -> None:
             details=details,
         )
     first = next(iter(failed.values()))
-    raise first.retold(f"{len(failed)} of {count} zips cannot be had", details)
+    raise first.with_message(f"{len(failed)} of {count} zips cannot be had", details)

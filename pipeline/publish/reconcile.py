@@ -17,7 +17,7 @@ from pipeline.aws.layers import (
 )
 from pipeline.errors import AwsError, error_line
 from pipeline.layer.limits import megabytes
-from pipeline.naming import version_words
+from pipeline.naming import version_in_name
 from pipeline.publish.package import Package, upload_by_bucket
 from pipeline.publish.plan import Observed, Step, Target, TargetKey, TargetPlan, target_plan
 from pipeline.registry.registry import Registry
@@ -308,7 +308,7 @@ def _row(package: Package, version: LayerVersion) -> Row:
         description=layer.description,
         architecture=layer.architecture,
         base_name=package.naming.base,
-        version_words=version_words(layer.collector_version),
+        version_in_name=version_in_name(layer.collector_version),
         collector_version=layer.collector_version,
     )
     return replace(

@@ -15,7 +15,7 @@ from pipeline.aws.bucket import RegionBucket
 from pipeline.aws.layers import LayerUpload, RegionClient
 from pipeline.aws.session import Aws, Identity, identified
 from pipeline.errors import PartlyPublishedError, PublishError
-from pipeline.layer.manifest import Layer, Noted
+from pipeline.layer.manifest import BenchNote, Layer
 from pipeline.publish.package import Package, upload_of
 from pipeline.publish.plan import Target, TargetKey, TargetPlan
 from pipeline.publish.reconcile import INTERRUPTED, Outcome, PublishContext, reconcile
@@ -29,7 +29,7 @@ LANE = "publish"
 
 # Runs layers before they are published: the manifest's entries by the zips' paths to what is
 # known of each, by its sha256.
-Gate = Callable[[Mapping[Path, Layer]], Awaitable[Mapping[str, Noted]]]
+Gate = Callable[[Mapping[Path, Layer]], Awaitable[Mapping[str, BenchNote]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +123,8 @@ async def _tried(request: PublishRequest, gate: Gate) -> PublishRequest:
     """Return the request with what the gate found in its packages' manifest entries."""
     notes = await gate({each.path: each.record for each in request.packages})
     packages = tuple(
-        replace(each, record=each.record.with_note(notes[each.sha256])) for each in request.packages
+        replace(each, record=each.record.with_bench_note(notes[each.sha256]))
+        for each in request.packages
     )
     return replace(request, packages=packages)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipeline.naming import Architecture, version_words
+from pipeline.naming import Architecture, version_in_name
 from pipeline.registry.row import Row
 
 _SHOWN = 12
@@ -37,7 +37,7 @@ class RowFilter:
             and self.region in ("", row.region)
             and self.architecture in (None, row.architecture)
             and self.public in (None, row.public)
-            and (not self.version or version_words(self.version) == _version(row))
+            and (not self.version or version_in_name(self.version) == _version(row))
         )
 
 
@@ -123,7 +123,7 @@ def _changes(old: Row, new: Row) -> Iterator[str]:
 
 
 def _version(row: Row) -> str:
-    return row.layer_version_str or version_words(row.collector_version_input)
+    return row.layer_version_str or version_in_name(row.collector_version_input)
 
 
 def _collector(row: Row) -> str:

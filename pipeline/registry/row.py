@@ -281,7 +281,7 @@ def layer_row(
     description: str,
     architecture: Architecture,
     base_name: str,
-    version_words: str,
+    version_in_name: str,
     collector_version: str,
 ) -> Row:
     """Return the row of a layer version: what AWS shows of it, and what its maker knows.
@@ -294,7 +294,7 @@ def layer_row(
         description: of the distribution, for people.
         architecture: of the layer.
         base_name: what the layer's name begins with.
-        version_words: the collector's version as in the layer's name, such as 0_158_0.
+        version_in_name: the collector's version as in the layer's name, such as 0_158_0.
         collector_version: such as v0.158.0; empty if it is not known.
     """
     return Row(
@@ -303,7 +303,7 @@ def layer_row(
         distribution_description=description,
         architecture=architecture,
         base_name=base_name,
-        layer_version_str=version_words,
+        layer_version_str=version_in_name,
         collector_version_input=collector_version,
         publish_timestamp=version.created,
         public=version.public,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pipeline.layer.inspection import Inspection
 from pipeline.layer.limits import megabytes
-from pipeline.layer.sizes import Ledger
+from pipeline.layer.sizes import BinarySizes
 from pipeline.report.rendering import Report, data
 
 # What the sections of a Go binary hold, for people.
@@ -24,7 +24,7 @@ _FIGURES = ("bytes", "code", "tables", "share")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
+class InspectOptions:
     """What is asked for besides the summary.
 
     Attributes:
@@ -38,7 +38,7 @@ class Wanted:
     top: int = 20
 
 
-def inspection_reports(found: Inspection, wanted: Wanted) -> Iterator[Report]:
+def inspection_reports(found: Inspection, options: InspectOptions) -> Iterator[Report]:
     """A layer's tables in the order in which they are shown."""
     yield Report(rows=list(_summary(found)))
     files = [
@@ -53,13 +53,13 @@ def inspection_reports(found: Inspection, wanted: Wanted) -> Iterator[Report]:
         for each in found.components
     ]
     yield _table("components", ("kind", "name", "module", "bytes"), components)
-    if wanted.modules:
+    if options.modules:
         modules = [
             (each.path, each.version, str(each.replaced_by or "")) for each in found.info.modules
         ]
         yield _table("modules", ("module", "version", "replaced by"), modules)
-    if wanted.sizes:
-        yield _ledger(found.ledger, wanted.top)
+    if options.sizes:
+        yield _ledger(found.sizes, options.top)
 
 
 def _table(
@@ -104,7 +104,7 @@ class _Row(NamedTuple):
         return self.code + self.tables + self.other
 
 
-def _ledger(ledger: Ledger, top: int) -> Report:
+def _ledger(ledger: BinarySizes, top: int) -> Report:
     """Modules and sections, the largest first; they add up to the binary's size."""
     modules = (_Row(each.module, each.version, each.code, each.tables) for each in ledger.modules)
     sections = (_Row(_section(each.name), other=each.size) for each in ledger.rest)
@@ -130,7 +130,7 @@ def _section(name: str) -> str:
     return f"{name}: {meaning}" if meaning else name
 
 
-def inspection_data(found: Inspection, wanted: Wanted) -> dict[str, Any]:
+def inspection_data(found: Inspection, options: InspectOptions) -> dict[str, Any]:
     """The same as values for JSON; the ledger is always whole."""
     layer, info = found.layer, found.info
     values: dict[str, Any] = {
@@ -151,10 +151,10 @@ def inspection_data(found: Inspection, wanted: Wanted) -> dict[str, Any]:
         "components": found.components,
         "module_count": len(info.modules),
     }
-    if wanted.modules:
+    if options.modules:
         values["modules"] = info.modules
-    if wanted.sizes:
-        ledger = found.ledger
+    if options.sizes:
+        ledger = found.sizes
         values["sizes"] = {
             "size": ledger.size,
             "modules": [{**data(each), "size": each.size} for each in ledger.modules],

@@ -21,7 +21,7 @@ from packageurl import PackageURL
 
 from pipeline.layer.buildinfo import BuildInfo, Module
 from pipeline.layer.layerfile import COLLECTOR, LayerFile
-from pipeline.layer.zip import Entry
+from pipeline.layer.zip import ZipEntry
 
 # The library's decorators hide the types of its classes from a checker.
 _Part = Any
@@ -83,7 +83,7 @@ def _layer(layer: LayerFile, info: BuildInfo, name: str) -> _Part:
     )
 
 
-def _file(entry: Entry) -> _Part:
+def _file(entry: ZipEntry) -> _Part:
     digest = hashlib.sha256(entry.content).hexdigest()
     facts = {"mode": f"{entry.mode:04o}", "size": str(len(entry.content))}
     return _component.Component(

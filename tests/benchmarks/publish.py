@@ -33,7 +33,7 @@ from runs import CONFIG, OCELOT, environment  # noqa: E402
 from unit_examples import layer  # noqa: E402
 
 from pipeline.aws.session import lambda_regions  # noqa: E402
-from pipeline.layer.zip import Entry, pack  # noqa: E402
+from pipeline.layer.zip import ZipEntry, pack  # noqa: E402
 from pipeline.options import TABLE  # noqa: E402
 from pipeline.registry.table import definition  # noqa: E402
 
@@ -113,7 +113,7 @@ def remembered(folder: Path, runs: int) -> None:
     """Growth of memory against the zips, 13 MB each, over a run with zips of no size."""
     small, large = dist(folder / "small"), folder / "large"
     contents = {
-        name: pack((Entry(name="noise", content=os.urandom(ZIP_BYTES)),), epoch=1_750_000_000)
+        name: pack((ZipEntry(name="noise", content=os.urandom(ZIP_BYTES)),), epoch=1_750_000_000)
         for name in (AMD64, ARM64)
     }
     write_manifest(large, [layer(name, content) for name, content in contents.items()])

@@ -22,7 +22,7 @@ from pipeline.layer.components import find_components
 from pipeline.layer.elf import read_elf
 from pipeline.layer.functions import read_functions
 from pipeline.layer.layerfile import open_layer
-from pipeline.layer.sizes import read_ledger
+from pipeline.layer.sizes import read_sizes
 from pipeline.paths import module_cache
 from pipeline.supply.licences import licences
 from pipeline.supply.sbom import bill_of_materials
@@ -61,12 +61,12 @@ def parts(path: Path) -> dict[str, Callable[[], object]]:
     layer = open_layer(content, file=path.name)
     elf = read_elf(layer.collector)
     info, table = read_build_info(elf), read_functions(elf)
-    ledger, known = read_ledger(elf, info, table), licences(info.modules, module_cache())
+    ledger, known = read_sizes(elf, info, table), licences(info.modules, module_cache())
     return {
         "unpack": lambda: open_layer(content, file=path.name),
         "build info": lambda: read_build_info(read_elf(layer.collector)),
         "functions": lambda: read_functions(elf),
-        "ledger": lambda: read_ledger(elf, info, table),
+        "ledger": lambda: read_sizes(elf, info, table),
         "components": lambda: find_components(info, table, ledger),
         "licences, known texts": lambda: licences(info.modules, module_cache()),
         "bill of materials": lambda: bill_of_materials(layer, info, name="a", licences=known),

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
-from pipeline.layer.zip import EARLIEST, Entry, pack
+from pipeline.layer.zip import EARLIEST, ZipEntry, pack
 
 # What every script begins with: it can speak to the Extensions API.
 _PRELUDE = """\
@@ -38,10 +38,12 @@ def script(body: str) -> bytes:
     return (_PRELUDE.format(python=sys.executable) + dedent(body)).encode()
 
 
-def layer(path: Path, content: bytes, *, mode: int = 0o755, more: tuple[Entry, ...] = ()) -> Path:
+def layer(
+    path: Path, content: bytes, *, mode: int = 0o755, more: tuple[ZipEntry, ...] = ()
+) -> Path:
     """A zip with that as its extension."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    entries = (Entry(name="extensions/collector", content=content, mode=mode), *more)
+    entries = (ZipEntry(name="extensions/collector", content=content, mode=mode), *more)
     path.write_bytes(pack(entries, epoch=EARLIEST))
     return path
 

@@ -33,7 +33,7 @@ from pipeline.bench.start import Limits
 from pipeline.build.compile import Compiler
 from pipeline.config.folder import Config, load_config
 from pipeline.errors import BenchError, UsageError
-from pipeline.layer.zip import Entry
+from pipeline.layer.zip import ZipEntry
 from pipeline.naming import Architecture
 
 OURS = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "")
@@ -317,7 +317,7 @@ def test_cpu_time_is_what_was_spent_and_not_what_was_waited(tmp_path: Path) -> N
 
 
 def test_every_extension_of_a_layer_is_started(tmp_path: Path) -> None:
-    second = Entry(name="extensions/second", content=made.EXITS_AT_ONCE, mode=0o755)
+    second = ZipEntry(name="extensions/second", content=made.EXITS_AT_ONCE, mode=0o755)
     found = fault_of(made.layer(tmp_path / "two.zip", made.WELL, more=(second,)))
     assert str(found) == "two.zip: extensions/second exits at once"
 
@@ -492,7 +492,7 @@ def test_a_layer_whose_own_config_lacks_something_is_told(built: Built, tmp_path
     with zipfile.ZipFile(own_zip(built)) as whole:
         binary = whole.read("extensions/collector")
     config = COLLECTOR.replace("EXPORTER", "debug").encode()
-    more = (Entry(name="collector-config/config.yaml", content=config),)
+    more = (ZipEntry(name="collector-config/config.yaml", content=config),)
     (result,) = tried(made.layer(tmp_path / "a.zip", binary, more=more))
     assert result.status is Status.PASSED
     assert result.notes == ("its own config.yaml does not start: the layer has no exporter debug",)

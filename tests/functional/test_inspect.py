@@ -19,7 +19,7 @@ from pipeline.layer.buildinfo import Module, read_build_info
 from pipeline.layer.elf import read_elf
 from pipeline.layer.functions import import_path, package_of, read_functions
 from pipeline.layer.layerfile import open_layer
-from pipeline.layer.sizes import STANDARD_LIBRARY, Ledger, read_ledger
+from pipeline.layer.sizes import STANDARD_LIBRARY, BinarySizes, read_sizes
 
 ARCHITECTURES = ("amd64", "arm64")
 
@@ -191,10 +191,10 @@ def test_code_is_attributed_as_the_symbols_of_an_unstripped_binary_tell(
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_symbols_themselves_do_not_matter(programs: Path, architecture: str) -> None:
-    ledgers: list[Ledger] = []
+    ledgers: list[BinarySizes] = []
     for suffix in ("full", "bare"):
         elf = read_elf((programs / f"{architecture}-{suffix}").read_bytes())
-        ledgers.append(read_ledger(elf, read_build_info(elf), read_functions(elf)))
+        ledgers.append(read_sizes(elf, read_build_info(elf), read_functions(elf)))
     full, bare = ledgers
     assert {each.package: each.code for each in full.packages} == {
         each.package: each.code for each in bare.packages

@@ -20,7 +20,7 @@ from pipeline.aws.bucket import RegionBucket
 from pipeline.aws.session import Aws
 from pipeline.errors import UsageError
 from pipeline.layer.manifest import code_sha256
-from pipeline.layer.zip import Entry, pack
+from pipeline.layer.zip import ZipEntry, pack
 from pipeline.publish.package import Package, read_packages
 
 BUCKET = "ocelot-zips-{region}"
@@ -29,7 +29,7 @@ BUCKET = "ocelot-zips-{region}"
 @pytest.fixture(scope="module")
 def noise() -> bytes:
     """A zip above 50 MB."""
-    entry = Entry(name="extensions/noise", content=os.urandom(53_000_000))
+    entry = ZipEntry(name="extensions/noise", content=os.urandom(53_000_000))
     return pack((entry,), epoch=1_750_000_000)
 
 

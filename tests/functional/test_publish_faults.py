@@ -46,7 +46,7 @@ from unit_examples import layer
 
 from pipeline.aws import session
 from pipeline.aws.session import role_aws
-from pipeline.layer.zip import Entry, pack
+from pipeline.layer.zip import ZipEntry, pack
 from pipeline.publish.reconcile import INTERRUPTED, Outcome
 from pipeline.publish.run import Published
 from pipeline.trust.token import token_of
@@ -136,7 +136,7 @@ def test_an_upload_may_take_longer_than_a_connection(
     publishing: Publishing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publishing.regions = [IRELAND]
-    content = pack((Entry(name="noise", content=os.urandom(20_000_000)),), epoch=1_750_000_000)
+    content = pack((ZipEntry(name="noise", content=os.urandom(20_000_000)),), epoch=1_750_000_000)
     dist(publishing.zips, AMD64)
     (publishing.zips / AMD64).write_bytes(content)
     (publishing.zips / "manifest.json").write_text(

@@ -26,7 +26,7 @@ from pipeline.audit.findings import Level, Scan, Vulnerability
 from pipeline.audit.vulnerabilities import GOVULNCHECK_VERSION, has_symbols, scan
 from pipeline.build.recipe import GO_VERSION
 from pipeline.errors import ToolchainError
-from pipeline.progress import Silence, shown_by
+from pipeline.progress import NoProgress, shown_by
 
 HURT = "example.com/hurt"
 GO_MOD = f"module {HURT}\n\ngo 1.25\n"
@@ -50,7 +50,7 @@ ELSEWHERE = Advisory(id="GO-2026-0006", module="example.com/elsewhere")
 ALL = (CALLED, UNUSED, MENDED, LIBRARY, OLD_LIBRARY, ELSEWHERE)
 
 
-class Told(Silence):
+class Told(NoProgress):
     """Keeps the steps that were begun."""
 
     def __init__(self) -> None:
@@ -119,8 +119,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory, programs: Mapping[str, bytes
     return own
 
 
-def look(binary: bytes, cache: Path, database: str, told: Silence | None = None) -> Scan:
-    with shown_by(told or Silence()):
+def look(binary: bytes, cache: Path, database: str, told: NoProgress | None = None) -> Scan:
+    with shown_by(told or NoProgress()):
         return anyio.run(partial(scan, binary, cache=cache, database=database))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 
-from pipeline.naming import Architecture, LayerArn, layer_name, version_words
+from pipeline.naming import Architecture, LayerArn, layer_name, version_in_name
 from pipeline.registry.row import Row
 
 ACCOUNT = "123456789012"
@@ -57,7 +57,7 @@ def row(  # noqa: PLR0913  as many as its attributes
         architecture=architecture,
         distribution_description="an example",
         base_name="ocel",
-        layer_version_str=version_words(collector),
+        layer_version_str=version_in_name(collector),
         collector_version_input=collector,
         md5_hash=hashlib.md5(content, usedforsecurity=False).hexdigest(),
         publish_timestamp=published,

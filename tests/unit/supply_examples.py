@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.layer.layerfile import COLLECTOR
-from pipeline.layer.zip import Entry, pack
+from pipeline.layer.zip import ZipEntry, pack
 
 MACHINES = {"amd64": 0x3E, "arm64": 0xB7}
 EPOCH = 1_750_000_000
@@ -189,8 +189,8 @@ def layer_zip(
     """A layer as the packer makes it."""
     content = Binary().content() if binary is None else binary
     files = {"collector-config/config.yaml": b"receivers: {}\n"} if more is None else more
-    entries = (Entry(name=name, content=each) for name, each in files.items())
-    return pack((Entry(name=COLLECTOR, content=content, mode=0o755), *entries), epoch=epoch)
+    entries = (ZipEntry(name=name, content=each) for name, each in files.items())
+    return pack((ZipEntry(name=COLLECTOR, content=content, mode=0o755), *entries), epoch=epoch)
 
 
 _MODULE = "example.com/one", "v1.2.3", f"h1:{'A' * 43}="

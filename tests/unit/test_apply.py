@@ -34,11 +34,11 @@ from pipeline.config.budgets import Budget
 from pipeline.errors import CompileError, LimitError, OutputError
 from pipeline.layer.manifest import read_manifest
 from pipeline.naming import Architecture
-from pipeline.progress import Silence, shown_by
+from pipeline.progress import NoProgress, shown_by
 
 
 @dataclass(kw_only=True)
-class Notes(Silence):
+class Notes(NoProgress):
     """Progress that keeps the notes."""
 
     notes: list[str] = field(default_factory=list[str])

@@ -33,7 +33,7 @@ from pipeline.bench.sandbox import cpu_seconds, memory_bytes
 from pipeline.bench.subscription import BUFFERING, Buffer, subscription
 from pipeline.config.folder import load_config
 from pipeline.errors import BenchError
-from pipeline.layer.manifest import Noted, Start
+from pipeline.layer.manifest import BenchNote, Start
 from pipeline.report.bench import bench_json, bench_report, comparison_reports
 
 PROTOCOLS, SIGNALS = ("grpc", "http"), ("traces", "metrics", "logs")
@@ -122,9 +122,9 @@ def test_a_fault_is_raised_as_it_is_and_several_together() -> None:
 
 def test_what_is_noted_says_how_it_failed_or_why_it_was_skipped() -> None:
     start = Start(starts=3, cpu=0.03, memory=30_000_000, cpu_times=8.5, memory_times=None)
-    assert result("a.zip", start=start).noted == Noted(benched="passed", start=start)
-    assert SKIPPED.noted == Noted(benched="skipped: no qemu")
-    assert FAILED.noted == Noted(benched="failed: ignores SHUTDOWN")
+    assert result("a.zip", start=start).noted == BenchNote(benched="passed", start=start)
+    assert SKIPPED.noted == BenchNote(benched="skipped: no qemu")
+    assert FAILED.noted == BenchNote(benched="failed: ignores SHUTDOWN")
     assert list(replace(SKIPPED, notes=("a note",)).lines()) == ["skipped: no qemu", "a note"]
     assert list(FAILED.lines()) == []
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit_examples import SHIPPED, loaded, told, write_config
+from unit_examples import SHIPPED, loaded, problems_of, write_config
 
 from pipeline.config.budgets import Budget
 from pipeline.config.folder import load_config
@@ -47,7 +47,7 @@ def test_a_budget_is_not_inherited(tmp_path: Path, name: str) -> None:
 def test_problems_of_distributions_are_not_blamed_on_budgets(
     tmp_path: Path, distributions: str
 ) -> None:
-    problems = told(folder(tmp_path, "minimal: {zip: 1}\n", distributions))
+    problems = problems_of(folder(tmp_path, "minimal: {zip: 1}\n", distributions))
     assert [each.partition(":")[0] for each in problems] == ["distributions.yaml"]
 
 

@@ -11,7 +11,7 @@ from supply_examples import EPOCH, INFO, OTEL, Binary, build_info, layer_zip
 
 from pipeline.audit.compare import layer_differences
 from pipeline.layer.layerfile import COLLECTOR
-from pipeline.layer.zip import Entry, pack
+from pipeline.layer.zip import ZipEntry, pack
 
 CONFIG = "collector-config/config.yaml"
 BINARY = Binary().content()
@@ -183,8 +183,8 @@ def test_another_time_is_told_for_every_file() -> None:
 
 def test_another_mode_is_told() -> None:
     entries = (
-        Entry(name=COLLECTOR, content=BINARY, mode=0o777),
-        Entry(name=CONFIG, content=b"receivers: {}\n"),
+        ZipEntry(name=COLLECTOR, content=BINARY, mode=0o777),
+        ZipEntry(name=CONFIG, content=b"receivers: {}\n"),
     )
     assert layer_differences(pack(entries, epoch=EPOCH), LAYER) == (
         f"{COLLECTOR}: mode: -rwxrwxrwx instead of -rwxr-xr-x",

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
-from unit_examples import MINE, OTLP, told, write_config
+from unit_examples import MINE, OTLP, problems_of, write_config
 
 from pipeline.build.overlay import wrapper, wrapper_path
 from pipeline.config.components import Component
@@ -107,7 +107,7 @@ def test_syntax_is_refused_in_every_field(tmp_path: Path, field: str, syntax: st
     valid, extra = FIELDS[field][0], SYNTAX[syntax]
     half = len(valid) // 2
     values = (extra, valid + extra, extra + valid, valid[:half] + extra + valid[half:])
-    messages = told(config_with(tmp_path, field, *values))
+    messages = problems_of(config_with(tmp_path, field, *values))
     assert len(refused_lines(messages)) == len(values)
     assert [message for message in messages if not message.isprintable()] == []
 
@@ -115,7 +115,7 @@ def test_syntax_is_refused_in_every_field(tmp_path: Path, field: str, syntax: st
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_flag_or_a_path_elsewhere_is_refused_in_every_field(tmp_path: Path, field: str) -> None:
     values = ("", "-flag", "--", "../up", "/etc/passwd", "..", ".", "~/x", "*", "a/../b")
-    messages = told(config_with(tmp_path, field, *values))
+    messages = problems_of(config_with(tmp_path, field, *values))
     assert len(refused_lines(messages)) == len(values)
 
 
@@ -127,7 +127,7 @@ def test_the_values_that_the_syntax_is_put_into_are_fine(tmp_path: Path, field: 
 
 @pytest.mark.parametrize("key", ["x\ny", "x\n::error::y", "\x1b[31mred", "x\r"])
 def test_an_unknown_key_is_told_in_one_printable_line(tmp_path: Path, key: str) -> None:
-    (message,) = told(write_config(tmp_path, yaml.safe_dump({"a": {key: 1}})))
+    (message,) = problems_of(write_config(tmp_path, yaml.safe_dump({"a": {key: 1}})))
     assert message.isprintable()
 
 

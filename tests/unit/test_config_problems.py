@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
-from unit_examples import BATCH, MINE, OTLP, loaded, told, write_config
+from unit_examples import BATCH, MINE, OTLP, loaded, problems_of, write_config
 
 from pipeline.config.folder import load_config
 from pipeline.errors import ConfigError
@@ -171,7 +171,7 @@ def folder(tmp_path: Path) -> Path:
 
 def problems(folder: Path, distributions: str, components: str = "{}\n") -> list[str]:
     """The problems of a config folder with these files."""
-    return told(write_config(folder, distributions, components))
+    return problems_of(write_config(folder, distributions, components))
 
 
 def problems_in(folder: Path, file: str, text: str) -> list[str]:
@@ -179,7 +179,7 @@ def problems_in(folder: Path, file: str, text: str) -> list[str]:
     write_config(folder, "minimal: {}\n")
     (folder / "tuning.yaml").write_text(EDIT)
     (folder / f"{file}.yaml").write_text(text)
-    found = [each.replace(str(folder), "FOLDER") for each in told(folder)]
+    found = [each.replace(str(folder), "FOLDER") for each in problems_of(folder)]
     (folder / f"{file}.yaml").unlink()
     return found
 
@@ -220,7 +220,7 @@ def test_a_problem_inside_a_config_file_is_told_once_with_its_own_line(tmp_path:
 
 
 def test_both_files_that_are_not_there_are_told(tmp_path: Path) -> None:
-    assert [each.partition(":")[0] for each in told(tmp_path)] == [
+    assert [each.partition(":")[0] for each in problems_of(tmp_path)] == [
         "components.yaml",
         "distributions.yaml",
     ]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import OutputError, UpstreamError
 from pipeline.files import (
-    check_writable,
+    ensure_writable,
     read_tree,
     safe_path,
     tree_digest,
@@ -105,10 +105,10 @@ def test_a_file_that_cannot_be_put_in_place_leaves_nothing(tmp_path: Path) -> No
 def test_a_file_in_an_output_folders_place_is_told(tmp_path: Path) -> None:
     (tmp_path / "dist").write_bytes(b"")
     with pytest.raises(OutputError) as caught:
-        check_writable(tmp_path / "dist")
+        ensure_writable(tmp_path / "dist")
     assert caught.value.hint == "choose another folder"
 
 
 def test_a_writable_folder_is_made_and_left_empty(tmp_path: Path) -> None:
-    check_writable(tmp_path / "a" / "b")
+    ensure_writable(tmp_path / "a" / "b")
     assert list((tmp_path / "a" / "b").iterdir()) == []

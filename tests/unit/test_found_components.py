@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from supply_examples import CONTRIB, OTEL, TABLE, Binary, Function, Table, layer_zip
 
-from pipeline.layer.components import FoundComponent, shape_of
+from pipeline.layer.components import FoundComponent, component_of_package
 from pipeline.layer.inspection import inspect_layer
 from pipeline.layer.layerfile import open_layer
 
@@ -40,7 +40,7 @@ def with_functions(*names: str) -> Table:
 def test_a_components_kind_and_name_are_read_off_its_path(
     package: str, shape: tuple[str, str]
 ) -> None:
-    assert shape_of(package) == shape
+    assert component_of_package(package) == shape
 
 
 def test_components_are_those_with_a_factory() -> None:

@@ -14,7 +14,7 @@ from pipeline import cli, paths
 from pipeline.build import recipe
 from pipeline.layer.inspection import Inspection, inspect_layer
 from pipeline.layer.layerfile import open_layer
-from pipeline.report.inspect import Wanted, inspection_data, inspection_reports
+from pipeline.report.inspect import InspectOptions, inspection_data, inspection_reports
 from pipeline.report.rendering import json_text
 
 FOUND = inspect_layer(open_layer(layer_zip(), file="a.zip"))
@@ -44,8 +44,10 @@ def inspect(
     return run
 
 
-def shown(wanted: Wanted | None = None, found: Inspection = FOUND, width: int = 200) -> str:
-    return screen(*inspection_reports(found, wanted or Wanted()), width=width)
+def shown(
+    options: InspectOptions | None = None, found: Inspection = FOUND, width: int = 200
+) -> str:
+    return screen(*inspection_reports(found, options or InspectOptions()), width=width)
 
 
 def told(ran: tuple[object, str, str]) -> dict[str, Any]:
@@ -63,25 +65,25 @@ def test_the_summary_has_versions_files_and_components() -> None:
 
 
 def test_the_modules_are_shown_if_asked_for() -> None:
-    text = shown(Wanted(modules=True))
+    text = shown(InspectOptions(modules=True))
     for word in ("gopkg.in/yaml.v3", "v3.0.1", "./lambdacomponents@(devel)"):
         assert word in text
 
 
 def test_the_ledger_is_shown_if_asked_for() -> None:
-    text = shown(Wanted(sizes=True, top=0))
+    text = shown(InspectOptions(sizes=True, top=0))
     assert ".rodata: constants and types" in text
-    assert f"{FOUND.ledger.size:,}" in text
+    assert f"{FOUND.sizes.size:,}" in text
 
 
 def test_the_ledgers_smaller_rows_are_summed_up() -> None:
-    ledger = FOUND.ledger
+    ledger = FOUND.sizes
     left = len(ledger.modules) + len(ledger.rest) - 2
-    assert f"{left} more" in shown(Wanted(sizes=True, top=2))
+    assert f"{left} more" in shown(InspectOptions(sizes=True, top=2))
 
 
 def test_a_long_path_is_folded_and_not_cut() -> None:
-    assert "…" not in shown(Wanted(modules=True, sizes=True), width=80)
+    assert "…" not in shown(InspectOptions(modules=True, sizes=True), width=80)
 
 
 def test_texts_of_a_zip_are_no_markup_and_steer_no_terminal() -> None:
@@ -92,9 +94,11 @@ def test_texts_of_a_zip_are_no_markup_and_steer_no_terminal() -> None:
 
 
 def test_json_has_what_is_asked_for() -> None:
-    plain = inspection_data(FOUND, Wanted())
+    plain = inspection_data(FOUND, InspectOptions())
     assert {"modules", "sizes"} & set(plain) == set()
-    more = json.loads(json_text(inspection_data(FOUND, Wanted(modules=True, sizes=True, top=1))))
+    more = json.loads(
+        json_text(inspection_data(FOUND, InspectOptions(modules=True, sizes=True, top=1)))
+    )
     assert len(more["modules"]) == plain["module_count"] == 6
     sizes = more["sizes"]
     assert sum(each["size"] for each in (*sizes["modules"], *sizes["rest"])) == sizes["size"]

@@ -12,7 +12,7 @@ from supply_examples import EPOCH, layer_zip
 from pipeline.errors import OcelotError, UsageError
 from pipeline.layer import layerfile
 from pipeline.layer.layerfile import COLLECTOR, LayerFile, open_layer
-from pipeline.layer.zip import Entry, pack
+from pipeline.layer.zip import ZipEntry, pack
 
 CONTENT = b"\x7fELF" + b"collector " * 5_000
 PACKED = layer_zip(CONTENT)
@@ -82,7 +82,7 @@ def test_damage_is_found() -> None:
 
 
 def test_two_files_of_one_name_are_refused() -> None:
-    entry = Entry(name=COLLECTOR, content=CONTENT)
+    entry = ZipEntry(name=COLLECTOR, content=CONTENT)
     assert refused(pack((entry, entry), epoch=0)) == "a.zip has two files of one name"
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config.located_yaml import MAX_BYTES, Document, Place, parse_document, read_document
+from pipeline.config.located_yaml import MAX_BYTES, Document, KeyPath, parse_document, read_document
 
 LAUGHS = "a: &a [lol]\n" + "".join(
     f"{after}: &{after} [{', '.join([f'*{before}'] * 9)}]\n"
@@ -46,7 +46,7 @@ def test_a_file_gives_plain_data() -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "line"),
+    ("key_path", "line"),
     [
         (("minimal",), 3),
         (("minimal", "description"), 4),
@@ -57,9 +57,9 @@ def test_a_file_gives_plain_data() -> None:
         (("minimal", "config-file", 3), 3),  # not there: the nearest around it
     ],
 )
-def test_each_key_and_each_item_has_its_line(place: Place, line: int) -> None:
-    assert parsed(NESTED).line(place) == line
-    assert str(parsed(NESTED).problem(place, "is wrong")) == f"file.yaml:{line}: is wrong"
+def test_each_key_and_each_item_has_its_line(key_path: KeyPath, line: int) -> None:
+    assert parsed(NESTED).line(key_path) == line
+    assert str(parsed(NESTED).problem(key_path, "is wrong")) == f"file.yaml:{line}: is wrong"
 
 
 def test_an_aliased_value_has_the_line_of_its_key() -> None:

@@ -12,15 +12,15 @@ from unit_examples import layer
 
 from pipeline.errors import UsageError
 from pipeline.layer.manifest import (
+    BenchNote,
     Layer,
     Manifest,
-    Noted,
     Start,
     code_sha256,
-    merged,
-    note_benched,
+    merged_manifest,
     read_manifest,
     update_manifest,
+    write_bench_notes,
 )
 
 AMD64 = layer("collector-amd64-minimal.zip", b"amd64")
@@ -46,7 +46,7 @@ def test_the_two_digests_of_a_layer_are_one() -> None:
 
 
 def test_layers_are_sorted_by_file() -> None:
-    assert files(merged(None, (ARM64, FULL, AMD64), {})) == [
+    assert files(merged_manifest(None, (ARM64, FULL, AMD64), {})) == [
         "collector-amd64-full.zip",
         "collector-amd64-minimal.zip",
         "collector-arm64-minimal.zip",
@@ -54,41 +54,46 @@ def test_layers_are_sorted_by_file() -> None:
 
 
 def test_an_old_layer_whose_zip_is_unchanged_is_kept() -> None:
-    assert merged(Manifest(layers=(FULL,)), (AMD64,), present(FULL)).layers == (FULL, AMD64)
+    assert merged_manifest(Manifest(layers=(FULL,)), (AMD64,), present(FULL)).layers == (
+        FULL,
+        AMD64,
+    )
 
 
 def test_an_old_layer_whose_zip_has_changed_is_dropped() -> None:
     changed = {FULL.file: "0" * 64}
-    assert merged(Manifest(layers=(FULL,)), (AMD64,), changed).layers == (AMD64,)
+    assert merged_manifest(Manifest(layers=(FULL,)), (AMD64,), changed).layers == (AMD64,)
 
 
 def test_an_old_layer_whose_zip_is_gone_is_dropped() -> None:
-    assert merged(Manifest(layers=(FULL,)), (AMD64,), {}).layers == (AMD64,)
+    assert merged_manifest(Manifest(layers=(FULL,)), (AMD64,), {}).layers == (AMD64,)
 
 
 def test_a_layer_of_the_same_file_is_replaced() -> None:
     old = layer(AMD64.file, b"older")
-    assert merged(Manifest(layers=(old,)), (AMD64,), present(old)).layers == (AMD64,)
+    assert merged_manifest(Manifest(layers=(old,)), (AMD64,), present(old)).layers == (AMD64,)
 
 
 START = Start(starts=3, cpu=0.03, memory=30_000_000, cpu_times=8.5, memory_times=6.25)
 
 
-def test_what_the_bench_noted_holds_for_the_same_bytes_alone() -> None:
-    tried = AMD64.with_note(Noted(benched="passed", start=START))
-    assert merged(Manifest(layers=(tried,)), (AMD64,), {}).layers == (tried,)
+def test_a_bench_note_is_kept_for_the_same_bytes_alone() -> None:
+    tried = AMD64.with_bench_note(BenchNote(benched="passed", start=START))
+    assert merged_manifest(Manifest(layers=(tried,)), (AMD64,), {}).layers == (tried,)
     again = layer(AMD64.file, b"newer")
-    assert merged(Manifest(layers=(tried,)), (again,), {}).layers == (again,)
+    assert merged_manifest(Manifest(layers=(tried,)), (again,), {}).layers == (again,)
 
 
 def test_a_note_is_taken_down_by_the_zips_digest(tmp_path: Path) -> None:
     write_manifest(tmp_path, [AMD64, ARM64])
-    noted = Noted(benched="passed", start=START)
-    note_benched(tmp_path, {ARM64.sha256: noted, "b" * 64: Noted(benched="failed: panics")})
+    bench_note = BenchNote(benched="passed", start=START)
+    write_bench_notes(
+        tmp_path, {ARM64.sha256: bench_note, "b" * 64: BenchNote(benched="failed: panics")}
+    )
     found = read_manifest(tmp_path / "manifest.json")
     assert found is not None
-    assert [each.noted for each in found.layers] == [Noted(), noted]
-    note_benched(tmp_path, {ARM64.sha256: Noted(benched="skipped: --no-bench")})
+    assert [each.bench_note for each in found.layers] == [BenchNote(), bench_note]
+    write_bench_notes(tmp_path, {ARM64.sha256: BenchNote(benched="skipped: --no-bench")})
     found = read_manifest(tmp_path / "manifest.json")
     assert found is not None
     assert [each.start for each in found.layers] == [None, None]

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from pipeline.errors import UsageError
 from pipeline.naming import (
     Architecture,
-    LayerWords,
+    LayerNameParts,
     layer_arn,
     layer_name,
+    layer_name_parts,
     layer_parts,
-    layer_words,
-    version_words,
+    version_in_name,
     zip_name,
     zip_parts,
 )
@@ -137,11 +137,11 @@ def test_a_layers_name_is_taken_apart_as_it_was_made(
 ) -> None:
     name = layer_name(base, architecture, distribution, f"v{version}", group)
     others = {distribution[1:], f"{distribution}-x", "another"} - {""}
-    found = layer_words(name, base, others | {distribution})
-    assert found == LayerWords(
+    found = layer_name_parts(name, base, others | {distribution})
+    assert found == LayerNameParts(
         architecture=architecture, distribution=distribution, version=version, release_group=group
     )
-    assert layer_words(name, base, others - {distribution}) is None
+    assert layer_name_parts(name, base, others - {distribution}) is None
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_layers_name_is_taken_apart_as_it_was_made(
     ],
 )
 def test_a_layers_name_of_another_form_says_nothing(name: str) -> None:
-    assert layer_words(name, "ocel", ["minimal"]) is None
+    assert layer_name_parts(name, "ocel", ["minimal"]) is None
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_layers_name_of_another_form_says_nothing(name: str) -> None:
     [("v0.158.0", "v0.158.0"), ("v1.2.3-rc.1", ""), ("v1.2.3+meta", ""), ("v1.2.3_4", "")],
 )
 def test_a_version_is_told_where_its_words_stand_for_no_other(version: str, told: str) -> None:
-    name = f"ocel-amd64-minimal-{version_words(version)}-beta"
-    found = layer_words(name, "ocel", ["minimal"])
+    name = f"ocel-amd64-minimal-{version_in_name(version)}-beta"
+    found = layer_name_parts(name, "ocel", ["minimal"])
     assert found is not None
     assert found.collector_version == told

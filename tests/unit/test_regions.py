@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit_examples import SHIPPED, loaded, told, write_config
+from unit_examples import SHIPPED, loaded, problems_of, write_config
 
 from pipeline.aws.regions import RegionChoice, chosen_regions
 from pipeline.aws.session import lambda_regions
@@ -212,17 +212,17 @@ def test_a_file_has_sets_and_quarantine(tmp_path: Path) -> None:
 def test_a_problem_of_the_file_is_told_with_its_line(
     tmp_path: Path, text: str, message: str
 ) -> None:
-    assert told(folder(tmp_path, text)) == [message]
+    assert problems_of(folder(tmp_path, text)) == [message]
 
 
 @pytest.mark.parametrize("text", ["[]\n", "sets: {a: []}\n", "sets: {a: eu-west-1}\n", "{\n"])
 def test_a_file_of_another_shape_is_told(tmp_path: Path, text: str) -> None:
-    assert all(each.startswith("regions.yaml:") for each in told(folder(tmp_path, text)))
+    assert all(each.startswith("regions.yaml:") for each in problems_of(folder(tmp_path, text)))
 
 
 def test_every_problem_of_the_file_is_told_at_once(tmp_path: Path) -> None:
     text = "sets:\n  all: [x]\n  b: [y]\nquarantine:\n- region: z\n  until: 1\n"
-    assert len(told(folder(tmp_path, text))) == 6
+    assert len(problems_of(folder(tmp_path, text))) == 6
 
 
 def test_the_shipped_sets_are_of_regions_that_have_lambda() -> None:

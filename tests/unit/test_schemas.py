@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-from unit_examples import MINE, OTLP, SHIPPED, layer, told, write_config
+from unit_examples import MINE, OTLP, SHIPPED, layer, problems_of, write_config
 
 from pipeline.config import schemas
 from pipeline.config.folder import load_config
@@ -138,7 +138,7 @@ def test_editors_and_ocelot_accept_alike(tmp_path: Path, name: str, data: object
 @pytest.mark.parametrize(("name", "data"), REFUSED)
 def test_editors_and_ocelot_refuse_alike(tmp_path: Path, name: str, data: object) -> None:
     assert faults(name, data)
-    assert told(folder_with(tmp_path, name, data))
+    assert problems_of(folder_with(tmp_path, name, data))
 
 
 def test_a_manifest_fits_its_schema() -> None:

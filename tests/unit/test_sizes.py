@@ -26,9 +26,9 @@ from pipeline.layer.functions import FunctionTable, import_path, package_of, rea
 from pipeline.layer.sizes import (
     NO_MODULE,
     STANDARD_LIBRARY,
-    Ledger,
+    BinarySizes,
     SizeChange,
-    read_ledger,
+    read_sizes,
     size_changes,
 )
 
@@ -39,9 +39,9 @@ def functions(table: Table = TABLE) -> FunctionTable:
     return read_functions(read_elf(Binary(table=table.content()).content()))
 
 
-def ledger(binary: Binary | None = None) -> Ledger:
+def ledger(binary: Binary | None = None) -> BinarySizes:
     elf = read_elf((binary or Binary()).content())
-    return read_ledger(elf, read_build_info(elf), read_functions(elf))
+    return read_sizes(elf, read_build_info(elf), read_functions(elf))
 
 
 def table_of(*each: Function, values: int = 1, data: int = 0) -> Table:
@@ -132,7 +132,7 @@ def test_a_table_of_another_layout_is_refused(table: bytes) -> None:
     assert "Go 1.20" in caught.value.hint
 
 
-def total(of: Ledger) -> int:
+def total(of: BinarySizes) -> int:
     return sum(each.size for each in (*of.modules, *of.rest))
 
 
@@ -200,7 +200,7 @@ def test_no_damage_raises_anything_else_or_loses_a_byte(at: int, change: int) ->
     damaged[at] ^= change
     with suppress(OcelotError):
         elf = read_elf(bytes(damaged))
-        found = read_ledger(elf, parse_build_info("go1.26.6", INFO), read_functions(elf))
+        found = read_sizes(elf, parse_build_info("go1.26.6", INFO), read_functions(elf))
         assert total(found) == len(damaged)
 
 

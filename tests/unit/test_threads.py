@@ -8,11 +8,11 @@ from functools import partial
 import anyio
 import pytest
 
-from pipeline.progress import Silence, note, shown_by
+from pipeline.progress import NoProgress, note, shown_by
 from pipeline.threads import in_thread, in_threads
 
 
-class Notes(Silence):
+class Notes(NoProgress):
     def __init__(self) -> None:
         self.notes: list[str] = []
 

@@ -9,24 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.layer.zip import EARLIEST, LATEST, PACKER, Entry, pack
+from pipeline.layer.zip import EARLIEST, LATEST, PACKER, ZipEntry, pack
 
 EPOCH = 1_750_000_000  # 2025-06-15 15:06:40 UTC
 
 ENTRIES = (
-    Entry(name="extensions/collector", content=b"\x7fELF" + b"collector " * 5_000, mode=0o755),
-    Entry(name="collector-config/config.yaml", content=b"receivers: {}\n"),
-    Entry(name="collector-config/config-ä€😀.yaml", content="ä€😀\n".encode()),
-    Entry(name="empty", content=b""),
+    ZipEntry(name="extensions/collector", content=b"\x7fELF" + b"collector " * 5_000, mode=0o755),
+    ZipEntry(name="collector-config/config.yaml", content=b"receivers: {}\n"),
+    ZipEntry(name="collector-config/config-ä€😀.yaml", content="ä€😀\n".encode()),
+    ZipEntry(name="empty", content=b""),
 )
 
 
-def opened(entries: tuple[Entry, ...] = ENTRIES, epoch: int = EPOCH) -> zipfile.ZipFile:
+def opened(entries: tuple[ZipEntry, ...] = ENTRIES, epoch: int = EPOCH) -> zipfile.ZipFile:
     return zipfile.ZipFile(io.BytesIO(pack(entries, epoch=epoch)))
 
 
 @given(st.permutations(ENTRIES))
-def test_the_order_of_entries_does_not_matter(entries: list[Entry]) -> None:
+def test_the_order_of_entries_does_not_matter(entries: list[ZipEntry]) -> None:
     assert pack(tuple(entries), epoch=EPOCH) == pack(ENTRIES, epoch=EPOCH)
 
 
@@ -97,7 +97,10 @@ def test_the_packer_names_all_that_its_bytes_depend_on() -> None:
 
 
 def test_the_bytes_are_those_that_every_machine_makes() -> None:
-    entries = (Entry(name="a/b", content=b"ocelot " * 8, mode=0o755), Entry(name="c", content=b""))
+    entries = (
+        ZipEntry(name="a/b", content=b"ocelot " * 8, mode=0o755),
+        ZipEntry(name="c", content=b""),
+    )
     assert pack(entries, epoch=EPOCH).hex() == (
         "504b0304140000000800d478cf5af1ffa1610c0000003800000003000000612f62"
         "cb4f4ecdc92f51c827950200"
@@ -116,7 +119,7 @@ NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",
 
 @given(st.dictionaries(NAMES, st.binary(max_size=200), max_size=5))
 def test_any_content_under_any_name_comes_back(files: dict[str, bytes]) -> None:
-    entries = tuple(Entry(name=name, content=content) for name, content in files.items())
+    entries = tuple(ZipEntry(name=name, content=content) for name, content in files.items())
     archive = opened(entries)
     read = {info.orig_filename: archive.read(info) for info in archive.infolist()}
     assert read == files

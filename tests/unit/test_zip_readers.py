@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.layer.layerfile import COLLECTOR, open_layer
-from pipeline.layer.zip import Entry, pack
+from pipeline.layer.zip import ZipEntry, pack
 
 EPOCH = 1_750_000_000
 PARTS = st.from_regex(r"[A-Za-z0-9_+@ äö€-][A-Za-z0-9._+@ äö€-]{0,12}", fullmatch=True)
@@ -23,17 +23,17 @@ CONTENT = st.binary(max_size=3000) | st.integers(0, 300_000).map(bytes)
 
 
 @st.composite
-def layers(draw: st.DrawFn) -> tuple[Entry, ...]:
+def layers(draw: st.DrawFn) -> tuple[ZipEntry, ...]:
     """Entries of which none is a folder of another."""
     names = draw(st.lists(NAMES, max_size=5, unique_by=lambda name: name.casefold().split("/")[0]))
     return tuple(
-        Entry(name=name, content=draw(CONTENT), mode=draw(MODES))
+        ZipEntry(name=name, content=draw(CONTENT), mode=draw(MODES))
         for name in (COLLECTOR, *(each for each in names if not each.startswith("extensions")))
     )
 
 
 @given(layers())
-def test_our_own_reader_finds_what_was_packed(entries: tuple[Entry, ...]) -> None:
+def test_our_own_reader_finds_what_was_packed(entries: tuple[ZipEntry, ...]) -> None:
     layer = open_layer(pack(entries, epoch=EPOCH), file="a.zip")
     assert layer.entries == tuple(sorted(entries, key=lambda each: each.name))
     assert layer.modified == EPOCH
@@ -42,7 +42,7 @@ def test_our_own_reader_finds_what_was_packed(entries: tuple[Entry, ...]) -> Non
 @pytest.mark.skipif(which("unzip") is None, reason="Info-ZIP's unzip is not installed")
 @settings(max_examples=25)
 @given(layers())
-def test_info_zip_finds_what_was_packed(entries: tuple[Entry, ...]) -> None:
+def test_info_zip_finds_what_was_packed(entries: tuple[ZipEntry, ...]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path, opt = Path(folder) / "a.zip", Path(folder) / "opt"
         path.write_bytes(pack(entries, epoch=EPOCH))

@@ -15,7 +15,7 @@ from pipeline.build.upstream import Source
 from pipeline.config.folder import Config, load_config
 from pipeline.errors import ConfigError
 from pipeline.layer.manifest import Go, Layer, Upstream, code_sha256
-from pipeline.naming import Architecture, kind_of, name_of
+from pipeline.naming import Architecture, component_kind, component_name
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SHIPPED = CHECKOUT / "config"
@@ -45,7 +45,7 @@ def loaded(folder: Path, distributions: str = MINIMAL, components: str = "{}\n")
     return load_config(write_config(folder, distributions, components))
 
 
-def told(folder: Path) -> list[str]:
+def problems_of(folder: Path) -> list[str]:
     """The problems of a config folder, as a user reads them in that folder."""
     with pytest.raises(ConfigError) as caught:
         load_config(folder)
@@ -54,8 +54,8 @@ def told(folder: Path) -> list[str]:
 
 def component_file(tag: str, package: str = "") -> bytes:
     """The Go file by which upstream registers a component."""
-    kind = kind_of(tag)
-    package = package or f"go.opentelemetry.io/collector/{kind}/{name_of(tag)}{kind}"
+    kind = component_kind(tag)
+    package = package or f"go.opentelemetry.io/collector/{kind}/{component_name(tag)}{kind}"
     return dedent(f"""\
         //go:build lambdacomponents.custom && (lambdacomponents.all || lambdacomponents.{kind}.all || {tag})
 
@@ -68,7 +68,7 @@ def component_file(tag: str, package: str = "") -> bytes:
 
         func init() {{
         \tFactories = append(Factories, func(extensionId string) {kind}.Factory {{
-        \t\treturn {name_of(tag)}{kind}.NewFactory()
+        \t\treturn {component_name(tag)}{kind}.NewFactory()
         \t}})
         }}
         """).encode()  # noqa: E501  a build constraint is one line
@@ -93,7 +93,8 @@ def upstream_tree(
 ) -> dict[str, bytes]:
     """The files of a `collector/` of upstream's shape."""
     components = {
-        f"lambdacomponents/{kind_of(tag)}/{name_of(tag)}.go": component_file(tag) for tag in tags
+        f"lambdacomponents/{component_kind(tag)}/{component_name(tag)}.go": component_file(tag)
+        for tag in tags
     }
     return {
         "go.mod": go_mod(version, go),

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from pipeline.aws.layers import LayerVersion
 from pipeline.config.distributions import Distribution
-from pipeline.naming import LayerArn, layer_words
+from pipeline.naming import LayerArn, layer_name_parts
 from pipeline.registry.row import ForeignRow, Row, Rows, base_layer_arn, layer_row
 
 # What a row of the same layer and content in another region knows, and AWS does not.
@@ -206,7 +206,7 @@ def _judged(version: LayerVersion, row: Row | None, scope: Scope) -> Repair | Le
 
 def _recorded(version: LayerVersion, scope: Scope) -> Row | str:
     """The row of a layer version that has none, but for its base and MD5; or why there is none."""
-    words = layer_words(version.arn.name, scope.base, scope.names)
+    words = layer_name_parts(version.arn.name, scope.base, scope.names)
     if words is None:
         return NAMELESS
     if not version.described:
@@ -223,7 +223,7 @@ def _recorded(version: LayerVersion, scope: Scope) -> Row | str:
         description=known.description if known else "",
         architecture=words.architecture,
         base_name=scope.base,
-        version_words=words.version,
+        version_in_name=words.version,
         collector_version=words.collector_version,
     )
     return _with_siblings(row, scope.registry.rows)

@@ -17,7 +17,7 @@ from pipeline.aws.regions import RegionChoice
 from pipeline.aws.session import Aws, identified
 from pipeline.config.distributions import Distribution
 from pipeline.errors import AwsError, PartlyPublishedError, PublishError, error_line
-from pipeline.naming import LayerArn, layer_words
+from pipeline.naming import LayerArn, layer_name_parts
 from pipeline.registry.registry import Registry
 from pipeline.registry.row import ForeignRow, Row
 from pipeline.registry.sync.plan import (
@@ -221,7 +221,7 @@ class _Looking:
         """Return the names that begin as they should and say what the layer is, or have rows."""
         known: list[str] = []
         for name in sorted({each for each in names if each.startswith(f"{self.scope.base}-")}):
-            if name in recorded or layer_words(name, self.scope.base, self.scope.names):
+            if name in recorded or layer_name_parts(name, self.scope.base, self.scope.names):
                 known.append(name)
             else:
                 self.left.append(Left(what=name, reason=NAMELESS))
