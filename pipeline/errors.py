@@ -1,6 +1,6 @@
-"""Every error a user can cause: what is wrong, where, and what to do next.
+"""All errors of ocelot, each with its exit code: what is wrong, where, and what to do next.
 
-The exit codes are part of the command line's contract; `EXIT_CODES` feeds `ocelot --help`.
+Programs rely on the exit codes. `ocelot --help` and the README list them from `EXIT_CODES`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ _LONGEST = 80
 
 
 class OcelotError(Exception):
-    """A failure that is told as a message, its details and a hint, never as a traceback.
+    """A failure that is shown as a message, details and a hint, without a traceback.
 
     Attributes:
+        exit_code: of the process that ends with this error.
+        meaning: of the exit code, for `ocelot --help`.
         hint: what the user can do next; may be empty.
         details: lines of evidence, such as the output of `go` or `git`, oldest first.
     """
@@ -28,26 +30,26 @@ class OcelotError(Exception):
         self.details = details
 
     def with_message(self, message: str, details: tuple[str, ...]) -> Self:
-        """The same error, with another message and other details."""
+        """Return a copy of this error with another message and other details."""
         other = type(self).__new__(type(self), message)
         other.__dict__.update({**self.__dict__, "details": details})
         return other
 
     def text(self) -> str:
-        """All of it as plain text: message, details, hint."""
+        """Return message, details and hint as plain text."""
         lines = [str(self), *(f"  {line}" for line in self.details)]
         return "\n".join([*lines, f"next: {self.hint}"] if self.hint else lines)
 
 
 class UsageError(OcelotError):
-    """An option or argument that cannot be used."""
+    """Error for an option or argument that cannot be used."""
 
     exit_code = 2
     meaning = "usage: an option or argument cannot be used"
 
 
 def quoted(value: str) -> str:
-    """A user's own words for a message: in quotes, in short, with nothing that does not print."""
+    """Return a value from outside for a message: quoted, shortened, unprintable signs escaped."""
     return repr(value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…")
 
 
@@ -65,12 +67,12 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.message}"
+        location = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{location}: {self.message}"
 
 
 class ConfigError(OcelotError):
-    """The configuration has problems; all of them are told at once."""
+    """Error for a configuration with problems: it has all of them."""
 
     exit_code = 3
     meaning = "config: a file under config/ has problems"
@@ -79,98 +81,98 @@ class ConfigError(OcelotError):
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__(
             f"{count} in the configuration",
-            hint=hint or "mend the lines named, then try `ocelot config check`",
+            hint=hint or "fix these lines, then run `ocelot config check`",
             details=tuple(str(problem) for problem in problems),
         )
         self.problems = problems
 
 
 class UpstreamError(OcelotError):
-    """The upstream collector cannot be found, fetched or used."""
+    """Error for an upstream repository that cannot be found, fetched or used."""
 
     exit_code = 4
     meaning = "upstream: repository or ref cannot be reached, found or used"
 
 
 class ToolchainError(OcelotError):
-    """Go is missing or of another version, or a Go module cannot be had."""
+    """Error for a missing Go, git or Go module, or a Go of another version."""
 
     exit_code = 5
-    meaning = "toolchain: Go, git or a Go module cannot be had"
+    meaning = "toolchain: Go, git or a Go module is missing"
 
 
 class CompileError(OcelotError):
-    """The Go compiler refused the collector."""
+    """Error for a collector that does not compile."""
 
     exit_code = 6
     meaning = "compile: the Go compiler refused the collector"
 
 
 class LimitError(OcelotError):
-    """A layer is larger than AWS Lambda takes."""
+    """Error for a layer that is larger than AWS Lambda or its budget allows."""
 
     exit_code = 7
-    meaning = "limits: a layer is larger than AWS Lambda takes"
+    meaning = "limits: a layer is larger than AWS Lambda or its budget allows"
 
 
 class OutputError(OcelotError):
-    """A file cannot be written: a full disk, a read-only folder."""
+    """Error for a file that cannot be written: a full disk, a read-only folder."""
 
     exit_code = 8
     meaning = "output: a file cannot be written"
 
 
 class LockError(OcelotError):
-    """What is to be built is not what was locked, or a lock or bundle cannot be trusted."""
+    """Error for a build that differs from its lock, or for an unusable lock or bundle."""
 
     exit_code = 9
-    meaning = "lock: not as locked, or a lock or bundle cannot be used"
+    meaning = "lock: a build differs from its lock, or a lock or bundle cannot be used"
 
 
 class VerifyError(OcelotError):
-    """What was published is not what a rebuild gives."""
+    """Error for a layer that differs from its rebuild, its manifest or its lock."""
 
     exit_code = 10
-    meaning = "verify: a layer is not what a rebuild gives"
+    meaning = "verify: a layer differs from its rebuild, its manifest or its lock"
 
 
 class AwsError(OcelotError):
-    """AWS does not answer, or refuses."""
+    """Error for a request that AWS does not answer or refuses."""
 
     exit_code = 11
     meaning = "aws: AWS does not answer, or refuses"
 
 
 class PublishError(OcelotError):
-    """No target was published as it should be."""
+    """Error for a run in which no target succeeded."""
 
     exit_code = 12
-    meaning = "publish: nothing is published as it should be"
+    meaning = "publish: no target succeeded"
 
 
 class PartlyPublishedError(PublishError):
-    """Some targets were published, others not."""
+    """Error for a run in which some targets succeeded and others failed."""
 
     exit_code = 13
-    meaning = "publish: some regions are as they should be, others are not"
+    meaning = "publish: some targets succeeded, others failed"
 
 
 class TrustError(OcelotError):
-    """A role lets in others than it should, or not whom it should."""
+    """Error for a role or table that is not set up as publishing needs it."""
 
     exit_code = 14
-    meaning = "oidc: a role or its table is not as it should be"
+    meaning = "oidc: a role or its table is not set up correctly"
 
 
 class BenchError(OcelotError):
-    """A layer does not run as it should, or cannot be tried."""
+    """Error for a layer that fails on the bench or cannot be run there."""
 
     exit_code = 15
-    meaning = "bench: a layer does not run as it should, or cannot be tried"
+    meaning = "bench: a layer fails on the bench, or cannot be run there"
 
 
 class InterruptedBuildError(OcelotError):
-    """Ctrl-C or SIGTERM ended the work."""
+    """Error for work that Ctrl-C or SIGTERM ended."""
 
     exit_code = 130
     meaning = "interrupted by Ctrl-C or SIGTERM"
@@ -179,31 +181,15 @@ class InterruptedBuildError(OcelotError):
 EXIT_CODES: dict[int, str] = {
     0: "done",
     **{
-        kind.exit_code: kind.meaning
-        for kind in (
-            OcelotError,
-            UsageError,
-            ConfigError,
-            UpstreamError,
-            ToolchainError,
-            CompileError,
-            LimitError,
-            OutputError,
-            LockError,
-            VerifyError,
-            AwsError,
-            PublishError,
-            PartlyPublishedError,
-            TrustError,
-            BenchError,
-            InterruptedBuildError,
-        )
+        error.exit_code: error.meaning
+        for error in list(globals().values())
+        if isinstance(error, type) and issubclass(error, OcelotError)
     },
 }
 
 
 def error_line(error: Exception) -> str:
-    """Return an error in a line."""
+    """Return an error as one line of text."""
     if isinstance(error, OcelotError):
         return f"{error}; {error.hint}" if error.hint else str(error)
     return f"unexpected {type(error).__name__}: {error}"

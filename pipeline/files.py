@@ -1,6 +1,7 @@
 """Files on disk: trees read and written whole, single files replaced in one step.
 
-A tree is a mapping from POSIX path to content, which keeps overlay, digest and packing pure.
+A tree is a mapping from POSIX path to content. Functions over trees (overlay, digest, packing)
+need no disk.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ Tree = Mapping[str, bytes]
 
 
 def safe_path(path: str) -> str:
-    """The path itself, if it stays inside the folder that it is relative to.
+    """Return a path unchanged if it stays inside the folder that it is relative to.
 
     Raises:
-        UpstreamError: it is absolute or climbs out.
+        UpstreamError: it is absolute or leads out of the folder.
     """
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts or "\0" in path or "\\" in path:
@@ -34,7 +35,11 @@ def safe_path(path: str) -> str:
 
 
 def read_tree(root: Path) -> dict[str, bytes]:
-    """Every file below a folder, by path, none where there is no folder; links out are refused."""
+    """Read every file below a folder, by path; empty where there is no folder.
+
+    Raises:
+        UpstreamError: a link leads out of the folder.
+    """
     content: dict[str, bytes] = {}
     inside = Path(os.path.realpath(root))
     for path in sorted(root.rglob("*")):
@@ -46,7 +51,12 @@ def read_tree(root: Path) -> dict[str, bytes]:
 
 
 def write_tree(root: Path, tree: Tree) -> None:
-    """Write a tree into a folder of our own making."""
+    """Write a tree into a folder.
+
+    Raises:
+        OutputError: a file cannot be written.
+        UpstreamError: a path leads out of the folder.
+    """
     with output_errors(root):
         for name, content in tree.items():
             path = root / safe_path(name)
@@ -55,7 +65,7 @@ def write_tree(root: Path, tree: Tree) -> None:
 
 
 def tree_digest(tree: Tree, algorithm: str = "sha256") -> str:
-    """A hex digest over names and contents in sorted order."""
+    """Return a hex digest over the names and contents of a tree, in sorted order."""
     digest = hashlib.new(algorithm, usedforsecurity=False)
     for name in sorted(tree):
         digest.update(f"{name}\0{len(tree[name])}\0".encode())
@@ -64,7 +74,7 @@ def tree_digest(tree: Tree, algorithm: str = "sha256") -> str:
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file so that its name only ever stands for the whole content.
+    """Write a file in one step: readers see the old content or all of the new.
 
     Raises:
         OutputError: the folder cannot be written or the disk is full.
@@ -75,7 +85,7 @@ def write_atomic(path: Path, content: bytes) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
-                # mkstemp makes it private; layers and manifests are as public as any other file
+                # mkstemp makes the file private; the umask decides as for any other file
                 os.fchmod(file.fileno(), 0o666 & ~_umask())
             Path(temporary).replace(path)
         except BaseException:
@@ -84,10 +94,10 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 def ensure_writable(folder: Path) -> None:
-    """Make a folder and prove that a file can be written in it, before long work starts.
+    """Create a folder and check that files can be written to it, before long work starts.
 
     Raises:
-        OutputError: it cannot.
+        OutputError: they cannot.
     """
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +107,7 @@ def ensure_writable(folder: Path) -> None:
 
 @contextmanager
 def folder_lock(folder: Path) -> Generator[None]:
-    """Let one process at a time change the files of a folder.
+    """Hold a folder's lock, so that one process at a time changes its files.
 
     Raises:
         OutputError: the folder cannot be opened.
@@ -113,14 +123,14 @@ def folder_lock(folder: Path) -> Generator[None]:
 
 @contextmanager
 def output_errors(folder: Path) -> Generator[None]:
-    """Turn a failed write into an `OutputError` that names the folder."""
+    """Raise an `OutputError` that names the folder for every OSError of the block."""
     try:
         yield
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise OutputError(
             f"cannot write to {folder}: {error.strerror or error}",
-            hint="free some space, or choose another disk" if full else "choose another folder",
+            hint="free some space" if full else "choose another folder",
         ) from error
 
 

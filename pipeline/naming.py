@@ -1,4 +1,7 @@
-"""The names that other tools know, as pure functions."""
+"""The names that other tools know, made and parsed by pure functions.
+
+They are the names of zips, layers, descriptions, ARNs and upstream's build tags.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +33,6 @@ _ROLE = re.compile(
     r"arn:(aws|aws-cn|aws-us-gov):iam::([0-9]{12}):role/(?:[!-~]+/)?([A-Za-z0-9+=,.@_-]{1,64})\Z"
 )
 _VERSION = r"[0-9]+_[0-9]+_[0-9]+[A-Za-z0-9_]*"
-
-
 _DESCRIBED = re.compile(r"(?:^| )sha256:([0-9a-f]{64})\Z")
 
 # https://docs.aws.amazon.com/lambda/latest/api/API_PublishLayerVersion.html
@@ -53,7 +54,7 @@ class Architecture(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LayerArn:
-    """A layer version by its ARN."""
+    """The parts of a layer version's ARN."""
 
     partition: str
     region: str
@@ -72,11 +73,11 @@ class LayerArn:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RoleArn:
-    """A role by its ARN.
+    """The parts of a role's ARN.
 
     Attributes:
-        name: without the path that may stand before it.
-        text: the ARN itself.
+        name: the role's name, without its path.
+        text: the whole ARN.
     """
 
     partition: str
@@ -90,7 +91,7 @@ class RoleArn:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LayerNameParts:
-    """What a layer's name says.
+    """The parts of a layer's name, as `layer_name` puts them together.
 
     Attributes:
         version: the collector's, such as `0_158_0`.
@@ -104,18 +105,18 @@ class LayerNameParts:
 
     @property
     def collector_version(self) -> str:
-        """Such as v0.158.0; empty where the words may stand for several versions."""
+        """The version such as v0.158.0; empty where it the name does not show it."""
         plain = re.fullmatch(r"[0-9]+_[0-9]+_[0-9]+", self.version)
         return f"v{self.version.replace('_', '.')}" if plain else ""
 
 
 def zip_name(architecture: Architecture, distribution: str) -> str:
-    """File name of a layer's zip."""
+    """Return the file name of a layer's zip."""
     return f"collector-{architecture}-{distribution}.zip"
 
 
 def zip_parts(name: str) -> tuple[Architecture, str] | None:
-    """Architecture and distribution of a zip's file name; None for another name."""
+    """Return architecture and distribution of a zip's file name; None for any other name."""
     found = _ZIP.match(name)
     return (Architecture(found[1]), found[2]) if found else None
 
@@ -127,59 +128,59 @@ def layer_name(
     version: str,
     release_group: str,
 ) -> str:
-    """The layer's name, such as `ocel-amd64-minimal-0_158_0-beta`.
+    """Return a layer's name, such as `ocel-amd64-minimal-0_158_0-beta`.
 
     Args:
-        base: what all layers of a publisher begin with.
+        base: the publisher's prefix, such as `ocel`.
         architecture: of the layer.
         distribution: its name.
         version: the collector's, such as v0.158.0.
         release_group: such as `beta` or `prod`.
 
     Raises:
-        UsageError: AWS takes no such name.
+        UsageError: AWS does not accept the name.
     """
     name = f"{base}-{architecture}-{distribution}-{version_in_name(version)}-{release_group}"
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or len(name) > LONGEST_NAME:
         raise UsageError(
             f"{quoted(name)} cannot be a layer's name",
-            hint=f"letters, digits, - and _, {LONGEST_NAME} at most: shorten --layer-name or "
+            hint=f"use at most {LONGEST_NAME} letters, digits, - and _: shorten --layer-name or "
             "--release-group",
         )
     return name
 
 
 def version_in_name(version: str) -> str:
-    """A version as it stands in a layer's name: `0_158_0` for v0.158.0."""
+    """Return a version as it stands in a layer's name: `0_158_0` for v0.158.0."""
     return re.sub(r"[^A-Za-z0-9]", "_", version.removeprefix("v"))
 
 
 def layer_description(text: str, sha256: str) -> str:
-    """A layer version's description: words for people, cut to fit, and the zip's SHA-256."""
-    mark = f"sha256:{sha256}"
-    room = LONGEST_DESCRIPTION - len(mark) - 1
-    words = " ".join(text.split())
-    words = words if len(words) <= room else f"{words[: room - 1]}…"
-    return f"{words} {mark}".strip()
+    """Return a layer version's description: the text, cut to fit, and the zip's SHA-256."""
+    digest = f"sha256:{sha256}"
+    longest = LONGEST_DESCRIPTION - len(digest) - 1
+    line = " ".join(text.split())
+    line = line if len(line) <= longest else f"{line[: longest - 1]}…"
+    return f"{line} {digest}".strip()
 
 
 def described_sha256(description: str) -> str:
-    """The SHA-256 that a layer version's description names; empty for none."""
+    """Return the SHA-256 in a layer version's description; empty where there is none."""
     found = _DESCRIBED.search(description)
     return found[1] if found else ""
 
 
 def layer_arn(text: str) -> LayerArn:
-    """A layer version's ARN, taken apart.
+    """Parse a layer version's ARN.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is no such ARN.
     """
     found = _ARN.match(text)
     if found is None:
         raise UsageError(
             f"{quoted(text)} is no ARN of a layer version",
-            hint="such as arn:aws:lambda:eu-west-1:123456789012:layer:<name>:<version>",
+            hint="give one such as arn:aws:lambda:eu-west-1:123456789012:layer:<name>:<version>",
         )
     partition, region, account, name, version = found.groups()
     return LayerArn(
@@ -188,25 +189,27 @@ def layer_arn(text: str) -> LayerArn:
 
 
 def role_arn(text: str) -> RoleArn:
-    """A role's ARN, taken apart.
+    """Parse a role's ARN.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is no such ARN.
     """
     found = _ROLE.match(text)
     if found is None:
         raise UsageError(
             f"{quoted(text)} is no ARN of a role",
-            hint="such as arn:aws:iam::123456789012:role/<name>",
+            hint="give one such as arn:aws:iam::123456789012:role/<name>",
         )
     partition, account, name = found.groups()
     return RoleArn(partition=partition, account=account, name=name, text=text)
 
 
-def layer_parts(name: str, distributions: Collection[str]) -> tuple[Architecture, str] | None:
-    """Architecture and distribution of a layer's name; None where it has none of them.
+def architecture_and_distribution(
+    name: str, distributions: Collection[str]
+) -> tuple[Architecture, str] | None:
+    """Return architecture and distribution of a layer's name; None where it names none of them.
 
-    The longest name counts: it may have another's, or an architecture's, in its own.
+    Longer names are tried first: a distribution's name may end with another's name.
     """
     for each in sorted(distributions, key=len, reverse=True):
         pattern = rf"(?:.+-)?(amd64|arm64)-{re.escape(each)}-{_VERSION}(?:-.*)?\Z"
@@ -216,12 +219,12 @@ def layer_parts(name: str, distributions: Collection[str]) -> tuple[Architecture
 
 
 def layer_name_parts(name: str, base: str, distributions: Collection[str]) -> LayerNameParts | None:
-    """What a layer's name says, as `layer_name` makes it; None for a name of another form.
+    """Parse a name that `layer_name` made; None for any other name.
 
     Args:
-        name: the layer's.
-        base: what it must begin with, up to the architecture.
-        distributions: those that it may be of.
+        name: the layer's name.
+        base: the publisher's prefix, up to the architecture.
+        distributions: the names of distributions that it may contain.
     """
     for each in sorted(distributions, key=lambda name: (-len(name), name)):
         pattern = rf"{re.escape(base)}-(amd64|arm64)-{re.escape(each)}-({_VERSION})-([\w-]+)\Z"
@@ -236,23 +239,23 @@ def layer_name_parts(name: str, base: str, distributions: Collection[str]) -> La
 
 
 def component_name(tag: str) -> str:
-    """`otlp` for `lambdacomponents.exporter.otlp`."""
+    """Return a component's name from its build tag: `otlp` for `lambdacomponents.exporter.otlp`."""
     return tag.rpartition(".")[2]
 
 
 def component_kind(tag: str) -> str:
-    """`exporter` for `lambdacomponents.exporter.otlp`; empty for a tag without a kind."""
+    """Return a component's kind from its build tag, such as `exporter`; empty for other tags."""
     match = re.match(rf"^{TAG_PREFIX}\.({ANY_KIND})\.", tag)
     return match[1] if match else ""
 
 
 def is_selected(tag: str, tags: frozenset[str]) -> bool:
-    """Whether a component's tag is switched on by a set of build tags."""
+    """Return True if a set of build tags switches on the component of a tag."""
     return bool({tag, ALL_TAG, f"{TAG_PREFIX}.{component_kind(tag)}.all"} & tags)
 
 
 def utc_time(text: str) -> datetime | None:
-    """A time in UTC; one without a zone is taken for UTC, and None is no time."""
+    """Parse an ISO 8601 time, in UTC if it has no zone; None where the text is no time."""
     try:
         when = datetime.fromisoformat(text)
         return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)

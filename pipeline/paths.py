@@ -14,7 +14,7 @@ _CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def config_folder(given: Path | None) -> Path:
-    """The config folder: the one given, else `config/` here or above, else ocelot's own.
+    """Return the config folder: the one given, else `config/` here or above, else ocelot's.
 
     Raises:
         UsageError: there is none.
@@ -27,26 +27,26 @@ def config_folder(given: Path | None) -> Path:
             return folder / "config"
     raise UsageError(
         f"there is no config/{DISTRIBUTIONS} here or in a folder above",
-        hint="run ocelot in a checkout, or name the folder with --config",
+        hint="name the folder with --config",
     )
 
 
 def sample_upstream() -> Path:
-    """The folder that `--upstream-repo sample` means; it comes with a checkout."""
+    """Return the folder of the sample upstream (`--upstream-repo sample`), part of a checkout."""
     return _CHECKOUT / "tests" / "upstream"
 
 
 def cache_folder() -> Path:
-    """The user cache: OCELOT_CACHE, else the platform's own folder."""
+    """Return the user cache: OCELOT_CACHE, else the platform's folder for caches."""
     given = os.environ.get("OCELOT_CACHE")
     return Path(given).absolute() if given else platformdirs.user_cache_path("ocelot")
 
 
 def go_caches() -> Path:
-    """Go's caches, as builds on this machine fill them."""
+    """Return the folder of Go's caches, which builds on this machine fill."""
     return cache_folder() / "go"
 
 
 def module_cache() -> Path:
-    """Of those, the one of modules."""
+    """Return the folder of Go's module cache."""
     return go_caches() / "modules"

@@ -1,7 +1,7 @@
-"""The one runner of other programs: no shell, all output kept, nothing left running.
+"""Run other programs: without a shell, with all output kept, and with no process left running.
 
-A program is started in a session of its own, so that it ends with all its children when the work is
-cancelled, and so that Ctrl-C reaches it through us alone.
+A program runs in its own session. On a cancellation it ends with all its children, and Ctrl-C
+reaches only ocelot, which then ends the program.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ GRACE_SECONDS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """A program that ended.
+    """The result of a program that has ended.
 
     Attributes:
         argv: the command.
         returncode: its exit code; negative for a signal.
-        lines: what it printed, standard output and error in the order they came.
+        lines: its standard output and error, in the order they came.
     """
 
     argv: tuple[str, ...]
@@ -52,12 +52,12 @@ async def run_program(
     env: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] = _ignore,
 ) -> Finished:
-    """Run a program to its end and keep every line it prints.
+    """Run a program to its end and keep every line that it prints.
 
     Args:
-        argv: program and arguments; never seen by a shell.
+        argv: program and arguments; no shell reads them.
         cwd: working folder.
-        env: the whole environment; None hands on our own.
+        env: the whole environment; None for that of this process.
         on_line: called with each line as it comes.
 
     Raises:
@@ -116,7 +116,7 @@ async def read_output(
 
 
 async def _read_lines(stream: ByteReceiveStream, keep: Callable[[str], None]) -> None:
-    # \r and \r\n count as \n, also where a read ends between the two
+    # \r and \r\n end a line as \n does, also where a chunk ends between \r and \n
     utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
     decoder = io.IncrementalNewlineDecoder(utf8, translate=True)
     rest = ""
@@ -130,7 +130,7 @@ async def _read_lines(stream: ByteReceiveStream, keep: Callable[[str], None]) ->
 
 
 async def _end(process: Process) -> None:
-    """Make sure that the program and its children are gone."""
+    """End the program and its children: SIGTERM first, SIGKILL after `GRACE_SECONDS`."""
     with anyio.CancelScope(shield=True):
         if process.returncode is None:
             _signal_group(process, signal.SIGTERM)

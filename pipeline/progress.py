@@ -17,22 +17,22 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Receives the progress of the work; implementations are in `pipeline/report/`."""
+    """Receives the progress of the work; `pipeline/report/` has the implementations."""
 
     def begin(self, lane: str, step: str) -> None:
-        """A lane starts a step."""
+        """Show that a lane starts a step."""
         ...
 
     def line(self, lane: str, text: str) -> None:
-        """A line that the lane's current program printed."""
+        """Show a line that the lane's current program printed."""
         ...
 
     def end(self, lane: str, result: str) -> None:
-        """A lane's step ended: `done`, `reused`, `failed` or the like, maybe with figures."""
+        """Show that a lane's step ended: `done`, `reused`, `failed`, or figures."""
         ...
 
     def note(self, text: str) -> None:
-        """Something the user should know, not tied to a step."""
+        """Show a message that belongs to no step."""
         ...
 
 
@@ -44,7 +44,7 @@ class Step:
     """A step under way in a lane.
 
     Attributes:
-        result: what is shown when it ends without an error.
+        result: shown when the step ends without an error.
     """
 
     lane: str
@@ -57,7 +57,7 @@ class Step:
 
 @contextmanager
 def shown_by(progress: Progress) -> Generator[None]:
-    """Pass all progress of this context to `progress`, until the context manager ends."""
+    """Pass the progress of this context to `progress` until the block ends."""
     token = _shown.set(progress)
     try:
         yield
@@ -67,7 +67,7 @@ def shown_by(progress: Progress) -> Generator[None]:
 
 @contextmanager
 def step(lane: str, title: str) -> Generator[Step]:
-    """Report that a lane starts a step and, after the block, its result: `failed` on an error."""
+    """Report that a lane starts a step and, at the end of the block, its result or `failed`."""
     shown = _shown.get()
     if shown:
         shown.begin(lane, title)
@@ -89,22 +89,22 @@ def line(lane: str, text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Report something the user should know, not tied to a step."""
+    """Report a message that belongs to no step."""
     if shown := _shown.get():
         shown.note(text)
 
 
 class NoProgress:
-    """Progress that nobody watches."""
+    """Progress that shows nothing."""
 
     def begin(self, lane: str, step: str) -> None:
-        """Nothing is told."""
+        """Show nothing."""
 
     def line(self, lane: str, text: str) -> None:
-        """Nothing is told."""
+        """Show nothing."""
 
     def end(self, lane: str, result: str) -> None:
-        """Nothing is told."""
+        """Show nothing."""
 
     def note(self, text: str) -> None:
-        """Nothing is told."""
+        """Show nothing."""

@@ -23,12 +23,12 @@ async def in_thread(call: Callable[[], Result]) -> Result:
     `anyio.to_thread`, but not for this one: a stalled upload may take minutes to give up.
     """
     future: Future[Result] = Future()
-    future.set_running_or_notify_cancel()  # a cancellation is not handed on to it
+    future.set_running_or_notify_cancel()  # a running future cannot be cancelled
 
     def run() -> None:
         try:
             future.set_result(call())
-        except BaseException as error:  # noqa: BLE001  the caller's, whatever it is
+        except BaseException as error:  # noqa: BLE001  raised again by the caller's await
             future.set_exception(error)
 
     threading.Thread(target=copy_context().run, args=(run,), daemon=True).start()
@@ -41,12 +41,12 @@ async def in_threads(
     """Return the results of a blocking call for each item, in order.
 
     Args:
-        call: is made in a thread for each item.
-        items: what it is called with.
-        at_once: number of threads at a time.
+        call: the blocking call.
+        items: its arguments, one for each call.
+        at_once: most threads at a time.
 
     Raises:
-        Exception: the first that a call raised; the others are not waited for.
+        Exception: the first that a call raised; the calls still running are not waited for.
     """
     results: dict[int, Result] = {}
     failures: list[Exception] = []

@@ -82,10 +82,10 @@ def _arn_claim(target: str, given: Inputs) -> Claim:
     from pipeline.aws.layers import download_layer, published_layer
     from pipeline.aws.session import default_aws
     from pipeline.errors import UsageError
-    from pipeline.naming import layer_arn, layer_parts
+    from pipeline.naming import architecture_and_distribution, layer_arn
 
     arn = layer_arn(target)
-    parts = layer_parts(arn.name, given.config.distributions)
+    parts = architecture_and_distribution(arn.name, given.config.distributions)
     if parts is None:
         raise UsageError(
             f"{arn.name} does not tell its architecture and distribution",

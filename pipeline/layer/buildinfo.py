@@ -1,6 +1,6 @@
-"""What Go's linker notes in each binary: its version, the modules, how it was compiled.
+"""Go's build info, which the linker puts in each binary: Go version, modules, build settings.
 
-The format is that of Go's debug/buildinfo (the blob) and runtime/debug, file mod.go (the text).
+The formats are those of Go's debug/buildinfo (the blob) and runtime/debug, mod.go (the text).
 https://github.com/golang/go/blob/go1.26.6/src/debug/buildinfo/buildinfo.go
 """
 
@@ -17,7 +17,7 @@ _MAGIC = b"\xff Go buildinf:"
 _HEADER = 32
 _FLAGS = 15
 _INLINE = 0x2  # since Go 1.18 the texts follow the header
-_FRAME = 16  # the linker puts so many bytes around the modules' text
+_FRAME = 16  # bytes that the linker puts before and after the modules' text
 _LONGEST_VARINT = 10
 _QUOTES = ('"', "`")
 
@@ -30,9 +30,9 @@ class Module:
     """A Go module in a binary.
 
     Attributes:
-        version: empty or `(devel)` for source code that has none.
+        version: empty or `(devel)` for code without a version.
         sum: as in go.sum, `h1:` and base64; empty for a folder.
-        replaced_by: what was compiled in its stead; a folder has a path and no version.
+        replaced_by: the module or folder that was compiled instead; a folder has no version.
     """
 
     path: str
@@ -42,12 +42,12 @@ class Module:
 
     @property
     def source(self) -> Module:
-        """The module whose code it is: the replacement, else itself."""
+        """The module that was compiled: the replacement, else this one."""
         return self.replaced_by or self
 
     @property
     def published(self) -> bool:
-        """Whether its code is a version that others can have."""
+        """True if the compiled code has a version."""
         return self.source.version not in ("", DEVELOPMENT)
 
     def __str__(self) -> str:
@@ -56,7 +56,7 @@ class Module:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildInfo:
-    """How a binary was made.
+    """The build info of a binary.
 
     Attributes:
         go_version: such as `go1.26.6`.
@@ -79,20 +79,20 @@ class BuildInfo:
 
     @property
     def collector_version(self) -> str:
-        """The collector's version as people know it, empty for a binary that is none."""
+        """The collector's version, such as v0.155.0; empty for a binary without otelcol."""
         found = (module for module in self.modules if module.path == _COLLECTOR)
         return next((module.source.version for module in found), "")
 
     def setting(self, name: str) -> str:
-        """One setting, empty where it is not noted."""
+        """Return a setting's value; empty where there is none."""
         return dict(self.settings).get(name, "")
 
 
 def read_build_info(elf: Elf) -> BuildInfo:
-    """Read what Go noted in a binary.
+    """Read a binary's build info.
 
     Raises:
-        UsageError: there is nothing, or nothing that can be read.
+        UsageError: it has none, or none that can be read.
     """
     section = elf.section(_SECTION)
     blob = bytes(elf.bytes_of(section)) if section else b""
@@ -111,7 +111,7 @@ def read_build_info(elf: Elf) -> BuildInfo:
 
 
 def parse_build_info(go_version: str, text: str) -> BuildInfo:
-    """Parse the lines `path`, `mod`, `dep`, `=>` and `build`, with tabs between their words.
+    """Parse the lines `path`, `mod`, `dep`, `=>` and `build`, whose fields are separated by tabs.
 
     Raises:
         UsageError: a line is none of these.
@@ -120,20 +120,20 @@ def parse_build_info(go_version: str, text: str) -> BuildInfo:
     modules: list[Module] = []
     settings: list[tuple[str, str]] = []
     for line in text.splitlines():
-        word, _, rest = line.partition("\t")
-        if word == "path":
-            path = rest
-        elif word == "mod":
-            main = _module(rest)
-        elif word == "dep":
-            modules.append(_module(rest))
-        elif word == "=>" and modules:
-            modules[-1] = replace(modules[-1], replaced_by=_module(rest))
-        elif word == "=>" and main:
-            main = replace(main, replaced_by=_module(rest))
-        elif word == "build":
-            settings.append(_setting(rest))
-        elif word:
+        key, _, value = line.partition("\t")
+        if key == "path":
+            path = value
+        elif key == "mod":
+            main = _module(value)
+        elif key == "dep":
+            modules.append(_module(value))
+        elif key == "=>" and modules:
+            modules[-1] = replace(modules[-1], replaced_by=_module(value))
+        elif key == "=>" and main:
+            main = replace(main, replaced_by=_module(value))
+        elif key == "build":
+            settings.append(_setting(value))
+        elif key:
             raise _refused()
     return BuildInfo(
         go_version=go_version,
@@ -144,13 +144,13 @@ def parse_build_info(go_version: str, text: str) -> BuildInfo:
     )
 
 
-def _module(words: str) -> Module:
-    path, version, check, *_ = (*words.split("\t"), "", "")
-    return Module(path=path, version=version, sum=check)
+def _module(fields: str) -> Module:
+    path, version, go_sum, *_ = (*fields.split("\t"), "", "")
+    return Module(path=path, version=version, sum=go_sum)
 
 
 def _setting(text: str) -> tuple[str, str]:
-    """Name and value; either is quoted as in Go where it has spaces or quotes in it."""
+    """Return name and value; Go quotes either where it contains spaces or quotes."""
     name, _, value = text.partition("=")
     if text.startswith(_QUOTES):
         end = text.find(f"{text[0]}=", 1) + 1
@@ -162,7 +162,7 @@ def _unquoted(text: str) -> str:
     if not text.startswith(_QUOTES):
         return text
     try:
-        # Go's escapes are Python's
+        # Go and Python have the same escapes
         value = text[1:-1] if text.startswith("`") else ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError) as error:
         raise _refused() from error
@@ -170,7 +170,7 @@ def _unquoted(text: str) -> str:
 
 
 def _text(blob: bytes, at: int) -> tuple[bytes, int]:
-    """A text after its length as a varint, and where it ends."""
+    """Return a text that follows its length (a varint), and the offset of its end."""
     length = 0
     for index, byte in enumerate(blob[at : at + _LONGEST_VARINT]):
         length |= (byte & 0x7F) << 7 * index

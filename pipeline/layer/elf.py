@@ -22,8 +22,8 @@ class Section:
     """One section.
 
     Attributes:
-        address: where it lies when the program runs.
-        offset: where it lies in the file.
+        address: in memory when the program runs.
+        offset: in the file.
         size: bytes in the file.
     """
 
@@ -35,12 +35,12 @@ class Section:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Elf:
-    """A binary and where its sections are.
+    """A binary and its sections.
 
     Attributes:
         architecture: by its Go name; empty for one that Lambda does not have.
-        content: the whole file; a view, so that slices of it are no copies.
-        sections: those with bytes in the file, in its order.
+        content: the whole file, as a view whose slices are no copies.
+        sections: those with bytes in the file, by offset.
     """
 
     architecture: str
@@ -48,11 +48,11 @@ class Elf:
     sections: tuple[Section, ...]
 
     def section(self, name: str) -> Section | None:
-        """The section of a name, None where there is none."""
+        """Return the section of a name; None where there is none."""
         return next((each for each in self.sections if each.name == name), None)
 
     def bytes_of(self, section: Section) -> memoryview:
-        """A section's content."""
+        """Return a section's content."""
         return self.content[section.offset : section.offset + section.size]
 
 
@@ -60,7 +60,7 @@ def read_elf(binary: bytes) -> Elf:
     """Find the sections of a binary.
 
     Raises:
-        UsageError: it is no such file, or is cut short.
+        UsageError: it is no 64-bit little-endian ELF file, or is cut short.
     """
     content = memoryview(binary)
     if len(content) < _FILE_HEADER.size:
@@ -78,7 +78,7 @@ def read_elf(binary: bytes) -> Elf:
 
 
 def _sections(content: memoryview, table: memoryview, names: int) -> list[Section]:
-    """The sections of a table of headers, of which one is that of their names."""
+    """Return the sections of a table of headers; header `names` is that of their names."""
     headers = list(_SECTION_HEADER.iter_unpack(table))
     start, length = (int(each) for each in headers[names][3:])
     texts = bytes(content[start : start + length])

@@ -1,6 +1,6 @@
-"""The table of functions that every Go binary carries, stripped or not, for its own stack traces.
+"""The table of functions, which every Go binary has for stack traces, also a stripped one.
 
-The layout is that of Go 1.20 and later: a header, names of functions (those inlined as well),
+The layout is that of Go 1.20 and later: a header, names of functions (also of inlined ones),
 compilation units, names of source files, tables that map addresses to values, functions, and since
 Go 1.26 the functions' data for garbage collection and inlining.
 https://github.com/golang/go/blob/go1.26.6/src/runtime/symtab.go and runtime2.go (`_func`)
@@ -26,27 +26,27 @@ TEXT = ".text"
 _HEADER = struct.Struct("<IxxBB8Q")
 _MAGIC = 0xFFFFFFF1
 _POINTER = 8
-# Fields of `_func`, counted in words of four bytes.
+# Fields of `_func`, by index, each of four bytes.
 _NAME, _TABLES, _TABLES_END, _MORE_TABLES, _LAST = 1, 4, 7, 7, 10
 _FIXED = 11
 _NO_DATA = 0xFFFFFFFF
-# The linker puts an index from address to function last: four bytes for each 4096 of code, one
-# for each 256 (cmd/link/internal/ld/pcln.go, findfunctab).
+# The last part is an index from address to function: four bytes for each 4096 bytes of code, one
+# byte for each 256 (cmd/link/internal/ld/pcln.go, findfunctab).
 _INDEX = ((4096, 4), (256, 1))
 
 # An import path, up to the first dot after its last slash. The linker makes `type:.eq.` functions
-# for named types and arrays of them; what it makes for types without a name has no package.
+# for named types and arrays of them; those for unnamed types have no package.
 _PACKAGE = re.compile(rb"(?:type:\.\w+\.(?:\[\d+\])*)?((?:[^/\[({ :]++/)*+[^./\[({ :]++)\.")
 _ESCAPE = re.compile(r"%([0-9a-f]{2})")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackageBytes:
-    """What the functions of one Go package take.
+    """Bytes of the functions of one Go package.
 
     Attributes:
-        code: bytes of machine code, with the padding after each function.
-        tables: bytes in the function table that only this package uses.
+        code: machine code, with the padding after each function.
+        tables: those in the table of functions that only this package uses.
     """
 
     code: int
@@ -58,9 +58,9 @@ class FunctionTable:
     """A binary's functions.
 
     Attributes:
-        names: of all functions, those inlined as well; package paths as the linker escapes them.
+        names: of all functions, also inlined ones; package paths are escaped by the linker.
         packages: bytes by import path; the empty path stands for functions of no package.
-        shared: bytes in the function table that several packages use.
+        shared: bytes in the table of functions that several packages use.
     """
 
     names: tuple[bytes, ...]
@@ -70,7 +70,7 @@ class FunctionTable:
 
 @dataclass(kw_only=True, slots=True)
 class _Use:
-    """What one package was seen to use; the sets are of offsets, since tables are shared."""
+    """The parts of the table that one package uses; the sets are offsets of shareable parts."""
 
     code: int = 0
     tables: int = 0
@@ -82,7 +82,7 @@ def read_functions(elf: Elf) -> FunctionTable:
     """Read a binary's table of functions.
 
     Raises:
-        UsageError: there is none, or it is of a Go older than 1.20.
+        UsageError: it has none, or one of a Go older than 1.20.
     """
     section = elf.section(SECTION)
     table = elf.bytes_of(section) if section else memoryview(b"")
@@ -96,13 +96,13 @@ def read_functions(elf: Elf) -> FunctionTable:
 
 
 def package_of(name: bytes) -> bytes:
-    """The import path in a function's name, escaped as the linker does, empty for none."""
+    """Return the import path in a function's name, as the linker escapes it; empty for none."""
     match = _PACKAGE.match(name)
     return match[1] if match else b""
 
 
 def import_path(escaped: bytes) -> str:
-    """An import path as people write it: the linker escapes dots in the last element."""
+    """Return an import path without the linker's escapes of dots in the last element."""
     text = escaped.decode("utf-8", "replace")
     return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
 
@@ -115,14 +115,14 @@ def _read(table: memoryview) -> FunctionTable:
         raise ValueError(magic)
     names = bytes(table[names_at:units]).split(b"\0")
     packages, uses = _names_by_package(names)
-    words = _words(table[rows:])
-    end = _count_functions(words, count, packages, uses)
-    code = words[2 * count] - words[0]
+    numbers = _numbers(table[rows:])
+    end = _count_functions(numbers, count, packages, uses)
+    code = numbers[2 * count] - numbers[0]
     index = sum(-(-code // step) * size for step, size in _INDEX)
-    each = list(uses.values())
-    values_own, values_shared = _own_and_shared([use.values for use in each], rows - values)
+    used = list(uses.values())
+    values_own, values_shared = _own_and_shared([use.values for use in used], rows - values)
     data_size = len(table) - rows - 4 * end - index
-    data_own, data_shared = _own_and_shared([use.data for use in each], data_size)
+    data_own, data_shared = _own_and_shared([use.data for use in used], data_size)
     found = {
         import_path(package): PackageBytes(code=use.code, tables=use.tables + own + data)
         for (package, use), own, data in zip(uses.items(), values_own, data_own, strict=True)
@@ -131,7 +131,7 @@ def _read(table: memoryview) -> FunctionTable:
 
 
 def _names_by_package(names: list[bytes]) -> tuple[dict[int, bytes], dict[bytes, _Use]]:
-    """The package at each name's offset; names count to their packages' tables."""
+    """Return the package of each name by the name's offset; names count as their package's."""
     packages: dict[int, bytes] = {}
     uses: dict[bytes, _Use] = defaultdict(_Use)
     offset = 0
@@ -146,42 +146,43 @@ def _names_by_package(names: list[bytes]) -> tuple[dict[int, bytes], dict[bytes,
     return packages, uses
 
 
-def _words(table: memoryview) -> array[int]:
-    words = array("I", bytes(table[: len(table) // 4 * 4]))
+def _numbers(table: memoryview) -> array[int]:
+    """Return a table as unsigned numbers of four bytes."""
+    numbers = array("I", bytes(table[: len(table) // 4 * 4]))
     if sys.byteorder == "big":
-        words.byteswap()
-    return words
+        numbers.byteswap()
+    return numbers
 
 
 def _count_functions(
-    words: array[int], count: int, packages: dict[int, bytes], uses: dict[bytes, _Use]
+    numbers: array[int], count: int, packages: dict[int, bytes], uses: dict[bytes, _Use]
 ) -> int:
-    """Add each function to what its package uses; the word after the last function."""
+    """Add each function to its package's use; return the index after the last function."""
     end = 2 * count + 1
-    if end > len(words):
+    if end > len(numbers):
         raise ValueError(count)
     for row in range(0, 2 * count, 2):
-        at = words[row + 1] >> 2
-        tables = at + _FIXED + words[at + _MORE_TABLES]
-        after = tables + (words[at + _LAST] >> 24)
-        size = words[row + 2] - words[row]
-        if size < 0 or at < end or after > len(words):  # they lie one after the other
+        at = numbers[row + 1] >> 2
+        tables = at + _FIXED + numbers[at + _MORE_TABLES]
+        after = tables + (numbers[at + _LAST] >> 24)
+        size = numbers[row + 2] - numbers[row]
+        if size < 0 or at < end or after > len(numbers):  # functions must not overlap
             raise ValueError(row)
-        use = uses[packages[words[at + _NAME]]]
+        use = uses[packages[numbers[at + _NAME]]]
         use.code += size
         use.tables += 8 + 4 * (after - at)
-        use.values.update(words[at + _TABLES : at + _TABLES_END], words[at + _FIXED : tables])
-        use.data.update(words[tables:after])
+        use.values.update(numbers[at + _TABLES : at + _TABLES_END], numbers[at + _FIXED : tables])
+        use.data.update(numbers[tables:after])
         end = after
     return end
 
 
 def _own_and_shared(sets: list[set[int]], size: int) -> tuple[list[int], int]:
-    """Bytes of what each set has alone, and of what several have.
+    """Return the bytes that only one set refers to, for each set, and those of several sets.
 
     Args:
-        sets: offsets; each thing ends where the next begins, and the last is not counted.
-        size: of all that they can be in.
+        sets: offsets of items; an item ends where the next begins, and the last is not counted.
+        size: of the area that the items are in.
     """
     seen: set[int] = set()
     several: set[int] = set()

@@ -1,4 +1,4 @@
-"""All that a layer's zip tells of itself, read once."""
+"""The entry point for reading a finished layer."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from pipeline.layer.sizes import BinarySizes, read_sizes
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Inspection:
-    """What is inside a layer.
+    """The contents of a layer.
 
     Attributes:
-        architecture: Go's name of what the binary runs on.
+        architecture: of the binary, by its Go name; empty for one that Lambda does not have.
+        info: Go's build info.
     """
 
     layer: LayerFile
@@ -28,10 +29,10 @@ class Inspection:
 
 
 def inspect_layer(layer: LayerFile) -> Inspection:
-    """Read an opened layer.
+    """Read the contents of an opened layer.
 
     Raises:
-        UsageError: its collector is no binary of Go's.
+        UsageError: its collector is no Go binary.
     """
     elf = read_elf(layer.collector)
     info = read_build_info(elf)

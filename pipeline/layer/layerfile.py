@@ -1,8 +1,8 @@
-"""A layer's zip, opened with suspicion: it may come from anywhere.
+"""A layer's zip, opened safely: it may come from anywhere.
 
-The directory is read by `zipfile`, which checks it; the content is unpacked by libdeflate, which
-writes exactly as many bytes as the directory promises or fails, so that no zip grows beyond
-`LARGEST`. The format is that of PKWARE's APPNOTE 6.3.3.
+`zipfile` reads and checks the directory. libdeflate unpacks the content: it writes exactly as many
+bytes as the directory states, or fails, so that no zip unpacks to more than `LARGEST`. The format
+is PKWARE's APPNOTE 6.3.3.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from pipeline.layer.zip import EARLIEST, ZipEntry
 COLLECTOR = "extensions/collector"
 CONFIGS = "collector-config/"
 
-# Twice what Lambda takes: a layer that is too large can still be looked into.
+# Twice Lambda's limit, so that a layer that is too large can still be inspected.
 LARGEST = 2 * UNZIPPED_BYTES
 
 _HINT = "give a zip that `ocelot build` made"
 _LOCAL_HEADER = 30
 _ENCRYPTED = 0x1
 
-# the wheel says nothing of its types
+# the wheel has no type hints
 _unpack = cast("Callable[[bytes, int], bytearray]", deflate.deflate_decompress)  # pyright: ignore[reportUnknownMemberType]
 
 
@@ -41,7 +41,7 @@ class LayerFile:
     """An opened layer.
 
     Attributes:
-        file: name of the zip, for people.
+        file: name of the zip, for messages.
         sha256: of the zip, in hex.
         size: bytes of the zip.
         modified: the latest timestamp of its files, seconds since 1970 in UTC.
@@ -70,10 +70,10 @@ def open_layer(content: bytes, *, file: str) -> LayerFile:
 
     Args:
         content: the zip.
-        file: its name, for people.
+        file: its name, for messages.
 
     Raises:
-        UsageError: it is broken, too large, or no layer with a collector.
+        UsageError: the zip is broken, too large, or has no collector.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -104,7 +104,7 @@ def _check_directory(infos: list[zipfile.ZipInfo], file: str) -> None:
 
 
 def _moment(info: zipfile.ZipInfo) -> int:
-    """A file's timestamp; one that no calendar has is the earliest."""
+    """Return a file's timestamp; the earliest for an impossible one."""
     try:
         return calendar.timegm((*info.date_time, 0, 0, 0))
     except ValueError:
@@ -112,7 +112,7 @@ def _moment(info: zipfile.ZipInfo) -> int:
 
 
 def _entry(content: bytes, info: zipfile.ZipInfo, file: str) -> ZipEntry:
-    """One file, unpacked; its length and checksum are those of the directory."""
+    """Unpack one file and check its length and checksum against the directory."""
     try:
         unpacked = _unpacked(content, info)
     except (deflate.DeflateError, ValueError) as error:
@@ -126,7 +126,7 @@ def _entry(content: bytes, info: zipfile.ZipInfo, file: str) -> ZipEntry:
 def _unpacked(content: bytes, info: zipfile.ZipInfo) -> bytes:
     header = content[info.header_offset : info.header_offset + _LOCAL_HEADER]
     if len(header) < _LOCAL_HEADER or not header.startswith(b"PK\3\4"):
-        raise ValueError("it does not lie where the directory says")
+        raise ValueError("it is not where the directory says")
     if info.flag_bits & _ENCRYPTED:
         raise ValueError("it is encrypted")
     name, extra = header[26] | header[27] << 8, header[28] | header[29] << 8

@@ -1,7 +1,7 @@
 """AWS Lambda's limits on layers.
 
-A function with all its layers is at most 250 MB unzipped, a zip uploaded in the request itself at
-most 50 MB; both count in 1024².
+A function with all its layers is at most 250 MB unzipped; a zip in the request itself is at most
+50 MB. AWS's MB is 1024² bytes.
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 
@@ -14,7 +14,7 @@ DIRECT_UPLOAD_BYTES = 50 * 1024**2
 
 
 def check_limits(file: str, *, size: int, unzipped: int) -> tuple[str, ...]:
-    """Notes on a layer that Lambda takes with conditions.
+    """Return notes on a layer that is within the limits, such as that it needs an S3 upload.
 
     Args:
         file: name of the zip.
@@ -22,20 +22,20 @@ def check_limits(file: str, *, size: int, unzipped: int) -> tuple[str, ...]:
         unzipped: bytes of its files.
 
     Raises:
-        LimitError: no function can have it.
+        LimitError: the layer is too large for any function.
     """
     if unzipped > UNZIPPED_BYTES:
         raise LimitError(
-            f"{file} is {megabytes(unzipped)} unzipped; Lambda takes "
-            f"{megabytes(UNZIPPED_BYTES)} with all layers of a function",
+            f"{file} is {megabytes(unzipped)} unzipped; a function with all its layers may have "
+            f"{megabytes(UNZIPPED_BYTES)}",
             hint="name fewer components in the distribution",
         )
     if size > DIRECT_UPLOAD_BYTES:
         most = megabytes(DIRECT_UPLOAD_BYTES)
-        return (f"{file} is {megabytes(size)}: above {most} a layer has to be uploaded by S3",)
+        return (f"{file} is {megabytes(size)}: above {most} a layer has to be uploaded to S3",)
     return ()
 
 
 def megabytes(size: int) -> str:
-    """Bytes for people, in units of 1024²."""
+    """Return a number of bytes as text, in MiB."""
     return f"{size / 1024**2:.1f} MiB"

@@ -1,7 +1,7 @@
-"""`dist/manifest.json`: what each zip is made of. Its JSON Schema stands in `config/`.
+"""`manifest.json`: a record of each zip in a folder. `config/manifest.schema.json` is its schema.
 
-A manifest describes a folder of zips. A later build into the same folder replaces the entries of
-the zips it writes and keeps those whose zip still lies there unchanged.
+A build replaces the entries of the zips that it writes and keeps the other entries whose zip is
+still there unchanged.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ PASSED = "passed"
 
 
 class _Record(BaseModel):
-    # what is written has every key, also those that an older manifest may lack
+    # a manifest that is written has every key; an older one may lack some
     model_config = ConfigDict(
         extra="forbid", frozen=True, json_schema_serialization_defaults_required=True
     )
 
 
 class Upstream(_Record):
-    """Where the collector's sources came from."""
+    """The source of the collector: repository and commit."""
 
     repository: str
     ref: str
@@ -42,7 +42,7 @@ class Upstream(_Record):
 
 
 class Go(_Record):
-    """What the binary was compiled with."""
+    """The Go that compiled the binary, and how."""
 
     version: str = Field(description="Such as 1.26.6.")
     command: tuple[str, ...] = Field(description="The compiler's command line.")
@@ -50,16 +50,18 @@ class Go(_Record):
 
 
 class Start(_Record):
-    """What cold starts of a layer took on the bench: medians."""
+    """Medians of a layer's cold starts on the bench."""
 
-    starts: int = Field(description="How many.")
+    starts: int = Field(description="Number of cold starts.")
     cpu: float = Field(description="Seconds of CPU time from exec to ready.")
     memory: int = Field(description="Bytes in use when ready.")
     cpu_times: float | None = Field(
-        description="The CPU time in times that of an extension that only registers, of the same "
-        "run; null where that was not measured."
+        description="CPU time as a multiple of the reference extension's in the same run; null "
+        "where there was none. The reference extension only registers."
     )
-    memory_times: float | None = Field(description="The same of the memory.")
+    memory_times: float | None = Field(
+        description="Memory as a multiple of the reference extension's."
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +78,7 @@ class BenchNote:
 
 
 class Layer(_Record):
-    """One zip."""
+    """One zip in the folder."""
 
     file: str = Field(description="Name of the zip, beside the manifest.")
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
@@ -89,27 +91,27 @@ class Layer(_Record):
     build_tags: tuple[str, ...]
     custom_modules: tuple[str, ...] = Field(description="Go modules added, as module@version.")
     tunings: tuple[str, ...] = Field(
-        description="Named changes of upstream's own files, by tuning.yaml."
+        description="Names of the tunings (tuning.yaml) that changed upstream's files."
     )
     collector_version: str
     upstream: Upstream
     go: Go
     packer: str
     source_date_epoch: int = Field(description="The timestamp of every file in the zip.")
-    engine: str = Field(description="What ran the compiler: host or dagger.")
+    engine: str = Field(description="Where the compiler ran: host or dagger.")
     ocelot: str = Field(description="Version of ocelot.")
     evidence: dict[str, str] = Field(
-        description="Files beside the zip that tell of it, with their SHA-256: bill of materials "
+        description="Files about the zip, beside it, with their SHA-256: bill of materials "
         "(.cdx.json), provenance (.intoto.json).",
     )
-    locked: bool = Field(description="Whether the build kept to ocelot.lock in everything.")
+    locked: bool = Field(description="True if the build was exactly as ocelot.lock says.")
     benched: str = Field(
         default="",
-        description="What the bench found: passed, `skipped: ` and why, `failed: ` and how; empty "
-        "where it has not been asked.",
+        description="Result of the bench: passed, `skipped: ` and why, `failed: ` and how; empty "
+        "if it has not run.",
     )
     start: Start | None = Field(
-        default=None, description="What its cold starts took on that bench; null for nothing known."
+        default=None, description="Figures of the cold starts on that bench; null for none."
     )
 
     @property
@@ -129,26 +131,26 @@ class Manifest(_Record):
     layers: tuple[Layer, ...]
 
     def text(self) -> str:
-        """The manifest as JSON that diffs well."""
+        """Return the manifest as JSON, a line for each value."""
         return self.model_dump_json(indent=2) + "\n"
 
 
 def code_sha256(content: bytes) -> str:
-    """SHA-256 in base64, as GetLayerVersion's CodeSha256 gives it."""
+    """Return a SHA-256 in base64, as GetLayerVersion's CodeSha256."""
     return base64.b64encode(hashlib.sha256(content).digest()).decode()
 
 
 def schema() -> dict[str, Any]:
-    """The manifest's JSON Schema."""
+    """Return the manifest's JSON Schema."""
     return {"$schema": SCHEMA_DIALECT, **Manifest.model_json_schema(mode="serialization")}
 
 
 def merged_manifest(
     old: Manifest | None, new: tuple[Layer, ...], present: dict[str, str]
 ) -> Manifest:
-    """The new layers and those old ones whose zip is still there.
+    """Return a manifest of the new layers and of the old ones whose zip is unchanged.
 
-    What the bench found of a zip holds for the same bytes built again.
+    A bench result is kept where the same bytes were built again.
 
     Args:
         old: the folder's manifest so far.
@@ -170,7 +172,7 @@ def merged_manifest(
 
 
 def update_manifest(folder: Path, new: tuple[Layer, ...]) -> Manifest:
-    """Bring a folder's manifest up to date; builds into one folder take turns."""
+    """Add new layers to a folder's manifest and return it, while holding the folder's lock."""
     with folder_lock(folder):
         path = folder / FILE_NAME
         try:
@@ -187,7 +189,10 @@ def update_manifest(folder: Path, new: tuple[Layer, ...]) -> Manifest:
 
 
 def write_bench_notes(folder: Path, notes: Mapping[str, BenchNote]) -> Manifest | None:
-    """Note what the bench found, by the zips' sha256; the manifest, None where there is none.
+    """Write results of the bench, by the zips' sha256, into a folder's manifest.
+
+    Returns:
+        The manifest; None where the folder has none.
 
     Raises:
         OutputError: it cannot be written.
@@ -206,10 +211,10 @@ def write_bench_notes(folder: Path, notes: Mapping[str, BenchNote]) -> Manifest 
 
 
 def read_manifest(path: Path) -> Manifest | None:
-    """A manifest; None where there is no such file.
+    """Read a manifest; None where there is no such file.
 
     Raises:
-        UsageError: it is not of the form expected; file and fields are named.
+        UsageError: it is not valid; the message names the file and the fields.
     """
     try:
         return Manifest.model_validate(json.loads(path.read_bytes()))
@@ -220,14 +225,14 @@ def read_manifest(path: Path) -> Manifest | None:
     except (OSError, ValueError, RecursionError) as error:  # ValueError: JSON's and Unicode's
         problems = (str(error),)
     raise UsageError(
-        f"{path} is no manifest of ours: {problems[0]}",
-        hint="build again into that folder, or give the manifest.json of a build",
+        f"{path} is no manifest of ocelot: {problems[0]}",
+        hint="give the manifest.json of a build",
         details=problems[1:],
     )
 
 
 def field_problems(error: ValidationError) -> tuple[str, ...]:
-    """What is wrong with a file's fields, a sentence each with the field's path first."""
+    """Return a line for each wrong field: the field's path, then the problem."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return tuple(
         ": ".join(filter(None, (".".join(str(part) for part in each["loc"]), each["msg"])))

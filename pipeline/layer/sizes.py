@@ -1,10 +1,9 @@
-"""The size ledger: which Go module takes which bytes of the binary, to the last byte.
+"""The sizes of a binary's Go packages and modules; with the other bytes they add up to the file.
 
-Machine code and the tables of functions are attributed, about four fifths of a collector; both are
-known exactly from the table of functions, which no strip removes. Constants, types and variables
-bear no names in a stripped binary: they are told as the sections they are, not guessed at. Code
-that the compiler makes of a generic or inlined function counts to the package it is compiled into
-or written in, as the linker named it.
+Machine code and the table of functions, about four fifths of a collector, are counted by package:
+the table of functions, which is also in a stripped binary, gives them exactly. Constants, types
+and variables have no names in a stripped binary and are counted by section. Code of a generic or
+inlined function counts to the package that the linker named it after.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from pipeline.layer.elf import Elf
 from pipeline.layer.functions import FunctionTable
 
 STANDARD_LIBRARY = "standard library"
-NO_MODULE = "of no listed module"
+NO_MODULE = "of no listed module"  # its package is in none of the modules of the build info
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +46,7 @@ class PackageSize:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModuleSize:
-    """Bytes of one module: of all its packages in the binary."""
+    """Bytes of one module: the sum over its packages in the binary."""
 
     module: str
     version: str
@@ -62,7 +61,7 @@ class ModuleSize:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OtherBytes:
-    """Bytes of no module in particular."""
+    """Bytes that belong to no single module, such as those of a section."""
 
     name: str
     size: int
@@ -70,7 +69,7 @@ class OtherBytes:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BinarySizes:
-    """A binary's bytes. The modules and the rest together are its size.
+    """The bytes of a binary. Those of `modules` and `rest` add up to `size`.
 
     Attributes:
         size: bytes of the binary.
@@ -85,7 +84,7 @@ class BinarySizes:
     rest: tuple[OtherBytes, ...]
 
     def below(self, package: str) -> int:
-        """Bytes of a package and of the packages below it."""
+        """Return the bytes of a package and of the packages below it."""
         return sum(
             each.size
             for each in self.packages
@@ -94,7 +93,7 @@ class BinarySizes:
 
 
 class SizeChange(NamedTuple):
-    """A module, or a section, whose size differs between two binaries."""
+    """A module or section whose size differs between two binaries."""
 
     module: str
     old: int
@@ -102,14 +101,14 @@ class SizeChange(NamedTuple):
 
 
 def read_sizes(elf: Elf, info: BuildInfo, table: FunctionTable) -> BinarySizes:
-    """Attribute a binary's bytes.
+    """Count a binary's bytes by package and module.
 
     Raises:
-        UsageError: its sections do not go together with its table of functions.
+        UsageError: its sections do not fit its table of functions.
     """
-    owners = ModuleLookup(info)
+    lookup = ModuleLookup(info)
     packages = tuple(
-        PackageSize(package=name, module=owners.name_of(name), code=own.code, tables=own.tables)
+        PackageSize(package=name, module=lookup.name_of(name), code=own.code, tables=own.tables)
         for name, own in sorted(table.packages.items())
         if name
     )
@@ -123,21 +122,21 @@ def read_sizes(elf: Elf, info: BuildInfo, table: FunctionTable) -> BinarySizes:
     return BinarySizes(
         size=size,
         packages=packages,
-        modules=_modules(packages, owners),
+        modules=_modules(packages, lookup),
         rest=tuple(each for each in rest if each.size),
     )
 
 
 def size_changes(old: BinarySizes, new: BinarySizes) -> tuple[SizeChange, ...]:
-    """What grew or shrank from one binary to another, the largest change first."""
+    """Return the modules and sections whose size changed, the largest change first."""
     before, after = _by_name(old), _by_name(new)
-    moved = [SizeChange(name, before.get(name, 0), after.get(name, 0)) for name in before | after]
-    moved = [each for each in moved if each.old != each.new]
-    return tuple(sorted(moved, key=lambda each: (-abs(each.new - each.old), each.module)))
+    pairs = [SizeChange(name, before.get(name, 0), after.get(name, 0)) for name in before | after]
+    changes = [each for each in pairs if each.old != each.new]
+    return tuple(sorted(changes, key=lambda each: (-abs(each.new - each.old), each.module)))
 
 
 class ModuleLookup:
-    """Finds the module that a package is of."""
+    """Finds the module that a package belongs to."""
 
     def __init__(self, info: BuildInfo) -> None:
         self.main = info.main.path
@@ -147,29 +146,29 @@ class ModuleLookup:
         }
 
     def module_of(self, package: str) -> Module | None:
-        """The module with the longest path that the package is in; None for Go's own packages."""
+        """Return the module with the longest path that contains the package; None for none."""
         path = self.main if package == "main" else package
         while path and path not in self.modules:
             path = path.rpartition("/")[0]
         return self.modules.get(path)
 
     def name_of(self, package: str) -> str:
-        """The module's path, or what else the package belongs to."""
+        """Return the module's path, else `STANDARD_LIBRARY` or `NO_MODULE`."""
         module = self.module_of(package)
         if module:
             return module.path
-        # the first element of any other module's path is a host name
+        # the first element of a module's path is a host name; Go's packages have no dot in it
         return NO_MODULE if "." in package.partition("/")[0] else STANDARD_LIBRARY
 
     def version_of(self, name: str) -> str:
-        """The version of the code that was compiled; Go's own for the standard library."""
+        """Return the version of a module's compiled code; Go's for the standard library."""
         module = self.modules.get(name)
         if module:
             return module.source.version
         return self.go if name == STANDARD_LIBRARY else ""
 
 
-def _modules(packages: tuple[PackageSize, ...], owners: ModuleLookup) -> tuple[ModuleSize, ...]:
+def _modules(packages: tuple[PackageSize, ...], lookup: ModuleLookup) -> tuple[ModuleSize, ...]:
     code: dict[str, int] = defaultdict(int)
     tables: dict[str, int] = defaultdict(int)
     for each in packages:
@@ -177,7 +176,7 @@ def _modules(packages: tuple[PackageSize, ...], owners: ModuleLookup) -> tuple[M
         tables[each.module] += each.tables
     sizes = [
         ModuleSize(
-            module=name, version=owners.version_of(name), code=code[name], tables=tables[name]
+            module=name, version=lookup.version_of(name), code=code[name], tables=tables[name]
         )
         for name in code
     ]
@@ -187,7 +186,7 @@ def _modules(packages: tuple[PackageSize, ...], owners: ModuleLookup) -> tuple[M
 def _rest(
     elf: Elf, packages: tuple[PackageSize, ...], table: FunctionTable
 ) -> Iterator[OtherBytes]:
-    """All bytes that are of no package; together with the packages' they are the file's."""
+    """Return all bytes of no package; those of the packages and these add up to the file."""
     code = sum(each.code for each in packages)
     tables = sum(each.tables for each in packages)
     outside = len(elf.content) - sum(section.size for section in elf.sections)
@@ -203,6 +202,6 @@ def _rest(
             yield OtherBytes(name=section.name, size=section.size)
 
 
-def _by_name(ledger: BinarySizes) -> dict[str, int]:
-    sizes = {each.name: each.size for each in ledger.rest}
-    return sizes | {each.module: each.size for each in ledger.modules}
+def _by_name(sizes: BinarySizes) -> dict[str, int]:
+    sections = {each.name: each.size for each in sizes.rest}
+    return sections | {each.module: each.size for each in sizes.modules}

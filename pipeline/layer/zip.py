@@ -1,9 +1,9 @@
-"""The packer: the same entries give the same bytes, on every machine.
+"""The packer of zips: the same entries give the same bytes on every machine.
 
-Entries are sorted, modes and the one timestamp are given, there are no extra fields, and the
-compressor is the pinned libdeflate at level 12, never the interpreter's zlib. The format is that of
-PKWARE's APPNOTE 6.3.3 in its smallest form: a local header and data for each entry, the central
-directory, the end record.
+Entries are sorted, the caller gives their modes and one timestamp, and there are no extra fields.
+The compressor is the pinned libdeflate at level 12, since the interpreter's zlib differs between
+machines. The format is PKWARE's APPNOTE 6.3.3 in its smallest form: a local header and data for
+each entry, the central directory, the end record.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import cast
 import deflate
 
 LEVEL = 12
-# What the bytes depend on besides the entries.
+# All that the bytes depend on besides the entries.
 PACKER = f"ocelot-zip-1 deflate-{version('deflate')} level-{LEVEL}"
 
 # A zip's clock starts in 1980 and ends in 2107.
 EARLIEST = 315_532_800
 LATEST = 4_354_819_198
 
-# the wheel says nothing of its types
+# the wheel has no type hints
 _compress = cast("Callable[[bytes, int], bytearray]", deflate.deflate_compress)  # pyright: ignore[reportUnknownMemberType]
 
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")
@@ -55,11 +55,11 @@ class ZipEntry:
 
 
 def pack(entries: tuple[ZipEntry, ...], *, epoch: int) -> bytes:
-    """A zip of the entries.
+    """Return a zip of the entries.
 
     Args:
         entries: files in any order; names must be unique.
-        epoch: the one timestamp, seconds since 1970 in UTC, clamped to what a zip can hold.
+        epoch: the timestamp of every file, seconds since 1970 in UTC, clamped to a zip's range.
     """
     date, clock = _dos_time(epoch)
     local, central = bytearray(), bytearray()
@@ -81,7 +81,7 @@ def pack(entries: tuple[ZipEntry, ...], *, epoch: int) -> bytes:
 
 
 def _dos_time(epoch: int) -> tuple[int, int]:
-    """Date and time as MS-DOS packs them, in steps of two seconds."""
+    """Return date and time as MS-DOS packs them, in steps of two seconds."""
     moment = time.gmtime(min(max(epoch, EARLIEST), LATEST))
     date = (moment.tm_year - 1980) << 9 | moment.tm_mon << 5 | moment.tm_mday
     return date, moment.tm_hour << 11 | moment.tm_min << 5 | moment.tm_sec // 2

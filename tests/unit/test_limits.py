@@ -21,7 +21,7 @@ def test_a_byte_above_250_mib_unzipped_is_refused() -> None:
 
 def test_a_byte_above_50_mib_zipped_is_noted() -> None:
     (note,) = check_limits("a.zip", size=50 * MIB + 1, unzipped=100 * MIB)
-    assert note == "a.zip is 50.0 MiB: above 50.0 MiB a layer has to be uploaded by S3"
+    assert note == "a.zip is 50.0 MiB: above 50.0 MiB a layer has to be uploaded to S3"
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from pipeline.errors import UsageError
 from pipeline.naming import (
     Architecture,
     LayerNameParts,
+    architecture_and_distribution,
     layer_arn,
     layer_name,
     layer_name_parts,
-    layer_parts,
     version_in_name,
     zip_name,
     zip_parts,
@@ -105,7 +105,10 @@ def test_a_layers_name_tells_what_it_is(
 ) -> None:
     name = f"{base}-{architecture}-{distribution}-{version}-{group}"
     others = [distribution[1:], distribution.rpartition("-")[2], "another"]
-    assert layer_parts(name, [*others, distribution]) == (architecture, distribution)
+    assert architecture_and_distribution(name, [*others, distribution]) == (
+        architecture,
+        distribution,
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,12 +125,12 @@ def test_a_layers_name_tells_what_it_is(
     ],
 )
 def test_layers_names(name: str, parts: tuple[Architecture, str] | None) -> None:
-    assert layer_parts(name, ["minimal", "minimal-s3"]) == parts
+    assert architecture_and_distribution(name, ["minimal", "minimal-s3"]) == parts
 
 
 @given(st.text(max_size=60), st.lists(st.text(max_size=6)))
 def test_a_name_never_tells_a_distribution_that_there_is_not(name: str, known: list[str]) -> None:
-    told = layer_parts(f"b-amd64-{name}-1_2_3", known)
+    told = architecture_and_distribution(f"b-amd64-{name}-1_2_3", known)
     assert told is None or told[1] in known
 
 
