@@ -242,7 +242,7 @@ def commands_in(text: str) -> list[str]:
 
 def test_the_jobs_make_the_calls_that_readme_tells_a_person_to_make() -> None:
     readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    section = readme.split("## In GitHub Actions")[1].split("\n## ")[0]
+    section = readme.split("## Publish from GitHub Actions")[1].split("\n## ")[0]
     told = commands_in(section)
     made = [*runs("build"), *runs("verify")]
     said = [" ".join(line.split()) for run in made for line in commands_in(run)]
@@ -254,7 +254,7 @@ def test_the_jobs_make_the_calls_that_readme_tells_a_person_to_make() -> None:
 
 def test_readme_names_every_workflow_variable_and_secret() -> None:
     readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    section = readme.split("## In GitHub Actions")[1].split("\n## ")[0]
+    section = readme.split("## Publish from GitHub Actions")[1].split("\n## ")[0]
     text = "".join((FOLDER / name).read_text(encoding="utf-8") for name in WORKFLOWS)
     names = {*WORKFLOWS, *re.findall(r"(?:vars|secrets)\.(\w+)", text)}
     assert len(names) >= 9
