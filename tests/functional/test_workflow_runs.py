@@ -239,7 +239,7 @@ def test_a_releases_files_are_collected_with_their_digests_and_told(job: Job) ->
         path = job.workspace / "made" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    for name in ("Collect it", "Fill in the summary"):
+    for name in ("Collect the files", "Write the summary"):
         done = job.run((RELEASE, "release", name), LAYERS_DIGEST="d1g35t")
         assert done.returncode == 0, done.stderr
     release = job.workspace / "release"
@@ -291,7 +291,7 @@ def look(job: Job, *tags: str) -> subprocess.CompletedProcess[str]:
         git(upstream, "tag", tag)
     (job.folder / "bin" / "git").unlink()
     return job.run(
-        (WATCH, "lock", "Look for a release"),
+        (WATCH, "lock", "Find the newest release"),
         GIT_CONFIG_COUNT="1",
         GIT_CONFIG_KEY_0=f"url.{upstream}.insteadOf",
         GIT_CONFIG_VALUE_0=UPSTREAM,
@@ -342,7 +342,7 @@ def checkout(job: Job) -> Path:
 @pytest.mark.parametrize(("lock", "changed"), [("old", ""), ("new", "true")])
 def test_a_lock_that_changed_is_told(job: Job, checkout: Path, lock: str, changed: str) -> None:
     job.have("dagger", f"echo {lock} > {checkout}/config/ocelot.lock")
-    assert job.run((WATCH, "lock", "Lock it"), TAG=NEWEST).returncode == 0
+    assert job.run((WATCH, "lock", "Lock the release"), TAG=NEWEST).returncode == 0
     assert job.read("output") == f"changed={changed}\n"
     (call,) = job.calls("dagger", "call", "lock")
     assert value_of(call, "--upstream-ref") == NEWEST

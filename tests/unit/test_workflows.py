@@ -205,7 +205,7 @@ def test_a_dry_run_publishes_nothing_and_verifies_what_was_built() -> None:
             if "!inputs.dry-run" in step.get("if", "")
         ),
     }
-    fetching = {"Fetch what AWS serves", "Keep what AWS serves", "Take what AWS serves"}
+    fetching = {f"{verb} what AWS serves" for verb in ("Fetch", "Upload", "Download")}
     assert conditional == {"attest", "release", *fetching}
     assert told["verify"]["env"] == {"LAYERS": "${{ inputs.dry-run && 'dist' || 'served' }}"}
 
