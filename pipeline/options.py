@@ -1,7 +1,7 @@
 """The options that the command line and the Dagger module share, each declared once.
 
-A group of options is a frozen dataclass; a new option is one line in its group. `spread` shows the
-groups flat on both faces. Importing this module costs nothing.
+A group of options is a frozen dataclass; a new option is one line in its group. `spread` gives a
+command or a function of the module the options of its groups. Importing this module is quick.
 """
 
 from enum import StrEnum
@@ -30,143 +30,166 @@ class OneArchitecture(StrEnum):
 
 @option_group
 class UpstreamOptions:
-    """Which upstream collector."""
+    """The upstream collector."""
 
     upstream_repo: Annotated[
         str, Opt("Upstream: owner/name on GitHub, a git URL, a path, or `sample`.", "-r")
     ] = UPSTREAM_REPO
-    upstream_ref: Annotated[str, Opt("Branch, tag, or commit SHA, maybe short.", "-b")] = "main"
+    upstream_ref: Annotated[str, Opt("Branch, tag, or commit SHA (full or short).", "-b")] = "main"
 
 
 @option_group
 class _Distribution:
-    """Which distribution; a base of its own, since the options of the last base are shown first."""
+    """The distribution; a class of its own, since the options of the last base are shown first."""
 
-    distribution: Annotated[str, Opt("A name from distributions.yaml.", "-d")] = "default"
+    distribution: Annotated[
+        str, Opt("Name of a distribution in config/distributions.yaml.", "-d")
+    ] = "default"
 
 
 @option_group
 class DistributionOptions(UpstreamOptions, _Distribution):
-    """Which distribution of which upstream."""
+    """The distribution and the upstream collector."""
 
 
 @option_group
 class CompileOptions(DistributionOptions):
-    """What to compile, and how strictly."""
+    """A build, without its architectures."""
 
-    locked: Annotated[bool, Opt("Refuse to build anything but what ocelot.lock says.")] = False
-    no_tune: Annotated[bool, Opt("Leave upstream's files as they are: no tunings.")] = False
+    locked: Annotated[bool, Opt("Fail unless the build is exactly as locked in ocelot.lock.")] = (
+        False
+    )
+    no_tune: Annotated[bool, Opt("Do not change upstream's files: no tunings.")] = False
 
 
 @option_group
 class LayerOptions(CompileOptions):
-    """What to build for one architecture."""
+    """A build for one architecture."""
 
-    architecture: Annotated[OneArchitecture, Opt("What to build for.", "-a")] = (
+    architecture: Annotated[OneArchitecture, Opt("Architecture of the layer.", "-a")] = (
         OneArchitecture.AMD64
     )
 
 
 @option_group
 class BuildOptions(CompileOptions):
-    """What to build for which architectures."""
+    """A build for one architecture or both."""
 
-    architecture: Annotated[Architectures, Opt("What to build for.", "-a")] = Architectures.ALL
+    architecture: Annotated[Architectures, Opt("Architecture of the layer.", "-a")] = (
+        Architectures.ALL
+    )
 
 
 @option_group
 class LockOptions(UpstreamOptions):
-    """What to lock."""
+    """The distributions to lock."""
 
     distribution: Annotated[
         list[str] | None,
-        Opt("A name from distributions.yaml, once or more often; default: all.", "-d"),
+        Opt("Name of a distribution, may be repeated; default: all.", "-d"),
     ] = None
-    upgrade: Annotated[bool, Opt("Follow the ref to its newest commit, modules anew.")] = False
+    upgrade: Annotated[bool, Opt("Lock the ref's newest commit; resolve Go modules again.")] = False
 
 
 @option_group
 class RoleOptions:
-    """Who asks AWS."""
+    """The role in AWS."""
 
-    role_arn: Annotated[str, Opt("A role to take on by an OIDC token.")] = ""
+    role_arn: Annotated[str, Opt("ARN of a role to assume with an OIDC token.")] = ""
 
 
 @option_group
 class AwsOptions(RoleOptions):
-    """Which account of AWS."""
+    """The role and the account in AWS."""
 
-    account: Annotated[str, Opt("The account id that it must be.")] = ""
+    account: Annotated[
+        str, Opt("Expected AWS account id; fail if the credentials are for another.")
+    ] = ""
 
 
 @option_group
 class TableOptions:
-    """Which registry."""
+    """The registry."""
 
-    table: Annotated[str, Opt("The registry's table.", variable="DYNAMODB_TABLE_NAME")] = TABLE
+    table: Annotated[
+        str, Opt("DynamoDB table of the registry.", variable="DYNAMODB_TABLE_NAME")
+    ] = TABLE
     table_region: Annotated[
-        str, Opt("Where the table is; default: AWS_REGION, the profile's region, or us-east-1.")
+        str, Opt("Region of the table; default: AWS_REGION, the profile's region, or us-east-1.")
     ] = ""
 
 
 @option_group
 class OptionalTableOptions(TableOptions):
-    """Which registry, if any."""
+    """The registry, if there is one."""
 
     table: Annotated[
-        str, Opt("The registry's table; `none` for none.", variable="DYNAMODB_TABLE_NAME")
+        str,
+        Opt("DynamoDB table of the registry; `none`: no registry.", variable="DYNAMODB_TABLE_NAME"),
     ] = TABLE
 
 
 @option_group
 class LayerNameOptions:
-    """Which layers, where."""
+    """The layers and regions."""
 
-    regions: Annotated[str, Opt("A set of regions.yaml, `all`, or a list: a,b,c.")] = "default"
-    layer_name: Annotated[str, Opt("What the layers' names begin with.", "-l")] = "ocel"
+    regions: Annotated[
+        str, Opt("Set of regions in config/regions.yaml, `all`, or a list: a,b,c.")
+    ] = "default"
+    layer_name: Annotated[str, Opt("Start of each layer's name.", "-l")] = "ocel"
 
 
 @option_group
 class SyncOptions(AwsOptions, TableOptions, LayerNameOptions):
-    """Which layers and rows to compare."""
+    """The layers and rows to compare."""
 
-    dry_run: Annotated[bool, Opt("Only show what would be done.")] = False
+    dry_run: Annotated[bool, Opt("Show what would be done; change nothing.")] = False
 
 
 @option_group
 class ReleaseGroupOptions(AwsOptions, OptionalTableOptions, LayerNameOptions):
-    """What layers are published as."""
+    """How layers are published."""
 
-    release_group: Annotated[str, Opt("What the layers' names end with.")] = "beta"
-    runtimes: Annotated[str, Opt("Lambda runtimes, a,b,c; default: all current ones.")] = ""
+    release_group: Annotated[str, Opt("End of each layer's name, such as beta or prod.")] = "beta"
+    runtimes: Annotated[
+        str, Opt("Compatible Lambda runtimes: a,b,c; default: all current ones.")
+    ] = ""
     public: Annotated[
-        bool | None, Opt("Who may use the layers; default: as it is.", flags="--public/--private")
+        bool | None,
+        Opt(
+            "Let all AWS accounts use the layers, or this one; default: no change.",
+            flags="--public/--private",
+        ),
     ] = None
     bucket: Annotated[
-        str, Opt("Bucket in each region for zips above 50 MB, such as NAME-{region}.")
+        str, Opt("S3 bucket for zips above 50 MB, one per region: NAME-{region}.")
     ] = ""
     no_bench: Annotated[
-        bool, Opt("Run no layer before it is published.", flags="--no-bench/--bench")
+        bool, Opt("Skip the trial run of the layers before publishing.", flags="--no-bench/--bench")
     ] = False
 
 
 @option_group
 class PublishOptions(ReleaseGroupOptions, SyncOptions):
-    """What to publish where."""
+    """Layers to publish, and how."""
 
 
 @option_group
 class ReleaseOptions(ReleaseGroupOptions, BuildOptions):
-    """What to build and to publish: for one architecture, in the configured region."""
+    """A layer to build and publish, by default for amd64 and in the configured region."""
 
-    architecture: Annotated[Architectures, Opt("What to build for.", "-a")] = Architectures.AMD64
-    regions: Annotated[str, Opt("Sets, `all`, or a,b,c; default: the configured region.")] = ""
-    skip_publish: Annotated[bool, Opt("Only build.")] = False
+    architecture: Annotated[Architectures, Opt("Architecture of the layer.", "-a")] = (
+        Architectures.AMD64
+    )
+    regions: Annotated[
+        str, Opt("As for `publish`; default: AWS_REGION, or the profile's region.")
+    ] = ""
+    skip_publish: Annotated[bool, Opt("Build only.")] = False
 
 
 @option_group
 class BenchOptions:
-    """How often a layer is run."""
+    """How often the bench runs a layer."""
 
-    starts: Annotated[int, Opt("Cold starts of each layer.", least=1)] = 5
-    invocations: Annotated[int, Opt("Invocations in each cold start.", least=1)] = 10
+    starts: Annotated[int, Opt("Number of cold starts of each layer.", minimum=1)] = 5
+    invocations: Annotated[int, Opt("Number of invocations in each cold start.", minimum=1)] = 10

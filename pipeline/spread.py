@@ -1,8 +1,8 @@
-"""Groups of options, shown flat by Typer and by the Dagger SDK, and turned back into words.
+"""Groups of options as the parameters of a function, and as command-line arguments.
 
-A group is a frozen dataclass whose fields are `Annotated[type, Opt(...)]` with a default. Importing
-this module costs nothing; a group costs least as an `option_group` in a module whose annotations
-are no text (`from __future__ import annotations`).
+A group is a frozen dataclass whose fields are `Annotated[type, Opt(...)]` with a default. A command
+takes groups; Typer and the Dagger SDK see a parameter for each option. Importing this module is
+quick. A group is quickest in a file without `from __future__ import annotations`.
 """
 
 from __future__ import annotations
@@ -21,42 +21,39 @@ Group = TypeVar("Group")
 
 @dataclass(frozen=True)
 class Opt:
-    """How an option is shown.
+    """The help and flags of an option.
 
     Attributes:
         help: one sentence.
-        short: its short form on the command line, such as `-d`.
-        flags: its long form where that is not its name; `--public/--private` for two sides.
-        variable: the environment variable that gives it on the command line.
-        least: the smallest number that it takes.
+        short: short flag on the command line, such as `-d`.
+        flags: long flag if it is not the field's name; `--public/--private` for true and false.
+        variable: environment variable that sets it on the command line.
+        minimum: the smallest number allowed.
     """
 
     help: str
     short: str = ""
     flags: str = ""
     variable: str = ""
-    least: int | None = None
+    minimum: int | None = None
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, eq_default=False)
 def option_group(group: type[Group]) -> type[Group]:
-    """A class as a group of options: a frozen dataclass.
-
-    It has neither equality nor a representation, since each takes time at every start.
-    """
+    """Return the class as a group of options: a frozen dataclass, without methods to save time."""
     return dataclass(frozen=True, kw_only=True, eq=False, repr=False)(group)
 
 
-def spread(note: Callable[[str, Opt], object]) -> Callable[[Function], Function]:
-    """A decorator that shows a function's groups of options flat, each option by its own name.
+def spread(annotate: Callable[[str, Opt], object]) -> Callable[[Function], Function]:
+    """Return a decorator that replaces each group parameter by a parameter for each of its options.
 
-    Typer and the Dagger SDK read `__signature__` and `__annotations__` of what it returns. All
-    parameters but `self` and Typer's context become keyword-only.
+    Typer and the Dagger SDK read `__signature__` and `__annotations__` of the decorated function.
+    All parameters except `self` become keyword-only.
 
     Args:
-        note: makes what the framework reads of an option, of its name and its `Opt`.
+        annotate: returns the framework's annotation of an option, given its name and `Opt`.
     """
-    flat = functools.cache(functools.partial(_flat, note=note))
+    flat = functools.cache(functools.partial(_parameters, annotate=annotate))
 
     def decorate(function: Function) -> Function:
         signature = inspect.signature(function, eval_str=True)
@@ -70,7 +67,7 @@ def spread(note: Callable[[str, Opt], object]) -> Callable[[Function], Function]
             else:
                 kind = parameter.kind if name == "self" else _KEYWORD
                 parameters.append(parameter.replace(kind=kind))
-        shown: Any = _grouping(function, groups)
+        shown: Any = _regrouped(function, groups)
         shown.__signature__ = signature.replace(parameters=parameters)
         shown.__annotations__ = {
             each.name: each.annotation for each in parameters if each.name != "self"
@@ -80,18 +77,24 @@ def spread(note: Callable[[str, Opt], object]) -> Callable[[Function], Function]
     return decorate
 
 
-def words(*groups: object) -> list[str]:
-    """Options as the command line takes them; those that are as by default are left out."""
-    found: list[str] = []
+def arguments(*groups: object) -> list[str]:
+    """Return the command-line arguments of all options that do not have their default."""
+    result: list[str] = []
     for group in groups:
         for name, _, opt, default in _options(type(group)):
             value = getattr(group, name)
             if value != default:
-                found += _words(name, opt, value)
-    return found
+                result += _arguments(name, opt, value)
+    return result
 
 
-def _words(name: str, opt: Opt, value: object) -> list[str]:
+def subgroup(kind: type[Group], options: object) -> Group:
+    """Return a group with the values of other options; options missing there get their defaults."""
+    names = (each.name for each in dataclasses.fields(kind))  # pyright: ignore[reportArgumentType]
+    return kind(**{name: getattr(options, name) for name in names if hasattr(options, name)})
+
+
+def _arguments(name: str, opt: Opt, value: object) -> list[str]:
     flag, _, other = (opt.flags or f"--{name.replace('_', '-')}").partition("/")
     if isinstance(value, bool):
         return [flag if value else other]
@@ -100,11 +103,11 @@ def _words(name: str, opt: Opt, value: object) -> list[str]:
     return [f"{flag}={value}"]
 
 
-def _flat(group: type, *, note: Callable[[str, Opt], object]) -> list[inspect.Parameter]:
-    """A group's options as parameters, with what the framework reads of each."""
+def _parameters(group: type, *, annotate: Callable[[str, Opt], object]) -> list[inspect.Parameter]:
+    """Return a parameter for each option of a group, with the framework's annotation."""
     return [
         inspect.Parameter(
-            name, _KEYWORD, default=default, annotation=Annotated[kind, note(name, opt)]
+            name, _KEYWORD, default=default, annotation=Annotated[kind, annotate(name, opt)]
         )
         for name, kind, opt, default in _options(group)
     ]
@@ -112,7 +115,7 @@ def _flat(group: type, *, note: Callable[[str, Opt], object]) -> list[inspect.Pa
 
 @functools.cache
 def _options(group: type) -> tuple[tuple[str, Any, Opt, object], ...]:
-    """The name, type, `Opt` and default of each option of a group."""
+    """Return the name, type, `Opt` and default of each option of a group."""
     fields = dataclasses.fields(group)
     hints: dict[str, Any] = {each.name: each.type for each in fields}
     if any(isinstance(hint, str) for hint in hints.values()):
@@ -123,16 +126,16 @@ def _options(group: type) -> tuple[tuple[str, Any, Opt, object], ...]:
     )
 
 
-def _grouping(function: Function, groups: dict[str, type]) -> Function:
-    """The function, called with flat options: they come to it in their groups."""
+def _regrouped(function: Function, groups: dict[str, type]) -> Function:
+    """Return a function that takes single options and calls the given one with their groups."""
 
     def grouped(options: dict[str, Any]) -> dict[str, Any]:
         for name, group in groups.items():
-            own = {each.name: options.pop(each.name) for each in dataclasses.fields(group)}
-            options[name] = group(**own)
+            values = {each.name: options.pop(each.name) for each in dataclasses.fields(group)}
+            options[name] = group(**values)
         return options
 
-    # the Dagger SDK looks whether a function is a coroutine function
+    # the Dagger SDK tests for a coroutine function
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)

@@ -32,7 +32,8 @@ def build(
     bench: Annotated[
         bool,
         typer.Option(
-            "--bench/--no-bench", help="Run each layer before it is handed out, as `bench` does."
+            "--bench/--no-bench",
+            help="Run each layer, as `ocelot bench` does; fail if one does not work.",
         ),
     ] = False,
     common: CommonOptions,

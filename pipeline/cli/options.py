@@ -37,7 +37,7 @@ def option(name: str, opt: Opt) -> object:
     return typer.Option(
         *(word for word in (flags, opt.short) if word),
         help=opt.help,
-        min=opt.least,
+        min=opt.minimum,
         envvar=opt.variable or None,
         autocompletion=complete_distribution if name == "distribution" else None,
     )

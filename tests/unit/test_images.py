@@ -12,7 +12,7 @@ import pytest
 from pipeline.build.recipe import GO_VERSION
 from pipeline.config.folder import Config, load_config
 from pipeline.errors import ConfigError
-from pipeline.module import GO_IMAGE, PYTHON_IMAGE
+from pipeline.module.steps import GO_IMAGE, PYTHON_IMAGE
 
 CHECKOUT = Path(__file__).parents[2]
 DIGEST = f"sha256:{'0' * 64}"

@@ -21,7 +21,7 @@ from module_chain import COMMIT, IMAGE, Chain, Engine, awaited, called
 from unit_examples import layer
 
 from pipeline.layer.manifest import Manifest
-from pipeline.module import joined
+from pipeline.module.steps import joined
 from pipeline.options import Architectures, OneArchitecture
 
 FOLDER = dag.directory()
@@ -158,7 +158,8 @@ def test_importing_the_module_imports_dagger_and_the_options_alone() -> None:
     done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
     loaded = done.stdout.split()
     assert [each for each in loaded if each.startswith("pipeline")] == [
-        *("pipeline", "pipeline.module", "pipeline.options", "pipeline.spread")
+        *("pipeline", "pipeline.module", "pipeline.module.steps"),
+        *("pipeline.options", "pipeline.spread"),
     ]
     assert not {"typer", "pydantic", "boto3", "yaml"} & set(loaded)
 

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from pipeline import options
 from pipeline.cli.options import shared
 from pipeline.options import BuildOptions, ReleaseOptions
-from pipeline.spread import Opt, spread, words
+from pipeline.spread import Opt, arguments, spread
 
 GROUPS = [
     each
@@ -32,7 +32,7 @@ class Example:
     """A group with an option of each kind."""
 
     name: Annotated[str, Opt("A name.", "-n")] = "one"
-    count: Annotated[int, Opt("A number.", least=1)] = 1
+    count: Annotated[int, Opt("A number.", minimum=1)] = 1
     public: Annotated[bool | None, Opt("Who.", flags="--public/--private")] = None
     locked: Annotated[bool, Opt("Strict.")] = False
     each: Annotated[list[str] | None, Opt("Many.")] = None
@@ -66,13 +66,13 @@ def parsed(arguments: list[str], group: type = Example) -> Any:  # noqa: ANN401
         Example(public=False, architecture=options.Architectures.ARM64),
     ],
 )
-def test_options_turned_into_words_are_parsed_back_to_themselves(example: Example) -> None:
-    back = parsed(words(example))
+def test_options_turned_into_arguments_are_parsed_back_to_themselves(example: Example) -> None:
+    back = parsed(arguments(example))
     assert dataclasses.replace(back, each=back.each or None) == example
 
 
-def test_options_that_are_as_by_default_need_no_words() -> None:
-    assert words(Example(), ReleaseOptions()) == []
+def test_options_that_are_as_by_default_need_no_arguments() -> None:
+    assert arguments(Example(), ReleaseOptions()) == []
 
 
 def test_a_group_is_shown_flat_with_what_the_framework_reads() -> None:
@@ -118,7 +118,7 @@ def test_a_new_option_is_one_line() -> None:
     )
     help_text = CliRunner().invoke(app_of(group, []), ["--help"]).output
     assert re.search(r"-c, --colour <str>\s+The colour\.", help_text)
-    given = words(group(colour="blue", locked=True))
+    given = arguments(group(colour="blue", locked=True))
     assert given == ["--locked", "--colour=blue"]
     assert parsed(given, group).colour == "blue"
 
