@@ -103,7 +103,7 @@ def _left_out(
 ) -> Iterator[tuple[str, str]]:
     """The regions that are in quarantine today, with what is told of it."""
     for each in quarantine:
-        if not each.counts(today):
+        if not each.is_active(today):
             continue
         if each.region not in home:
             raise UsageError(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ByteSize, ConfigDict, Field, WithJsonSchema, model_validator
 
 from pipeline.config.distributions import DISTRIBUTION_NAME
-from pipeline.config.entries import END, ConfigModel, Entries, read_entries, read_file, suggestion
-from pipeline.config.located_yaml import Document
+from pipeline.config.entries import END, ConfigModel, Entries, read_entries, suggestion
 
 BUDGETS = "budgets.yaml"
 
-# Narrower than pydantic's ByteSize, which takes bits and odd spellings that editors do not know.
+# pydantic's ByteSize also accepts bits and other spellings, which a schema cannot describe.
 SIZE = rf"^\d{{1,6}}(\.\d{{1,3}})? ?(B|KB|MB|GB|KiB|MiB|GiB){END}"
 _MOST_BYTES = 2**40
 
@@ -54,21 +54,21 @@ class Budget(ConfigModel):
     )
     unzipped: Size | None = Field(default=None, description="Most bytes of the files in it.")
     modules: int | None = Field(
-        default=None, ge=0, description="Most Go modules in the binary, the collector's own aside."
+        default=None, ge=0, description="Most Go modules in the binary, without the main module."
     )
     cpu_to_ready: Multiple | None = Field(
         default=None,
         alias="cpu-to-ready",
-        description="Most CPU time from exec to ready, in times that of the reference extension.",
+        description="Most CPU time from exec to ready, as a multiple of the reference extension's.",
     )
     memory_when_ready: Multiple | None = Field(
         default=None,
         alias="memory-when-ready",
-        description="Most memory in use when ready, in times that of the reference extension.",
+        description="Most memory in use when ready, as a multiple of the reference extension's.",
     )
 
     @model_validator(mode="after")
-    def _something(self) -> Budget:
+    def _not_empty(self) -> Budget:
         if not self.model_fields_set:
             names = [each.alias or name for name, each in Budget.model_fields.items()]
             raise ValueError(f"must limit {', '.join(names[:-1])} or {names[-1]}")
@@ -76,20 +76,29 @@ class Budget(ConfigModel):
 
     @property
     def limits_starts(self) -> bool:
-        """True if it limits how a layer starts."""
+        """True if the budget limits CPU time or memory of a start."""
         return (self.cpu_to_ready, self.memory_when_ready) != (None, None)
 
 
-def read_budgets(folder: Path, distributions: Document) -> Entries[Budget]:
-    """budgets.yaml, which a folder need not have."""
-    if not (folder / BUDGETS).exists():
-        return Entries(entries={}, problems=())
-    document, names = read_file(folder, BUDGETS), distributions.mapping
-    budgets = read_entries(document, Budget, DISTRIBUTION_NAME, "a distribution's name")
-    unknown = (
-        document.problem((name,), f"{name}: there is no such distribution{suggestion(name, names)}")
-        for name in budgets.entries
-        if names and name not in names
+def read_budgets(folder: Path, distributions: Collection[str]) -> Entries[Budget]:
+    """Read budgets.yaml, which a folder need not have.
+
+    Args:
+        folder: the config folder.
+        distributions: all names in distributions.yaml; none where that file is broken.
+    """
+    budgets = read_entries(
+        folder,
+        BUDGETS,
+        Budget,
+        names=DISTRIBUTION_NAME,
+        name_label="a distribution's name",
+        optional=True,
     )
-    problems = (*document.problems, *budgets.problems, *unknown)
-    return Entries(entries=budgets.entries, problems=problems)
+    return budgets.with_problems(
+        budgets.document.problem(
+            (name,), f"{name}: there is no such distribution{suggestion(name, distributions)}"
+        )
+        for name in budgets.entries
+        if distributions and name not in distributions
+    )

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, model_validator
 
-from pipeline.config.entries import END, GO_MODULE, GO_MODULE_AT_VERSION, ConfigModel
-from pipeline.config.located_yaml import Document
+from pipeline.config.entries import (
+    END,
+    GO_MODULE,
+    GO_MODULE_AT_VERSION,
+    ConfigModel,
+    Entries,
+    read_entries,
+)
 from pipeline.errors import Problem
 from pipeline.naming import ANY_KIND, TAG_PREFIX
 
@@ -23,7 +30,7 @@ class Component(ConfigModel):
 
     module: str = Field(
         pattern=GO_MODULE_AT_VERSION,
-        description="Go module, with @version where it is not the collector's own version.",
+        description="Go module; with @version, unless it has the collector's version.",
     )
     import_path: str | None = Field(
         default=None,
@@ -55,7 +62,7 @@ class Component(ConfigModel):
 
     @property
     def version(self) -> str | None:
-        """The Go version after the @, None for the collector's own."""
+        """The version after the @; None for the collector's version."""
         return self.module.partition("@")[2] or None
 
     @property
@@ -64,13 +71,21 @@ class Component(ConfigModel):
         return self.import_path or self.module_path
 
 
-def module_problems(components: Mapping[str, Component], document: Document) -> Iterator[Problem]:
-    """Two components may share a module, but not at two versions."""
+def read_components(folder: Path) -> Entries[Component]:
+    """Read components.yaml; its entries' names are build tags."""
+    components = read_entries(
+        folder, COMPONENTS, Component, names=COMPONENT_TAG, name_label="a component's build tag"
+    )
+    return components.with_problems(_version_problems(components))
+
+
+def _version_problems(components: Entries[Component]) -> Iterator[Problem]:
+    """Return a problem for each module that two components have at different versions."""
     first: dict[str, tuple[str, str | None]] = {}
-    for tag, component in components.items():
+    for tag, component in components.entries.items():
         other, version = first.setdefault(component.module_path, (tag, component.version))
         if version != component.version:
-            yield document.problem(
+            yield components.document.problem(
                 (tag, "module"),
                 f"{tag}: {component.module_path} at {component.version or 'the default version'}, "
                 f"but {other} has it at {version or 'the default version'}",

@@ -8,15 +8,24 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, field_validator
 
-from pipeline.config.entries import BUILD_TAG, END, ConfigModel, shown, suggestion
-from pipeline.config.located_yaml import Document, read_document
-from pipeline.config.tuning import TUNINGS, Tuning, TuningName
+from pipeline.config.entries import (
+    BUILD_TAG,
+    END,
+    ConfigModel,
+    Entries,
+    one_line,
+    read_entries,
+    shown,
+    suggestion,
+)
+from pipeline.config.located_yaml import read_document
+from pipeline.config.tuning import TUNINGS, TuningName
 from pipeline.errors import Problem
+from pipeline.paths import DISTRIBUTIONS
 
 DISTRIBUTION_NAME = rf"^(?!.{{65}})[a-z0-9]+(-[a-z0-9]+)*{END}"
 
 DistributionName = Annotated[str, StringConstraints(pattern=DISTRIBUTION_NAME, max_length=64)]
-# Python's `$` and `(?!…)` are needed, so these patterns are matched by Python's own engine.
 BuildTag = Annotated[str, Field(pattern=BUILD_TAG)]
 
 
@@ -44,14 +53,37 @@ class Distribution(ConfigModel):
         description="Tunings of tuning.yaml; those of the base come first.",
     )
 
-    @field_validator("description")
-    @classmethod
-    def _one_line(cls, value: str) -> str:
-        return " ".join(value.split())
+    _one_line = field_validator("description")(one_line)
+
+
+def read_distributions(folder: Path, tunings: Mapping[str, object]) -> Entries[Distribution]:
+    """Read distributions.yaml.
+
+    Args:
+        folder: the config folder.
+        tunings: the entries of tuning.yaml.
+    """
+    distributions = read_entries(
+        folder,
+        DISTRIBUTIONS,
+        Distribution,
+        names=DISTRIBUTION_NAME,
+        name_label="a distribution's name",
+    )
+    return distributions.with_problems(
+        (
+            *_base_problems(distributions),
+            *_config_file_problems(folder, distributions),
+            *_tuning_problems(distributions, tunings),
+        )
+    )
 
 
 def with_bases(distributions: Mapping[str, Distribution], name: str) -> tuple[str, ...]:
-    """A distribution's name and its bases' names, up to one that is unknown or repeated."""
+    """Return a distribution's name and its bases' names, nearest first.
+
+    They end before a name that is unknown or repeated.
+    """
     names: list[str] = []
     current: str | None = name
     while current and current in distributions and current not in names:
@@ -60,62 +92,58 @@ def with_bases(distributions: Mapping[str, Distribution], name: str) -> tuple[st
     return tuple(names)
 
 
-def inheritance_problems(
-    distributions: Mapping[str, Distribution], document: Document
-) -> Iterator[Problem]:
-    """Bases that do not exist, that form a circle, or that have nothing to inherit."""
-    names = document.mapping
-    for name, distribution in distributions.items():
-        base = distribution.base
-        if base is None:
-            continue
-        lineage = with_bases(distributions, name)
-        key_path = (name, "base")
-        if base not in names:
-            yield document.problem(key_path, f"{name}.base: no {base!r}{suggestion(base, names)}")
-        elif distributions.get(lineage[-1], distribution).base == name:
-            circle = " -> ".join((*lineage, name))
-            yield document.problem(key_path, f"{name}.base: the bases go in a circle: {circle}")
-        elif (
-            distribution.buildtags
-            and base in distributions
-            and not any(distributions[each].buildtags for each in lineage[1:])
-        ):
-            yield document.problem(
-                key_path,
-                f"{name}.base: {base} has no build tags to inherit: it stands for upstream's "
-                "default set, which upstream drops as soon as a tag is given; "
-                "name its components instead",
-            )
+def _base_problems(distributions: Entries[Distribution]) -> Iterator[Problem]:
+    """Return a problem for each base that is unknown, part of a circle, or without build tags."""
+    for name, distribution in distributions.entries.items():
+        if distribution.base and (message := _base_message(distributions, name, distribution.base)):
+            yield distributions.document.problem((name, "base"), f"{name}.base: {message}")
 
 
-def config_file_problems(
-    folder: Path, distributions: Mapping[str, Distribution], document: Document
-) -> Iterator[Problem]:
-    """Collector configs that are missing, outside the config folder, or not valid YAML."""
-    for name, distribution in distributions.items():
+def _base_message(distributions: Entries[Distribution], name: str, base: str) -> str:
+    entries, names = distributions.entries, distributions.document.mapping
+    lineage = with_bases(entries, name)
+    if base not in names:
+        return f"there is no distribution {base!r}{suggestion(base, names)}"
+    if entries[lineage[-1]].base == name:
+        return f"the bases form a circle: {' -> '.join((*lineage, name))}"
+    inherits = base not in entries or any(entries[each].buildtags for each in lineage[1:])
+    if entries[name].buildtags and not inherits:
+        return (
+            f"{base} has no build tags to inherit: it stands for upstream's default set, which "
+            "upstream drops as soon as a tag is given; name its components instead"
+        )
+    return ""
+
+
+def _config_file_problems(folder: Path, distributions: Entries[Distribution]) -> Iterator[Problem]:
+    """Return the problems of collector configs: missing, outside the folder, or not valid YAML."""
+    for name, distribution in distributions.entries.items():
         if distribution.config_file is None:
             continue
-        key_path = (name, "config-file")
         path = (folder / distribution.config_file).resolve()
-        label = f"{name}.config-file: {distribution.config_file}"
         if not path.is_relative_to(folder.resolve()):
-            yield document.problem(key_path, f"{label} leads out of the config folder")
+            message = " leads out of the config folder"
         elif not path.is_file():
-            yield document.problem(key_path, f"{label}: there is no such file in {shown(folder)}")
+            message = f": there is no such file in {shown(folder)}"
         else:
             collector = read_document(path, shown(path))
             yield from collector.problems
-            if not collector.problems and not isinstance(collector.data, dict):
-                yield document.problem(key_path, f"{label} is no collector config")
+            if collector.problems or isinstance(collector.data, dict):
+                continue
+            message = " is no collector config"
+        yield distributions.document.problem(
+            (name, "config-file"), f"{name}.config-file: {distribution.config_file}{message}"
+        )
 
 
-def tuning_problems(
-    distributions: Mapping[str, Distribution], tunings: Mapping[str, Tuning], document: Document
+def _tuning_problems(
+    distributions: Entries[Distribution], tunings: Mapping[str, object]
 ) -> Iterator[Problem]:
-    """Tunings of distributions that tuning.yaml does not have."""
-    for name, distribution in distributions.items():
+    """Return a problem for each tuning that tuning.yaml does not have."""
+    for name, distribution in distributions.entries.items():
         for at, tuning in enumerate(distribution.tunings):
             if tuning not in tunings:
-                message = f"{name}.tunings: no {tuning!r} in {TUNINGS}{suggestion(tuning, tunings)}"
-                yield document.problem((name, "tunings", at), message)
+                yield distributions.document.problem(
+                    (name, "tunings", at),
+                    f"{name}.tunings: {TUNINGS} has no {tuning!r}{suggestion(tuning, tunings)}",
+                )

@@ -1,13 +1,13 @@
-"""Read a file of entries, each a pydantic model; every problem with its line."""
+"""Read a YAML file of the config folder by a pydantic model; every problem has its line."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -15,7 +15,7 @@ from pipeline.config.located_yaml import Document, KeyPath, read_document
 from pipeline.errors import Problem, quoted
 from pipeline.naming import ANY_KIND, KINDS, TAG_PREFIX
 
-# Python's `$` also stands before a newline at the end; `\Z` is unknown to editors (ECMAScript).
+# Python's `$` also matches before a newline at the end; editors (ECMAScript) do not know `\Z`.
 END = r"$(?!\n)"
 
 BUILD_TAG = rf"^{TAG_PREFIX}\.(custom|all|({ANY_KIND})\.[a-z0-9_]+){END}"
@@ -26,82 +26,137 @@ GO_MODULE = f"{_MODULE}{END}"
 GO_VERSION = r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?"
 GO_MODULE_AT_VERSION = rf"{_MODULE}(@{GO_VERSION})?{END}"
 
+# Messages by the type of a pydantic error, where pydantic's message speaks of Python.
+_MESSAGES = {
+    "missing": "is required",
+    "model_type": "must be a mapping",
+    "tuple_type": "must be a list",
+}
+# The form of a value by its key, where the value does not match the model's pattern.
+_FORMS = {
+    "module": "a Go module such as example.com/path or example.com/path@v1.2.3",
+    "import": "a Go import path such as example.com/module/package",
+    "factory": "the name of an exported Go function such as NewFactory",
+    "config-file": "a path to a .yaml file below the config folder",
+    "base": "a distribution's name",
+    "go": "an image by digest such as golang:1.26.6-bookworm@sha256:…",
+}
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
 class ConfigModel(BaseModel):
-    """Base of all entries: frozen, without unknown keys, without silent conversions."""
+    """Base of all models: frozen, without unknown keys, without silent conversions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, regex_engine="python-re")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entries(Generic[Model]):
-    """The valid entries of a file by name, and the problems of the others."""
+    """The valid entries of a file by name, and all problems of the file.
 
+    Attributes:
+        document: the file with its lines, for checks against other files.
+    """
+
+    document: Document
     entries: Mapping[str, Model]
     problems: tuple[Problem, ...]
 
+    def with_problems(self, problems: Iterable[Problem]) -> Entries[Model]:
+        """Return the same entries with more problems."""
+        return replace(self, problems=(*self.problems, *problems))
+
 
 def read_entries(
-    document: Document, kind: type[Model], name_pattern: str, what: str
+    folder: Path,
+    file: str,
+    kind: type[Model],
+    *,
+    names: str,
+    name_label: str,
+    optional: bool = False,
 ) -> Entries[Model]:
-    """Validate a file's entries one by one, so that a bad one does not hide another."""
+    """Read a file that maps names to entries; a wrong entry does not hide the problems of others.
+
+    Args:
+        folder: the config folder.
+        file: name of the file.
+        kind: the entries' model.
+        names: pattern of the entries' names.
+        name_label: what a name is, for messages.
+        optional: True if a folder without the file has no entries; else that is a problem.
+    """
+    if optional and not (folder / file).exists():
+        return _no_entries(folder, file)
+    document = read_document(folder / file, shown(folder / file))
     if not isinstance(document.data, dict):
-        broken = () if document.problems else (document.problem((), "must map names to entries"),)
-        return Entries(entries={}, problems=broken)
+        broken = document.problems or (document.problem((), "must map names to entries"),)
+        return Entries(document=document, entries={}, problems=broken)
     entries: dict[str, Model] = {}
-    problems: list[Problem] = []
+    problems = list(document.problems)
     for name, value in document.mapping.items():
-        if not re.match(name_pattern, name):
-            problems.append(document.problem((name,), f"{quoted(name)} cannot be {what}"))
+        if not re.match(names, name):
+            problems.append(document.problem((name,), f"{quoted(name)} cannot be {name_label}"))
             continue
         try:
             entries[name] = kind.model_validate({} if value is None else value)
         except ValidationError as error:
             problems += _problems(error, kind, (name,), document)
-    return Entries(entries=entries, problems=tuple(problems))
+    return Entries(document=document, entries=entries, problems=tuple(problems))
 
 
-def read_file(folder: Path, file: str) -> Document:
-    """Read a YAML file of the config folder; problems name it as a user would type it."""
-    return read_document(folder / file, shown(folder / file))
-
-
-def read_single(folder: Path, file: str, kind: type[Model]) -> Entries[Model]:
-    """A file that is one entry, which a folder need not have: a build works without."""
+def read_optional_entry(folder: Path, file: str, kind: type[Model]) -> Entries[Model]:
+    """Read a file that is one entry, under the file's name; a folder may be without it."""
     if not (folder / file).exists():
-        return Entries(entries={}, problems=())
-    document = read_file(folder, file)
+        return _no_entries(folder, file)
+    document = read_document(folder / file, shown(folder / file))
     try:
         entry = kind.model_validate(document.data)
     except ValidationError as error:
         problems = document.problems or tuple(_problems(error, kind, (), document))
-        return Entries(entries={}, problems=problems)
-    return Entries(entries={file: entry}, problems=document.problems)
+        return Entries(document=document, entries={}, problems=problems)
+    return Entries(document=document, entries={file: entry}, problems=document.problems)
+
+
+def _no_entries(folder: Path, file: str) -> Entries[Any]:
+    document = Document(name=shown(folder / file), data=None)
+    return Entries(document=document, entries={}, problems=())
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """`; perhaps you meant x?` for the nearest known word, or nothing."""
+    """Return `; perhaps you meant x?` for the nearest known word; empty where none is near."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f"; perhaps you meant {near[0]}?" if near else ""
+
+
+def shown(path: Path) -> str:
+    """Return a path as a user would type it in the working folder."""
+    absolute, here = path.resolve(), Path.cwd()
+    return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(path)
+
+
+def one_line(value: str) -> str:
+    """Return a text on one line, with single spaces."""
+    return " ".join(value.split())
 
 
 def _problems(
     error: ValidationError, kind: type[BaseModel], entry: KeyPath, document: Document
 ) -> Iterator[Problem]:
+    """Return the problems that pydantic found in an entry."""
     keys = [field.alias or name for name, field in kind.model_fields.items()]
     for each in error.errors(include_url=False, include_context=False):
         key_path = (*entry, *(part for part in each["loc"] if part != "[key]"))
-        label = ".".join(_shown_key(part) for part in key_path)
         if each["type"] == "extra_forbidden":
-            unknown = str(each["loc"][-1])
-            message = f"{label}: unknown key{suggestion(unknown, keys)}"
+            message = f"unknown key{suggestion(str(each['loc'][-1]), keys)}"
         elif each["type"] == "string_pattern_mismatch":
-            message = f"{label}: {_pattern_message(each['input'], key_path)}"
+            message = _pattern_message(each["input"], key_path)
         else:
-            message = f"{label}: {each['msg'].removeprefix('Value error, ')}"
-        yield document.problem(key_path, message)
+            message = _MESSAGES.get(each["type"], each["msg"].removeprefix("Value error, "))
+            message = re.sub(r"^(Input|String) should", "must", message)
+        label = ".".join(_shown_key(part) for part in key_path)
+        yield document.problem(key_path, f"{label}: {message}" if label else message)
 
 
 def _shown_key(part: str | int) -> str:
@@ -113,27 +168,13 @@ def _pattern_message(value: str, key_path: KeyPath) -> str:
     key = next((part for part in reversed(key_path) if isinstance(part, str)), "")
     if key == "buildtags":
         form = f"{TAG_PREFIX}.<kind>.<name>"
-        return f"{quoted(value)} is no build tag of the form {form}{_perhaps_tag(value)}"
-    forms = {
-        "module": "a Go module such as example.com/path or example.com/path@v1.2.3",
-        "import": "a Go import path such as example.com/module/package",
-        "factory": "the name of an exported Go function such as NewFactory",
-        "config-file": "a path to a .yaml file below the config folder",
-        "base": "a distribution's name",
-        "go": "an image by digest such as golang:1.26.6-bookworm@sha256:…",
-    }
-    return f"{quoted(value)} is not {forms.get(key, 'of the form expected')}"
+        return f"{quoted(value)} is no build tag of the form {form}{_tag_suggestion(value)}"
+    return f"{quoted(value)} is not {_FORMS.get(key, 'of the expected form')}"
 
 
-def _perhaps_tag(value: str) -> str:
-    """A build tag like a malformed one, with prefix and kind corrected; empty for none."""
+def _tag_suggestion(value: str) -> str:
+    """Suggest a malformed build tag with prefix and kind corrected; empty where that is none."""
     parts = value.split(".")
     kinds = difflib.get_close_matches(parts[1] if len(parts) > 1 else "", KINDS, n=1)
-    meant = ".".join((TAG_PREFIX, *kinds, *parts[2:])).lower().replace("-", "_")
-    return f"; perhaps you meant {meant}?" if re.match(BUILD_TAG, meant) else ""
-
-
-def shown(path: Path) -> str:
-    """The path as a user would type it from here."""
-    absolute, here = path.resolve(), Path.cwd()
-    return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(path)
+    tag = ".".join((TAG_PREFIX, *kinds, *parts[2:])).lower().replace("-", "_")
+    return f"; perhaps you meant {tag}?" if re.match(BUILD_TAG, tag) else ""

@@ -1,30 +1,22 @@
-"""The config folder: its files read and checked together, all problems at once."""
+"""The config folder: `load_config` reads and checks all its files and returns a `Config`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 from pipeline.config.budgets import Budget, read_budgets
-from pipeline.config.components import COMPONENT_TAG, COMPONENTS, Component, module_problems
-from pipeline.config.distributions import (
-    DISTRIBUTION_NAME,
-    Distribution,
-    config_file_problems,
-    inheritance_problems,
-    tuning_problems,
-    with_bases,
-)
-from pipeline.config.entries import read_entries, read_file, read_single, suggestion
-from pipeline.config.images import IMAGES, Images
+from pipeline.config.components import COMPONENT_TAG, COMPONENTS, Component, read_components
+from pipeline.config.distributions import Distribution, read_distributions, with_bases
+from pipeline.config.entries import suggestion
+from pipeline.config.images import IMAGES, Images, read_images
 from pipeline.config.located_yaml import Document
-from pipeline.config.regions import REGIONS, Regions
+from pipeline.config.regions import REGIONS, Regions, read_regions
 from pipeline.config.tuning import TUNING_FILES, Tuning, read_tunings
 from pipeline.errors import ConfigError, Problem, UsageError
 from pipeline.naming import CUSTOM_TAG
-from pipeline.paths import DISTRIBUTIONS
 
 OVERLAY = "overlay"
 
@@ -37,11 +29,11 @@ class Config:
         folder: the config folder.
         distributions: by name, in the file's order.
         components: custom components by build tag, in the file's order.
-        images: the Dagger engine's images; None where the folder names none.
         document: distributions.yaml with its lines, for problems found later.
-        budgets: by distribution; empty where the folder has none.
-        regions: sets of regions; None where the folder names none.
-        tunings: by name; empty where the folder has none.
+        images: the images of containers; None without images.yaml.
+        budgets: by distribution; empty without budgets.yaml.
+        regions: sets of regions and quarantines; None without regions.yaml.
+        tunings: by name; empty without tuning.yaml.
     """
 
     folder: Path
@@ -55,7 +47,7 @@ class Config:
 
     @property
     def tuning_files(self) -> Path:
-        """The folder of the Go files that tunings bring."""
+        """The folder of the Go files that tunings add."""
         return self.folder / TUNING_FILES
 
     @property
@@ -64,10 +56,10 @@ class Config:
         return self.folder / OVERLAY
 
     def distribution(self, name: str) -> Distribution:
-        """The distribution of that name.
+        """Return the distribution of a name.
 
         Raises:
-            UsageError: there is none; the message names the nearest.
+            UsageError: there is none; the message suggests the nearest name.
         """
         if name in self.distributions:
             return self.distributions[name]
@@ -77,33 +69,33 @@ class Config:
         )
 
     def lineage(self, name: str) -> tuple[str, ...]:
-        """The distribution's name and its bases' names, nearest first."""
+        """Return a distribution's name and its bases' names, nearest first."""
         return with_bases(self.distributions, name)
 
     def tags(self, name: str) -> tuple[str, ...]:
-        """The build tags of a distribution and of its bases, sorted and unique.
+        """Return the build tags of a distribution and of its bases, sorted and unique.
 
-        Empty for upstream's own default set; otherwise upstream's switch for a selection is among
-        them, since without it upstream ignores every other tag.
+        They are empty for upstream's default set. Otherwise they contain `CUSTOM_TAG`, without
+        which upstream ignores every other tag.
         """
         tags = {tag for each in self.lineage(name) for tag in self.distribution(each).buildtags}
         return tuple(sorted(tags | {CUSTOM_TAG})) if tags else ()
 
     def tunings_of(self, name: str) -> dict[str, Tuning]:
-        """The tunings of a distribution, those of its bases first."""
+        """Return the tunings of a distribution, those of its bases first."""
         lineage = reversed(self.lineage(name))
         names = [each for one in lineage for each in self.distribution(one).tunings]
         return {each: self.tunings[each] for each in names}
 
     def config_file(self, name: str) -> Path | None:
-        """The collector config of the distribution or of its nearest base that names one."""
+        """Return the collector config of a distribution or of its nearest base that has one."""
         for each in self.lineage(name):
             if relative := self.distribution(each).config_file:
                 return self.folder / relative
         return None
 
     def budget(self, name: str) -> Budget | None:
-        """The distribution's own budget; a base's does not count, since its layers are others."""
+        """Return a distribution's budget; None where it has none. Bases do not pass theirs on."""
         return self.budgets.get(name)
 
 
@@ -113,35 +105,21 @@ def load_config(folder: Path) -> Config:
     Raises:
         ConfigError: with every problem of every file.
     """
-    document, components_document = read_file(folder, DISTRIBUTIONS), read_file(folder, COMPONENTS)
-    distributions = read_entries(document, Distribution, DISTRIBUTION_NAME, "a distribution's name")
-    components = read_entries(
-        components_document, Component, COMPONENT_TAG, "a component's build tag"
-    )
-    images, regions = read_single(folder, IMAGES, Images), read_single(folder, REGIONS, Regions)
-    budgets = read_budgets(folder, document)
     tunings = read_tunings(folder)
-    problems = [
-        *document.problems,
-        *components_document.problems,
-        *distributions.problems,
-        *components.problems,
-        *inheritance_problems(distributions.entries, document),
-        *config_file_problems(folder, distributions.entries, document),
-        *tuning_problems(distributions.entries, tunings.entries, document),
-        *module_problems(components.entries, components_document),
-        *images.problems,
-        *budgets.problems,
-        *regions.problems,
-        *tunings.problems,
-    ]
+    distributions = read_distributions(folder, tunings.entries)
+    components = read_components(folder)
+    budgets = read_budgets(folder, distributions.document.mapping)
+    images = read_images(folder)
+    regions = read_regions(folder)
+    files = (distributions, components, budgets, images, regions, tunings)
+    problems = {problem for each in files for problem in each.problems}
     if problems:
-        raise ConfigError(tuple(sorted(set(problems), key=lambda each: (each.file, each.line))))
+        raise ConfigError(tuple(sorted(problems, key=astuple)))
     return Config(
         folder=folder,
         distributions=distributions.entries,
         components=components.entries,
-        document=document,
+        document=distributions.document,
         images=images.entries.get(IMAGES),
         budgets=budgets.entries,
         regions=regions.entries.get(REGIONS),
@@ -150,12 +128,12 @@ def load_config(folder: Path) -> Config:
 
 
 def tag_problems(config: Config, offered: Iterable[str], *names: str) -> tuple[Problem, ...]:
-    """The distributions' own build tags that neither upstream nor components.yaml offers.
+    """Return a problem for each build tag that neither upstream nor components.yaml has.
 
     Args:
         config: the checked configuration.
-        offered: the tags of the components that upstream and the overlay offer.
-        names: the distributions.
+        offered: the tags of the components of upstream and the overlay.
+        names: the distributions whose tags are checked, without those of their bases.
     """
     known = {*offered, *config.components}
     return tuple(

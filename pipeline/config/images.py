@@ -1,10 +1,12 @@
-"""`config/images.yaml`: the images that containers are made from."""
+"""`config/images.yaml`: the images of the Dagger module's containers."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
-from pipeline.config.entries import END, ConfigModel
+from pipeline.config.entries import END, ConfigModel, Entries, read_optional_entry
 
 IMAGES = "images.yaml"
 
@@ -15,8 +17,13 @@ IMAGE_BY_DIGEST = rf"{_IMAGE}{_DIGEST}{END}"
 
 
 class Images(ConfigModel):
-    """`config/images.yaml`: what the Dagger engine's containers are made from."""
+    """`config/images.yaml`: the images of the Dagger module's containers."""
 
     go: str = Field(
         pattern=IMAGE_BY_DIGEST, description="A golang image by digest, of the pinned Go version."
     )
+
+
+def read_images(folder: Path) -> Entries[Images]:
+    """Read images.yaml, which a folder need not have; its one entry has the file's name."""
+    return read_optional_entry(folder, IMAGES, Images)

@@ -1,7 +1,7 @@
-"""YAML with the line of every key and value, and with nothing that can hurt.
+"""YAML read safely, with the line of every key and value.
 
 PyYAML's composer gives nodes with marks; this module turns them into plain data and a table of
-lines. Duplicate keys, aliases that grow without bound and tags that build objects are problems.
+lines. Duplicate keys, aliases that grow without bound and tags that make objects are problems.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_BYTES = 100_000
 MAX_NODES = 10_000
 MAX_DEPTH = 50
 
-KeyPath = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]  # the keys and indexes that lead to a value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +31,8 @@ class Document:
     Attributes:
         name: the file's name in messages.
         data: mappings, lists and scalars; None where the file could not be read.
-        lines: the line (from 1) of each value by its keys, such as `("minimal", "buildtags", 0)`.
-        problems: what is wrong with the file as YAML.
+        lines: of the values, from 1, by paths of keys such as `("minimal", "buildtags", 0)`.
+        problems: those of the file as YAML.
     """
 
     name: str
@@ -42,16 +42,16 @@ class Document:
 
     @property
     def mapping(self) -> dict[str, Any]:
-        """The data where it is a mapping, else an empty one."""
+        """The data if it is a mapping, else an empty mapping."""
         data: object = self.data
         return cast("dict[str, Any]", data) if isinstance(data, dict) else {}
 
     def problem(self, key_path: KeyPath, message: str) -> Problem:
-        """A problem at a path of keys, or at the nearest path above it that has a line."""
+        """Return a problem in the line of a path of keys."""
         return Problem(file=self.name, line=self.line(key_path), message=message)
 
     def line(self, key_path: KeyPath) -> int:
-        """The line of a path of keys, or of the nearest path above it."""
+        """Return the line of a path of keys, or of the nearest path above that has a line."""
         while key_path and key_path not in self.lines:
             key_path = key_path[:-1]
         return self.lines.get(key_path, 0)
@@ -62,7 +62,7 @@ class _TooLargeError(Exception):
 
 
 class _Reader:
-    """Turns one document's nodes into data, collecting lines and problems on the way."""
+    """Turns one document's nodes into data, and collects lines and problems."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -71,7 +71,7 @@ class _Reader:
         self.nodes = 0
         self.scalars = yaml.SafeLoader("")
 
-    def complain(self, node: yaml.Node, message: str) -> None:
+    def add_problem(self, node: yaml.Node, message: str) -> None:
         self.problems.append(
             Problem(file=self.name, line=node.start_mark.line + 1, message=message)
         )
@@ -89,10 +89,10 @@ class _Reader:
             return self.read_sequence(node, key_path)
         return self.read_scalar(node)
 
-    def check_tag(self, node: yaml.CollectionNode, own: str) -> None:
-        """Tell of a tag such as !!python/object, which PyYAML minds only in a scalar."""
-        if node.tag != f"tag:yaml.org,2002:{own}":
-            self.complain(node, f"value cannot be used: tag {quoted(node.tag)}")
+    def check_tag(self, node: yaml.CollectionNode, expected: str) -> None:
+        """Report a tag such as !!python/object, which PyYAML refuses only in a scalar."""
+        if node.tag != f"tag:yaml.org,2002:{expected}":
+            self.add_problem(node, f"value cannot be used: tag {quoted(node.tag)}")
 
     def read_sequence(self, node: yaml.SequenceNode, key_path: KeyPath) -> list[Any]:
         return [self.read(item, (*key_path, at)) for at, item in enumerate(node.value)]
@@ -101,12 +101,12 @@ class _Reader:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self.complain(key_node, "a key must be a plain word")
+                self.add_problem(key_node, "a key must be a plain word")
                 continue
             key = str(key_node.value)
             if key in result:
                 first = self.lines[(*key_path, key)]
-                self.complain(
+                self.add_problem(
                     key_node, f"duplicate key {quoted(key)}, already given in line {first}"
                 )
                 continue
@@ -118,23 +118,23 @@ class _Reader:
         try:
             # SafeLoader knows only YAML's own scalars: a tag such as !!python/name is an error.
             value = self.scalars.construct_object(node)  # pyright: ignore[reportUnknownMemberType]
-        # PyYAML's constructors of numbers, booleans and times trip over text of another form.
+        # PyYAML's constructors of numbers, booleans and times raise these for malformed text.
         except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
             reason = getattr(error, "problem", None) or str(error)
-            self.complain(node, f"value cannot be used: {reason}")
+            self.add_problem(node, f"value cannot be used: {reason}")
             return None
         if isinstance(value, (list, dict, set)):
-            self.complain(node, f"value cannot be used: tag {quoted(node.tag)}")
+            self.add_problem(node, f"value cannot be used: tag {quoted(node.tag)}")
             return None
         return value
 
 
 def read_document(path: Path, name: str) -> Document:
-    """Read a YAML file; whatever is wrong with it stands in the result's `problems`.
+    """Read a YAML file; all that is wrong with it is in the result's `problems`.
 
     Args:
         path: the file.
-        name: how messages call it.
+        name: the file's name in messages.
     """
     try:
         raw = path.read_bytes()
@@ -161,7 +161,7 @@ def parse_document(raw: bytes, name: str) -> Document:
         return _broken(name, 0, f"not YAML: {str(error).splitlines()[0]}")
     except (_TooLargeError, RecursionError):
         limits = f"{MAX_NODES:,} values or {MAX_DEPTH} levels"
-        return _broken(name, 0, f"holds more than {limits} once its aliases are followed")
+        return _broken(name, 0, f"has more than {limits}, with its aliases resolved")
     return Document(name=name, data=data, lines=reader.lines, problems=tuple(reader.problems))
 
 

@@ -1,14 +1,15 @@
-"""`config/regions.yaml`: sets of regions, and regions that are left out for some time."""
+"""`config/regions.yaml`: sets of regions, and regions in quarantine."""
 
 from __future__ import annotations
 
 import re
 from datetime import date, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator
 
-from pipeline.config.entries import END, ConfigModel
+from pipeline.config.entries import END, ConfigModel, Entries, one_line, read_optional_entry
 from pipeline.errors import quoted
 
 REGIONS = "regions.yaml"
@@ -16,7 +17,7 @@ REGIONS = "regions.yaml"
 _REGION = r"[a-z]{2}(-[a-z]+)+-\d"
 REGION = rf"^{_REGION}{END}"
 DAY = rf"^\d{{4}}-\d{{2}}-\d{{2}}{END}"
-# Words for every region of a partition; they are no set's name.
+# Names for all regions of a partition; no set may have such a name.
 ALL_REGIONS = {"all": "aws", "all-cn": "aws-cn", "all-us-gov": "aws-us-gov"}
 _NO_SET = "|".join((*ALL_REGIONS, _REGION))
 REGION_SET = rf"^(?!({_NO_SET})$)(?!.{{41}})[a-z0-9]+(-[a-z0-9]+)*{END}"
@@ -35,12 +36,12 @@ def _region_set(value: Any) -> Any:  # noqa: ANN401  it may be anything
 
 
 def _day(value: Any) -> Any:  # noqa: ANN401  it may be anything
-    """A date, which YAML gives as such unless it stands in quotes."""
+    """Return the date of an unquoted date in YAML, or of a quoted one, which is a string."""
     try:
         if isinstance(value, str) and re.match(DAY, value):
             return date.fromisoformat(value)
     except ValueError:
-        pass  # no such day
+        pass  # there is no such day
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
     raise ValueError("must be a date such as 2027-01-31")
@@ -67,25 +68,22 @@ def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
 
 SomeRegions = Annotated[
     tuple[Region, ...],
-    AfterValidator(_not_empty),  # of min_length pydantic complains for each bad region as well
+    AfterValidator(_not_empty),  # pydantic reports min_length also where a region is wrong
     Field(strict=False, json_schema_extra={"minItems": 1}),
 ]
 
 
 class Quarantine(ConfigModel):
-    """A region that is left out for some time."""
+    """A region to which nothing is published for some time."""
 
     region: Region = Field(description="Such as me-south-1.")
-    until: Day = Field(description="The last day on which it is left out, in UTC.")
+    until: Day = Field(description="The last day of the quarantine, in UTC.")
     reason: str = Field(min_length=1, max_length=200, description="For people, as one line.")
 
-    @field_validator("reason")
-    @classmethod
-    def _one_line(cls, value: str) -> str:
-        return " ".join(value.split())
+    _one_line = field_validator("reason")(one_line)
 
-    def counts(self, today: date) -> bool:
-        """True while the region is still left out."""
+    def is_active(self, today: date) -> bool:
+        """Return True up to the last day of the quarantine."""
         return today <= self.until
 
 
@@ -94,9 +92,14 @@ class Regions(ConfigModel):
 
     sets: dict[RegionSet, SomeRegions] = Field(
         default_factory=dict[str, tuple[str, ...]],
-        description="Regions by the name of their set.",
+        description="Sets of regions by name.",
         json_schema_extra={"additionalProperties": False},
     )
     quarantine: tuple[Quarantine, ...] = Field(
         default=(), strict=False, description="Regions that are left out for some time."
     )
+
+
+def read_regions(folder: Path) -> Entries[Regions]:
+    """Read regions.yaml, which a folder need not have; its one entry has the file's name."""
+    return read_optional_entry(folder, REGIONS, Regions)

@@ -1,4 +1,4 @@
-"""The JSON Schemas by which editors check the config folder, made from the models."""
+"""The JSON Schemas of the config folder, made from the models; editors check files by them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Tunings = TypeAdapter(dict[str, Tuning])
 
 
 def schema_of(entries: TypeAdapter[Any], title: str, key_pattern: str) -> dict[str, Any]:
-    """The JSON Schema by which editors check one of the config files."""
+    """Return the JSON Schema of a file that maps names to entries."""
     schema = entries.json_schema(by_alias=True)
     schema["patternProperties"] = {key_pattern: schema.pop("additionalProperties")}
     schema["additionalProperties"] = False
-    if "Component" in schema["$defs"]:
+    if "Component" in schema["$defs"]:  # a component may be its module alone
         alone = schema["$defs"]["Component"]["properties"]["module"]
         schema["patternProperties"] = {
             key_pattern: {"anyOf": [{"$ref": "#/$defs/Component"}, alone]}
@@ -34,7 +34,7 @@ def schema_of(entries: TypeAdapter[Any], title: str, key_pattern: str) -> dict[s
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """The generated schemas of the config folder by file name."""
+    """Return the schemas of the config folder by file name."""
     return {
         "distributions.schema.json": schema_of(
             Distributions, "Ocelot distributions", DISTRIBUTION_NAME

@@ -1,4 +1,4 @@
-"""`config/tuning.yaml`: changes of upstream's collector that make it start sooner."""
+"""`config/tuning.yaml`: changes of upstream's collector that make it start faster."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pipeline.config.entries import (
     ConfigModel,
     Entries,
     read_entries,
-    read_file,
 )
+from pipeline.errors import Problem
 
 TUNINGS = "tuning.yaml"
 TUNING_FILES = "tuning"
@@ -25,7 +25,7 @@ TUNING_FILES = "tuning"
 TUNING_NAME = rf"^(?!.{{41}})[a-z0-9]+(-[a-z0-9]+)*{END}"
 _FILE = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 GO_FILE = rf"^({_FILE}/)*({_FILE}\.go|go\.mod){END}"
-# A package's path as Go's sources name it; {module} stands for upstream's own module.
+# The import path of a Go package; {module} stands for upstream's module.
 GO_IMPORT = rf"^(\{{module\}}|[a-z0-9][a-z0-9.-]*)(/{GO_PATH})*{END}"
 
 TuningName = Annotated[str, Field(pattern=TUNING_NAME)]
@@ -35,72 +35,76 @@ GoModule = Annotated[str, Field(pattern=GO_MODULE, max_length=200)]
 
 
 class Edit(ConfigModel):
-    """A change of one of upstream's Go files: a short string, and what is to stand in its place."""
+    """A change of one of upstream's Go files: a text that is replaced by another."""
 
     file: GoFile = Field(description="Path below collector/.")
-    find: str = Field(min_length=1, max_length=200, description="What is there, exactly.")
-    times: int = Field(default=1, ge=1, le=20, description="How often it has to be there.")
-    put: str = Field(max_length=2000, description="What is to stand in its place.")
+    find: str = Field(min_length=1, max_length=200, description="The exact text to replace.")
+    times: int = Field(default=1, ge=1, le=20, description="How often the file must contain it.")
+    put: str = Field(max_length=2000, description="The new text.")
     imports: tuple[GoImport, ...] = Field(
-        default=(), strict=False, description="Packages that the file has to import then."
+        default=(), strict=False, description="Packages that the new text needs imported."
     )
 
 
 class Replacement(ConfigModel):
-    """A Go module of ours in place of one that upstream's go.mod names."""
+    """A Go module below tuning/ that replaces one of upstream's go.mod."""
 
-    module: GoModule = Field(description="Its path.")
+    module: GoModule = Field(description="Path of the module that is replaced.")
     version: str = Field(
         default="",
         pattern=rf"^({GO_VERSION})?{END}",
-        description="The version that ours stands in for; any if not given.",
+        description="The version that is replaced; any if not given.",
     )
-    by: str = Field(pattern=rf"^[a-z][a-z0-9]*{END}", description="Our folder, below tuning/.")
+    by: str = Field(
+        pattern=rf"^[a-z][a-z0-9]*{END}", description="Folder of the new module, below tuning/."
+    )
 
 
 class Tuning(ConfigModel):
-    """One entry of `config/tuning.yaml`: changes of upstream's collector that pay."""
+    """One entry of `config/tuning.yaml`: changes of upstream's collector that belong together."""
 
-    reason: str = Field(min_length=1, max_length=600, description="Why it is good, for people.")
+    reason: str = Field(min_length=1, max_length=600, description="The reason, for people.")
     gain: str = Field(default="", max_length=300, description="What was measured, and on what.")
     edits: tuple[Edit, ...] = Field(
-        default=(), strict=False, description="Changes; all of them or none."
+        default=(), strict=False, description="Changes of files; all are applied, or none."
     )
     files: dict[GoFile, GoFile] = Field(
         default_factory=dict[str, str],
-        description="Files of our own, .go and go.mod: path below collector/, path below tuning/.",
+        description="Files to add, .go and go.mod: path below collector/ to path below tuning/.",
     )
     replaces: Replacement | None = Field(
         default=None,
-        description="A module; where upstream does not have it, the tuning is not needed.",
+        description="A module to replace; without that module upstream does not need the tuning.",
     )
 
     @model_validator(mode="after")
-    def _something(self) -> Tuning:
+    def _not_empty(self) -> Tuning:
         if not self.edits and not self.files and not self.replaces:
             raise ValueError("must have edits, files or replaces")
         return self
 
 
 def read_tunings(folder: Path) -> Entries[Tuning]:
-    """tuning.yaml, which a folder need not have; the files it names must be there."""
-    if not (folder / TUNINGS).exists():
-        return Entries(entries={}, problems=())
-    document = read_file(folder, TUNINGS)
-    tunings = read_entries(document, Tuning, TUNING_NAME, "a tuning's name")
-    absent = (
-        document.problem((name, *key), f"{name}.{key[0]}: there is no {TUNING_FILES}/{own}")
-        for name, tuning in tunings.entries.items()
-        for key, own in _files_of(tuning)
-        if not (folder / TUNING_FILES / own).is_file()
+    """Read tuning.yaml, which a folder need not have."""
+    tunings = read_entries(
+        folder, TUNINGS, Tuning, names=TUNING_NAME, name_label="a tuning's name", optional=True
     )
-    problems = (*document.problems, *tunings.problems, *absent)
-    return Entries(entries=tunings.entries, problems=problems)
+    return tunings.with_problems(_file_problems(folder, tunings))
+
+
+def _file_problems(folder: Path, tunings: Entries[Tuning]) -> Iterator[Problem]:
+    """Return a problem for each file below tuning/ that a tuning names and that is missing."""
+    for name, tuning in tunings.entries.items():
+        for key, file in _files_of(tuning):
+            if not (folder / TUNING_FILES / file).is_file():
+                yield tunings.document.problem(
+                    (name, *key), f"{name}.{key[0]}: there is no {TUNING_FILES}/{file}"
+                )
 
 
 def _files_of(tuning: Tuning) -> Iterator[tuple[tuple[str, str], str]]:
-    """The files below tuning/ that a tuning must have, each with the key that names it."""
-    for path, own in tuning.files.items():
-        yield ("files", path), own
+    """Return the files below tuning/ that a tuning names, each after the keys that name it."""
+    for path, file in tuning.files.items():
+        yield ("files", path), file
     if tuning.replaces:
         yield ("replaces", "by"), f"{tuning.replaces.by}/go.mod"

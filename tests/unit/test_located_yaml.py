@@ -120,7 +120,7 @@ def test_a_duplicate_key_is_told_with_both_lines(
 )
 def test_a_file_that_grows_without_bound_is_told(text: str) -> None:
     assert told(parsed(text)) == [
-        "file.yaml: holds more than 10,000 values or 50 levels once its aliases are followed"
+        "file.yaml: has more than 10,000 values or 50 levels, with its aliases resolved"
     ]
 
 

@@ -3,12 +3,19 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from unit_examples import BATCH, OTLP
 
 from pipeline.errors import UsageError
 from pipeline.naming import (
+    ALL_TAG,
+    CUSTOM_TAG,
+    KINDS,
     Architecture,
     LayerNameParts,
     architecture_and_distribution,
+    component_kind,
+    component_name,
+    is_selected,
     layer_arn,
     layer_name,
     layer_name_parts,
@@ -175,3 +182,31 @@ def test_a_version_is_told_where_its_words_stand_for_no_other(version: str, told
     found = layer_name_parts(name, "ocel", ["minimal"])
     assert found is not None
     assert found.collector_version == told
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_tag_has_kind_and_name(kind: str) -> None:
+    tag = f"lambdacomponents.{kind}.otlp"
+    assert (component_kind(tag), component_name(tag)) == (kind, "otlp")
+
+
+@pytest.mark.parametrize(
+    "tag", [ALL_TAG, CUSTOM_TAG, "lambdacomponents.exporters.x", "exporter", "", f"x.{OTLP}"]
+)
+def test_a_tag_without_a_kind_has_none(tag: str) -> None:
+    assert component_kind(tag) == ""
+
+
+@pytest.mark.parametrize(
+    "tags", [{OTLP}, {ALL_TAG}, {"lambdacomponents.exporter.all"}, {OTLP, BATCH}]
+)
+def test_a_component_is_chosen_by_its_tag_its_kind_or_all(tags: set[str]) -> None:
+    assert is_selected(OTLP, frozenset(tags))
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [set[str](), {BATCH}, {CUSTOM_TAG}, {"lambdacomponents.processor.all"}, {f"{OTLP}http"}],
+)
+def test_a_component_is_not_chosen_by_the_tags_of_others(tags: set[str]) -> None:
+    assert not is_selected(OTLP, frozenset(tags))

@@ -205,7 +205,7 @@ def test_a_file_has_sets_and_quarantine(tmp_path: Path) -> None:
         ),
         (
             "quarantine:\n- region: me-south-1\n  until: 2027-01-31\n",
-            "regions.yaml:2: quarantine.0.reason: Field required",
+            "regions.yaml:2: quarantine.0.reason: is required",
         ),
     ],
 )

@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import pytest
 from pydantic import ValidationError
-from unit_examples import BATCH, OTLP
 
 from pipeline.config.components import Component
-from pipeline.naming import ALL_TAG, CUSTOM_TAG, KINDS, component_kind, component_name, is_selected
 
 
 def component(**entry: str) -> Component:
@@ -83,31 +81,3 @@ def test_anything_else_is_no_module_path(module: str) -> None:
 def test_a_factory_that_is_no_exported_name_is_refused(name: str) -> None:
     with pytest.raises(ValidationError):
         component(module="example.com/m", factory=name)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_tag_has_kind_and_name(kind: str) -> None:
-    tag = f"lambdacomponents.{kind}.otlp"
-    assert (component_kind(tag), component_name(tag)) == (kind, "otlp")
-
-
-@pytest.mark.parametrize(
-    "tag", [ALL_TAG, CUSTOM_TAG, "lambdacomponents.exporters.x", "exporter", "", f"x.{OTLP}"]
-)
-def test_a_tag_without_a_kind_has_none(tag: str) -> None:
-    assert component_kind(tag) == ""
-
-
-@pytest.mark.parametrize(
-    "tags", [{OTLP}, {ALL_TAG}, {"lambdacomponents.exporter.all"}, {OTLP, BATCH}]
-)
-def test_a_component_is_chosen_by_its_tag_its_kind_or_all(tags: set[str]) -> None:
-    assert is_selected(OTLP, frozenset(tags))
-
-
-@pytest.mark.parametrize(
-    "tags",
-    [set[str](), {BATCH}, {CUSTOM_TAG}, {"lambdacomponents.processor.all"}, {f"{OTLP}http"}],
-)
-def test_a_component_is_not_chosen_by_the_tags_of_others(tags: set[str]) -> None:
-    assert not is_selected(OTLP, frozenset(tags))
