@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline import process
-from pipeline.bench.here import (
+from pipeline.bench.environment.machine import (
     HOST,
     SANDBOX_NAME,
+    Machine,
     has_sandbox_name,
     how_to_install,
     missing_packages,
     this_machine,
 )
-from pipeline.bench.machine import Machine
 from pipeline.build.compile import go_program
 from pipeline.build.recipe import GO_VERSION
 from pipeline.errors import ToolchainError

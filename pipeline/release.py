@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.aws.session import Aws
+from pipeline.bench.environment.machine import check_packages
 from pipeline.bench.gate import check_layers
-from pipeline.bench.here import check_packages
 from pipeline.build import run
 from pipeline.build.apply import Build
 from pipeline.build.compile import Compiler
@@ -77,7 +77,7 @@ async def build(context: BuildContext) -> Build:
     # 2. the bench, which notes in the manifest what it found
     check_packages()
     layers = {done.folder / each.layer.file: each.layer for each in done.layers}
-    await check_layers(layers, context.config, wanted=True)
+    await check_layers(layers, context.config, enabled=True)
     return replace(done, manifest=read_manifest(done.folder / FILE_NAME) or done.manifest)
 
 
@@ -108,7 +108,7 @@ async def release(
     # 4. the bench, then each zip in each region: look, decide, do; report, and fail if need be
     zips = [done.folder / each.layer.file for each in done.layers]
     request = replace(to.request, packages=packages(to.options, zips))
-    gate = partial(check_layers, config=context.config, wanted=context.bench)
+    gate = partial(check_layers, config=context.config, enabled=context.bench)
     await publish(request, to.aws, to.registry, report, gate=gate)
 
 

@@ -29,6 +29,7 @@ class Opt:
         flags: long flag if it is not the field's name; `--public/--private` for true and false.
         variable: environment variable that sets it on the command line.
         minimum: the smallest number allowed.
+        metavar: placeholder of its value in the command line's help; empty for its type's name.
     """
 
     help: str
@@ -36,6 +37,7 @@ class Opt:
     flags: str = ""
     variable: str = ""
     minimum: int | None = None
+    metavar: str = ""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, eq_default=False)

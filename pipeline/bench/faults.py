@@ -1,4 +1,4 @@
-"""What can be wrong with a layer that is tried: what it is, where, and what to do next. Pure."""
+"""The faults that a layer can have on the bench, each with a hint. Pure."""
 
 from __future__ import annotations
 
@@ -28,62 +28,62 @@ class Fault(StrEnum):
     WRONG_ARCHITECTURE = "is built for another architecture"
     NOT_EXECUTABLE = "is not executable"
     NO_ELF = "is no executable file"
-    BREAKS_PROMISE = "lacks components of its build tags"
+    MISSING_TAGGED_COMPONENTS = "lacks components of its build tags"
     OVER_BUDGET = "takes more than its budget to start"
 
 
-_NEXT = {
-    Fault.NEVER_REGISTERS: "it must POST /2020-01-01/extension/register with its file's name in "
+_HINTS = {
+    Fault.NEVER_REGISTERS: "let it POST /2020-01-01/extension/register with its file's name in "
     "Lambda-Extension-Name, within Lambda's 10 seconds for init",
-    Fault.EXITS_AT_ONCE: "its last words are above; Lambda would restart it with every invocation",
-    Fault.PANICS: "the panic is above: a component of the collector fails with this config",
-    Fault.REFUSES_CONFIG: "mend the config, or build a distribution with what it uses",
+    Fault.EXITS_AT_ONCE: "read its last lines above; Lambda would restart it at every invocation",
+    Fault.PANICS: "read the panic above: a component of the collector fails with this config",
+    Fault.REFUSES_CONFIG: "fix the config, or build a distribution that has what it uses",
     Fault.MISSING_COMPONENTS: "build a distribution that has them: `ocelot components` lists all",
-    Fault.HANGS_IN_INIT: "it must ask for event/next within Lambda's 10 seconds for init; see "
-    "what it waits for: Lambda has no network in init but the function's",
-    Fault.HANGS_IN_INVOKE: "it must ask for event/next when it is done with an invocation, or the "
-    "function runs into its timeout",
-    Fault.EXITS_IN_INVOKE: "its last words are above; every invocation would fail",
-    Fault.IGNORES_SHUTDOWN: "it must end within 2 seconds of SHUTDOWN, after which Lambda kills it",
-    Fault.LOSES_DATA: "what a function sent never arrived: see the exporter, its queue and retries",
-    Fault.LOSES_LAST_BATCH: "it must flush on SHUTDOWN what the last invocation left",
-    Fault.WRITES_TO_LAYER: "/opt is read-only in Lambda: write to /tmp",
-    Fault.WRONG_ARCHITECTURE: "build it for the layer's architecture, by `ocelot build -a`",
-    Fault.NOT_EXECUTABLE: "set the mode to 0755 in the zip: Lambda starts nothing else",
+    Fault.HANGS_IN_INIT: "let it ask for event/next within Lambda's 10 seconds for init; it may "
+    "wait for a server that it cannot reach",
+    Fault.HANGS_IN_INVOKE: "let it ask for event/next when it has handled an invocation; otherwise "
+    "the function runs into its timeout",
+    Fault.EXITS_IN_INVOKE: "read its last lines above; every invocation would fail",
+    Fault.IGNORES_SHUTDOWN: "let it end within 2 seconds of SHUTDOWN; Lambda kills it after that",
+    Fault.LOSES_DATA: "check the exporter, its queue and its retries",
+    Fault.LOSES_LAST_BATCH: "let it flush at SHUTDOWN what the last invocation left",
+    Fault.WRITES_TO_LAYER: "write to /tmp: /opt is read-only in Lambda",
+    Fault.WRONG_ARCHITECTURE: "build it for the layer's architecture: `ocelot build -a`",
+    Fault.NOT_EXECUTABLE: "set its mode in the zip to 0755",
     Fault.NO_ELF: "put a Linux binary, or a script that begins with #!, into extensions/",
-    Fault.BREAKS_PROMISE: "the overlay or components.yaml does not register them: build it anew "
-    "and see `ocelot inspect`",
-    Fault.OVER_BUDGET: "`ocelot bench --against` an earlier zip tells what grew; leave components "
-    "out, or raise the budget in config/budgets.yaml",
+    Fault.MISSING_TAGGED_COMPONENTS: "check that the overlay or components.yaml registers them, "
+    "then build again: `ocelot inspect` lists the components of a layer",
+    Fault.OVER_BUDGET: "compare with an earlier zip by `ocelot bench --against` and leave "
+    "components out, or raise the budget in config/budgets.yaml",
 }
 
 
 class FaultError(BenchError):
-    """A layer, or an extension of it, fails.
+    """A layer, or one of its extensions, fails.
 
     Attributes:
-        fault: how.
+        fault: the kind of failure.
     """
 
     def __init__(self, fault: Fault, name: str, details: Sequence[str] = ()) -> None:
-        super().__init__(f"{name} {fault}", hint=_NEXT[fault], details=tuple(details))
+        super().__init__(f"{name} {fault}", hint=_HINTS[fault], details=tuple(details))
         self.fault = fault
 
 
-def last_words(lines: Sequence[str]) -> tuple[str, ...]:
-    """The end of what an extension printed; of a panic, its beginning."""
+def last_lines(lines: Sequence[str]) -> tuple[str, ...]:
+    """Return the last lines that an extension printed; of a panic, the first."""
     panic = next((at for at, line in enumerate(lines) if line.startswith("panic:")), None)
     return tuple(lines[panic : panic + _LINES] if panic is not None else lines[-_LINES:])
 
 
-def ended_fault(lines: Sequence[str], *, layer: str, registered: bool, error: str) -> Fault:
-    """Why an extension that ended in init did so.
+def init_fault(lines: Sequence[str], *, layer: str, registered: bool, error: str) -> Fault:
+    """Return the fault of an extension that ended in the init phase.
 
     Args:
         lines: what it printed.
-        layer: the folder in which the layer is.
-        registered: whether it got so far.
-        error: what it reported to the Extensions API.
+        layer: the folder in which the layer is unpacked.
+        registered: True if it had registered.
+        error: the error that it reported to the Extensions API.
     """
     if any(line.startswith(("panic:", "fatal error:")) for line in lines):
         return Fault.PANICS

@@ -1,4 +1,4 @@
-"""The gate before publishing: a short bench of the layers that have not passed one already."""
+"""The gate before publishing: a short run of the layers that have not passed the bench yet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pipeline import progress
-from pipeline.bench.here import missing_packages
+from pipeline.bench.environment.machine import missing_packages
+from pipeline.bench.preparation import BenchRequest
 from pipeline.bench.result import check_results
 from pipeline.build.compile import Compiler
 from pipeline.config.folder import Config
@@ -22,11 +23,11 @@ from pipeline.layer.manifest import (
 from pipeline.paths import go_caches
 
 STARTS, INVOCATIONS = 3, 3
-NOT_WANTED = "--no-bench"
+DISABLED = "--no-bench"
 
 
-def noted_layers(zips: Iterable[Path]) -> Mapping[Path, Layer]:
-    """The entries that zips have in the manifest beside them, by path.
+def manifest_entries(zips: Iterable[Path]) -> Mapping[Path, Layer]:
+    """Return the entries of zips in the manifests beside them, by path.
 
     Raises:
         UsageError: a zip has none.
@@ -45,39 +46,39 @@ def noted_layers(zips: Iterable[Path]) -> Mapping[Path, Layer]:
 
 
 async def check_layers(
-    layers: Mapping[Path, Layer], config: Config, *, wanted: bool
+    layers: Mapping[Path, Layer], config: Config, *, enabled: bool
 ) -> Mapping[str, BenchNote]:
-    """Try the layers whose manifest does not say that they passed, and note what was found.
+    """Run the layers that have not passed according to their manifest, and note the results in it.
 
     Args:
         layers: the manifests' entries by the zips' paths; the manifests are beside the zips.
         config: the distributions and custom components.
-        wanted: False to try none, which is noted, too.
+        enabled: False to run none; that is noted, too.
 
     Returns:
-        What is known of each layer, by its sha256.
+        The note on each layer, by its sha256.
 
     Raises:
-        BenchError: a layer fails, which is noted before; or the bench cannot run.
+        BenchError: a layer fails, after its result was noted; or the bench cannot run.
     """
     known = {each.sha256: each.bench_note for each in layers.values() if each.benched == PASSED}
     new = {path: each for path, each in layers.items() if each.sha256 not in known}
     if not new:
         return known
     missing = missing_packages()
-    if wanted and not missing:
-        return {**known, **await _tried(new, config)}
-    reason = f"{missing[0]} is not installed" if wanted else NOT_WANTED
+    if enabled and not missing:
+        return {**known, **await _run(new, config)}
+    reason = f"{missing[0]} is not installed" if enabled else DISABLED
     progress.note(f"no layer was run on the bench: {reason}")
     notes = {each.sha256: BenchNote(benched=f"skipped: {reason}") for each in new.values()}
     _note(new, notes)
     return {**known, **notes}
 
 
-async def _tried(zips: Iterable[Path], config: Config) -> Mapping[str, BenchNote]:
-    from pipeline.bench.run import Request, bench  # noqa: PLC0415  its packages may be missing
+async def _run(zips: Iterable[Path], config: Config) -> Mapping[str, BenchNote]:
+    from pipeline.bench.run import bench  # noqa: PLC0415  its packages may be missing
 
-    request = Request(
+    request = BenchRequest(
         zips=tuple(zips),
         config=config,
         starts=STARTS,
@@ -88,16 +89,16 @@ async def _tried(zips: Iterable[Path], config: Config) -> Mapping[str, BenchNote
     for each in results:
         for line in each.lines():
             progress.note(f"bench: {each.path.name}: {line}")
-    notes = {each.sha256: each.noted for each in results}
+    notes = {each.sha256: each.bench_note for each in results}
     _note(request.zips, notes)
     check_results(results)
     return notes
 
 
 def _note(zips: Iterable[Path], notes: Mapping[str, BenchNote]) -> None:
-    """Note what was found in the manifests beside the zips, where they can be written."""
+    """Write the notes into the manifests beside the zips, if they are writable."""
     for folder in dict.fromkeys(each.parent for each in zips):
         try:
             write_bench_notes(folder, notes)
         except OutputError as error:
-            progress.note(f"what the bench found is not in the manifest: {error}")
+            progress.note(f"the result of the bench is not in the manifest: {error}")

@@ -1,74 +1,170 @@
-"""What there is to start of a layer, decided from its files, and the configs for it."""
+"""Decide how a layer is run: the command of each extension, the configs, or why it is not run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.bench.collector_config import BenchConfig, Ports, bench_config, moved, read_config
-from pipeline.bench.components import broken_promises
+from pipeline.bench.collector import (
+    bench_config,
+    bench_config_notes,
+    components_missing_for_tags,
+    moved_config,
+    otlp_exporter,
+    read_config,
+)
+from pipeline.bench.environment.machine import HOST, Machine, free_ports, has_sandbox_name
 from pipeline.bench.faults import Fault, FaultError
-from pipeline.bench.here import free_ports, has_sandbox_name
-from pipeline.bench.machine import Machine, startable
-from pipeline.bench.opt import CONFIG, EXTENSIONS, Layer
-from pipeline.bench.otlp import Endpoint
+from pipeline.bench.layer import CONFIG, EXTENSIONS, BenchLayer, extension_architecture
 from pipeline.bench.result import Measured, Result, Status, figures, over_start_budget, start_of
-from pipeline.bench.start import Subject
+from pipeline.build.compile import Compiler
 from pipeline.config.budgets import Budget
 from pipeline.config.folder import Config
 from pipeline.errors import UsageError
 from pipeline.files import output_errors
 
-# Names of the configs: for measuring, the layer's own, the user's.
-MEASURED, OWN, USER = "bench.yaml", "own.yaml", "user.yaml"
+# File names of the configs: for measuring, the layer's own, the user's.
+MEASURING, OWN, USER = "bench.yaml", "own.yaml", "user.yaml"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """Seconds that each phase may take; Lambda's own limits, except `invoke` and `freeze`.
+
+    Attributes:
+        init: until each extension has asked for its first event.
+        shutdown: until each extension has ended after SHUTDOWN.
+        invoke: the function's timeout.
+        freeze: how long the environment is frozen between invocations.
+    """
+
+    init: float = 10.0
+    shutdown: float = 2.0
+    invoke: float = 10.0
+    freeze: float = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchRequest:
+    """The user's options for a run of the bench.
+
+    Attributes:
+        zips: the layers; if there are several, their starts alternate.
+        config: the distributions and custom components.
+        against: a layer to compare with, whose budget is not checked.
+        starts: cold starts of each layer.
+        invocations: in each start.
+        collector_config: a collector's config that each layer must accept.
+        environment: the function's own variables.
+        limits: how long each phase may take.
+        reference: a compiled reference extension.
+        compiler: compiles the reference if none is given; None to compare with none.
+    """
+
+    zips: tuple[Path, ...]
+    config: Config
+    against: Path | None = None
+    starts: int = 5
+    invocations: int = 10
+    collector_config: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    limits: Limits = field(default_factory=Limits)
+    reference: Path | None = None
+    compiler: Compiler | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchContext:
+    """A run of the bench, as all its layers share it.
+
+    Attributes:
+        request: the user's options.
+        machine: where the layers are run.
+        target: the addresses that layers export to: `http` and `grpc`.
+        scratch: a folder for configs.
+        user_config: the content of the request's `collector_config`; None if there is none.
+        has_sandbox_name: see `extension_environment`.
+    """
+
+    request: BenchRequest
+    machine: Machine
+    target: Mapping[str, str]
+    scratch: Path
+    user_config: Mapping[str, Any] | None = None
+    has_sandbox_name: bool = field(default_factory=has_sandbox_name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartPlan:
+    """How a layer is started.
+
+    Attributes:
+        name: the zip's, for messages.
+        root: the folder in which the layer is unpacked.
+        commands: each extension's command, by the name of its file.
+        config: path of the collector's config.
+        listens: addresses of the layer's OTLP receiver, by protocol; empty to send it nothing.
+        environment: the function's own variables.
+        has_sandbox_name: see `extension_environment`.
+    """
+
+    name: str
+    root: Path
+    commands: Mapping[str, tuple[str, ...]]
+    config: Path
+    listens: Mapping[str, str] = field(default_factory=dict[str, str])
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    has_sandbox_name: bool = False
+
+    def with_config(self, name: str) -> StartPlan:
+        """Return the plan that only starts the layer with another config of the same folder."""
+        return replace(self, config=self.config.with_name(name), listens={})
 
 
 @dataclass(kw_only=True)
 class Trial:
-    """A layer while it is tried.
+    """A layer on the bench, with what is known of it so far.
 
     Attributes:
-        label: what it is called in this run.
-        budget: its distribution's; None where it has none, or that is not to be checked.
-        subject: what is started to measure it; None where nothing can be.
-        emulated: whether it runs under qemu.
-        skipped: why it is not tried; empty where it is.
-        fault: what is wrong with it.
-        own: the content of the layer's own config; None where it has none.
-        user: the content of the config that the user gave; None where there is none.
-        measured: its starts.
+        label: the layer's name in this run.
+        budget: its distribution's; None if there is none, or it is not to be checked.
+        plan: how it is started; None if it cannot be.
+        emulated: True if it runs under qemu.
+        skipped: why it is not run; empty if it is.
+        fault: the first fault that was found.
+        own_config: the content of the collector config in the layer; None if it has none.
+        starts: the figures of its cold starts.
         reference: those of the reference extension beside them.
-        notes: what the user should know.
+        notes: sentences for the user.
     """
 
     label: str
-    layer: Layer
+    layer: BenchLayer
     budget: Budget | None = None
-    subject: Subject | None = None
+    plan: StartPlan | None = None
     emulated: bool = False
     skipped: str = ""
     fault: FaultError | None = None
-    own: Mapping[str, Any] | None = None
-    user: Mapping[str, Any] | None = None
-    measured: list[Measured] = field(default_factory=list[Measured])
+    own_config: Mapping[str, Any] | None = None
+    starts: list[Measured] = field(default_factory=list[Measured])
     reference: list[Measured] = field(default_factory=list[Measured])
     notes: list[str] = field(default_factory=list[str])
 
     @property
-    def goes_on(self) -> bool:
-        """Whether there is something to start, and nothing wrong with it so far."""
-        return self.subject is not None and self.fault is None
+    def startable(self) -> StartPlan | None:
+        """The plan; None if there is none or a fault was found."""
+        return None if self.fault else self.plan
 
     @property
     def over_budget(self) -> tuple[str, ...]:
-        """What it takes above its distribution's budget; nothing where that is not known."""
+        """A sentence for each limit of the budget that its starts so far are over."""
         return over_start_budget(self.budget, self.result().start)
 
     def result(self) -> Result:
-        """What came of it so far."""
-        opened, own, reference = self.layer.opened, figures(self.measured), figures(self.reference)
+        """Return the result so far."""
+        opened, own, reference = self.layer.opened, figures(self.starts), figures(self.reference)
         status = Status.SKIPPED if self.skipped else Status.PASSED
         return Result(
             path=self.layer.path,
@@ -88,105 +184,77 @@ class Trial:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Preparation:
-    """Makes layers ready to be tried.
+def prepare(trial: Trial, root: Path, context: BenchContext) -> None:
+    """Add to a trial how its layer is started, or why it is not, and write the configs for it.
 
-    Attributes:
-        config: the distributions and custom components.
-        environment: variables of the function's own.
-        machine: where they are tried.
-        target: where they export to.
-        scratch: a folder for configs.
-        user: a collector's config that must be accepted; None for none.
-        has_sandbox_name: see `extension_environment`.
+    Args:
+        trial: of the layer.
+        root: the folder in which the layer is unpacked.
+        context: of the run.
+
+    Raises:
+        UsageError: the collector config in the layer is none.
+        OutputError: a config cannot be written.
     """
+    layer, request = trial.layer, context.request
+    try:
+        commands = _commands(trial, root, context.machine)
+    except FaultError as fault:
+        trial.fault = fault
+        return
+    custom = request.config.components
+    if missing := components_missing_for_tags(layer.tags, layer.components, custom):
+        details = tuple(map(str, missing))
+        trial.fault = FaultError(Fault.MISSING_TAGGED_COMPONENTS, layer.path.name, details)
+    if trial.fault or trial.skipped:
+        return
+    grpc, http = free_ports(2)
+    listens = {"grpc": f"{HOST}:{grpc}", "http": f"{HOST}:{http}"}
+    if layer.config:
+        trial.own_config = read_config(layer.config, f"{layer.path.name}: {CONFIG}")
+    trial.notes += bench_config_notes(trial.own_config or {}, layer.components)
+    trial.emulated = context.machine.emulated or any(len(each) > 1 for each in commands.values())
+    trial.plan = StartPlan(
+        name=layer.path.name,
+        root=root,
+        commands=commands,
+        config=_written_config(trial, listens, context),
+        listens=listens if otlp_exporter(layer.components) else {},
+        environment=request.environment,
+        has_sandbox_name=context.has_sandbox_name,
+    )
 
-    config: Config
-    environment: Mapping[str, str]
-    machine: Machine
-    target: Endpoint
-    scratch: Path
-    user: bytes | None
-    has_sandbox_name: bool = field(default_factory=has_sandbox_name)
 
-    def prepare(self, trial: Trial, root: Path) -> None:
-        """Decide what to start of a layer, and write the configs for it.
+def _commands(trial: Trial, root: Path, machine: Machine) -> dict[str, tuple[str, ...]]:
+    """Return the command of each extension; note in the trial why one cannot run here."""
+    layer, commands = trial.layer, dict[str, tuple[str, ...]]()
+    for entry in layer.extensions:
+        name = f"{layer.path.name}: {entry.name}"
+        architecture = extension_architecture(name, entry, layer.claimed)
+        emulator = machine.emulator(architecture) if architecture else ""
+        obstacle = machine.obstacle(architecture) if architecture else ""
+        trial.skipped = trial.skipped or obstacle
+        command = (*filter(None, (emulator,)), str(root / entry.name))
+        commands[entry.name.removeprefix(EXTENSIONS)] = command
+    return commands
 
-        Args:
-            trial: of the layer, to which the decision is added.
-            root: where the layer is unpacked.
 
-        Raises:
-            UsageError: a config is none.
-        """
-        layer = trial.layer
-        try:
-            commands = self._commands(trial, root)
-        except FaultError as fault:
-            trial.fault = fault
-            return
-        if broken := broken_promises(layer.tags, layer.components, self.config.components):
-            details = tuple(map(str, broken))
-            trial.fault = FaultError(Fault.BREAKS_PROMISE, layer.path.name, details)
-        if trial.fault or trial.skipped:
-            return
-        grpc, http = free_ports(2)
-        ports = Ports(grpc=grpc, http=http)
-        folder = self.scratch / trial.label.replace("/", "-")
-        measured = self._written(trial, folder, ports)
-        trial.notes += measured.notes
-        trial.emulated = self.machine.emulated or any(len(each) > 1 for each in commands.values())
-        trial.subject = Subject(
-            name=layer.path.name,
-            root=root,
-            commands=commands,
-            config=folder / MEASURED,
-            ports=ports,
-            sends=bool(measured.exporter),
-            environment=self.environment,
-            has_sandbox_name=self.has_sandbox_name,
-        )
-
-    def _commands(self, trial: Trial, root: Path) -> dict[str, tuple[str, ...]]:
-        """The command of each extension, after an emulator if need be; why none runs is noted."""
-        layer = trial.layer
-        found = {
-            entry.name: startable(
-                f"{layer.path.name}: {entry.name}",
-                entry.content,
-                entry.mode,
-                claimed=layer.claimed,
-                machine=self.machine,
-            )
-            for entry in layer.extensions
-        }
-        trial.skipped = next(filter(None, (each.lacking for each in found.values())), "")
-        return {
-            name.removeprefix(EXTENSIONS): (*filter(None, (how.emulator,)), str(root / name))
-            for name, how in found.items()
-        }
-
-    def _written(self, trial: Trial, folder: Path, ports: Ports) -> BenchConfig:
-        """Write the config for measuring, which is handed back, the layer's own and the user's."""
-        layer = trial.layer
-        own = layer.config
-        trial.own = read_config(own, f"{layer.path.name}: {CONFIG}") if own else None
-        if self.user is not None:
-            trial.user = read_config(self.user, "the collector config given")
-        http, grpc = self.target.http, self.target.grpc
-        measured = bench_config(trial.own, layer.components, ports, http=http, grpc=grpc)
-        with output_errors(folder):
-            folder.mkdir()
-            (folder / MEASURED).write_text(measured.text, encoding="utf-8")
-            for name, content in ((OWN, trial.own), (USER, trial.user)):
-                if content is not None:
-                    (folder / name).write_text(moved(content, ports), encoding="utf-8")
-        return measured
+def _written_config(trial: Trial, listens: Mapping[str, str], context: BenchContext) -> Path:
+    """Write the configs of a layer; return the path of the one for measuring."""
+    own = trial.own_config
+    folder = context.scratch / trial.label.replace("/", "-")
+    measuring = bench_config(own or {}, trial.layer.components, listens, context.target)
+    with output_errors(folder):
+        folder.mkdir()
+        (folder / MEASURING).write_text(measuring, encoding="utf-8")
+        for name, content in ((OWN, own), (USER, context.user_config)):
+            if content is not None:
+                (folder / name).write_text(moved_config(content, listens), encoding="utf-8")
+    return folder / MEASURING
 
 
 def read_file(path: Path, hint: str) -> bytes:
-    """A file that the user named.
+    """Return the content of a file that the user named.
 
     Raises:
         UsageError: it cannot be read; the hint says what to do.

@@ -1,5 +1,5 @@
-// The least that an extension can be: it registers and waits. What a layer takes to start is told
-// as a multiple of what this takes on the same machine at the same time.
+// A minimal extension: it registers and waits. A layer's start figures are noted as multiples of
+// this extension's, on the same machine at the same time.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 )
 
-const asked = `{"events":["INVOKE","SHUTDOWN"]}`
+const events = `{"events":["INVOKE","SHUTDOWN"]}`
 
 func main() {
 	if err := run("http://" + os.Getenv("AWS_LAMBDA_RUNTIME_API") + "/2020-01-01/extension/"); err != nil {
@@ -23,7 +23,7 @@ func main() {
 
 func run(api string) error {
 	name := filepath.Base(os.Args[0])
-	identifier, _, err := call(http.MethodPost, api+"register", "Lambda-Extension-Name", name, asked)
+	identifier, _, err := call(http.MethodPost, api+"register", "Lambda-Extension-Name", name, events)
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func run(api string) error {
 	}
 }
 
-// call gives the identifier and the type of event that the answer tells.
+// call sends a request and returns the identifier and the event type of the answer.
 func call(method, url, header, value, body string) (string, string, error) {
 	request, err := http.NewRequest(method, url, bytes.NewBufferString(body))
 	if err != nil {

@@ -1,16 +1,15 @@
-"""The reference: the least that an extension can be, compiled by the pinned Go.
+"""The reference extension: a minimal one, compiled by the pinned Go, which registers and waits.
 
-It registers and waits. What a layer takes to start is told as a multiple of what the reference
-takes on the same machine at the same time: a figure that means the same on every machine.
+A layer's figures are divided by the reference's on the same machine at the same time: the quotients
+mean the same on every machine.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.bench.collector_config import Ports
-from pipeline.bench.opt import EXTENSIONS
-from pipeline.bench.start import Subject
+from pipeline.bench.layer import EXTENSIONS
+from pipeline.bench.preparation import StartPlan
 from pipeline.build.compile import Compiler, workspace
 from pipeline.build.recipe import compile_step
 from pipeline.files import Tree, output_errors
@@ -23,15 +22,15 @@ _MODULE = b"module ocelot/reference\n\ngo 1.26\n"
 
 
 def reference_tree() -> Tree:
-    """Its sources."""
+    """Return the reference's sources."""
     return {"go.mod": _MODULE, "main.go": _SOURCE.read_bytes()}
 
 
 async def compiled_reference(architecture: Architecture, compiler: Compiler) -> bytes:
-    """Compile it; no progress is shown.
+    """Compile the reference; no progress is shown.
 
     Raises:
-        ToolchainError: Go cannot be had.
+        ToolchainError: Go is missing.
         OutputError: a disk is full or read-only.
     """
     with shown_by(NoProgress()):
@@ -39,12 +38,8 @@ async def compiled_reference(architecture: Architecture, compiler: Compiler) -> 
             return await work.compiled(compile_step(architecture))
 
 
-def reference_subject(binary: bytes, folder: Path) -> Subject:
-    """What is started of the compiled reference.
-
-    Args:
-        binary: the extension.
-        folder: where to put it; it is made.
+def reference_plan(binary: bytes, folder: Path) -> StartPlan:
+    """Write the compiled reference into a new folder; return how it is started.
 
     Raises:
         OutputError: there is no room for it.
@@ -54,11 +49,4 @@ def reference_subject(binary: bytes, folder: Path) -> Subject:
         path.parent.mkdir(parents=True)
         path.write_bytes(binary)
         path.chmod(0o555)
-    return Subject(
-        name=NAME,
-        root=folder,
-        commands={NAME: (str(path),)},
-        config=folder,
-        ports=Ports(grpc=0, http=0),
-        sends=False,
-    )
+    return StartPlan(name=NAME, root=folder, commands={NAME: (str(path),)}, config=folder)

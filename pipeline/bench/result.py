@@ -1,4 +1,4 @@
-"""What came of layers: the figures of their starts, and whether they passed. Pure."""
+"""The results of layers: passed, failed or skipped, and the figures of their starts. Pure."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ MEMORY_SIZES = (128, 512, VCPU_MB)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
-    """What a cold start took: seconds and bytes, over all extensions of the layer.
+    """The figures of one cold start: seconds and bytes, over all extensions of the layer.
 
     Attributes:
-        cpu: from exec to the first `event/next`, by the kernel's accounting.
-        wall: the same on the clock.
-        first_export: from exec until the first export arrived; None where none did.
+        cpu: CPU time from exec to the first `event/next`.
+        wall: elapsed time from exec to the first `event/next`.
+        first_export: from exec until the first export arrived; None if none did.
         rss: memory in use when the last extension was ready.
-        peak: the most that was in use before SHUTDOWN.
+        peak: the most memory that was in use before SHUTDOWN.
         invocation_cpu: CPU time of each invocation.
-        invocation_wall: what each invocation took longer than the function.
+        invocation_wall: time that each invocation took beyond the function's.
         shutdown: from SHUTDOWN to the end of the last extension.
-        items: spans, points and log records that were sent, all of which arrived.
+        items: spans, points and log records that were sent; all of them arrived.
     """
 
     cpu: float
@@ -49,7 +49,7 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Spread:
-    """A figure of several starts."""
+    """A figure of several starts: median, least and most."""
 
     median: float
     least: float
@@ -57,16 +57,8 @@ class Spread:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class InitEstimate:
-    """How long init would take at a memory size: the CPU time, divided by the share of a vCPU."""
-
-    memory_mb: int
-    seconds: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Figures:
-    """All figures of a layer, in seconds and bytes; see `Measured`."""
+    """The figures of all cold starts of a layer, in seconds and bytes; see `Measured`."""
 
     starts: int
     cpu: Spread
@@ -78,11 +70,10 @@ class Figures:
     invocation_wall: Spread | None
     shutdown: Spread
     items: int
-    init: tuple[InitEstimate, ...]
 
 
 class Status(StrEnum):
-    """What came of a layer."""
+    """The outcome for a layer."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -91,22 +82,22 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What came of a layer, with all that was measured.
+    """The result of a layer, with all that was measured.
 
     Attributes:
         path: of the zip.
         sha256: of the zip, in hex.
         size: bytes of the zip.
         unzipped_size: bytes of its files.
-        architecture: what it is for; None where nothing says so.
-        distribution: the one that it is said to be of; empty where nothing names it.
-        reason: why it was skipped.
-        emulated: whether it ran under qemu, so that its figures say little.
-        fault: why it failed.
-        figures: of its starts; None where there are none.
-        reference: the figures of the reference in the same run; None where it was not measured.
-        start: what its starts took, for the manifest; None where that says nothing.
-        notes: what the user should know.
+        architecture: None if it is unknown.
+        distribution: empty if it is unknown.
+        reason: why it was skipped; empty if it was not.
+        emulated: True if it ran under qemu, which takes many times as long.
+        fault: why it failed; None if it did not.
+        figures: of its starts; None if there were none.
+        reference: the reference extension's figures in the same run; None if it was not started.
+        start: the figures for the manifest; None if there are none, or it ran under qemu.
+        notes: sentences for the user.
     """
 
     path: Path
@@ -125,22 +116,22 @@ class Result:
     notes: tuple[str, ...] = ()
 
     @property
-    def noted(self) -> BenchNote:
-        """What is noted of the layer in its manifest and its row."""
+    def bench_note(self) -> BenchNote:
+        """The entry for its manifest and its registry row."""
         if self.status is Status.SKIPPED:
             return BenchNote(benched=f"skipped: {self.reason}")
         outcome = f"failed: {self.fault.fault}" if self.fault else PASSED
         return BenchNote(benched=outcome, start=self.start)
 
     def lines(self) -> Iterator[str]:
-        """What the user is told of it, but for its fault."""
+        """Yield the sentences for the user, except its fault."""
         if self.status is Status.SKIPPED:
-            yield self.noted.benched
+            yield self.bench_note.benched
         yield from self.notes
 
 
 def spread(values: Sequence[float]) -> Spread | None:
-    """Median, least and most; None of nothing."""
+    """Return median, least and most; None if there are no values."""
     return _spread(values) if values else None
 
 
@@ -149,13 +140,12 @@ def _spread(values: Sequence[float]) -> Spread:
 
 
 def figures(starts: Sequence[Measured]) -> Figures | None:
-    """The figures of some cold starts; None of none."""
+    """Return the figures of cold starts; None if there are none."""
     if not starts:
         return None
-    cpu = _spread([each.cpu for each in starts])
     return Figures(
         starts=len(starts),
-        cpu=cpu,
+        cpu=_spread([each.cpu for each in starts]),
         wall=_spread([each.wall for each in starts]),
         first_export=spread([x for each in starts if (x := each.first_export) is not None]),
         rss=_spread([each.rss for each in starts]),
@@ -164,20 +154,20 @@ def figures(starts: Sequence[Measured]) -> Figures | None:
         invocation_wall=spread([value for each in starts for value in each.invocation_wall]),
         shutdown=_spread([each.shutdown for each in starts]),
         items=sum(each.items for each in starts),
-        init=tuple(
-            InitEstimate(memory_mb=size, seconds=estimated_init(cpu.median, size))
-            for size in MEMORY_SIZES
-        ),
     )
 
 
 def estimated_init(cpu: float, memory: int) -> float:
-    """Seconds that some CPU time takes at a memory size of so many MB; an estimate."""
+    """Return an estimate of init in seconds: CPU time divided by the vCPU share at that many MB."""
     return cpu / min(1.0, memory / VCPU_MB)
 
 
 def start_of(own: Figures | None, reference: Figures | None) -> Start | None:
-    """What a layer's starts took, also in times of the reference; None where there were none."""
+    """Return a layer's figures for the manifest, also as multiples of the reference's.
+
+    Returns:
+        None if the layer was not started.
+    """
     if own is None:
         return None
     return Start(
@@ -190,7 +180,7 @@ def start_of(own: Figures | None, reference: Figures | None) -> Start | None:
 
 
 def over_start_budget(budget: Budget | None, found: Start | None) -> tuple[str, ...]:
-    """A sentence for each limit that a layer is over."""
+    """Return a sentence for each limit that a layer is over."""
     if budget is None or found is None:
         return ()
     limits = (
@@ -198,19 +188,19 @@ def over_start_budget(budget: Budget | None, found: Start | None) -> tuple[str, 
         ("memory when ready", found.memory_times, budget.memory_when_ready),
     )
     return tuple(
-        f"{what}: {value:.2f} times the reference's is over the budget of {most:g}"
-        for what, value, most in limits
+        f"{figure}: {value:.2f} times the reference's is over the budget of {most:g}"
+        for figure, value, most in limits
         if value is not None and most is not None and value > most
     )
 
 
 def earlier_starts(results: Iterable[Result], manifest: Manifest) -> Mapping[str, Start]:
-    """What the same distribution's layer took earlier, for each architecture.
+    """Return an earlier manifest's start figures for the same distributions and architectures.
 
-    Times of two runs are compared in times of the reference, so that only those count that have it.
+    Two runs are compared by multiples of the reference: entries without these are left out.
 
     Returns:
-        The starts that the manifest notes, by the sha256 of the new zips.
+        The figures by the sha256 of the new zips.
     """
     return {
         result.sha256: each.start
@@ -221,11 +211,21 @@ def earlier_starts(results: Iterable[Result], manifest: Manifest) -> Mapping[str
     }
 
 
+def labels(paths: Sequence[Path]) -> list[str]:
+    """Return names for zips: their file names, with as many folders as make them differ."""
+    parts = [each.absolute().parts for each in paths]
+    for count in range(1, max(map(len, parts), default=1)):
+        names = ["/".join(each[-count:]) for each in parts]
+        if len(set(names)) == len(names):
+            return names
+    return [str(each) for each in paths]
+
+
 def check_results(results: Collection[Result]) -> None:
-    """Fail where a layer does.
+    """Fail if a layer failed.
 
     Raises:
-        BenchError: with the fault; of several, all of them.
+        BenchError: the fault, or all faults if there are several.
     """
     faults = [each.fault for each in results if each.fault]
     if len(faults) == 1:

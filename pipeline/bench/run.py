@@ -1,70 +1,81 @@
-"""The bench from end to end: what `ocelot bench` and the gate before publishing call."""
+"""The bench from end to end: `ocelot bench` and the gate before publishing call this."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import progress
-from pipeline.bench.collector_config import exporter_of, needs_credentials
-from pipeline.bench.components import holders, missing_components
+from pipeline.bench.cold_start import cold_start
+from pipeline.bench.collector import (
+    components_missing_for_config,
+    distributions_with,
+    needs_credentials,
+    otlp_exporter,
+    read_config,
+)
+from pipeline.bench.environment.machine import this_machine
+from pipeline.bench.environment.sandbox import FunctionProcess, function_process, unpacked
 from pipeline.bench.faults import Fault, FaultError
-from pipeline.bench.here import this_machine
-from pipeline.bench.machine import Machine
-from pipeline.bench.opt import labels, read_layer, unpacked
-from pipeline.bench.otlp import Endpoint, endpoint
-from pipeline.bench.preparation import OWN, USER, Preparation, Trial, read_file
-from pipeline.bench.reference import NAME, compiled_reference, reference_subject
-from pipeline.bench.result import Measured, Result
-from pipeline.bench.sandbox import Function, function
-from pipeline.bench.start import Limits, Subject, cold_start
-from pipeline.build.compile import Compiler
-from pipeline.config.folder import Config
+from pipeline.bench.layer import read_layer
+from pipeline.bench.preparation import (
+    OWN,
+    USER,
+    BenchContext,
+    BenchRequest,
+    StartPlan,
+    Trial,
+    prepare,
+    read_file,
+)
+from pipeline.bench.reference import NAME, compiled_reference, reference_plan
+from pipeline.bench.result import Measured, Result, labels
+from pipeline.bench.telemetry.receiver import OtlpReceiver, otlp_receiver
 from pipeline.errors import ToolchainError
 
-# A layer that is over its budget is started up to this often: a few starts may be bad luck.
-_SURE = 15
+# A layer over its budget is started until it has this many starts: a few may be outliers.
+_STARTS_OVER_BUDGET = 15
+_USER_CONFIG = "the collector config given"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What a user asks for.
-
-    Attributes:
-        zips: the layers; with several, their starts alternate.
-        against: another one, for comparison, whose budget is not checked.
-        config: the distributions and custom components.
-        starts: cold starts of each.
-        invocations: in each start.
-        collector_config: a collector's config of the user's, which must be accepted.
-        environment: variables of the function's own.
-        limits: how long things may take.
-        reference: a compiled reference extension.
-        compiler: what compiles the reference where none is given; None to do without.
-    """
-
-    zips: tuple[Path, ...]
-    config: Config
-    against: Path | None = None
-    starts: int = 5
-    invocations: int = 10
-    collector_config: Path | None = None
-    environment: Mapping[str, str] = field(default_factory=dict[str, str])
-    limits: Limits = field(default_factory=Limits)
-    reference: Path | None = None
-    compiler: Compiler | None = None
-
-
-async def bench(request: Request) -> tuple[Result, ...]:
-    """Try layers and measure them, one start of each after the other.
+async def bench(request: BenchRequest) -> tuple[Result, ...]:
+    """Run layers and measure them; their starts alternate.
 
     Raises:
         UsageError: a zip or config cannot be read.
         BenchError: the bench itself cannot run.
     """
+    trials = _trials(request)
+    given = request.collector_config
+    user = read_file(given, "name a collector's config") if given else None
+    with_grpc = any(otlp_exporter(each.layer.components) == "otlp" for each in trials)
+    with ExitStack() as folders:
+        scratch = Path(folders.enter_context(tempfile.TemporaryDirectory(prefix="ocelot-bench-")))
+        async with otlp_receiver(with_grpc=with_grpc) as receiver:
+            context = BenchContext(
+                request=request,
+                machine=this_machine(),
+                target=receiver.endpoints,
+                scratch=scratch,
+                user_config=None if user is None else read_config(user, _USER_CONFIG),
+            )
+            for trial in trials:
+                with progress.step(trial.label, "unpack") as step:
+                    root = folders.enter_context(unpacked(trial.layer.opened.entries))
+                    prepare(trial, root, context)
+                    step.result = "skipped" if trial.skipped else step.result
+            if any(each.startable for each in trials):
+                reference = await _reference(context)
+                async with function_process() as function:
+                    await _Bench(context, function, receiver, reference).run(trials)
+    return tuple(each.result() for each in trials)
+
+
+def _trials(request: BenchRequest) -> list[Trial]:
+    """Read the layers; the one to compare with is last."""
     zips = (*request.zips, *([request.against] if request.against else []))
     trials = [
         Trial(label=label, layer=read_layer(path))
@@ -72,34 +83,12 @@ async def bench(request: Request) -> tuple[Result, ...]:
     ]
     for trial in trials[: len(request.zips)]:
         trial.budget = request.config.budget(trial.layer.distribution)
-    given = request.collector_config
-    user = read_file(given, "name a collector's config") if given else None
-    with_grpc = any(exporter_of(each.layer.components) == "otlp" for each in trials)
-    machine = this_machine()
-    with ExitStack() as folders:
-        scratch = Path(folders.enter_context(tempfile.TemporaryDirectory(prefix="ocelot-bench-")))
-        async with endpoint(with_grpc=with_grpc) as target:
-            preparation = Preparation(
-                config=request.config,
-                environment=request.environment,
-                machine=machine,
-                target=target,
-                scratch=scratch,
-                user=user,
-            )
-            for trial in trials:
-                with progress.step(trial.label, "unpack") as step:
-                    preparation.prepare(trial, folders.enter_context(unpacked(trial.layer)))
-                    step.result = "skipped" if trial.skipped else step.result
-            if any(each.goes_on for each in trials):
-                reference = await _reference(request, machine, scratch / NAME)
-                async with function() as sender:
-                    await _Bench(request, sender, target, reference).run(trials)
-    return tuple(each.result() for each in trials)
+    return trials
 
 
-async def _reference(request: Request, machine: Machine, folder: Path) -> Subject | None:
-    """The reference for this machine; None where there is none, which is told."""
+async def _reference(context: BenchContext) -> StartPlan | None:
+    """Return how the reference is started; None if there is none, with a note why."""
+    request, machine = context.request, context.machine
     if machine.emulated:
         return None
     if request.reference:
@@ -113,102 +102,115 @@ async def _reference(request: Request, machine: Machine, folder: Path) -> Subjec
             return None
     else:
         return None
-    return reference_subject(binary, folder)
+    return reference_plan(binary, context.scratch / NAME)
 
 
 @dataclass(frozen=True)
 class _Bench:
-    """What all starts share."""
+    """Starts the layers of a run.
 
-    request: Request
-    sender: Function
-    target: Endpoint
-    reference: Subject | None
-    measured: list[Measured] = field(default_factory=list[Measured])
+    Attributes:
+        context: of the run.
+        function: sends telemetry to the layers.
+        receiver: the layers export to it.
+        reference: how the reference is started; None if there is none.
+        reference_starts: its figures, shared by all layers.
+    """
+
+    context: BenchContext
+    function: FunctionProcess
+    receiver: OtlpReceiver
+    reference: StartPlan | None
+    reference_starts: list[Measured] = field(default_factory=list[Measured])
 
     async def run(self, trials: Sequence[Trial]) -> None:
-        """First what each config comes to, then the starts, in turns."""
+        """Try the configs of each layer, then measure its starts, then check its budget."""
         for each in trials:
-            if each.subject and each.goes_on:
+            if each.startable:
                 with progress.step(each.label, "its own config"):
-                    await self._try_own_config(each, each.subject)
-                    await self._try_user_config(each, each.subject)
+                    await self._try_own_config(each, each.startable)
+                    await self._try_user_config(each, each.startable)
             if not each.emulated:
-                each.reference = self.measured
-        starts = self.request.starts
+                each.reference = self.reference_starts
+        starts = self.context.request.starts
         for number in range(starts):
-            await self._take_turns(trials, f"start {number + 1} of {starts}")
-        for number in range(starts, _SURE):
-            if doubtful := [each for each in trials if each.goes_on and each.over_budget]:
-                title = f"start {number + 1} of {_SURE}: it is over its budget so far"
-                await self._take_turns(doubtful, title)
+            await self._start_each(trials, f"start {number + 1} of {starts}")
+        for number in range(starts, _STARTS_OVER_BUDGET):
+            if over := [each for each in trials if each.startable and each.over_budget]:
+                title = f"start {number + 1} of {_STARTS_OVER_BUDGET}: it is over its budget so far"
+                await self._start_each(over, title)
         for each in trials:
-            self._check_budget(each)
+            _check_budget(each)
 
-    async def _take_turns(self, trials: Sequence[Trial], title: str) -> None:
-        """One start of the reference, then one of each layer."""
+    async def _start_each(self, trials: Sequence[Trial], title: str) -> None:
+        """Start the reference once, then each layer once."""
         if self.reference:
-            outcome = await cold_start(self.reference, 0, limits=self.request.limits)
+            outcome = await self._start_only(self.reference)
             if isinstance(outcome, FaultError):
                 raise outcome
-            self.measured.append(outcome)
+            self.reference_starts.append(outcome)
         for each in trials:
-            if each.subject and each.goes_on:
+            if each.startable:
                 with progress.step(each.label, title) as step:
-                    await self._start(each, each.subject)
+                    await self._measure(each, each.startable)
                     step.result = "failed" if each.fault else "passed"
 
-    async def _start(self, trial: Trial, subject: Subject) -> None:
+    async def _measure(self, trial: Trial, plan: StartPlan) -> None:
+        """Start a layer once, with invocations; note its figures or its fault."""
         outcome = await cold_start(
-            subject,
-            self.request.invocations,
-            function=self.sender,
-            received=self.target.received,
-            limits=self.request.limits,
+            plan,
+            self.context.request.invocations,
+            function=self.function,
+            receiver=self.receiver,
+            limits=self.context.request.limits,
         )
         if isinstance(outcome, Measured):
-            trial.measured.append(outcome)
+            trial.starts.append(outcome)
         else:
             trial.fault = outcome
 
-    def _check_budget(self, trial: Trial) -> None:
-        budget = trial.budget
-        if not trial.goes_on or not budget or not budget.limits_starts:
-            return
-        if over := trial.over_budget:
-            trial.fault = FaultError(Fault.OVER_BUDGET, trial.layer.path.name, over)
-        elif not trial.reference:
-            why = "it ran under qemu" if trial.emulated else "there is no reference"
-            trial.notes.append(f"its budget for the start was not checked: {why}")
+    async def _start_only(self, plan: StartPlan) -> Measured | FaultError:
+        return await cold_start(plan, 0, limits=self.context.request.limits)
 
-    async def _try_own_config(self, trial: Trial, subject: Subject) -> None:
-        """A function may bring a config of its own, so that this ends in a note."""
-        if trial.own is None:
+    async def _try_own_config(self, trial: Trial, plan: StartPlan) -> None:
+        """Note whether the layer starts with its own config; no fault: a function may bring one."""
+        own = trial.own_config
+        if own is None:
             return
-        if missing := missing_components(trial.own, trial.layer.components):
+        if missing := components_missing_for_config(own, trial.layer.components):
             names = ", ".join(str(each) for each in missing)
             trial.notes.append(f"its own config.yaml does not start: the layer has no {names}")
-        elif fetched := needs_credentials(trial.own):
+        elif fetched := needs_credentials(own):
             trial.notes.append(f"its own config.yaml was not started: {fetched} takes credentials")
         else:
-            outcome = await cold_start(subject.configured(OWN), 0, limits=self.request.limits)
+            outcome = await self._start_only(plan.with_config(OWN))
             if isinstance(outcome, FaultError):
                 last = outcome.details[-1] if outcome.details else str(outcome)
                 trial.notes.append(f"its own config.yaml does not start here: {last}")
 
-    async def _try_user_config(self, trial: Trial, subject: Subject) -> None:
-        if trial.user is None:
+    async def _try_user_config(self, trial: Trial, plan: StartPlan) -> None:
+        """Check that the layer starts with the user's config."""
+        user, request = self.context.user_config, self.context.request
+        if user is None:
             return
-        outcome = await cold_start(subject.configured(USER), 0, limits=self.request.limits)
+        outcome = await self._start_only(plan.with_config(USER))
         if isinstance(outcome, Measured):
             trial.notes.append("the config given is accepted")
             return
-        missing = missing_components(trial.user, trial.layer.components)
-        if not missing:
-            trial.fault = outcome
-            return
         details: list[str] = []
-        for each in missing:
-            where = ", ".join(holders(each, self.request.config))
-            details.append(f"{each}: {f'in {where}' if where else 'in no distribution'}")
-        trial.fault = FaultError(Fault.MISSING_COMPONENTS, trial.layer.path.name, details)
+        for each in components_missing_for_config(user, trial.layer.components):
+            names = ", ".join(distributions_with(each, request.config))
+            details.append(f"{each}: {f'in {names}' if names else 'in no distribution'}")
+        lacks = FaultError(Fault.MISSING_COMPONENTS, trial.layer.path.name, details)
+        trial.fault = lacks if details else outcome
+
+
+def _check_budget(trial: Trial) -> None:
+    budget = trial.budget
+    if not trial.startable or not budget or not budget.limits_starts:
+        return
+    if over := trial.over_budget:
+        trial.fault = FaultError(Fault.OVER_BUDGET, trial.layer.path.name, over)
+    elif not trial.reference:
+        why = "it ran under qemu" if trial.emulated else "there is no reference"
+        trial.notes.append(f"its budget for the start was not checked: {why}")

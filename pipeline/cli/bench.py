@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.options import CommonOptions, run, shared, shown_progress
-from pipeline.options import BenchOptions
+from pipeline.cli.options import BenchCommandOptions, CommonOptions, run, shared, shown_progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pipeline.bench.preparation import BenchRequest
     from pipeline.bench.result import Result
-    from pipeline.bench.run import Request
     from pipeline.layer.manifest import Manifest, Start
+
+LEFT = "every process was ended"
 
 
 @shared
@@ -25,95 +26,76 @@ def bench(
     *,
     zips: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="ZIP|FOLDER...", help="Layers to be tried; default: dist/."),
+        typer.Argument(metavar="ZIP|FOLDER...", help="Layers to run; default: dist/."),
     ] = None,
-    against: Annotated[
-        Path | None,
-        typer.Option(
-            "--against",
-            metavar="ZIP|MANIFEST",
-            help="Another layer, measured in turns with these, or an earlier manifest.json.",
-        ),
-    ] = None,
-    options: BenchOptions,
-    collector_config: Annotated[
-        Path | None,
-        typer.Option(
-            "--collector-config",
-            metavar="FILE",
-            help="A collector's config that must be accepted.",
-        ),
-    ] = None,
-    gate: Annotated[
-        bool,
-        typer.Option(
-            "--gate",
-            help="Only the short run before publishing, of layers that have not passed; the "
-            "manifest beside them says what was found.",
-        ),
-    ] = False,
-    env: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--env", metavar="NAME[=VALUE]", help="A variable of the function's environment."
-        ),
-    ] = None,
-    reference: Annotated[
-        Path | None,
-        typer.Option(
-            "--reference",
-            metavar="FILE",
-            help="The compiled reference extension; default: it is compiled here, where Go is.",
-        ),
-    ] = None,
+    options: BenchCommandOptions,
     common: CommonOptions,
 ) -> None:
-    """Run layers as Lambda would, see that they lose nothing, and measure them.
+    """Run layers as Lambda would, check that they lose no telemetry, and measure them.
 
-    No function, no AWS account, no container: the layer's extensions run beside a stand-in for
-    Lambda on this machine. It ends with 15 where a layer fails.
+    The layer's extensions run on this machine beside a stand-in for Lambda: no function, AWS
+    account or container is needed. The exit code is 15 if a layer fails.
     """
-    from pipeline.bench.here import check_packages
+    from pipeline.bench.environment.machine import check_packages
 
     check_packages()
-    if gate:
-        _pass_gate(layer_paths(zips or [Path("dist")]), common)
-        return
+    paths = layer_paths(zips or [Path("dist")])
+    if options.gate:
+        _pass_gate(paths, common)
+    else:
+        _measure(paths, options, common)
+
+
+def _measure(zips: tuple[Path, ...], options: BenchCommandOptions, common: CommonOptions) -> None:
+    from functools import partial
 
     from pipeline.bench.result import check_results, earlier_starts
-    from pipeline.bench.run import Request
+    from pipeline.bench.run import bench as run_bench
+
+    earlier = _read_earlier(options.against)
+    request = _request(zips, options, common, against=None if earlier else options.against)
+    with shown_progress(verbose=common.verbose):
+        results = run(partial(run_bench, request), left=LEFT, kept="nothing is kept")
+    noted = earlier_starts(results, earlier) if earlier else None
+    _report(results, against=bool(request.against), noted=noted, as_json=common.as_json)
+    check_results(results)
+
+
+def _request(
+    zips: tuple[Path, ...],
+    options: BenchCommandOptions,
+    common: CommonOptions,
+    *,
+    against: Path | None,
+) -> BenchRequest:
+    from pipeline.bench.preparation import BenchRequest
     from pipeline.build.compile import Compiler
     from pipeline.paths import go_caches
 
-    earlier = _read_earlier(against)
-    request = Request(
-        zips=layer_paths(zips or [Path("dist")]),
-        against=None if earlier else against,
+    return BenchRequest(
+        zips=zips,
+        against=against,
         config=common.load(),
         starts=options.starts,
         invocations=options.invocations,
-        collector_config=collector_config,
-        environment=_variables(env or []),
-        reference=reference,
+        collector_config=options.collector_config,
+        environment=_variables(options.env or []),
+        reference=options.reference,
         compiler=Compiler(caches=go_caches()),
     )
-    results = carry_out(request, verbose=common.verbose)
-    noted = earlier_starts(results, earlier) if earlier else None
-    _report(results, measured=bool(request.against), noted=noted, as_json=common.as_json)
-    check_results(results)
 
 
 def _pass_gate(zips: Sequence[Path], common: CommonOptions) -> None:
     from functools import partial
 
-    from pipeline.bench.gate import check_layers, noted_layers
+    from pipeline.bench.gate import check_layers, manifest_entries
 
-    layers, loaded = noted_layers(zips), common.load()
+    layers, loaded = manifest_entries(zips), common.load()
     with shown_progress(verbose=common.verbose):
         notes = run(
-            partial(check_layers, layers, loaded, wanted=True),
-            left="every process was ended",
-            kept="what passed is not run again",
+            partial(check_layers, layers, loaded, enabled=True),
+            left=LEFT,
+            kept="layers that passed are not run again",
         )
     found = {path.name: notes[layer.sha256].benched for path, layer in layers.items()}
     if common.as_json:
@@ -122,22 +104,8 @@ def _pass_gate(zips: Sequence[Path], common: CommonOptions) -> None:
         typer.echo("\n".join(f"{name}: {benched}" for name, benched in found.items()))
 
 
-def carry_out(request: Request, *, verbose: bool) -> tuple[Result, ...]:
-    """Try layers; how it goes is shown on standard error."""
-    from functools import partial
-
-    from pipeline.bench.run import bench as run_bench
-
-    with shown_progress(verbose=verbose):
-        return run(
-            partial(run_bench, request),
-            left="every process was ended",
-            kept="nothing is kept",
-        )
-
-
 def layer_paths(given: Sequence[Path]) -> tuple[Path, ...]:
-    """Zips, and the zips of folders.
+    """Return zips, and the zips in folders.
 
     Raises:
         UsageError: a folder has none.
@@ -148,13 +116,13 @@ def layer_paths(given: Sequence[Path]) -> tuple[Path, ...]:
     for path in given:
         inside = sorted(path.glob("*.zip")) if path.is_dir() else [path]
         if not inside:
-            raise UsageError(f"there is no zip in {path}", hint="ocelot build makes some")
+            raise UsageError(f"there is no zip in {path}", hint="run `ocelot build` to make some")
         found += inside
     return tuple(dict.fromkeys(found))
 
 
 def _read_earlier(path: Path | None) -> Manifest | None:
-    """The manifest of that path; None for a zip.
+    """Return the manifest at a path; None for a zip.
 
     Raises:
         UsageError: it is no manifest.
@@ -166,11 +134,11 @@ def _read_earlier(path: Path | None) -> Manifest | None:
         return None
     if manifest := read_manifest(path):
         return manifest
-    raise UsageError(f"there is no {path}", hint="ocelot build writes one beside its zips")
+    raise UsageError(f"there is no {path}", hint="name a manifest.json that `ocelot build` wrote")
 
 
 def _variables(given: Sequence[str]) -> dict[str, str]:
-    """Variables by name; a name alone stands for our own variable of that name."""
+    """Return variables by name; a name without value has the value of this process's variable."""
     from pipeline.errors import UsageError, quoted
 
     found: dict[str, str] = {}
@@ -185,7 +153,7 @@ def _variables(given: Sequence[str]) -> dict[str, str]:
 def _report(
     results: Sequence[Result],
     *,
-    measured: bool,
+    against: bool,
     noted: Mapping[str, Start] | None,
     as_json: bool,
 ) -> None:
@@ -196,10 +164,10 @@ def _report(
     report = reports.bench_report(results)
     append_summary(markdown(report), os.environ)
     if as_json:
-        typer.echo(reports.bench_json(results, against=measured, noted=noted), nl=False)
+        typer.echo(reports.bench_json(results, against=against, noted=noted), nl=False)
         return
     show(report)
     if noted is not None:
         show(*reports.earlier_reports(results, noted))
-    if measured:
+    if against:
         show(*reports.comparison_reports(results))

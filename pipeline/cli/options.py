@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from pipeline.options import BenchOptions
 from pipeline.spread import Function, Opt, option_group, spread
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def option(name: str, opt: Opt) -> object:
         help=opt.help,
         min=opt.minimum,
         envvar=opt.variable or None,
+        metavar=opt.metavar or None,
         autocompletion=complete_distribution if name == "distribution" else None,
     )
 
@@ -124,6 +126,41 @@ class BundleOptions:
     """What is built from instead of the configuration and upstream."""
 
     bundle: Annotated[Path | None, Opt("Build from a bundle alone, without a network.")] = None
+
+
+@option_group
+class BenchCommandOptions(BenchOptions):
+    """How layers are run, and what they are compared with."""
+
+    against: Annotated[
+        Path | None,
+        Opt(
+            "Another layer, whose starts alternate with these, or an earlier manifest.json.",
+            metavar="ZIP|MANIFEST",
+        ),
+    ] = None
+    collector_config: Annotated[
+        Path | None,
+        Opt("A collector's config that each layer must accept.", metavar="FILE"),
+    ] = None
+    gate: Annotated[
+        bool,
+        Opt(
+            "Only the short run before publishing, of layers that have not passed; the result is "
+            "noted in the manifest beside them.",
+        ),
+    ] = False
+    env: Annotated[
+        list[str] | None,
+        Opt("A variable of the function's environment.", metavar="NAME[=VALUE]"),
+    ] = None
+    reference: Annotated[
+        Path | None,
+        Opt(
+            "The compiled reference extension; default: it is compiled here, if Go is installed.",
+            metavar="FILE",
+        ),
+    ] = None
 
 
 @option_group

@@ -57,7 +57,7 @@ def publish(
     if preflight:
         _check_identity(request, aws, registry, as_json=common.as_json)
         return
-    gate = partial(check_layers, config=loaded, wanted=not options.no_bench)
+    gate = partial(check_layers, config=loaded, enabled=not options.no_bench)
     work = partial(published, request, aws, registry, gate=gate, dry_run=options.dry_run)
     show = partial(report, output=output, as_json=common.as_json)
     carry_out(work, show, verbose=common.verbose)

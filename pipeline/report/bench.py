@@ -1,6 +1,6 @@
-"""What came of the bench: a table, bars, Markdown, JSON.
+"""The results of the bench as a table, as bars, and as JSON.
 
-Figures are a median, with the least and the most in brackets.
+A figure is shown as its median, with the least and the most in brackets.
 """
 
 from __future__ import annotations
@@ -9,8 +9,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.bench.opt import labels
-from pipeline.bench.result import MEMORY_SIZES, Figures, Result, Spread, Status
+from pipeline.bench.result import (
+    MEMORY_SIZES,
+    Figures,
+    Result,
+    Spread,
+    Status,
+    estimated_init,
+    labels,
+)
 from pipeline.layer.limits import megabytes
 from pipeline.layer.manifest import Start
 from pipeline.report.rendering import Report, data, json_text
@@ -20,8 +27,15 @@ ESTIMATE = "estimated from the CPU time: share of one vCPU = MB / 1,769"
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """A figure by its name in `Figures`, how it is shown, and whether it is worth a bar."""
+class _FigureRow:
+    """A row of the table.
+
+    Attributes:
+        title: its first cell.
+        name: of the figure, in `Figures`.
+        shown: makes the text of a value.
+        bar: True if comparisons show the figure as a bar, too.
+    """
 
     title: str
     name: str
@@ -29,7 +43,7 @@ class _Row:
     bar: bool = False
 
     def of(self, found: Figures | None) -> Spread | None:
-        """The figure; None where there is none."""
+        """Return the figure; None if there is none."""
         return getattr(found, self.name) if found else None
 
 
@@ -42,20 +56,20 @@ def _memory(size: float) -> str:
 
 
 _ROWS = (
-    _Row("CPU to ready", "cpu", _milliseconds, bar=True),
-    _Row("time to ready", "wall", _milliseconds),
-    _Row("time to first export", "first_export", _milliseconds),
-    _Row("memory when ready", "rss", _memory, bar=True),
-    _Row("most memory", "peak", _memory, bar=True),
-    _Row("CPU of an invocation", "invocation_cpu", _milliseconds, bar=True),
-    _Row("time added to one", "invocation_wall", _milliseconds),
-    _Row("SHUTDOWN to end", "shutdown", _milliseconds),
+    _FigureRow("CPU to ready", "cpu", _milliseconds, bar=True),
+    _FigureRow("time to ready", "wall", _milliseconds),
+    _FigureRow("time to first export", "first_export", _milliseconds),
+    _FigureRow("memory when ready", "rss", _memory, bar=True),
+    _FigureRow("most memory", "peak", _memory, bar=True),
+    _FigureRow("CPU of an invocation", "invocation_cpu", _milliseconds, bar=True),
+    _FigureRow("time added to one", "invocation_wall", _milliseconds),
+    _FigureRow("SHUTDOWN to end", "shutdown", _milliseconds),
 )
 _SYMBOLS = {Status.PASSED: "passed", Status.FAILED: "FAILED", Status.SKIPPED: "skipped"}
 
 
 def bench_report(results: Sequence[Result]) -> Report:
-    """A column for each layer, a row for each figure."""
+    """Return a table with a column for each layer and a row for each figure."""
     names = labels([each.path for each in results])
     return Report(
         title="Does it run?",
@@ -68,15 +82,15 @@ def bench_report(results: Sequence[Result]) -> Report:
 
 
 def _cells(results: Sequence[Result]) -> Iterator[list[str]]:
-    """The table's rows; the first cell tells what it is."""
+    """Yield the table's rows; the first cell is the row's title."""
     shown = [each.figures for each in results]
     yield ["result", *(_SYMBOLS[each.status] for each in results)]
     yield ["zip", *(megabytes(each.size) for each in results)]
     yield ["cold starts", *(str(each.starts) if each else "" for each in shown)]
     for row in _ROWS:
         yield [row.title, *(_cell(row, each) for each in shown)]
-    for at, size in enumerate(MEMORY_SIZES):
-        yield [f"init at {size:,} MB *", *(_estimate(each, at) for each in results)]
+    for size in MEMORY_SIZES:
+        yield [f"init at {size:,} MB *", *(_estimate(each, size) for each in results)]
     starts = [each.start for each in results]
     if any(each.reference for each in results):
         yield ["CPU to ready, times **", *(_times(each and each.cpu_times) for each in starts)]
@@ -84,18 +98,18 @@ def _cells(results: Sequence[Result]) -> Iterator[list[str]]:
     yield ["items sent and received", *(f"{each.items:,}" if each else "" for each in shown)]
 
 
-def _estimate(result: Result, at: int) -> str:
-    """The estimate for one of `MEMORY_SIZES`; none under qemu, which takes many times as long."""
+def _estimate(result: Result, size: int) -> str:
+    """Return the estimate for a memory size; none under qemu, which takes many times as long."""
     if result.figures is None or result.emulated:
         return ""
-    return f"≈ {_milliseconds(result.figures.init[at].seconds)}"
+    return f"≈ {_milliseconds(estimated_init(result.figures.cpu.median, size))}"
 
 
 def _times(value: float | None) -> str:
     return f"{value:.1f}" if value else ""
 
 
-def _cell(row: _Row, found: Figures | None) -> str:
+def _cell(row: _FigureRow, found: Figures | None) -> str:
     spread = row.of(found)
     if spread is None:
         return ""
@@ -104,22 +118,22 @@ def _cell(row: _Row, found: Figures | None) -> str:
 
 
 def _notes(results: Sequence[Result]) -> Iterator[str]:
-    """What the table does not say."""
+    """Yield the notes below the table."""
     if any(each.figures for each in results):
         yield f"* {ESTIMATE}"
     if reference := next((each.reference for each in results if each.reference), None):
         cpu, rss = _milliseconds(reference.cpu.median), _memory(reference.rss.median)
-        yield f"** of what an extension takes that only registers, here {cpu} and {rss}"
+        yield f"** multiples of what a minimal extension takes, here {cpu} and {rss}"
     for name, each in zip(labels([each.path for each in results]), results, strict=True):
         if each.status is Status.SKIPPED:
             yield f"{name} was skipped: {each.reason}"
         if each.emulated:
-            yield f"{name} ran under qemu: its figures say little"
+            yield f"{name} ran under qemu: its figures are much larger than on a real machine"
         yield from (f"{name}: {note}" for note in each.notes)
 
 
 def comparison_reports(results: Sequence[Result]) -> Iterator[Report]:
-    """Each figure of the last layer as a bar below those of the others, with their ratios."""
+    """Yield each figure as bars, the last layer's below, with the others' ratios to it."""
     names = labels([each.path for each in results])
     for row in _ROWS:
         spreads = [row.of(each.figures) for each in results]
@@ -129,7 +143,7 @@ def comparison_reports(results: Sequence[Result]) -> Iterator[Report]:
 
 
 def _bars(found: Sequence[tuple[str, float]], shown: Callable[[float], str]) -> Iterator[str]:
-    """Named values as bars, each with its ratio to the last."""
+    """Yield named values as bars, each with its ratio to the last."""
     width, most = max(len(name) for name, _ in found), max(value for _, value in found)
     *_, (_, base) = found
     for at, (name, value) in enumerate(found, start=1):
@@ -139,12 +153,12 @@ def _bars(found: Sequence[tuple[str, float]], shown: Callable[[float], str]) -> 
 
 
 def earlier_reports(results: Sequence[Result], noted: Mapping[str, Start]) -> Iterator[Report]:
-    """Each layer in times of the reference, above what an earlier manifest notes."""
+    """Yield each layer's multiples of the reference as bars, above those in an earlier manifest."""
     names = labels([each.path for each in results])
     for name, each in zip(names, results, strict=True):
         before, now = noted.get(each.sha256), each.start
         if before is None:
-            yield Report(notes=[f"{name}: the manifest tells nothing of an earlier one's starts"])
+            yield Report(notes=[f"{name}: the manifest has no start figures for it"])
         elif now:
             for title, then, value in (
                 ("CPU to ready", before.cpu_times, now.cpu_times),
@@ -158,12 +172,12 @@ def earlier_reports(results: Sequence[Result], noted: Mapping[str, Start]) -> It
 def bench_json(
     results: Sequence[Result], *, against: bool, noted: Mapping[str, Start] | None = None
 ) -> str:
-    """All of it, in seconds and bytes.
+    """Return the results as JSON, in seconds and bytes.
 
     Args:
-        results: what came of the layers.
-        against: whether the last is what the others face.
-        noted: what an earlier manifest notes, by the zips' sha256.
+        results: of the layers.
+        against: True if the last is the one that the others are compared with.
+        noted: start figures of an earlier manifest, by the zips' sha256.
     """
     layers = [
         {**_data(each), "earlier": _start((noted or {}).get(each.sha256))} for each in results
@@ -174,7 +188,13 @@ def bench_json(
 
 
 def _data(result: Result) -> dict[str, Any]:
-    values = {"file": result.path.name, **data(result), "start": _start(result.start)}
+    values = {
+        "file": result.path.name,
+        **data(result),
+        "figures": _figures(result.figures),
+        "reference": _figures(result.reference),
+        "start": _start(result.start),
+    }
     del values["path"]
     if fault := result.fault:
         values["fault"] = {
@@ -184,6 +204,16 @@ def _data(result: Result) -> dict[str, Any]:
             "next": fault.hint,
         }
     return values
+
+
+def _figures(found: Figures | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    estimates = [
+        {"memory_mb": size, "seconds": estimated_init(found.cpu.median, size)}
+        for size in MEMORY_SIZES
+    ]
+    return {**data(found), "init": estimates}
 
 
 def _start(found: Start | None) -> dict[str, Any] | None:

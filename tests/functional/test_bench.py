@@ -24,12 +24,12 @@ from runs import CONFIG, OCELOT, Built, Ocelot, Ran, environment, fresh_cache
 from unit_examples import write_config
 
 from pipeline import paths
+from pipeline.bench.environment.machine import EMULATORS
 from pipeline.bench.faults import Fault, FaultError
-from pipeline.bench.machine import EMULATORS
+from pipeline.bench.preparation import BenchRequest, Limits
 from pipeline.bench.reference import compiled_reference
 from pipeline.bench.result import Result, Status, check_results
-from pipeline.bench.run import Request, bench
-from pipeline.bench.start import Limits
+from pipeline.bench.run import bench
 from pipeline.build.compile import Compiler
 from pipeline.config.folder import Config, load_config
 from pipeline.errors import BenchError, UsageError
@@ -45,7 +45,7 @@ QUICK = Limits(init=4.0, shutdown=1.0, invoke=2.0)
 
 def tried(*zips: Path, limits: Limits | None = None, **more: Any) -> tuple[Result, ...]:  # noqa: ANN401
     """What came of layers; one start and two invocations unless more is asked for."""
-    asked = Request(zips=zips, config=load_config(CONFIG), starts=1, invocations=2)
+    asked = BenchRequest(zips=zips, config=load_config(CONFIG), starts=1, invocations=2)
     request = replace(asked, limits=limits or Limits(), **more)
     return anyio.run(partial(bench, request))
 
@@ -86,7 +86,7 @@ def test_the_sample_passes_and_is_measured(built: Built, ocelot: Ocelot) -> None
 def test_what_a_layer_takes_is_told_in_times_of_the_reference(built: Built, ocelot: Ocelot) -> None:
     ran = ocelot("bench", own_zip(built), "--starts", "3", "--invocations", "1")
     assert ran.code == 0, ran.err
-    for told in ("CPU to ready, times **", "memory, times **", "** of what an extension takes"):
+    for told in ("CPU to ready, times **", "memory, times **", "** multiples of what a minimal"):
         assert told in ran.out
     ran = ocelot("bench", own_zip(built), "--starts", "3", "--invocations", "1", "--json")
     (layer,) = data(ran)["layers"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from runs import run_ocelot
 
-from pipeline.bench.machine import EMULATORS
+from pipeline.bench.environment.machine import EMULATORS
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import anyio
 import pytest
 from aiohttp import web
 
-from pipeline.bench import events
-from pipeline.bench.lambda_api import Extension, LambdaApi, listening, serving
-from pipeline.bench.sandbox import Changes
+from pipeline.bench.environment import events
+from pipeline.bench.environment.lambda_api import Extension, LambdaApi, listening, serving
+from pipeline.bench.environment.sandbox import Changes
 
 BASE = "2020-01-01/extension"
 REQUEST = "6d68ca91-49c9-448d-89b8-7ca3e6dc66aa"
@@ -230,7 +230,7 @@ async def heard(work: Callable[[int, Told], Awaitable[None]]) -> None:
 
     async def hear(request: web.Request) -> web.Response:
         told.heard.extend(await request.json())
-        told.tell()
+        told.notify()
         return web.Response()
 
     app = web.Application()
@@ -271,14 +271,14 @@ def test_nothing_is_delivered_to_what_is_frozen() -> None:
     async def work(client: Client) -> None:
         async def listened(port: int, told: Told) -> None:
             await client.register()
-            client.api.begin()
+            client.api.end_init()
             client.api.frozen = True
             await client.subscribe(port)
             client.api.emit("platform.start", events.start(REQUEST))
             await anyio.sleep(0.1)  # four times the time that they may be held back
             assert told.heard == []
             client.api.frozen = False
-            client.api.changes.tell()
+            client.api.changes.notify()
             await told.until(lambda: bool(told.heard))
 
         await heard(listened)

@@ -1,4 +1,4 @@
-"""What the bench measured and what came of it, for tests."""
+"""Figures and results of the bench, for tests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MEASURED = Measured(
 
 
 def result(file: str, **more: Any) -> Result:  # noqa: ANN401
-    """A layer that passed, but for what is given."""
+    """The result of a layer that passed, with other values for some fields."""
     made = Result(
         path=Path(file),
         sha256=file[0] * 64,

@@ -1,4 +1,4 @@
-"""What a layer takes in times of the reference, and what of it is over its budget."""
+"""A layer's figures as multiples of the reference's, and limits of the budget that it is over."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def found(cpu: float | None, memory: float | None) -> Start:
 NOTED = found(8.0, 5.0)
 
 
-def test_what_is_noted_of_starts_are_the_medians_in_times_of_the_reference() -> None:
+def test_the_figures_of_starts_are_medians_and_multiples_of_the_reference() -> None:
     own = figures([replace(MEASURED, cpu=cpu, rss=rss) for cpu, rss in ((9, 9), (8, 6), (1, 3))])
     least = figures([replace(MEASURED, cpu=cpu, rss=rss) for cpu, rss in ((2, 2), (4, 4), (3, 3))])
     assert start_of(own, least) == Start(starts=3, cpu=8, memory=6, cpu_times=8 / 3, memory_times=2)
@@ -36,7 +36,7 @@ def test_what_is_noted_of_starts_are_the_medians_in_times_of_the_reference() -> 
     assert start_of(None, least) is None
 
 
-def test_each_limit_that_is_passed_is_told() -> None:
+def test_each_limit_that_is_passed_is_named() -> None:
     limits = budget(cpu_to_ready=10, memory_when_ready=5.25)
     assert over_start_budget(limits, found(10.04, 5.5)) == (
         "CPU to ready: 10.04 times the reference's is over the budget of 10",
@@ -55,7 +55,7 @@ def test_each_limit_that_is_passed_is_told() -> None:
         (budget(cpu_to_ready=1), None),
     ],
 )
-def test_within_the_budget_or_without_one_nothing_is_told(
+def test_within_the_budget_or_without_one_no_limit_is_named(
     given: Budget | None, start: Start | None
 ) -> None:
     assert over_start_budget(given, start) == ()
@@ -78,7 +78,7 @@ def test_only_the_same_distribution_and_architecture_is_compared() -> None:
         assert earlier_starts(results, Manifest(layers=(each,))) == {}
 
 
-def test_bars_stand_above_what_was_noted() -> None:
+def test_bars_are_above_those_of_the_earlier_manifest() -> None:
     now = NOTED.model_copy(update={"cpu_times": 6.0})
     compared = earlier_reports(
         [result("a.zip", start=now), result("b.zip", start=now)], {"a" * 64: NOTED}

@@ -1,4 +1,4 @@
-"""What arrives, what is lost, and what many starts come to."""
+"""Items that are lost, figures of several starts, and results."""
 
 from __future__ import annotations
 
@@ -17,30 +17,34 @@ from hypothesis import strategies as st
 from report_examples import shown
 from unit_examples import SHIPPED, layer
 
-from pipeline.bench import events
+from pipeline.bench.environment import events
+from pipeline.bench.environment.sandbox import cpu_seconds, memory_bytes
+from pipeline.bench.environment.subscription import BUFFERING, subscription
 from pipeline.bench.faults import FaultError
 from pipeline.bench.gate import check_layers
-from pipeline.bench.items import PER_SIGNAL, item_names, loss
-from pipeline.bench.opt import labels
 from pipeline.bench.result import (
     MEMORY_SIZES,
     check_results,
     estimated_init,
     figures,
+    labels,
     spread,
 )
-from pipeline.bench.sandbox import cpu_seconds, memory_bytes
-from pipeline.bench.subscription import BUFFERING, Buffer, subscription
+from pipeline.bench.telemetry.items import (
+    PER_SIGNAL,
+    is_last_batch,
+    item_names,
+    missing_counts,
+    missing_items,
+)
 from pipeline.config.folder import load_config
 from pipeline.errors import BenchError
 from pipeline.layer.manifest import BenchNote, Start
 from pipeline.report.bench import bench_json, bench_report, comparison_reports
 
-PROTOCOLS, SIGNALS = ("grpc", "http"), ("traces", "metrics", "logs")
-
 
 def sent(invocations: int) -> list[str]:
-    return [name for at in range(invocations) for name in item_names(at, PROTOCOLS, SIGNALS)]
+    return [name for at in range(invocations) for name in item_names(at)]
 
 
 def test_the_names_of_items_are_all_different() -> None:
@@ -49,19 +53,18 @@ def test_the_names_of_items_are_all_different() -> None:
 
 
 def test_nothing_is_lost_where_all_arrived_even_twice_or_more() -> None:
-    assert loss(sent(3), {*sent(3), "from another layer"}) is None
-    assert loss([], set()) is None
+    assert missing_items(sent(3), {*sent(3), "from another layer"}) == ()
+    assert missing_items([], set()) == ()
 
 
 @given(st.sets(st.sampled_from(sent(4)), min_size=1))
-def test_whatever_does_not_arrive_is_missing(lost: set[str]) -> None:
-    missing = loss(sent(4), set(sent(4)) - lost)
-    assert missing is not None
-    assert missing.lost == tuple(sorted(lost))
-    assert sum(int(words.split(" ")[0]) for words in missing.words()) == len(lost)
+def test_items_that_do_not_arrive_are_missing(lost: set[str]) -> None:
+    missing = missing_items(sent(4), set(sent(4)) - lost)
+    assert missing == tuple(sorted(lost))
+    assert sum(int(each.split(" ")[0]) for each in missing_counts(missing)) == len(lost)
 
 
-# What of five invocations is lost, by signal.
+# Of five invocations, those of which items are lost, by signal.
 TAILS = (
     {"traces": {4}, "metrics": {4}, "logs": {4}},
     {"logs": {2, 3, 4}},
@@ -71,7 +74,7 @@ OTHERS = (
     {"traces": {2}},
     {"traces": {2, 4}},
     {"logs": {4}, "traces": {3}},
-    {"metrics": {0, 1, 2, 3, 4}},  # nothing of it ever arrived
+    {"metrics": {0, 1, 2, 3, 4}},  # none of them ever arrived
 )
 
 
@@ -81,9 +84,7 @@ def test_only_a_tail_is_the_last_batch(lost: dict[str, set[int]]) -> None:
     arrived = {
         name for name in names if int(name.split("/")[0]) not in lost.get(name.split("/")[1], set())
     }
-    missing = loss(names, arrived)
-    assert missing is not None
-    assert missing.only_last is (lost in TAILS)
+    assert is_last_batch(missing_items(names, arrived), names) is (lost in TAILS)
 
 
 def test_figures_are_medians_with_the_least_and_the_most() -> None:
@@ -104,11 +105,8 @@ def test_without_exports_there_is_no_time_to_the_first() -> None:
 
 def test_init_is_estimated_by_the_share_of_a_vcpu() -> None:
     assert estimated_init(0.1, 1769) == 0.1
-    assert estimated_init(0.1, 10_240) == 0.1  # one thread has no use for more than one
+    assert estimated_init(0.1, 10_240) == 0.1  # one thread uses no more than one
     assert estimated_init(0.1, 128) == pytest.approx(0.1 * 1769 / 128)
-    made = figures([MEASURED])
-    assert made is not None
-    assert [each.memory_mb for each in made.init] == list(MEMORY_SIZES)
 
 
 def test_a_fault_is_raised_as_it_is_and_several_together() -> None:
@@ -120,11 +118,11 @@ def test_a_fault_is_raised_as_it_is_and_several_together() -> None:
     assert caught.value.details.count("why") == 2
 
 
-def test_what_is_noted_says_how_it_failed_or_why_it_was_skipped() -> None:
+def test_the_note_on_a_layer_has_its_fault_or_why_it_was_skipped() -> None:
     start = Start(starts=3, cpu=0.03, memory=30_000_000, cpu_times=8.5, memory_times=None)
-    assert result("a.zip", start=start).noted == BenchNote(benched="passed", start=start)
-    assert SKIPPED.noted == BenchNote(benched="skipped: no qemu")
-    assert FAILED.noted == BenchNote(benched="failed: ignores SHUTDOWN")
+    assert result("a.zip", start=start).bench_note == BenchNote(benched="passed", start=start)
+    assert SKIPPED.bench_note == BenchNote(benched="skipped: no qemu")
+    assert FAILED.bench_note == BenchNote(benched="failed: ignores SHUTDOWN")
     assert list(replace(SKIPPED, notes=("a note",)).lines()) == ["skipped: no qemu", "a note"]
     assert list(FAILED.lines()) == []
 
@@ -136,23 +134,25 @@ def test_a_layer_that_has_passed_is_not_tried_again(tmp_path: Path) -> None:
         tmp_path / each.file: each
         for each in (passed, once_skipped, layer("c.zip", b"a"), layer("d.zip", b"d"))
     }
-    check = partial(check_layers, layers, load_config(SHIPPED), wanted=False)
+    check = partial(check_layers, layers, load_config(SHIPPED), enabled=False)
     notes = anyio.run(check)
     assert [notes[each.sha256].benched for each in layers.values()] == [
         *("passed", "skipped: --no-bench", "passed", "skipped: --no-bench"),
     ]
 
 
-def test_layers_of_one_name_are_told_apart_by_their_folders() -> None:
+def test_layers_of_one_name_have_their_folders_in_their_labels() -> None:
     assert labels([Path("x/a.zip"), Path("x/b.zip")]) == ["a.zip", "b.zip"]
     assert labels([Path("x/a.zip"), Path("y/a.zip")]) == ["x/a.zip", "y/a.zip"]
 
 
-def test_json_has_every_layer_and_what_is_wrong_with_it() -> None:
-    told = json.loads(bench_json([result("a.zip"), FAILED, SKIPPED], against=False))
-    passed, failed, skipped = told["layers"]
-    assert told["against"] is None
-    assert passed["figures"]["init"][0]["memory_mb"] == 128
+def test_json_has_every_layer_and_its_fault() -> None:
+    document = json.loads(bench_json([result("a.zip"), FAILED, SKIPPED], against=False))
+    passed, failed, skipped = document["layers"]
+    assert document["against"] is None
+    estimates = passed["figures"]["init"]
+    assert [each["memory_mb"] for each in estimates] == list(MEMORY_SIZES)
+    assert estimates[-1]["seconds"] == MEASURED.cpu
     assert failed["fault"] == {
         "kind": "ignores SHUTDOWN",
         "message": "b.zip: extensions/collector ignores SHUTDOWN",
@@ -162,7 +162,7 @@ def test_json_has_every_layer_and_what_is_wrong_with_it() -> None:
     assert (skipped["status"], skipped["reason"]) == ("skipped", "no qemu")
 
 
-def test_bars_are_as_long_as_the_figures_and_tell_the_ratio() -> None:
+def test_bars_are_as_long_as_the_figures_and_show_the_ratio() -> None:
     quick = replace(MEASURED, cpu=0.015)
     compared = comparison_reports([result("a.zip", figures=figures([quick])), result("b.zip")])
     first, last = next(each.notes for each in compared if each.title == "CPU to ready")
@@ -176,21 +176,21 @@ def test_bars_need_figures_of_the_other_layer() -> None:
 
 
 def test_an_estimate_is_called_one_and_a_skip_gives_its_reason() -> None:
-    told = "\n".join(bench_report([result("a.zip", notes=("a note",)), SKIPPED]).notes)
-    assert "estimated from the CPU time" in told
-    assert "a.zip: a note" in told
-    assert "c.zip was skipped: no qemu" in told
+    notes = "\n".join(bench_report([result("a.zip", notes=("a note",)), SKIPPED]).notes)
+    assert "estimated from the CPU time" in notes
+    assert "a.zip: a note" in notes
+    assert "c.zip was skipped: no qemu" in notes
     assert str(FAULT) in bench_report([FAILED]).notes
 
 
-def test_what_ran_under_qemu_has_no_estimate() -> None:
+def test_a_layer_that_ran_under_qemu_has_no_estimate() -> None:
     own, other = (shown(bench_report([result("a.zip", emulated=each)])) for each in (False, True))
     assert own.count("≈") == len(MEMORY_SIZES)
     assert "≈" not in other
-    assert "its figures say little" in other
+    assert "under qemu" in other
 
 
-def test_a_process_has_used_what_it_says_itself() -> None:
+def test_the_cpu_time_of_a_process_is_what_it_reads_itself() -> None:
     before = time.process_time()
     used = cpu_seconds(os.getpid())
     assert before <= used <= time.process_time()
@@ -198,12 +198,12 @@ def test_a_process_has_used_what_it_says_itself() -> None:
     assert 0 < rss <= peak
 
 
-def test_a_process_that_is_gone_has_used_nothing() -> None:
+def test_a_process_that_has_ended_has_used_nothing() -> None:
     gone = 2**22 + 1  # above the most that Linux gives
     assert (cpu_seconds(gone), memory_bytes(gone)) == (0, (0, 0))
 
 
-def test_sam_is_spoken_of_only_where_lambdas_own_name_is_unknown() -> None:
+def test_an_extension_is_told_of_sam_only_if_lambdas_own_name_is_unknown() -> None:
     def made(*, has_name: bool) -> dict[str, str]:
         return events.extension_environment("127.0.0.1:9", "/c", has_sandbox_name=has_name, more={})
 
@@ -212,15 +212,15 @@ def test_sam_is_spoken_of_only_where_lambdas_own_name_is_unknown() -> None:
     assert made(has_name=True)["OPENTELEMETRY_COLLECTOR_CONFIG_URI"] == "/c"
 
 
-def asked(**more: object) -> object:
+def body(**more: object) -> object:
     destination = {"protocol": "HTTP", "URI": "http://sandbox.localdomain:80"}
     plain = {"schemaVersion": "2022-12-13", "types": ["platform"], "destination": destination}
     return {**plain, **more}
 
 
 def test_without_buffering_a_subscription_has_lambdas_own() -> None:
-    made = subscription(asked())
-    assert (made.items, made.size) == (BUFFERING["maxItems"].default, 262_144)
+    made = subscription(body())
+    assert (made.max_events, made.max_bytes) == (BUFFERING["maxItems"].default, 262_144)
     assert (made.port, made.path, made.seconds) == (80, "/", 1.0)
 
 
@@ -230,7 +230,7 @@ def event(kind: str) -> events.Document:
 
 def test_a_buffer_is_due_after_its_time_or_when_it_is_full() -> None:
     buffering = {"maxItems": 1000, "timeoutMs": 100}
-    buffer = Buffer(subscription=subscription(asked(buffering=buffering)))
+    buffer = subscription(body(buffering=buffering))
     assert buffer.wait(5.0) is None
     buffer.add(event("platform.start"), 5.0)
     buffer.add(event("function"), 5.0)

@@ -1,114 +1,177 @@
-"""Whether an extension can be started on a machine, decided from its file."""
+"""The machine of the bench, and what `ocelot doctor` reports of it."""
 
 from __future__ import annotations
 
-import struct
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
 
 import pytest
+from unit_examples import CHECKOUT
 
-from pipeline.bench.faults import Fault, FaultError, ended_fault, last_words
-from pipeline.bench.machine import Machine, Startable, startable
+from pipeline import doctor
+from pipeline.bench.environment import machine as machines
+from pipeline.bench.environment.machine import EMULATORS
+from pipeline.errors import BenchError
 from pipeline.naming import Architecture
+from pipeline.report.doctor import finding_lines
 
 AMD64, ARM64 = Architecture.AMD64, Architecture.ARM64
+ROOM = CHECKOUT / "pipeline" / "bench"
+NEED_PACKAGES = ("run", "cold_start", "lambda_api", "function", "receiver")
+IMPORT_WITHOUT_PACKAGES = """
+import importlib, sys
+sys.modules.update(dict.fromkeys(("aiohttp", "grpc", "opentelemetry")))
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+"""
 
 
-def elf(machine: int) -> bytes:
-    return b"\x7fELF\x02\x01".ljust(18, b"\0") + struct.pack("<H", machine) + b"more"
+def on(
+    monkeypatch: pytest.MonkeyPatch, system: str, machine: str, *programs: str
+) -> doctor.Finding:
+    """The finding on emulators on such a machine."""
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(shutil, "which", {name: f"/bin/{name}" for name in programs}.get)
+    return doctor.emulator_finding(machines.this_machine())
 
 
-FOR_AMD64, FOR_ARM64, FOR_RISCV = elf(0x3E), elf(0xB7), elf(0xF3)
+def named(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    def resolved(name: str) -> str:
+        assert name == "sandbox.localdomain"
+        if not address:
+            raise socket.gaierror
+        return address
+
+    monkeypatch.setattr(socket, "gethostbyname", resolved)
 
 
-def decided(
-    content: bytes,
-    *,
-    mode: int = 0o755,
-    claimed: Architecture | None = AMD64,
-    machine: str = "x86_64",
-    emulators: dict[Architecture, str] | None = None,
-) -> Startable:
-    here = Machine(name=machine, emulators=emulators or {})
-    return startable("a.zip: extensions/a", content, mode, claimed=claimed, machine=here)
+def test_the_other_architecture_runs_by_its_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    static, plain = EMULATORS[ARM64]
+    for name in (static, plain):
+        found = on(monkeypatch, "Linux", "x86_64", name)
+        assert (found.state, found.found, found.remedy) == ("ok", f"arm64 by /bin/{name}", "")
+    assert on(monkeypatch, "Linux", "aarch64", *EMULATORS[AMD64]).state == "ok"
+
+
+def test_an_emulator_of_the_machines_own_architecture_does_not_help(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = on(monkeypatch, "Linux", "aarch64", *EMULATORS[ARM64])
+    assert (found.state, found.found) == ("missing", "no amd64 on aarch64")
+    assert found.remedy == "install qemu-user"
+    assert found.purpose == "running layers for amd64 on the bench"
+    assert not found.needed
+
+
+def test_a_machine_of_neither_architecture_needs_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = on(monkeypatch, "Linux", "riscv64", *EMULATORS[ARM64])
+    assert found.state == "missing"
+    assert found.found == "arm64 by /bin/qemu-aarch64-static, no amd64 on riscv64"
+
+
+def test_on_a_machine_without_linux_the_remedy_is_containers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = on(monkeypatch, "Darwin", "arm64", *EMULATORS[AMD64])
+    assert found.found == "no amd64 on Darwin, no arm64 on Darwin"
+    assert "dagger call bench" in found.remedy
+
+
+def test_packages_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor.bench_finding().state == "ok"
+    monkeypatch.setitem(machines.PACKAGES, "no.such.module", "no-such-package")
+    found = doctor.bench_finding()
+    assert (found.state, found.found) == ("missing", "not installed: no-such-package")
+    assert "pip install no-such-package" in found.remedy
+    assert not found.needed
+    with pytest.raises(BenchError, match="no-such-package") as caught:
+        machines.check_packages()
+    assert "uv sync --group bench" in caught.value.hint
+
+
+def test_modules_that_only_decide_can_be_imported_without_the_packages() -> None:
+    paths = [each for each in ROOM.rglob("*.py") if each.stem not in NEED_PACKAGES]
+    names = [".".join(each.relative_to(CHECKOUT).with_suffix("").parts) for each in paths]
+    assert "pipeline.bench.preparation" in names
+    code = [sys.executable, "-c", IMPORT_WITHOUT_PACKAGES]
+    callers = ["pipeline.cli.bench", "pipeline.release", "pipeline.doctor", "pipeline.report.bench"]
+    done = subprocess.run([*code, *names, *callers], cwd=CHECKOUT, check=False)
+    assert done.returncode == 0
+
+
+def test_a_machine_is_emulated_if_the_environment_says_so() -> None:
+    assert machines.this_machine({"OCELOT_EMULATED": "1"}).emulated
+    for environment in ({}, {"OCELOT_EMULATED": ""}, {"OCELOT_EMULATED": "0"}):
+        assert not machines.this_machine(environment).emulated
 
 
 @pytest.mark.parametrize(
-    ("content", "machine", "claimed"),
-    [
-        (FOR_AMD64, "x86_64", AMD64),
-        (FOR_AMD64, "AMD64", None),
-        (FOR_ARM64, "aarch64", ARM64),
-        (FOR_ARM64, "arm64", None),
-        (b"#!/bin/sh\n", "riscv64", ARM64),
-    ],
+    ("address", "state"), [("127.0.0.1", "ok"), ("10.0.0.7", "note"), ("", "note")]
 )
-def test_what_is_of_this_machine_runs(
-    content: bytes, machine: str, claimed: Architecture | None
+def test_sandbox_localdomain_may_be_this_machine(
+    address: str, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert decided(content, machine=machine, claimed=claimed) == Startable()
+    named(monkeypatch, address)
+    found = doctor.sandbox_finding()
+    assert found.state == state
+    assert ("`127.0.0.1 sandbox.localdomain`" in found.remedy) == (state == "note")
 
 
-def test_what_is_of_another_machine_runs_where_an_emulator_is() -> None:
-    emulators = {ARM64: "/usr/bin/qemu-aarch64"}
-    found = decided(FOR_ARM64, claimed=ARM64, emulators=emulators)
-    assert found == Startable(emulator="/usr/bin/qemu-aarch64")
+def test_a_silent_name_server_delays_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "gethostbyname", lambda _: answered.wait(30))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    monkeypatch.setattr(machines, "LOOKUP_SECONDS", 0.05)
+    started = time.monotonic()
+    assert not machines.has_sandbox_name()
+    assert time.monotonic() - started < 5
+    answered.set()
 
 
-def test_what_is_of_another_machine_is_skipped_where_none_is() -> None:
-    found = decided(FOR_ARM64, claimed=ARM64, emulators={AMD64: "/usr/bin/qemu-x86_64"})
-    assert found.lacking == "arm64 does not run on x86_64 without qemu-aarch64 (qemu-user)"
+def test_a_layers_ports_are_below_the_range_of_connections() -> None:
+    first = (
+        int(machines.PORT_RANGE.read_text().split()[0]) if machines.PORT_RANGE.exists() else 32_768
+    )
+    found = machines.free_ports(4)
+    assert len(set(found)) == 4
+    assert all(10_000 <= each < first for each in found)
 
 
-@pytest.mark.parametrize(
-    ("content", "mode", "claimed", "fault"),
-    [
-        (FOR_AMD64, 0o644, AMD64, Fault.NOT_EXECUTABLE),
-        (b"", 0o755, None, Fault.NO_ELF),
-        (b"MZ\x90\0", 0o755, None, Fault.NO_ELF),
-        (b"\x7fELF", 0o755, None, Fault.NO_ELF),
-        (FOR_ARM64, 0o755, AMD64, Fault.WRONG_ARCHITECTURE),
-        (FOR_RISCV, 0o755, None, Fault.WRONG_ARCHITECTURE),
-    ],
-)
-def test_what_lambda_could_not_start_fails_on_every_machine(
-    content: bytes, mode: int, claimed: Architecture | None, fault: Fault
+def test_a_port_that_is_taken_is_not_offered(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for machine in ("x86_64", "aarch64", "riscv64"):
-        with pytest.raises(FaultError) as caught:
-            decided(content, mode=mode, claimed=claimed, machine=machine)
-        assert caught.value.fault is fault
-        assert str(caught.value) == f"a.zip: extensions/a {fault}"
+    monkeypatch.setattr(machines, "PORT_RANGE", tmp_path / "range")
+    (tmp_path / "range").write_text("10010\t60999\n")
+    with socket.socket() as taken:
+        taken.bind((machines.HOST, 10_001))
+        for _ in range(20):
+            found = machines.free_ports(20)
+            assert len(set(found)) == 20
+            assert 10_001 not in found
+            assert any(10_000 <= each < 10_010 for each in found)
 
 
-@pytest.mark.parametrize("fault", Fault)
-def test_every_fault_says_what_to_do_next(fault: Fault) -> None:
-    error = FaultError(fault, "a.zip", ("why",))
-    assert error.hint
-    assert error.exit_code == 15
-    assert error.details == ("why",)
-
-
-@pytest.mark.parametrize(
-    ("lines", "registered", "error", "fault"),
-    [
-        ([], False, "", Fault.EXITS_AT_ONCE),
-        (["bad config"], True, "", Fault.REFUSES_CONFIG),
-        (["bad config"], False, "Extension.Bad", Fault.REFUSES_CONFIG),
-        (["panic: nil map", "goroutine 1"], True, "", Fault.PANICS),
-        (["fatal error: all goroutines are asleep - deadlock!"], False, "", Fault.PANICS),
-        (["open /opt/x/state: read-only file system"], False, "", Fault.WRITES_TO_LAYER),
-        (["[Errno 13] Permission denied: '/opt/x/a'"], True, "", Fault.WRITES_TO_LAYER),
-        (["open /etc/shadow: permission denied"], False, "", Fault.EXITS_AT_ONCE),
-    ],
-)
-def test_why_an_extension_ended_is_told_by_what_it_said(
-    lines: list[str], *, registered: bool, error: str, fault: Fault
+def test_without_ports_below_the_range_of_connections_one_of_those_is_taken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert ended_fault(lines, layer="/opt/x", registered=registered, error=error) is fault
+    monkeypatch.setattr(machines, "PORT_RANGE", tmp_path / "range")
+    (tmp_path / "range").write_text("1024\t65535\n")
+    assert len(set(machines.free_ports(2))) == 2
 
 
-def test_last_words_are_the_end_or_the_beginning_of_a_panic() -> None:
-    lines = [f"line {number}" for number in range(40)]
-    assert last_words(lines) == tuple(lines[-12:])
-    assert last_words([*lines, "panic: a", *lines])[0] == "panic: a"
-    assert last_words([]) == ()
+def test_the_lines_of_the_bench_stand_in_their_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    named(monkeypatch, "")
+    findings = (doctor.bench_finding(), doctor.sandbox_finding())
+    lines = [each.plain for each in finding_lines(findings)]
+    assert lines == [
+        "ok      bench       its packages are there",
+        "note    sandbox     sandbox.localdomain is not known here",
+        "                    for keeping what runs on the bench on loopback: "
+        "add the line `127.0.0.1 sandbox.localdomain` to /etc/hosts",
+    ]

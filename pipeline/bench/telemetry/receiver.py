@@ -1,4 +1,4 @@
-"""The endpoint that a layer exports to: OTLP over HTTP and gRPC, on loopback.
+"""The receiver that a layer exports to: OTLP over HTTP and gRPC, on loopback.
 
 https://opentelemetry.io/docs/specs/otlp/
 """
@@ -27,43 +27,42 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
-from pipeline.bench.here import HOST
-from pipeline.bench.items import ATTRIBUTE
-from pipeline.bench.lambda_api import listening
+from pipeline.bench.environment.lambda_api import listening
+from pipeline.bench.environment.machine import HOST
+from pipeline.bench.telemetry.items import ATTRIBUTE
 
-_LARGEST = 64 * 2**20
+_LARGEST_BODY = 64 * 2**20
 _PROTOBUF = "application/x-protobuf"
 
 
 @dataclass(kw_only=True)
-class Received:
-    """What arrived since the last time it was emptied.
+class OtlpReceiver:
+    """A receiver for OTLP, and what has arrived since it was last emptied.
 
     Attributes:
-        items: by their names.
-        requests: exports.
-        first: when the first one came, by the monotonic clock; None before that.
+        endpoints: `http`, a URL without path, and `grpc`, host and port; empty if not served.
+        items: the names of the items that arrived.
+        first: the monotonic time of the first export; None before that.
     """
 
+    endpoints: dict[str, str] = field(default_factory=dict[str, str])
     items: set[str] = field(default_factory=set[str])
-    requests: int = 0
     first: float | None = None
 
     def empty(self) -> None:
-        """Forget everything."""
+        """Forget what arrived."""
         self.items.clear()
-        self.requests, self.first = 0, None
+        self.first = None
 
     def take(self, attributes: Iterable[Iterable[KeyValue]]) -> None:
-        """An export came, with items of those attributes."""
+        """Note an export whose items have these attributes."""
         self.first = time.monotonic() if self.first is None else self.first
-        self.requests += 1
         for each in attributes:
             self.items.update(pair.value.string_value for pair in each if pair.key == ATTRIBUTE)
 
 
 def span_attributes(request: ExportTraceServiceRequest) -> Iterator[Iterable[KeyValue]]:
-    """The attributes of all spans."""
+    """Yield the attributes of each span."""
     for resource in request.resource_spans:
         for scope in resource.scope_spans:
             for span in scope.spans:
@@ -71,7 +70,7 @@ def span_attributes(request: ExportTraceServiceRequest) -> Iterator[Iterable[Key
 
 
 def point_attributes(request: ExportMetricsServiceRequest) -> Iterator[Iterable[KeyValue]]:
-    """The attributes of all points of sums, the only metrics that the function sends."""
+    """Yield the attributes of each point of a sum, the only metric that the function sends."""
     for resource in request.resource_metrics:
         for scope in resource.scope_metrics:
             for metric in scope.metrics:
@@ -80,14 +79,14 @@ def point_attributes(request: ExportMetricsServiceRequest) -> Iterator[Iterable[
 
 
 def log_attributes(request: ExportLogsServiceRequest) -> Iterator[Iterable[KeyValue]]:
-    """The attributes of all log records."""
+    """Yield the attributes of each log record."""
     for resource in request.resource_logs:
         for scope in resource.scope_logs:
             for record in scope.log_records:
                 yield record.attributes
 
 
-# For each signal: path over HTTP, service over gRPC, request, response, what is in it.
+# For each signal: path over HTTP, service over gRPC, request, response, attributes of its items.
 _SIGNALS: tuple[tuple[str, str, Any, Any, Any], ...] = (
     (
         *("traces", "trace.v1.TraceService"),
@@ -104,44 +103,31 @@ _SIGNALS: tuple[tuple[str, str, Any, Any, Any], ...] = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Endpoint:
-    """Where a layer exports to, and what came there.
-
-    Attributes:
-        http: URL without path.
-        grpc: host and port; empty where nothing exports by gRPC.
-    """
-
-    http: str
-    grpc: str
-    received: Received
-
-
 @asynccontextmanager
-async def endpoint(*, with_grpc: bool) -> AsyncGenerator[Endpoint]:
-    """An endpoint, until the context ends.
+async def otlp_receiver(*, with_grpc: bool) -> AsyncGenerator[OtlpReceiver]:
+    """A running receiver, until the context ends.
 
     Args:
-        with_grpc: whether anything exports by gRPC; its threads take time of the machine's.
+        with_grpc: True if a layer exports by gRPC; its threads cost time that others measure.
     """
-    received = Received()
-    async with listening(_http_app(received)) as port:
-        http = f"http://{HOST}:{port}"
+    receiver = OtlpReceiver()
+    async with listening(_http_app(receiver)) as port:
+        receiver.endpoints = {"http": f"http://{HOST}:{port}", "grpc": ""}
         if not with_grpc:
-            yield Endpoint(http=http, grpc="", received=received)
+            yield receiver
             return
-        server = _grpc_server(received)
-        at = server.add_insecure_port(f"{HOST}:0")
+        server = _grpc_server(receiver)
+        grpc_port = server.add_insecure_port(f"{HOST}:0")
         await server.start()
+        receiver.endpoints["grpc"] = f"{HOST}:{grpc_port}"
         try:
-            yield Endpoint(http=http, grpc=f"{HOST}:{at}", received=received)
+            yield receiver
         finally:
             await server.stop(0)
 
 
-def _http_app(received: Received) -> web.Application:
-    app = web.Application(client_max_size=_LARGEST)
+def _http_app(receiver: OtlpReceiver) -> web.Application:
+    app = web.Application(client_max_size=_LARGEST_BODY)
     for path, _service, kind, answer, attributes in _SIGNALS:
 
         async def export(
@@ -150,14 +136,14 @@ def _http_app(received: Received) -> web.Application:
             answer: Any = answer,  # noqa: ANN401
             attributes: Any = attributes,  # noqa: ANN401
         ) -> web.Response:
-            received.take(attributes(kind.FromString(await request.read())))
+            receiver.take(attributes(kind.FromString(await request.read())))
             return web.Response(body=answer().SerializeToString(), content_type=_PROTOBUF)
 
         app.add_routes([web.post(f"/v1/{path}", export)])
     return app
 
 
-def _grpc_server(received: Received) -> Any:  # noqa: ANN401  grpcio has no types
+def _grpc_server(receiver: OtlpReceiver) -> Any:  # noqa: ANN401  grpcio has no types
     library: Any = import_module("grpc.aio")
     calls: Any = import_module("grpc")
     server = library.server()
@@ -169,7 +155,7 @@ def _grpc_server(received: Received) -> Any:  # noqa: ANN401  grpcio has no type
             answer: Any = answer,  # noqa: ANN401
             attributes: Any = attributes,  # noqa: ANN401
         ) -> Any:  # noqa: ANN401
-            received.take(attributes(request))
+            receiver.take(attributes(request))
             return answer()
 
         method = calls.unary_unary_rpc_method_handler(

@@ -1,13 +1,13 @@
 """The function beside the extensions: it sends telemetry by the official OpenTelemetry SDK.
 
-Run as a program of its own, as a function is; it imports nothing of ocelot's. On standard input
-comes a JSON object a line, and each is answered by one on standard output:
+It runs as its own process, as a function does, and imports nothing of ocelot. It reads orders from
+standard input, a JSON object a line, and answers each by one on standard output:
 
     {"do": "open", "endpoints": {"grpc": "127.0.0.1:1", "http": "http://127.0.0.1:2"}}
     {"do": "invoke", "items": ["0/traces/grpc/0", "0/logs/http/0"]}
     {"do": "close"}
 
-The answer is `{"problems": [...]}`, with what the SDK complained of.
+The answer is `{"problems": [...]}`, the warnings and errors that the SDK logged.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 ATTRIBUTE = "ocelot.item"
-_ANSWERS = 1  # standard output, which is a pipe to the bench and nobody's screen
+_ANSWERS = 1  # standard output, a pipe to the bench
 NAME = "ocelot.bench"
 SECONDS = 2
 FLUSH_MS = 5000
@@ -43,8 +43,8 @@ FLUSH_MS = 5000
 _TEMPORALITY: dict[type, AggregationTemporality] = {Counter: AggregationTemporality.DELTA}
 
 
-class Telemetry:
-    """All three signals by one protocol."""
+class Sender:
+    """Sends all three signals by one protocol."""
 
     def __init__(self, spans: Any, metrics: Any, logs: Any) -> None:  # noqa: ANN401
         resource = Resource.create({"service.name": NAME})
@@ -59,7 +59,7 @@ class Telemetry:
         self._logger = self._logs.get_logger(NAME)
 
     def send(self, item: str) -> None:
-        """Record an item of the signal that its name tells."""
+        """Record an item of the signal in its name."""
         signal, attributes = item.split("/")[1], {ATTRIBUTE: item}
         if signal == "traces":
             self._tracer.start_span(item, attributes=attributes).end()
@@ -69,21 +69,21 @@ class Telemetry:
             self._logger.emit(body=item, attributes=attributes)
 
     def flush(self) -> None:
-        """Send what was recorded, as a function does before it returns."""
+        """Send the recorded items, as a function does before it returns."""
         self._traces.force_flush(FLUSH_MS)
         self._metrics.force_flush(FLUSH_MS)
         self._logs.force_flush(FLUSH_MS)
 
     def close(self) -> None:
-        """Nothing more is sent."""
+        """Close the connections."""
         self._traces.shutdown()
         self._metrics.shutdown()
         self._logs.shutdown()
 
 
-def over_grpc(endpoint: str) -> Telemetry:
-    """By gRPC to host and port."""
-    return Telemetry(
+def over_grpc(endpoint: str) -> Sender:
+    """Return a sender by gRPC to host and port."""
+    return Sender(
         GrpcSpans(endpoint=endpoint, insecure=True, timeout=SECONDS),
         GrpcMetrics(
             endpoint=endpoint, insecure=True, timeout=SECONDS, preferred_temporality=_TEMPORALITY
@@ -92,9 +92,9 @@ def over_grpc(endpoint: str) -> Telemetry:
     )
 
 
-def over_http(endpoint: str) -> Telemetry:
-    """By HTTP to a URL without path."""
-    return Telemetry(
+def over_http(endpoint: str) -> Sender:
+    """Return a sender by HTTP to a URL without path."""
+    return Sender(
         HttpSpans(endpoint=f"{endpoint}/v1/traces", timeout=SECONDS),
         HttpMetrics(
             endpoint=f"{endpoint}/v1/metrics", timeout=SECONDS, preferred_temporality=_TEMPORALITY
@@ -103,32 +103,11 @@ def over_http(endpoint: str) -> Telemetry:
     )
 
 
-OPENERS: dict[str, Callable[[str], Telemetry]] = {"grpc": over_grpc, "http": over_http}
+OPENERS: dict[str, Callable[[str], Sender]] = {"grpc": over_grpc, "http": over_http}
 
 
-class Function:
-    """What the program keeps from one order to the next."""
-
-    def __init__(self) -> None:
-        self._opened: dict[str, Telemetry] = {}
-
-    def obey(self, order: dict[str, Any]) -> None:
-        """Do what a line of standard input says."""
-        if order["do"] == "open":
-            self._opened = {name: OPENERS[name](at) for name, at in order["endpoints"].items()}
-        elif order["do"] == "invoke":
-            for item in order["items"]:
-                self._opened[item.split("/")[2]].send(item)
-            for each in self._opened.values():
-                each.flush()
-        else:
-            for each in self._opened.values():
-                each.close()
-            self._opened = {}
-
-
-class Complaints(logging.Handler):
-    """Keeps what the SDK logs as warning or error."""
+class LoggedProblems(logging.Handler):
+    """Keeps the warnings and errors that the SDK logs."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -139,17 +118,37 @@ class Complaints(logging.Handler):
         self.lines.append(record.getMessage())
 
 
+def obey(order: dict[str, Any], opened: dict[str, Sender]) -> None:
+    """Carry out an order.
+
+    Args:
+        order: a line of standard input.
+        opened: the senders by protocol, kept from one order to the next.
+    """
+    if order["do"] == "open":
+        opened.update((name, OPENERS[name](at)) for name, at in order["endpoints"].items())
+    elif order["do"] == "invoke":
+        for item in order["items"]:
+            opened[item.split("/")[2]].send(item)
+        for each in opened.values():
+            each.flush()
+    else:
+        for each in opened.values():
+            each.close()
+        opened.clear()
+
+
 def main() -> None:
-    """Obey until standard input ends."""
-    complaints = Complaints()
-    logging.getLogger("opentelemetry").addHandler(complaints)
+    """Carry out orders until standard input ends."""
+    problems = LoggedProblems()
+    logging.getLogger("opentelemetry").addHandler(problems)
     logging.getLogger("opentelemetry").propagate = False
-    function = Function()
+    opened: dict[str, Sender] = {}
     with os.fdopen(_ANSWERS, "w", encoding="utf-8", closefd=False) as answers:
         for line in sys.stdin:
-            function.obey(json.loads(line))
-            told, complaints.lines = complaints.lines, []
-            answers.write(json.dumps({"problems": told[:5]}) + "\n")
+            obey(json.loads(line), opened)
+            logged, problems.lines = problems.lines, []
+            answers.write(json.dumps({"problems": logged[:5]}) + "\n")
             answers.flush()
 
 

@@ -1,4 +1,4 @@
-"""Processes as Lambda keeps them: with its environment alone, frozen, thawed, always reaped."""
+"""Processes that are frozen, thawed and always ended, and a layer in a read-only folder."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import json
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +22,13 @@ import anyio
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from pipeline.errors import BenchError
+from pipeline.files import output_errors
+from pipeline.layer.zip import ZipEntry
 
 if TYPE_CHECKING:
     from anyio.abc import ByteReceiveStream, Process
 
+_WRITE = 0o222
 _KEPT_LINES = 400
 _LONGEST_LINE = 2**20
 _FUNCTION = Path(__file__).with_name("function.py")
@@ -33,13 +38,13 @@ _SCHEDULED = 2
 
 
 class Changes:
-    """Whoever changes something tells; whoever waits looks again."""
+    """A signal between tasks: waiters check their condition again after each notification."""
 
     def __init__(self) -> None:
         self._event = anyio.Event()
 
-    def tell(self) -> None:
-        """Something changed."""
+    def notify(self) -> None:
+        """Wake all waiters."""
         self._event.set()
         self._event = anyio.Event()
 
@@ -50,17 +55,16 @@ class Changes:
 
 
 @dataclass(kw_only=True)
-class Running:
-    """A process in a group of its own.
+class RunningProcess:
+    """A process in its own process group.
 
     Attributes:
-        started: when, by the monotonic clock.
-        lines: the last that it printed.
+        started: the monotonic time at which it was started.
+        lines: the last lines that it printed.
         ended: its exit code, negative for a signal; None while it runs.
-        drained: whether all that it printed has been read.
+        drained: True if all that it printed has been read.
     """
 
-    name: str
     process: Process
     started: float
     changes: Changes
@@ -70,7 +74,7 @@ class Running:
 
     @property
     def pid(self) -> int:
-        """Its id, which is that of its group, too."""
+        """Its id, and that of its group."""
         return self.process.pid
 
     def signal(self, number: signal.Signals) -> None:
@@ -79,12 +83,12 @@ class Running:
             os.killpg(self.pid, number)
 
     async def watch(self, on_line: Callable[[str], None]) -> None:
-        """Keep what it prints, and note its end."""
+        """Keep the lines that it prints, and its exit code."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._read, on_line)
             self.ended = await self.process.wait()
-            self.changes.tell()
-            with anyio.move_on_after(0.5):  # a child of its own may hold the pipe open
+            self.changes.notify()
+            with anyio.move_on_after(0.5):  # a child of the process may hold the pipe open
                 await self.changes.until(lambda: self.drained)
             tasks.cancel_scope.cancel()
 
@@ -93,7 +97,7 @@ class Running:
             self.lines.append(line)
             on_line(line)
         self.drained = True
-        self.changes.tell()
+        self.changes.notify()
 
 
 async def _lines(stream: ByteReceiveStream | None) -> AsyncGenerator[str]:
@@ -109,15 +113,15 @@ async def _lines(stream: ByteReceiveStream | None) -> AsyncGenerator[str]:
 
 
 @asynccontextmanager
-async def started(
-    name: str, argv: Sequence[str], env: Mapping[str, str], cwd: Path, changes: Changes
-) -> AsyncGenerator[Running]:
-    """A process, until the context ends; then it and its children are killed if need be.
+async def running_process(
+    argv: Sequence[str], env: Mapping[str, str], cwd: Path, changes: Changes
+) -> AsyncGenerator[RunningProcess]:
+    """A process, until the context ends; then it and its children are killed.
 
     Raises:
         OSError: it cannot be started.
     """
-    begun = time.monotonic()
+    started = time.monotonic()
     process = await anyio.open_process(
         list(argv),
         env=env,
@@ -126,14 +130,14 @@ async def started(
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
-    running = Running(name=name, process=process, started=begun, changes=changes)
+    running = RunningProcess(process=process, started=started, changes=changes)
     try:
         yield running
     finally:
-        await _reap(running)
+        await _end(running)
 
 
-async def _reap(running: Running) -> None:
+async def _end(running: RunningProcess) -> None:
     with anyio.CancelScope(shield=True):
         running.signal(signal.SIGKILL)
         await running.process.wait()
@@ -141,22 +145,22 @@ async def _reap(running: Running) -> None:
 
 
 @dataclass(kw_only=True)
-class Function:
-    """The program that sends telemetry as a function does: see `function.py`."""
+class FunctionProcess:
+    """The program `function.py`, which sends telemetry as a Lambda function does."""
 
-    running: Running
+    running: RunningProcess
     _answers: BufferedByteReceiveStream
 
     async def open(self, endpoints: Mapping[str, str]) -> None:
-        """Make it send there, by protocol."""
+        """Make it send to these endpoints, by protocol."""
         await self._order({"do": "open", "endpoints": dict(endpoints)})
 
     async def invoke(self, items: Sequence[str]) -> tuple[str, ...]:
-        """Let it send items; what its SDK complained of."""
+        """Make it send items; return the warnings and errors that its SDK logged."""
         return await self._order({"do": "invoke", "items": list(items)})
 
     async def close(self) -> None:
-        """Let it close its connections."""
+        """Make it close its connections."""
         await self._order({"do": "close"})
 
     async def _order(self, order: Mapping[str, Any]) -> tuple[str, ...]:
@@ -165,23 +169,22 @@ class Function:
         try:
             await stdin.send(json.dumps(order).encode() + b"\n")
             answer = await self._answers.receive_until(b"\n", _LONGEST_LINE)
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream) as error:
-            raise _broken() from error
-        except anyio.IncompleteRead as error:
-            raise _broken() from error
+        except (
+            anyio.BrokenResourceError,
+            anyio.ClosedResourceError,
+            anyio.EndOfStream,
+            anyio.IncompleteRead,
+        ) as error:
+            raise BenchError(
+                "the bench's function ended", hint="try again: the layer did not cause this"
+            ) from error
         return tuple(json.loads(answer)["problems"])
 
 
-def _broken() -> BenchError:
-    return BenchError(
-        "the bench's own function ended", hint="that is no fault of the layer's: try again"
-    )
-
-
 @asynccontextmanager
-async def function() -> AsyncGenerator[Function]:
+async def function_process() -> AsyncGenerator[FunctionProcess]:
     """The function's program, until the context ends."""
-    # -P and an empty environment: neither this folder nor anybody's OTEL_… has a say in it
+    # -P and an empty environment: neither this folder nor the user's OTEL_… variables affect it
     process = await anyio.open_process(
         [sys.executable, "-P", str(_FUNCTION)],
         env={"PYTHONPATH": os.environ.get("PYTHONPATH", "")},
@@ -189,20 +192,20 @@ async def function() -> AsyncGenerator[Function]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    running = Running(name="function", process=process, started=time.monotonic(), changes=Changes())
+    running = RunningProcess(process=process, started=time.monotonic(), changes=Changes())
     try:
         assert process.stdout is not None  # noqa: S101  it was made with a pipe
-        yield Function(running=running, _answers=BufferedByteReceiveStream(process.stdout))
+        yield FunctionProcess(running=running, _answers=BufferedByteReceiveStream(process.stdout))
     finally:
-        await _reap(running)
+        await _end(running)
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time of all of a process's threads, those that have ended among them, in seconds.
+    """Return the CPU time of all threads of a process, ended ones included, in seconds.
 
-    It is exact to the nanosecond and to the moment, unlike /proc/PID/stat, which counts in
-    hundredths, and /proc/PID/task/*/schedstat, which lacks threads that have ended; these are
-    summed up where the clock is not to be had. 0 for a process that is gone.
+    The process's clock is exact to the nanosecond, unlike /proc/PID/stat, which counts in
+    hundredths, and includes ended threads, unlike /proc/PID/task/*/schedstat; the latter is summed
+    up if the clock cannot be read. 0 for a process that has ended.
     """
     with suppress(OSError):
         return time.clock_gettime_ns(~pid << 3 | _SCHEDULED) / 1e9
@@ -214,7 +217,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def memory_bytes(pid: int) -> tuple[int, int]:
-    """Memory in use, and the most that ever was, in bytes; 0 for a process that is gone.
+    """Return a process's memory in use and its highest value so far, in bytes; 0 if it has ended.
 
     VmRSS and VmHWM of https://man7.org/linux/man-pages/man5/proc_pid_status.5.html
     """
@@ -228,3 +231,39 @@ def memory_bytes(pid: int) -> tuple[int, int]:
 def _kilobytes(status: str, name: str) -> int:
     found = re.search(rf"^{name}:\s+(\d+) kB$", status, re.MULTILINE)
     return int(found[1]) if found else 0
+
+
+@contextmanager
+def unpacked(entries: Iterable[ZipEntry]) -> Generator[Path]:
+    """A folder with a layer's files, until the context ends; only root can write to it.
+
+    Raises:
+        OutputError: there is no room for it.
+    """
+    with tempfile.TemporaryDirectory(prefix="ocelot-bench-") as temporary:
+        root = Path(temporary) / "opt"
+        with output_errors(Path(temporary)):
+            for entry in entries:
+                path = root / entry.name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(entry.content)
+                path.chmod(entry.mode & ~_WRITE | stat.S_IRUSR)
+        _set_folder_modes(root, 0o555)
+        try:
+            yield root
+        finally:
+            _set_folder_modes(root, 0o755)  # or it cannot be removed
+
+
+def _set_folder_modes(root: Path, mode: int) -> None:
+    for folder, _names, _files in os.walk(root):
+        Path(folder).chmod(mode)
+
+
+def file_states(root: Path) -> dict[str, tuple[int, int, int]]:
+    """Return size, modification time and mode of everything in a folder, by path."""
+    return {
+        path.relative_to(root).as_posix(): (found.st_size, found.st_mtime_ns, found.st_mode)
+        for path in sorted(root.rglob("*"))
+        for found in (path.lstat(),)
+    }

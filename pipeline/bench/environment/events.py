@@ -1,9 +1,9 @@
-"""What Lambda says to an extension, and its environment, as AWS documents them. Pure.
+"""The documents that Lambda sends to an extension, and its environment variables. Pure.
 
 Extensions API: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
 Telemetry API: https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
 Environment: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
-An extension has the function's variables but for some of the runtime's own (`_HANDLER`,
+An extension has the function's variables except some that only the runtime has (`_HANDLER`,
 `LAMBDA_TASK_ROOT`, `AWS_EXECUTION_ENV` and others).
 """
 
@@ -33,22 +33,22 @@ _ON_DEMAND = {"initializationType": "on-demand", "phase": "init"}
 
 
 def registered(*, with_account: bool) -> Document:
-    """The answer to `register`.
+    """Return the answer to `register`.
 
     Args:
-        with_account: whether the extension asked for it by `Lambda-Extension-Accept-Feature`.
+        with_account: True if `Lambda-Extension-Accept-Feature` requested the account id.
     """
     answer = {"functionName": FUNCTION, "functionVersion": VERSION, "handler": HANDLER}
     return {**answer, "accountId": ACCOUNT} if with_account else answer
 
 
 def refusal(kind: str, message: str) -> Document:
-    """What comes with a status of 400 or 403."""
+    """Return the body of an answer with status 400 or 403."""
     return {"errorType": kind, "errorMessage": message}
 
 
 def invoke_event(request: str, *, deadline: int) -> Document:
-    """The answer to `event/next` at an invocation.
+    """Return the answer to `event/next` at an invocation.
 
     Args:
         request: its id, a UUID.
@@ -64,12 +64,12 @@ def invoke_event(request: str, *, deadline: int) -> Document:
 
 
 def shutdown_event(*, deadline: int) -> Document:
-    """The answer to `event/next` at the end; in practice the reason is in small letters."""
+    """Return the answer to `event/next` at the end; Lambda writes the reason in lower case."""
     return {"eventType": SHUTDOWN, "shutdownReason": "spindown", "deadlineMs": deadline}
 
 
 def telemetry(kind: str, record: Document | str, *, now: float) -> Document:
-    """An event of the Telemetry API; time in UTC with milliseconds.
+    """Return an event of the Telemetry API; time in UTC with milliseconds.
 
     Args:
         kind: such as `platform.start`, `function`, `extension`.
@@ -81,7 +81,7 @@ def telemetry(kind: str, record: Document | str, *, now: float) -> Document:
 
 
 def init_start() -> Document:
-    """The record of `platform.initStart`."""
+    """Return the record of `platform.initStart`."""
     return {
         **_ON_DEMAND,
         "runtimeVersion": "provided:al2023.v1",
@@ -93,27 +93,27 @@ def init_start() -> Document:
 
 
 def init_runtime_done() -> Document:
-    """The record of `platform.initRuntimeDone`."""
+    """Return the record of `platform.initRuntimeDone`."""
     return {**_ON_DEMAND, "status": "success"}
 
 
 def init_report(milliseconds: float) -> Document:
-    """The record of `platform.initReport`."""
+    """Return the record of `platform.initReport`."""
     return {**_ON_DEMAND, "status": "success", "metrics": {"durationMs": round(milliseconds, 3)}}
 
 
 def subscribed(name: str, types: list[str]) -> Document:
-    """The record of `platform.telemetrySubscription`."""
+    """Return the record of `platform.telemetrySubscription`."""
     return {"name": name, "state": "Subscribed", "types": types}
 
 
 def start(request: str) -> Document:
-    """The record of `platform.start`."""
+    """Return the record of `platform.start`."""
     return {"requestId": request, "version": VERSION, "tracing": _context(request)}
 
 
 def runtime_done(request: str, milliseconds: float) -> Document:
-    """The record of `platform.runtimeDone`."""
+    """Return the record of `platform.runtimeDone`."""
     return {
         "requestId": request,
         "status": "success",
@@ -123,12 +123,12 @@ def runtime_done(request: str, milliseconds: float) -> Document:
 
 
 def report(request: str, milliseconds: float, *, memory: int) -> Document:
-    """The record of `platform.report`.
+    """Return the record of `platform.report`.
 
     Args:
         request: the invocation's id.
-        milliseconds: until the last extension was done.
-        memory: the most that was in use, in bytes.
+        milliseconds: until the last extension had finished.
+        memory: the highest memory use, in bytes.
     """
     return {
         "requestId": request,
@@ -146,14 +146,14 @@ def report(request: str, milliseconds: float, *, memory: int) -> Document:
 def extension_environment(
     address: str, config: str, *, has_sandbox_name: bool, more: Mapping[str, str]
 ) -> dict[str, str]:
-    """All that an extension finds in its environment.
+    """Return the environment variables of an extension.
 
     Args:
-        address: host and port of the stand-in's APIs.
-        config: where the collector's configuration is.
-        has_sandbox_name: whether `sandbox.localdomain`, the name under which an extension of
-            Lambda's listens, is one of this machine. If not, it is told what AWS SAM tells it.
-        more: variables of the function's own.
+        address: host and port of the Extensions and Telemetry APIs.
+        config: path of the collector's config.
+        has_sandbox_name: True if `sandbox.localdomain`, on which extensions listen in Lambda,
+            resolves to this machine. If not, AWS_SAM_LOCAL makes them listen on any address.
+        more: the function's own variables.
     """
     return {
         "AWS_LAMBDA_RUNTIME_API": address,
@@ -163,7 +163,7 @@ def extension_environment(
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": "BENCH",  # there are some, and nobody takes them
+        "AWS_ACCESS_KEY_ID": "BENCH",  # Lambda sets credentials; AWS accepts none of these
         "AWS_SECRET_ACCESS_KEY": "BENCH",
         "AWS_SESSION_TOKEN": "BENCH",
         "LANG": "en_US.UTF-8",

@@ -1,21 +1,21 @@
-"""A layer on disk, as a function finds it under /opt: unpacked, and read-only."""
+"""A layer's zip as the bench reads it: what it contains and for which architecture it is.
+
+The header of an ELF file: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
+"""
 
 from __future__ import annotations
 
 import io
-import os
 import re
 import stat
-import tempfile
+import struct
 import zipfile
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from pipeline import progress
+from pipeline.bench.faults import Fault, FaultError
 from pipeline.errors import UsageError, quoted
-from pipeline.files import output_errors
 from pipeline.layer.components import FoundComponent
 from pipeline.layer.inspection import inspect_layer
 from pipeline.layer.layerfile import CONFIGS, LayerFile, open_layer
@@ -25,24 +25,26 @@ from pipeline.naming import Architecture
 
 EXTENSIONS = "extensions/"
 CONFIG = f"{CONFIGS}config.yaml"
-_WRITE = 0o222
 _HINT = "give a zip that `ocelot build` made"
 _ARCHITECTURE_IN_NAME = re.compile(r"-(amd64|arm64)[-.]")
 _DISTRIBUTION_IN_NAME = re.compile(r"^collector-(?:amd64|arm64)-(.+)\.zip$")
+_EXECUTABLE = 0o111
+_ELF_MACHINE = struct.Struct("<18xH")
+_ELF_ARCHITECTURES = {0x3E: Architecture.AMD64, 0xB7: Architecture.ARM64}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layer:
-    """A layer that is to be tried.
+class BenchLayer:
+    """A layer to be run.
 
     Attributes:
         path: of the zip.
-        opened: what is in it.
-        claimed: what it is said to be for; None where nothing says so.
-        distribution: the one that it is said to be of; empty where nothing names it.
-        components: of its binary; none where that is no program of Go's.
+        opened: the zip's files.
+        claimed: the architecture that the manifest or the file name states; None if neither does.
+        distribution: the one that the manifest or the file name states; empty if neither does.
+        components: of its binary; none if that is not a Go program.
         tags: the build tags that the binary was compiled with.
-        compiled: what the binary was compiled for; None where it does not say.
+        compiled: the architecture that the binary was compiled for; None if it does not say.
     """
 
     path: Path
@@ -55,12 +57,12 @@ class Layer:
 
     @property
     def architecture(self) -> Architecture | None:
-        """What it is for; None where nothing says so."""
+        """The layer's architecture; None if it is unknown."""
         return self.claimed or self.compiled
 
     @property
     def extensions(self) -> tuple[ZipEntry, ...]:
-        """The files that Lambda starts: those in `extensions/`, not deeper."""
+        """The files that Lambda starts: those directly in `extensions/`."""
         return tuple(
             entry
             for entry in self.opened.entries
@@ -69,13 +71,13 @@ class Layer:
 
     @property
     def config(self) -> bytes | None:
-        """Its own collector config; None where it has none."""
+        """The collector config in the layer; None if it has none."""
         found = (entry.content for entry in self.opened.entries if entry.name == CONFIG)
         return next(found, None)
 
 
-def read_layer(path: Path) -> Layer:
-    """Open a layer's zip and check that it can be unpacked.
+def read_layer(path: Path) -> BenchLayer:
+    """Read a layer's zip and check that it can be unpacked.
 
     Raises:
         UsageError: it cannot be read, is no layer, or has paths or links that lead out of it.
@@ -87,9 +89,9 @@ def read_layer(path: Path) -> Layer:
     opened = open_layer(content, file=path.name)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for info in archive.infolist():
-            _check(info, path.name)
+            _check_path(info, path.name)
     claimed, distribution = _claims(path, opened)
-    layer = Layer(path=path, opened=opened, claimed=claimed, distribution=distribution)
+    layer = BenchLayer(path=path, opened=opened, claimed=claimed, distribution=distribution)
     try:
         found = inspect_layer(opened)
     except UsageError:
@@ -102,12 +104,42 @@ def read_layer(path: Path) -> Layer:
     )
 
 
+def extension_architecture(
+    name: str, extension: ZipEntry, claimed: Architecture | None
+) -> Architecture | None:
+    """Return the architecture that an extension was compiled for; None for a script.
+
+    Args:
+        name: of the extension, for messages.
+        extension: its file.
+        claimed: the architecture that the layer is said to be for; None if that is unknown.
+
+    Raises:
+        FaultError: Lambda could not start it.
+    """
+    if not extension.mode & _EXECUTABLE:
+        mode = f"its mode in the zip is {extension.mode:04o}"
+        raise FaultError(Fault.NOT_EXECUTABLE, name, (mode,))
+    content = extension.content
+    if content.startswith(b"#!"):  # Lambda runs scripts, too, if it has their interpreter
+        return None
+    if not content.startswith(b"\x7fELF") or len(content) < _ELF_MACHINE.size:
+        raise FaultError(Fault.NO_ELF, name, (f"it begins with {content[:8]!r}",))
+    (number,) = _ELF_MACHINE.unpack_from(content)
+    architecture = _ELF_ARCHITECTURES.get(number)
+    if architecture is None or claimed not in (None, architecture):
+        expected = f"the layer is for {claimed}" if claimed else "Lambda has amd64 and arm64"
+        details = (f"its machine is {architecture or number}; {expected}",)
+        raise FaultError(Fault.WRONG_ARCHITECTURE, name, details)
+    return architecture
+
+
 def _claims(path: Path, opened: LayerFile) -> tuple[Architecture | None, str]:
-    """What a layer is said to be, by the manifest beside it, else by its name."""
+    """Return a layer's architecture and distribution by its manifest, else by its file name."""
     manifest = None
     try:
         manifest = read_manifest(path.parent / FILE_NAME)
-    except UsageError as error:  # another program's, perhaps
+    except UsageError as error:  # perhaps another program's manifest.json
         progress.note(str(error))
     for each in manifest.layers if manifest else ():
         if each.sha256 == opened.sha256:
@@ -120,64 +152,10 @@ def _claims(path: Path, opened: LayerFile) -> tuple[Architecture | None, str]:
     )
 
 
-def labels(paths: Sequence[Path]) -> list[str]:
-    """What zips are called: by their files, with as many folders as tell them apart."""
-    parts = [each.absolute().parts for each in paths]
-    for count in range(1, max(map(len, parts), default=1)):
-        names = ["/".join(each[-count:]) for each in parts]
-        if len(set(names)) == len(names):
-            return names
-    return [str(each) for each in paths]
-
-
-def _check(info: zipfile.ZipInfo, file: str) -> None:
+def _check_path(info: zipfile.ZipInfo, file: str) -> None:
     named = f"{file}: {quoted(info.filename)}"
     parts = PurePosixPath(info.filename).parts
     if info.filename.startswith("/") or ".." in parts or "\\" in info.filename or not parts:
         raise UsageError(f"{named} leads out of the layer", hint=_HINT)
     if stat.S_ISLNK(info.external_attr >> 16):
         raise UsageError(f"{named} is a link", hint=_HINT)
-
-
-@contextmanager
-def unpacked(layer: Layer) -> Generator[Path]:
-    """The layer's folder, until the context ends; nobody but root can write in it.
-
-    Raises:
-        OutputError: there is no room for it.
-    """
-    with tempfile.TemporaryDirectory(prefix="ocelot-bench-") as temporary:
-        root = Path(temporary) / "opt"
-        with output_errors(Path(temporary)):
-            for entry in layer.opened.entries:
-                path = root / entry.name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(entry.content)
-                path.chmod(entry.mode & ~_WRITE | stat.S_IRUSR)
-        _set_folders(root, 0o555)
-        try:
-            yield root
-        finally:
-            _set_folders(root, 0o755)  # or it cannot be removed
-
-
-def _set_folders(root: Path, mode: int) -> None:
-    for folder, _names, _files in os.walk(root):
-        Path(folder).chmod(mode)
-
-
-def marks(root: Path) -> Mapping[str, tuple[int, int, int]]:
-    """Size, time and mode of everything in a folder, by path: they tell whether it was changed."""
-    return {
-        path.relative_to(root).as_posix(): (found.st_size, found.st_mtime_ns, found.st_mode)
-        for path in sorted(root.rglob("*"))
-        for found in (path.lstat(),)
-    }
-
-
-def changed(before: Mapping[str, tuple[int, int, int]], root: Path) -> tuple[str, ...]:
-    """The paths that are not as they were."""
-    now = marks(root)
-    return tuple(
-        sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-    )

@@ -3,9 +3,8 @@
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
 https://docs.aws.amazon.com/lambda/latest/dg/telemetry-api-reference.html
 
-The server is aiohttp's: it is server and client in one, well kept, and writes head and body of an
-answer at once. An answer in two packets can wait 40 ms for the extension's acknowledgement of the
-first, which would show in every figure.
+The server is aiohttp's, because it writes head and body of an answer in one packet. A second packet
+can wait 40 ms for the extension's acknowledgement of the first, which would distort every figure.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ import aiohttp
 import anyio
 from aiohttp import web
 
-from pipeline.bench import events
-from pipeline.bench.events import EVENTS, Document, refusal
-from pipeline.bench.here import HOST
-from pipeline.bench.sandbox import Changes
-from pipeline.bench.subscription import Buffer, RefusedError, subscription
+from pipeline.bench.environment import events
+from pipeline.bench.environment.events import EVENTS, Document, refusal
+from pipeline.bench.environment.machine import HOST
+from pipeline.bench.environment.sandbox import Changes
+from pipeline.bench.environment.subscription import RefusedError, Subscription, subscription
 
 NAME = "Lambda-Extension-Name"
 IDENTIFIER = "Lambda-Extension-Identifier"
@@ -41,15 +40,16 @@ _FORBIDDEN, _BAD_REQUEST, _ACCEPTED = 403, 400, 202
 
 @dataclass(kw_only=True)
 class Extension:
-    """What the APIs know of an extension.
+    """An extension, as the APIs know it.
 
     Attributes:
         name: of its file.
-        identifier: empty until it has registered.
+        identifier: given to it at registration; empty before.
         events: those that it registered for.
-        asked: how often it asked for the next event.
-        error: the type of the error that it reported, and its message; empty if it did not.
-        buffer: what waits for its listener; None where it did not subscribe.
+        asked: how many times it has asked for the next event.
+        error: type and message of the error that it reported; empty if it reported none.
+        waiting: events that it has not asked for yet.
+        subscription: to the Telemetry API; None if it did not subscribe.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Extension:
     asked: int = 0
     error: str = ""
     waiting: deque[Document] = field(default_factory=deque[Document])
-    buffer: Buffer | None = None
+    subscription: Subscription | None = None
 
 
 @dataclass(kw_only=True)
@@ -66,10 +66,10 @@ class LambdaApi:
     """The APIs of one execution environment.
 
     Attributes:
-        extensions: those whose executables there are, by name.
-        on_next: called at once when an extension asks for an event.
-        changes: told whenever an extension said something.
-        frozen: nothing is delivered while this is so.
+        extensions: all of the layer, by the names of their files.
+        on_next: called as soon as an extension asks for an event.
+        changes: notified after each request of an extension.
+        frozen: True while no telemetry is delivered.
     """
 
     extensions: dict[str, Extension]
@@ -80,63 +80,63 @@ class LambdaApi:
     _past: list[Document] | None = field(default_factory=list[Document])
 
     def send(self, event: Document) -> None:
-        """Give an event to all extensions that registered for it."""
+        """Send an event to all extensions that registered for it."""
         for each in self.extensions.values():
             if event["eventType"] in each.events:
                 each.waiting.append(event)
-        self.changes.tell()
+        self.changes.notify()
 
     def emit(self, kind: str, record: Document | str) -> None:
-        """Tell subscribers of an event; those who subscribe later hear of what was before."""
+        """Send an event to subscribers; during init, also to those that subscribe later."""
         event = events.telemetry(kind, record, now=time.time())
         if self._past is not None:
             self._past.append(event)
         for each in self.extensions.values():
-            if each.buffer:
-                each.buffer.add(event, time.monotonic())
-        self.changes.tell()
+            if each.subscription:
+                each.subscription.add(event, time.monotonic())
+        self.changes.notify()
 
-    def begin(self) -> None:
-        """The init phase is over: who subscribes now hears of what comes, and of nothing before."""
+    def end_init(self) -> None:
+        """End the init phase: later subscribers do not receive its events."""
         self._past = None
 
     async def register(self, request: web.Request) -> web.Response:
-        """POST register: the extension names itself and the events it wants."""
+        """POST register: the extension gives its name and the events that it handles."""
         extension = self.extensions.get(request.headers.get(NAME, ""))
         if extension is None:
-            name = "the name is not that of a file in extensions/"
-            return _refused(_FORBIDDEN, "Extension.InvalidExtensionName", name)
+            why = "the name is not that of a file in extensions/"
+            return _refused(_FORBIDDEN, "Extension.InvalidExtensionName", why)
         if extension.identifier:
             return _refused(_FORBIDDEN, "Extension.AlreadyRegistered", "it is registered already")
         try:
-            wanted = _wanted_events(await request.text())
+            requested = _requested_events(await request.text())
         except ValueError as error:
             return _refused(_BAD_REQUEST, "InvalidRequestFormat", str(error))
-        if unknown := [each for each in wanted if each not in EVENTS]:
+        if unknown := [each for each in requested if each not in EVENTS]:
             return _refused(_BAD_REQUEST, "Extension.InvalidEventType", str(unknown[0]))
-        extension.identifier, extension.events = str(uuid.uuid4()), wanted
+        extension.identifier, extension.events = str(uuid.uuid4()), requested
         self.emit(
             "platform.extension",
-            {"name": extension.name, "state": "Registered", "events": list(wanted)},
+            {"name": extension.name, "state": "Registered", "events": list(requested)},
         )
         features = [word.strip() for word in request.headers.get(FEATURES, "").split(",")]
         answer = events.registered(with_account="accountId" in features)
         return _answer(answer, headers={IDENTIFIER: extension.identifier})
 
     async def next_event(self, request: web.Request) -> web.Response:
-        """GET event/next: the extension is done with the last event; answered when there is one."""
+        """GET event/next: the extension has handled the last event; the answer is the next one."""
         extension = self._known(request)
         if isinstance(extension, web.Response):
             return extension
         self.on_next(extension)
         extension.asked += 1
-        self.changes.tell()
+        self.changes.notify()
         await self.changes.until(lambda: bool(extension.waiting))
         headers = {IDENTIFIER: extension.identifier, EVENT_IDENTIFIER: str(uuid.uuid4())}
         return _answer(extension.waiting.popleft(), headers=headers)
 
     async def error(self, request: web.Request) -> web.Response:
-        """POST init/error and exit/error: the extension gives up."""
+        """POST init/error and exit/error: the extension reports an error."""
         extension = self._known(request)
         if isinstance(extension, web.Response):
             return extension
@@ -144,28 +144,28 @@ class LambdaApi:
         if not kind:
             return _refused(_BAD_REQUEST, "InvalidRequestFormat", f"there is no {ERROR_TYPE}")
         extension.error = " ".join(filter(None, (kind, _message(await request.text()))))
-        self.changes.tell()
+        self.changes.notify()
         return _answer({"status": "OK"}, status=_ACCEPTED)
 
     async def subscribe(self, request: web.Request) -> web.Response:
-        """PUT telemetry: the extension wants to be told of things."""
+        """PUT telemetry: the extension subscribes to telemetry."""
         extension = self._known(request)
         if isinstance(extension, web.Response):
             return extension
         try:
-            asked = subscription(json.loads(await request.text()))
+            subscribed = subscription(json.loads(await request.text()))
         except ValueError as error:
             kind = "ValidationError" if isinstance(error, RefusedError) else "BadJSON"
             return _refused(_BAD_REQUEST, kind, str(error))
-        extension.buffer = Buffer(subscription=asked)
+        extension.subscription = subscribed
         for event in self._past or ():
-            extension.buffer.add(event, time.monotonic())
-        told = events.subscribed(extension.name, list(asked.types))
-        self.emit("platform.telemetrySubscription", told)
+            subscribed.add(event, time.monotonic())
+        record = events.subscribed(extension.name, list(subscribed.types))
+        self.emit("platform.telemetrySubscription", record)
         return _answer("OK")
 
     def _known(self, request: web.Request) -> Extension | web.Response:
-        """The extension that asks, or the answer that it gets if it is none."""
+        """Return the extension that sent a request, or the answer to an unknown one."""
         given = request.headers.get(IDENTIFIER, "")
         if not given:
             missing = "Extension.MissingExtensionIdentifier"
@@ -173,18 +173,20 @@ class LambdaApi:
         for each in self.extensions.values():
             if each.identifier == given:
                 return each
-        return _refused(_FORBIDDEN, "Extension.UnknownExtensionIdentifier", "nobody has it")
+        return _refused(_FORBIDDEN, "Extension.UnknownExtensionIdentifier", "no extension has it")
 
     async def deliver(self, extension: Extension, session: aiohttp.ClientSession) -> None:
-        """Send what waits for a subscriber, as soon as it is due and nothing is frozen."""
+        """Send the waiting events to a subscriber when they are due and nothing is frozen."""
         while True:
-            await self.changes.until(lambda: bool(extension.buffer and extension.buffer.events))
-            buffer = cast("Buffer", extension.buffer)
-            await anyio.sleep(buffer.wait(time.monotonic()) or 0)
+            await self.changes.until(
+                lambda: bool(extension.subscription and extension.subscription.events)
+            )
+            to = cast("Subscription", extension.subscription)
+            await anyio.sleep(to.wait(time.monotonic()) or 0)
             await self.changes.until(lambda: not self.frozen)
-            batch = buffer.take()
-            target = f"http://{HOST}:{buffer.subscription.port}{buffer.subscription.path}"
-            # what a listener does not take is lost
+            batch = to.take()
+            target = f"http://{HOST}:{to.port}{to.path}"
+            # events that a listener does not accept are lost
             with suppress(aiohttp.ClientError, TimeoutError):
                 async with session.post(target, json=batch):
                     pass
@@ -194,7 +196,7 @@ class LambdaApi:
 async def serving(
     names: Sequence[str], on_next: Callable[[Extension], None]
 ) -> AsyncGenerator[LambdaApi]:
-    """The APIs for extensions of those names, until the context ends."""
+    """The running APIs for extensions of these names, until the context ends."""
     extensions = {name: Extension(name=name) for name in names}
     api = LambdaApi(extensions=extensions, on_next=on_next)
     app = web.Application()
@@ -223,7 +225,7 @@ async def serving(
 
 @asynccontextmanager
 async def listening(app: web.Application) -> AsyncGenerator[int]:
-    """Serve on a free port of loopback; the port."""
+    """Serve an app on a free port of loopback, until the context ends; gives the port."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
     await runner.setup()
     try:
@@ -236,23 +238,25 @@ async def listening(app: web.Application) -> AsyncGenerator[int]:
             await runner.cleanup()
 
 
-def _wanted_events(body: str) -> tuple[str, ...]:
-    asked: object = json.loads(body) if body.strip() else {}
-    if not isinstance(asked, dict):
+def _requested_events(body: str) -> tuple[str, ...]:
+    request: object = json.loads(body) if body.strip() else {}
+    if not isinstance(request, dict):
         raise RefusedError("the body is no object")
-    wanted = cast("dict[str, object]", asked).get("events", [])
-    if not isinstance(wanted, list):
+    requested = cast("dict[str, object]", request).get("events", [])
+    if not isinstance(requested, list):
         raise RefusedError("events is no list")
-    return tuple(str(each) for each in cast("list[object]", wanted))
+    return tuple(str(each) for each in cast("list[object]", requested))
 
 
 def _message(body: str) -> str:
-    """The message of an error's body, which extensions may leave out."""
+    """Return the message in the body of an error; extensions may omit it."""
     try:
-        told: object = json.loads(body)
+        error: object = json.loads(body)
     except ValueError:
         return ""
-    message = cast("dict[str, object]", told).get("errorMessage") if isinstance(told, dict) else ""
+    message = (
+        cast("dict[str, object]", error).get("errorMessage") if isinstance(error, dict) else ""
+    )
     return message if isinstance(message, str) else ""
 
 
