@@ -1,1 +1,15 @@
-"""A finished layer examined: rebuilt and compared, and looked up among known vulnerabilities."""
+"""Checks of finished layers: against a rebuild, and against known vulnerabilities.
+
+`verify.verify` builds layers again and compares:
+
+1. `verify` turns zips, manifests and published layer versions into claims, and finds the lock entry
+   of each;
+2. it rebuilds each distribution once, from its lock entry;
+3. `compare` explains a difference: files, then Go's build info, then bytes.
+
+`vulnerabilities.scan` looks the Go modules of a layer up in a vulnerability database:
+
+1. it compiles the pinned govulncheck, once;
+2. it runs govulncheck on the layer's binary;
+3. `findings` reads govulncheck's answer as a `Scan`.
+"""

@@ -1,6 +1,6 @@
-"""What is different between two layers, in words: a difference is explained, not only stated.
+"""The differences between a layer and its rebuild, a sentence each.
 
-From the outside in: the zip's files, then what Go noted in the binaries, then their bytes.
+They are searched from the outside in: the zip's files, the build info of the binaries, their bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TAGS = "-tags"
 
 
 def layer_differences(found: bytes, rebuilt: bytes) -> tuple[str, ...]:
-    """What a zip has other than its rebuild; empty if they are the same bytes.
+    """Return the differences between a zip and its rebuild; empty if they are the same bytes.
 
     Args:
         found: the zip that was published.
@@ -30,46 +30,50 @@ def layer_differences(found: bytes, rebuilt: bytes) -> tuple[str, ...]:
     """
     if found == rebuilt:
         return ()
-    told = (plain(each) for each in _layer_differences(found, rebuilt))
-    return tuple(told) or ("the same files, packed to other bytes: another packer",)
+    sentences = tuple(plain(each) for each in _layer_differences(found, rebuilt))
+    return sentences or ("the same files, packed to other bytes: another packer",)
 
 
 def plain(text: str) -> str:
-    """A sentence in which a stranger's names stay on their line and show all they are."""
+    """Return a text on one line, shortened, with unprintable signs escaped."""
     shown = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
     return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
 
 
-def _layer_differences(found: bytes, rebuilt: bytes) -> tuple[str, ...]:
+def _layer_differences(found: bytes, rebuilt: bytes) -> Iterator[str]:
     try:
-        theirs = {each.name: each.content for each in open_layer(found, file="the zip").entries}
+        files = _files(found, "the zip")
     except UsageError as error:
-        return (str(error),)
-    ours = {each.name: each.content for each in open_layer(rebuilt, file="the rebuild").entries}
-    told = (*_entry_differences(theirs, ours), *_packing_differences(found, rebuilt))
-    return tuple(filter(None, told))
+        yield str(error)
+        return
+    yield from _file_differences(files, _files(rebuilt, "the rebuild"))
+    yield from _packing_differences(_infos(found), _infos(rebuilt))
 
 
-def _entry_differences(theirs: Mapping[str, bytes], ours: Mapping[str, bytes]) -> Iterator[str]:
-    for name in sorted({*theirs, *ours}):
-        if name not in ours:
+def _files(content: bytes, file: str) -> dict[str, bytes]:
+    return {each.name: each.content for each in open_layer(content, file=file).entries}
+
+
+def _file_differences(found: Mapping[str, bytes], rebuilt: Mapping[str, bytes]) -> Iterator[str]:
+    for name in sorted({*found, *rebuilt}):
+        if name not in rebuilt:
             yield f"{name}: not in the rebuild"
-        elif name not in theirs:
+        elif name not in found:
             yield f"{name}: missing"
-        elif theirs[name] != ours[name]:
-            explained = binary_differences if name == COLLECTOR else byte_differences
-            yield from (f"{name}: {each}" for each in explained(theirs[name], ours[name]))
+        elif found[name] != rebuilt[name]:
+            differences = binary_differences if name == COLLECTOR else byte_differences
+            yield from (f"{name}: {each}" for each in differences(found[name], rebuilt[name]))
 
 
-def _packing_differences(found: bytes, rebuilt: bytes) -> Iterator[str]:
-    theirs, ours = _infos(found), _infos(rebuilt)
-    if [*theirs] != [*ours] and {*theirs} == {*ours}:
+def _packing_differences(
+    found: Mapping[str, zipfile.ZipInfo], rebuilt: Mapping[str, zipfile.ZipInfo]
+) -> Iterator[str]:
+    if [*found] != [*rebuilt] and {*found} == {*rebuilt}:
         yield "its files are in another order"
-    for name in sorted({*theirs} & {*ours}):
-        before, after = theirs[name], ours[name]
-        yield _instead(f"{name}: mode", _mode(before), _mode(after))
-        if before.date_time != after.date_time:
-            yield f"{name}: time {_time(before)} instead of {_time(after)}"
+    for name in sorted({*found} & {*rebuilt}):
+        yield from _change(f"{name}: mode", _mode(found[name]), _mode(rebuilt[name]))
+        if found[name].date_time != rebuilt[name].date_time:
+            yield f"{name}: time {_time(found[name])} instead of {_time(rebuilt[name])}"
 
 
 def _infos(content: bytes) -> dict[str, zipfile.ZipInfo]:
@@ -78,7 +82,7 @@ def _infos(content: bytes) -> dict[str, zipfile.ZipInfo]:
 
 
 def _mode(info: zipfile.ZipInfo) -> str:
-    """As `ls` shows it, with the file's type: a link is no file; one without a type is."""
+    """Return mode and type as `ls` shows them; an entry without a type is a regular file."""
     mode = info.external_attr >> 16
     return stat.filemode(mode if stat.S_IFMT(mode) else mode | stat.S_IFREG)
 
@@ -89,99 +93,107 @@ def _time(info: zipfile.ZipInfo) -> str:
 
 
 def binary_differences(found: bytes, rebuilt: bytes) -> tuple[str, ...]:
-    """What a collector's binary has other than its rebuild."""
-    ours = read_elf(rebuilt)
+    """Return the differences between a collector's binary and its rebuild."""
+    rebuilt_elf = read_elf(rebuilt)
     try:
-        theirs = read_elf(found)
-        info = read_build_info(theirs)
+        found_elf = read_elf(found)
+        info = read_build_info(found_elf)
     except UsageError as error:
         return (str(error),)
-    told = [
-        *([_instead("machine", theirs.architecture, ours.architecture)]),
-        *_info_differences(info, read_build_info(ours)),
-    ]
-    known = tuple(each for each in told if each)
-    return known or byte_differences(found, rebuilt, ours)
+    differences = (
+        *_change("machine", found_elf.architecture, rebuilt_elf.architecture),
+        *_info_differences(info, read_build_info(rebuilt_elf)),
+    )
+    return differences or byte_differences(found, rebuilt, rebuilt_elf)
 
 
-def _info_differences(theirs: BuildInfo, ours: BuildInfo) -> Iterator[str]:
-    if theirs.go_version != ours.go_version:
-        yield f"{theirs.go_version} instead of {ours.go_version}"
-    yield from _setting_differences(dict(theirs.settings), dict(ours.settings))
-    yield _instead("main package", theirs.path, ours.path)
-    yield from _module_differences(_by_path(theirs), _by_path(ours))
+def _info_differences(found: BuildInfo, rebuilt: BuildInfo) -> Iterator[str]:
+    if found.go_version != rebuilt.go_version:
+        yield f"{found.go_version} instead of {rebuilt.go_version}"
+    yield from _setting_differences(dict(found.settings), dict(rebuilt.settings))
+    yield from _change("main package", found.path, rebuilt.path)
+    yield from _module_differences(_by_path(found), _by_path(rebuilt))
 
 
-def _setting_differences(theirs: Mapping[str, str], ours: Mapping[str, str]) -> Iterator[str]:
-    for name in sorted({*theirs, *ours} - {_TAGS}):
-        yield _instead(name, theirs.get(name, "nothing"), ours.get(name, "nothing"))
-    before = frozenset(filter(None, theirs.get(_TAGS, "").split(",")))
-    wanted = frozenset(filter(None, ours.get(_TAGS, "").split(",")))
-    for tag in sorted(wanted - before):
-        if not _there(tag, before):
+def _setting_differences(found: Mapping[str, str], rebuilt: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted({*found, *rebuilt} - {_TAGS}):
+        yield from _change(name, found.get(name, "nothing"), rebuilt.get(name, "nothing"))
+    found_tags, rebuilt_tags = _tags(found), _tags(rebuilt)
+    for tag in sorted(rebuilt_tags - found_tags):
+        if not _is_component_in(tag, found_tags):
             yield f"{_component(tag)} missing"
-    for tag in sorted(before - wanted):
-        if not _there(tag, wanted):
+    for tag in sorted(found_tags - rebuilt_tags):
+        if not _is_component_in(tag, rebuilt_tags):
             yield f"{_component(tag)} not in the rebuild"
 
 
-def _there(tag: str, tags: frozenset[str]) -> bool:
-    """Whether all of the tag's kind are there."""
+def _tags(settings: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(filter(None, settings.get(_TAGS, "").split(",")))
+
+
+def _is_component_in(tag: str, tags: frozenset[str]) -> bool:
+    """Return True if the tag is that of a component that the tags switch on."""
     return bool(component_kind(tag)) and is_selected(tag, tags)
 
 
 def _component(tag: str) -> str:
-    return (
-        f"component {component_kind(tag)}/{component_name(tag)}"
-        if component_kind(tag)
-        else f"build tag {tag}"
-    )
+    kind = component_kind(tag)
+    return f"component {kind}/{component_name(tag)}" if kind else f"build tag {tag}"
 
 
-def _module_differences(theirs: Mapping[str, Module], ours: Mapping[str, Module]) -> Iterator[str]:
-    for path in sorted({*theirs, *ours}):
-        if path not in ours:
-            yield f"module {theirs[path]} not in the rebuild"
-        elif path not in theirs:
-            yield f"module {ours[path]} missing"
+def _module_differences(
+    found: Mapping[str, Module], rebuilt: Mapping[str, Module]
+) -> Iterator[str]:
+    for path in sorted({*found, *rebuilt}):
+        if path not in rebuilt:
+            yield f"module {found[path]} not in the rebuild"
+        elif path not in found:
+            yield f"module {rebuilt[path]} missing"
         else:
-            before, wanted = theirs[path].source, ours[path].source
-            yield _instead("module", str(before), str(wanted))
-            if str(before) == str(wanted):
-                yield _instead(f"content of {before}", before.sum, wanted.sum)
+            before, after = found[path].source, rebuilt[path].source
+            yield from _change("module", str(before), str(after))
+            if str(before) == str(after):
+                yield from _change(f"content of {before}", before.sum, after.sum)
 
 
 def _by_path(info: BuildInfo) -> dict[str, Module]:
     return {each.path: each for each in (info.main, *info.modules)}
 
 
-def _instead(what: str, found: str, wanted: str) -> str:
-    return f"{what}: {found} instead of {wanted}" if found != wanted else ""
+def _change(label: str, found: str, rebuilt: str) -> Iterator[str]:
+    if found != rebuilt:
+        yield f"{label}: {found} instead of {rebuilt}"
 
 
 def byte_differences(found: bytes, rebuilt: bytes, elf: Elf | None = None) -> tuple[str, ...]:
-    """How many bytes differ, and where the first one is."""
+    """Return the number of different bytes and the offset of the first, in one sentence.
+
+    Args:
+        found: the content that was published.
+        rebuilt: the content that it should be.
+        elf: the sections of the rebuilt binary, to name the section of the offset.
+    """
     if len(found) != len(rebuilt):
         return (f"{len(found):,} bytes instead of {len(rebuilt):,}",)
     first, count = _count(found, rebuilt)
-    place = f" in section {_section(elf, first)}" if elf else ""
+    location = f" in section {_section(elf, first)}" if elf else ""
     bytes_differ = "1 byte differs" if count == 1 else f"{count:,} bytes differ"
     return (
-        f"{bytes_differ} of {len(found):,}, the first at offset {first:#x}{place}: "
+        f"{bytes_differ} of {len(found):,}, the first at offset {first:#x}{location}: "
         f"{found[first]:#04x} instead of {rebuilt[first]:#04x}",
     )
 
 
 def _count(found: bytes, rebuilt: bytes) -> tuple[int, int]:
-    """The offset of the first differing byte, and how many there are."""
+    """Return the offset of the first different byte, and their number."""
     first, count = -1, 0
     for start in range(0, len(found), _CHUNK):
-        theirs, ours = found[start : start + _CHUNK], rebuilt[start : start + _CHUNK]
-        if theirs == ours:
+        one, other = found[start : start + _CHUNK], rebuilt[start : start + _CHUNK]
+        if one == other:
             continue
-        here = [at for at, pair in enumerate(zip(theirs, ours, strict=True)) if pair[0] != pair[1]]
-        first = start + here[0] if first < 0 else first
-        count += len(here)
+        offsets = [at for at, pair in enumerate(zip(one, other, strict=True)) if pair[0] != pair[1]]
+        first = start + offsets[0] if first < 0 else first
+        count += len(offsets)
     return first, count
 
 

@@ -1,7 +1,7 @@
-"""What govulncheck answered, as values. Pure.
+"""govulncheck's output, read as a `Scan`.
 
-Its answer is a stream of JSON objects, one message each: the config first, then what the binary
-is made of, the advisories on those modules, and a finding for each that concerns them.
+The output is a stream of JSON objects, one message each: the config first, then the binary's
+modules, the advisories on them, and a finding for each advisory that applies to their versions.
 https://pkg.go.dev/golang.org/x/vuln/internal/govulncheck
 """
 
@@ -21,23 +21,23 @@ from pipeline.errors import ToolchainError
 Level = Literal["module", "package", "symbol"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 
-# What govulncheck writes for a database that does not say when it was last changed.
+# govulncheck writes this for a database without a time of its last change.
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
 _NEXT = re.compile(r"\S")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Vulnerability:
-    """One advisory that concerns a module of a binary.
+    """An advisory that applies to a module of a binary.
 
     Attributes:
         module: path of the Go module; `stdlib` for Go's own library.
         id: such as GO-2026-0001.
-        aliases: other databases' ids, such as CVE-2026-0001.
+        aliases: ids in other databases, such as CVE-2026-0001.
         summary: one line; may be empty.
         found: the module's version in the binary.
-        fixed: the version that mends it; empty where there is none yet.
-        level: how much of it was found: the module, a vulnerable package, a vulnerable function.
+        fixed: the version that fixes it; empty where there is none yet.
+        level: what was found in the binary: the module, a vulnerable package or function.
     """
 
     module: str
@@ -51,15 +51,15 @@ class Vulnerability:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scan:
-    """What is known against one binary.
+    """The known vulnerabilities of one binary.
 
     Attributes:
-        database: its URL.
-        modified: when the database last changed.
-        level: the most that the scan could tell; `module` for a stripped binary.
-        modules: the number of modules looked at, Go's own library among them.
-        advisories: the number of advisories on those modules, at whatever version.
-        vulnerabilities: those that concern the versions in the binary, sorted.
+        database: URL of the vulnerability database.
+        modified: time of the database's last change.
+        level: the finest level of the scan; `module` for a stripped binary.
+        modules: the number of modules looked up, Go's standard library among them.
+        advisories: the number of advisories on those modules, for any version.
+        vulnerabilities: those of the versions in the binary, sorted.
     """
 
     database: str
@@ -113,7 +113,7 @@ class _Finding(_Message):
 
 
 class _Line(_Message):
-    """One message of the stream; progress is left out."""
+    """One message of the stream; messages of progress have none of these fields."""
 
     config: _Config | None = None
     sbom: _Sbom | None = Field(default=None, alias="SBOM")
@@ -121,28 +121,28 @@ class _Line(_Message):
     finding: _Finding | None = None
 
 
-def read_answer(output: bytes, *, database: str) -> Scan:
-    """The scan that an answer stands for.
+def read_scan(output: bytes, *, database: str) -> Scan:
+    """Read govulncheck's output.
 
     Raises:
-        ToolchainError: it is not whole, so that nothing can be said of the binary.
+        ToolchainError: it is incomplete, so that the vulnerabilities are not known.
     """
     try:
         lines = [_Line.model_validate(each) for each in _objects(output.decode())]
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise _unreadable(f"{place}: {first['msg']}") from error
+        field = ".".join(str(part) for part in first["loc"])
+        raise _unreadable(f"{field}: {first['msg']}") from error
     except (ValueError, RecursionError) as error:
         raise _unreadable(f"it is cut off or no JSON: {error}") from error
     config = lines[0].config if lines else None
     sbom = next((each.sbom for each in lines if each.sbom), None)
     if config is None or sbom is None:
-        raise _unreadable("it does not say what was looked at")
+        raise _unreadable("it does not name the modules")
     if config.db_last_modified <= _NEVER:
         raise ToolchainError(
-            f"{database} does not say when it was last changed: it is no vulnerability database",
-            hint="name another, a URL or a folder of the same layout, with --vuln-db",
+            f"{database} is no vulnerability database: it has no time of its last change",
+            hint="name another, a URL or a folder, with --vuln-db",
         )
     advisories = {each.osv.id: each.osv for each in lines if each.osv}
     findings = [each.finding for each in lines if each.finding]
@@ -166,14 +166,14 @@ def _objects(text: str) -> Iterator[object]:
 def _vulnerabilities(
     findings: Sequence[_Finding], advisories: Iterable[_Advisory]
 ) -> Iterator[Vulnerability]:
-    """One for each advisory and module, from the finding that says most."""
+    """Return one for each advisory and module, from the finding of the finest level."""
     known = {each.id: each for each in advisories}
-    most: dict[tuple[str, str], _Finding] = {}
+    finest: dict[tuple[str, str], _Finding] = {}
     for finding in sorted(findings, key=lambda each: LEVELS.index(each.trace[0].level)):
-        most[finding.osv, finding.trace[0].module] = finding
-    for finding in most.values():
+        finest[finding.osv, finding.trace[0].module] = finding
+    for finding in finest.values():
         if finding.osv not in known:
-            raise _unreadable(f"it finds {finding.osv!r} without saying what that is")
+            raise _unreadable(f"it has a finding of {finding.osv!r} without that advisory")
         advisory, frame = known[finding.osv], finding.trace[0]
         yield Vulnerability(
             module=_line(frame.module),
@@ -187,12 +187,12 @@ def _vulnerabilities(
 
 
 def _line(text: str) -> str:
-    """A database's words as one line that can do nothing to a terminal."""
+    """Return a database's text on one line, without signs that a terminal would obey."""
     return "".join(each for each in " ".join(text.split()) if each.isprintable())
 
 
 def _unreadable(why: str) -> ToolchainError:
     return ToolchainError(
-        f"govulncheck's answer cannot be used: {why}",
-        hint="nothing is known of the layer's vulnerabilities; run the same command again",
+        f"govulncheck's output cannot be used: {why}",
+        hint="the layer's vulnerabilities are not known: run the same command again",
     )

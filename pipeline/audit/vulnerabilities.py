@@ -1,6 +1,6 @@
-"""Known vulnerabilities of a layer's binary, by a pinned govulncheck and the Go database.
+"""Known vulnerabilities of a layer's binary, found by a pinned govulncheck.
 
-A database is a URL or a folder: https://go.dev/doc/security/vuln/database.
+The Go vulnerability database is a URL or a folder: https://go.dev/doc/security/vuln/database.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 import anyio
 
 from pipeline import process, progress
-from pipeline.audit.findings import Scan, read_answer
+from pipeline.audit.findings import Scan, read_scan
 from pipeline.build.compile import Workspace, go_program, module_settings
 from pipeline.build.recipe import CACHES, GO_VERSION, Step
 from pipeline.errors import ToolchainError, UsageError, quoted
@@ -24,27 +24,27 @@ from pipeline.layer.elf import read_elf
 
 DATABASE = "https://vuln.go.dev"
 GOVULNCHECK = "golang.org/x/vuln/cmd/govulncheck"
-GOVULNCHECK_VERSION = "v1.8.0"  # built by the pinned Go: its go.mod must not ask for a newer one
+GOVULNCHECK_VERSION = "v1.8.0"  # its go.mod must not require a newer Go than the pinned one
 LANE = "vulnerabilities"
 SCAN_SECONDS = 600
 
-_FOUND = 3  # what govulncheck ends with, in some of its formats, where it found something
-_ELSEWHERE = "give a copy of the database, as a folder or another URL, with --vuln-db"
+_FOUND = 3  # govulncheck's exit code, in some of its formats, where it found something
+_ELSEWHERE = "give a copy of the database, a folder or another URL, with --vuln-db"
 _BINARY = re.compile(r"unrecognized binary format|unsupported Go version|is not a file")
 _UNUSABLE = re.compile(r"fetching vulnerabilities|creating client|vulndb|looking up")
 
 
 async def scan(binary: bytes, *, cache: Path, database: str) -> Scan:
-    """Look a binary's modules up in a vulnerability database.
+    """Look the modules of a binary up in a vulnerability database.
 
     Args:
         binary: a Go program, such as a layer's `extensions/collector`.
-        cache: the user cache, where govulncheck is kept once it was compiled.
+        cache: the user cache, where the compiled govulncheck is kept.
         database: a URL, or a folder of the database's layout.
 
     Raises:
         UsageError: the database is neither.
-        ToolchainError: it cannot be used, govulncheck cannot be had, or its answer is not whole.
+        ToolchainError: the database or govulncheck cannot be used, or its output is incomplete.
     """
     url = database_url(database)
     go = go_program()
@@ -52,17 +52,17 @@ async def scan(binary: bytes, *, cache: Path, database: str) -> Scan:
     with progress.step(LANE, f"ask {url}") as step:
         with _scratch(None) as folder:
             (folder / "collector").write_bytes(binary)
-            found = await _ask(program, url, folder, symbols=has_symbols(binary))
+            found = await _govulncheck(program, url, folder, symbols=has_symbols(binary))
         step.result = f"{len(found.vulnerabilities)} found"
     return found
 
 
 def database_url(given: str) -> str:
-    """The URL of the database that a user names by URL or folder.
+    """Return the URL of a database that the user names by URL or folder.
 
     Raises:
-        UsageError: it is neither, or it carries a password.
-        ToolchainError: the folder is not there or holds no database.
+        UsageError: it is neither, or it has credentials.
+        ToolchainError: the folder has no database.
     """
     if "://" not in given:
         return _folder_url(Path(given))
@@ -72,8 +72,8 @@ def database_url(given: str) -> str:
         parts = urlsplit("")
     if "@" in parts.netloc:
         raise UsageError(
-            "the vulnerability database's URL carries credentials",
-            hint="leave them out: command lines can be seen",
+            "the vulnerability database's URL has credentials",
+            hint="leave them out: other users of the machine can read command lines",
         )
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         return _folder_url(Path(unquote(parts.path)))
@@ -86,7 +86,7 @@ def database_url(given: str) -> str:
 
 
 def has_symbols(binary: bytes) -> bool:
-    """Whether an ELF binary of 64 bits has a symbol table, which ocelot's layers do not."""
+    """Return True if a 64-bit ELF binary has a symbol table; ocelot's layers have none."""
     try:
         return read_elf(binary).section(".symtab") is not None
     except UsageError:
@@ -94,28 +94,28 @@ def has_symbols(binary: bytes) -> bool:
 
 
 def _folder_url(given: Path) -> str:
-    """A folder's URL. govulncheck takes an empty folder for a database that knows of nothing."""
+    """Return the URL of a folder that is a database; govulncheck does not check that."""
     try:
         folder = given.expanduser().resolve()
-        there = all((folder / "index" / name).is_file() for name in ("db.json", "modules.json"))
+        complete = all((folder / "index" / name).is_file() for name in ("db.json", "modules.json"))
     except (OSError, RuntimeError, ValueError):  # no such user, a NUL
-        folder, there = given, False
-    if not there:
+        folder, complete = given, False
+    if not complete:
         raise ToolchainError(
-            f"{quoted(str(given))} holds no Go vulnerability database",
+            f"{quoted(str(given))} has no Go vulnerability database",
             hint="give a folder with index/db.json, index/modules.json and ID/ in it, such as "
             f"{DATABASE}/vulndb.zip unpacked",
         )
     return folder.as_uri()
 
 
-async def _ask(program: Path, url: str, folder: Path, *, symbols: bool) -> Scan:
-    # Of a stripped binary govulncheck takes every function of a module to be in it, and says so
-    # as if it had seen them; asked for modules alone, it says what it knows.
+async def _govulncheck(program: Path, url: str, folder: Path, *, symbols: bool) -> Scan:
+    """Run govulncheck on the file `collector` of a folder, and read its output."""
+    # At level symbol govulncheck reports every function of a module in a stripped binary as found.
     level = "symbol" if symbols else "module"
     options = ("-mode=binary", "-format=json", f"-scan={level}", f"-db={url}")
     with output_errors(folder):
-        _count_nothing(folder / "config")
+        _switch_telemetry_off(folder / "config")
     work = Workspace(
         go=program,
         source=folder,
@@ -144,18 +144,18 @@ async def _ask(program: Path, url: str, folder: Path, *, symbols: bool) -> Scan:
     except OSError as error:
         raise ToolchainError(
             f"{program} cannot be run: {error.strerror or error}",
-            hint=f"delete {program.parent}; it is made again",
+            hint=f"delete {program.parent}, then run the same command again",
         ) from error
     if code not in (0, _FOUND):
         raise _failure(url, code, errors)
-    found = read_answer(output, database=url)
+    found = read_scan(output, database=url)
     if (code == _FOUND and not found.vulnerabilities) or found.level != level:
         raise _failure(url, code, errors)
     return found
 
 
 def _failure(url: str, code: int, errors: str) -> ToolchainError:
-    """What it means that govulncheck ended in another way than by an answer."""
+    """Return the error for a govulncheck that ended without a usable output."""
     if _BINARY.search(errors):
         message = "govulncheck cannot read the layer's binary"
         hint = "scan a layer that ocelot has built"
@@ -163,13 +163,13 @@ def _failure(url: str, code: int, errors: str) -> ToolchainError:
         message = f"the vulnerability database {url} cannot be used"
         hint = f"check the URL, HTTPS_PROXY and the network, or {_ELSEWHERE}"
     else:
-        message = f"govulncheck ended with {code} and no answer"
-        hint = "nothing is known of the layer's vulnerabilities; run the same command again"
+        message = f"govulncheck ended with exit code {code} and without a result"
+        hint = "the layer's vulnerabilities are not known: run the same command again"
     return ToolchainError(message, hint=hint, details=tuple(errors.splitlines()[-20:]))
 
 
 async def _installed(go: Path, cache: Path) -> Path:
-    """The pinned govulncheck, compiled by the pinned Go; go.sum's database vouches for it."""
+    """Return the pinned govulncheck, compiled by the pinned Go and checked by sum.golang.org."""
     name = f"govulncheck-{GOVULNCHECK_VERSION}-go{GO_VERSION}"
     program = cache / "tools" / name / "govulncheck"
     if program.is_file():
@@ -191,7 +191,7 @@ async def _installed(go: Path, cache: Path) -> Path:
             await work.run(_install_step(folder))
         except ToolchainError as error:
             raise ToolchainError(
-                f"govulncheck {GOVULNCHECK_VERSION} cannot be had",
+                f"govulncheck {GOVULNCHECK_VERSION} cannot be installed",
                 hint="check GOPROXY, HTTPS_PROXY and the network, then run the same command again",
                 details=error.details,
             ) from error
@@ -217,10 +217,11 @@ def _install_step(folder: Path) -> Step:
     )
 
 
-def _count_nothing(config: Path) -> None:
-    """Keep govulncheck from counting its runs, in a process that may outlive the folder.
+def _switch_telemetry_off(config: Path) -> None:
+    """Switch off Go's telemetry, whose process may outlive the temporary folder.
 
-    https://pkg.go.dev/golang.org/x/telemetry tells of the file, in a user's configuration folder.
+    Go reads this file in the user's configuration folder:
+    https://pkg.go.dev/golang.org/x/telemetry
     """
     mode = config / "go" / "telemetry" / "mode"
     mode.parent.mkdir(parents=True, exist_ok=True)
@@ -229,7 +230,7 @@ def _count_nothing(config: Path) -> None:
 
 @contextmanager
 def _scratch(beside: Path | None) -> Generator[Path]:
-    """A temporary folder, on another folder's disk where one is given."""
+    """Make a temporary folder, inside another folder if one is given."""
     with output_errors(beside or Path(tempfile.gettempdir())):
         folder = tempfile.TemporaryDirectory(
             prefix=".ocelot-", dir=beside, ignore_cleanup_errors=True

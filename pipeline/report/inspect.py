@@ -1,4 +1,4 @@
-"""Reports of what is inside a layer: a summary, files, components, modules, sizes."""
+"""Reports of a layer's contents: a summary, files, components, modules, sizes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pipeline.layer.limits import megabytes
 from pipeline.layer.sizes import BinarySizes
 from pipeline.report.rendering import Report, data
 
-# What the sections of a Go binary hold, for people.
-_MEANINGS = {
+# The contents of the sections of a Go binary.
+_SECTIONS = {
     ".rodata": "constants and types",
     ".data": "variables",
     ".noptrdata": "variables without pointers",
@@ -25,12 +25,12 @@ _FIGURES = ("bytes", "code", "tables", "share")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InspectOptions:
-    """What is asked for besides the summary.
+    """The tables to show besides the summary, the files and the components.
 
     Attributes:
-        modules: the list of modules.
-        sizes: the size ledger.
-        top: rows of the ledger that are shown, the largest; 0 for all.
+        modules: True for the table of modules.
+        sizes: True for the table of sizes.
+        top: number of rows of the table of sizes, the largest; 0 for all.
     """
 
     modules: bool = False
@@ -39,7 +39,7 @@ class InspectOptions:
 
 
 def inspection_reports(found: Inspection, options: InspectOptions) -> Iterator[Report]:
-    """A layer's tables in the order in which they are shown."""
+    """Return a layer's tables in the order in which they are shown."""
     yield Report(rows=list(_summary(found)))
     files = [
         (each.name, f"{each.mode:04o}", f"{len(each.content):,}") for each in found.layer.entries
@@ -59,7 +59,7 @@ def inspection_reports(found: Inspection, options: InspectOptions) -> Iterator[R
         ]
         yield _table("modules", ("module", "version", "replaced by"), modules)
     if options.sizes:
-        yield _ledger(found.sizes, options.top)
+        yield _size_table(found.sizes, options.top)
 
 
 def _table(
@@ -90,8 +90,8 @@ def _summary(found: Inspection) -> Iterator[tuple[str, str]]:
     yield "compiled with", " ".join(compiled)
 
 
-class _Row(NamedTuple):
-    """A row of the ledger as it is shown."""
+class _SizeRow(NamedTuple):
+    """A row of the table of sizes."""
 
     name: str
     version: str = ""
@@ -104,34 +104,36 @@ class _Row(NamedTuple):
         return self.code + self.tables + self.other
 
 
-def _ledger(ledger: BinarySizes, top: int) -> Report:
-    """Modules and sections, the largest first; they add up to the binary's size."""
-    modules = (_Row(each.module, each.version, each.code, each.tables) for each in ledger.modules)
-    sections = (_Row(_section(each.name), other=each.size) for each in ledger.rest)
+def _size_table(sizes: BinarySizes, top: int) -> Report:
+    """Return modules and sections, the largest first; they add up to the binary's size."""
+    modules = (
+        _SizeRow(each.module, each.version, each.code, each.tables) for each in sizes.modules
+    )
+    sections = (_SizeRow(_section(each.name), other=each.size) for each in sizes.rest)
     rows = sorted((*modules, *sections), key=lambda row: (-row.size, row.name))
     shown = rows[: top or None]
     if more := rows[len(shown) :]:
         sums = (sum(column) for column in list(zip(*more, strict=True))[2:])
-        shown.append(_Row(f"{len(more)} more", "", *sums))
+        shown.append(_SizeRow(f"{len(more)} more", "", *sums))
     cells = [
         (
             *(row.name, row.version),
             *(f"{each:,}" if each else "" for each in (row.code, row.tables, row.size)),
-            f"{row.size / ledger.size:.1%}",
+            f"{row.size / sizes.size:.1%}",
         )
         for row in shown
     ]
     headings = ("module or section", "version", "code", "tables", "bytes", "share")
-    return _table("sizes", headings, cells, ("the binary", "", "", "", f"{ledger.size:,}", ""))
+    return _table("sizes", headings, cells, ("the binary", "", "", "", f"{sizes.size:,}", ""))
 
 
 def _section(name: str) -> str:
-    meaning = _MEANINGS.get(name, "")
-    return f"{name}: {meaning}" if meaning else name
+    contents = _SECTIONS.get(name, "")
+    return f"{name}: {contents}" if contents else name
 
 
 def inspection_data(found: Inspection, options: InspectOptions) -> dict[str, Any]:
-    """The same as values for JSON; the ledger is always whole."""
+    """Return a layer's contents as values for JSON, with all rows of the sizes."""
     layer, info = found.layer, found.info
     values: dict[str, Any] = {
         "file": layer.file,
@@ -154,11 +156,11 @@ def inspection_data(found: Inspection, options: InspectOptions) -> dict[str, Any
     if options.modules:
         values["modules"] = info.modules
     if options.sizes:
-        ledger = found.sizes
+        sizes = found.sizes
         values["sizes"] = {
-            "size": ledger.size,
-            "modules": [{**data(each), "size": each.size} for each in ledger.modules],
-            "packages": [{**data(each), "size": each.size} for each in ledger.packages],
-            "rest": ledger.rest,
+            "size": sizes.size,
+            "modules": [{**data(each), "size": each.size} for each in sizes.modules],
+            "packages": [{**data(each), "size": each.size} for each in sizes.packages],
+            "rest": sizes.rest,
         }
     return values

@@ -1,4 +1,4 @@
-"""Report of layers that were built again and compared."""
+"""Report of layers that were compared with their rebuild."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pipeline.report.rendering import Report, json_text
 
 
 def verify_report(verified: Sequence[Verified]) -> Report:
-    """The report on a screen and in a job summary."""
+    """Return the report for a screen and a job summary."""
     return Report(title="Verified by rebuilding", notes=[_note(each) for each in verified])
 
 
@@ -27,7 +27,7 @@ def _note(each: Verified) -> str:
 
 
 def verify_json(verified: Sequence[Verified]) -> str:
-    """The same for programs."""
+    """Return the report as JSON."""
     layers = [
         {
             "name": each.claim.name,

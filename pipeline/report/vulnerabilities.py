@@ -10,16 +10,16 @@ from pipeline.report.rendering import Report, data
 
 _HEADINGS = ("vulnerability", "module", "found", "fixed in", "level", "summary")
 _PRECISION = {
-    "module": "by module: a stripped binary does not tell which packages and functions are in it, "
-    "so that some may not concern it",
-    "package": "by package: whether the vulnerable functions are in the binary is not known",
-    "symbol": "by function: level `symbol` is a vulnerable function in the binary, "
-    "`module` and `package` only its surroundings",
+    "module": "by module: a stripped binary does not show which packages and functions are in it, "
+    "so that some may not apply to it",
+    "package": "by package: it is not known if the vulnerable functions are in the binary",
+    "symbol": "by function: at level `symbol` the vulnerable function is in the binary, at "
+    "`module` and `package` only its module or package is",
 }
 
 
 def scan_report(scan: Scan, name: str) -> Report:
-    """The vulnerabilities in a table.
+    """Return a table of the vulnerabilities, with notes on how they were found.
 
     Args:
         scan: the result.
@@ -39,7 +39,7 @@ def scan_report(scan: Scan, name: str) -> Report:
 
 
 def _notes(scan: Scan) -> Iterator[str]:
-    """How much was looked at, and how far the answer can be trusted."""
+    """Return how many modules were looked up, and the limits of the result."""
     count = len(scan.vulnerabilities)
     number = f"{count} known vulnerabilit{'y' if count == 1 else 'ies'}"
     yield (
@@ -51,11 +51,11 @@ def _notes(scan: Scan) -> Iterator[str]:
         yield f"found {_PRECISION[scan.level]}"
     if not scan.advisories:
         yield (
-            "the database has no advisory on any of them, not even on Go's own library: "
-            "it may not be whole"
+            "the database has no advisory on any of them, not even on Go's standard library: "
+            "it may be incomplete"
         )
 
 
 def scan_data(scan: Scan) -> dict[str, Any]:
-    """The scan as values for JSON."""
+    """Return the scan as values for JSON."""
     return {**data(scan), "modified": scan.modified.isoformat()}

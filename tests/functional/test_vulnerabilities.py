@@ -278,7 +278,7 @@ def test_govulncheck_that_cannot_be_fetched_is_told(
     folder = vulndb.folder(tmp_path / "db", vulndb.database())
     own = fresh_cache(tmp_path / "cache", share_go=False)
     error = refused(programs["stripped"], own, str(folder))
-    assert str(error) == f"govulncheck {GOVULNCHECK_VERSION} cannot be had"
+    assert str(error) == f"govulncheck {GOVULNCHECK_VERSION} cannot be installed"
     assert "GOPROXY" in error.hint
     assert any("module lookup disabled" in line for line in error.details)
 
@@ -339,7 +339,7 @@ def test_findings_count_whatever_the_exit_code(code: int, tmp_path: Path) -> Non
 def test_half_an_answer_is_never_a_clean_one(says: str, code: int, tmp_path: Path) -> None:
     folder = vulndb.folder(tmp_path / "db", vulndb.database())
     error = refused(b"", stand_in(tmp_path, says, code), str(folder))
-    assert "nothing is known" in error.hint
+    assert "not known" in error.hint
 
 
 def test_a_broken_govulncheck_is_told(tmp_path: Path) -> None:
@@ -384,4 +384,4 @@ def test_inspect_tells_all_else_where_the_database_cannot_be_had(
     assert shown.code == 5
     assert path.name in shown.out
     assert "no known vulnerabilities" not in shown.out
-    assert "holds no Go vulnerability database" in shown.err
+    assert "has no Go vulnerability database" in shown.err

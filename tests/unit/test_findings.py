@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_examples import shown
 
-from pipeline.audit.findings import Scan, read_answer
+from pipeline.audit.findings import Scan, read_scan
 from pipeline.audit.vulnerabilities import database_url, has_symbols
 from pipeline.errors import ToolchainError, UsageError
 from pipeline.report.rendering import json_text
@@ -52,7 +52,7 @@ WHOLE = stream(
 
 
 def read(output: bytes) -> Scan:
-    return read_answer(output, database=DATABASE)
+    return read_scan(output, database=DATABASE)
 
 
 def test_an_answer_is_read_whole() -> None:
@@ -92,17 +92,17 @@ def test_an_advisory_without_a_finding_is_no_vulnerability() -> None:
 @pytest.mark.parametrize(
     ("output", "why"),
     [
-        (b"", "what was looked at"),
+        (b"", "does not name the modules"),
         (b"no JSON", "cut off or no JSON"),
         (b"\xff", "cut off or no JSON"),
         (b"[1]", "valid dictionary"),
         (b"[" * 100_000, "cut off or no JSON"),
-        (stream({"config": CONFIG}), "what was looked at"),
-        (stream({"SBOM": SBOM}, {"config": CONFIG}), "what was looked at"),
+        (stream({"config": CONFIG}), "does not name the modules"),
+        (stream({"SBOM": SBOM}, {"config": CONFIG}), "does not name the modules"),
         (stream({"config": CONFIG}, {"SBOM": {"modules": []}}), "SBOM.modules"),
         (stream({"config": {**CONFIG, "protocol_version": "v2.0.0"}}), "config.protocol_version"),
         (stream({"config": {**CONFIG, "scan_mode": "source"}}), "config.scan_mode"),
-        (stream(*HEAD, {"finding": finding(frame())}), "without saying what that is"),
+        (stream(*HEAD, {"finding": finding(frame())}), "without that advisory"),
         (stream(*HEAD, {"osv": OSV}, {"finding": finding()}), "finding.trace"),
     ],
 )
@@ -110,7 +110,7 @@ def test_an_answer_that_is_not_whole_is_no_answer(output: bytes, why: str) -> No
     with pytest.raises(ToolchainError) as caught:
         read(output)
     assert why in str(caught.value)
-    assert "nothing is known" in caught.value.hint
+    assert "not known" in caught.value.hint
 
 
 @given(st.integers(0, len(WHOLE) - 2))
@@ -168,7 +168,7 @@ def test_the_notes_of_a_stripped_binary_say_so() -> None:
 
 
 def test_a_database_that_knows_nothing_of_go_is_told() -> None:
-    assert "may not be whole" in scan_report(read(stream(*HEAD)), "a.zip").notes[1]
+    assert "may be incomplete" in scan_report(read(stream(*HEAD)), "a.zip").notes[1]
 
 
 def test_the_same_as_json() -> None:
@@ -209,7 +209,7 @@ def test_what_is_no_database_is_refused(given: str) -> None:
 
 @pytest.mark.parametrize("given", ["", "/absent", "file:///absent", "~nobody-of-this-name/x", "\0"])
 def test_a_folder_without_a_database_is_told(given: str) -> None:
-    with pytest.raises(ToolchainError, match="holds no Go vulnerability database"):
+    with pytest.raises(ToolchainError, match="has no Go vulnerability database"):
         database_url(given)
 
 
