@@ -16,13 +16,13 @@ from pipeline.build.recipe import GO_VERSION
 CHECKOUT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.executable).parent
 WORKFLOWS = sorted((CHECKOUT / ".github" / "workflows").glob("*.yml"))
-# Of the wheels on offer, none brings its program along: it is compiled by the pinned Go.
+# No wheel contains the program, so the pinned Go compiles it.
 ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
 
 
 @pytest.fixture(scope="module")
 def actionlint() -> Path:
-    """The pinned actionlint, compiled once; Go's checksum database vouches for it."""
+    """The pinned actionlint, compiled once; Go's checksum database verifies it."""
     version = ACTIONLINT.rpartition("@")[2]
     folder = paths.cache_folder() / "tools" / f"actionlint-{version}-go{GO_VERSION}"
     program = folder / "actionlint"
@@ -32,7 +32,7 @@ def actionlint() -> Path:
 
 
 def found(*command: str | Path) -> str:
-    """What a program finds, as it tells it; nothing where it ends well."""
+    """The output of a program that fails; empty if it succeeds."""
     environment = {**os.environ, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
     done = subprocess.run(
         [*map(str, command)],

@@ -1,6 +1,6 @@
-"""The `run` blocks of the workflows, run by bash as GitHub runs them, with programs that record.
+"""The `run` blocks of the workflows, run by bash as GitHub runs them.
 
-`dagger`, `gh`, `curl` and the like only write down their words, besides what a test has them do.
+`dagger`, `gh`, `curl` and other programs are replaced by scripts that record their arguments.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Step = tuple[str, str, str]
 
 
 def run_steps() -> dict[Step, Mapping[str, Any]]:
-    """The steps that run a script, by workflow, job and name, with all that is set for them."""
+    """The steps that run a script, by workflow, job and name, with their environment."""
     found: dict[Step, Mapping[str, Any]] = {}
     for workflow in (RELEASE, WATCH, CI):
         text = (CHECKOUT / ".github" / "workflows" / workflow).read_text(encoding="utf-8")
@@ -75,14 +75,14 @@ class Job:
         return self.folder / "workspace"
 
     def have(self, program: str, does: str = "") -> None:
-        """Have a program write down its words in one go, then do this."""
+        """Make a program that records its arguments in one write, then runs a script."""
         note = f'printf "%s\\0" {program} "$@" END >> "{self.folder}/calls"'
         path = self.folder / "bin" / program
         path.write_text(f"#!/bin/bash\n{note}\n{does}\n")
         path.chmod(0o755)
 
     def run(self, step: Step, **env: str) -> subprocess.CompletedProcess[str]:
-        """Run a step; variables that are not given have the value that stands in the workflow."""
+        """Run a step; variables that are not given have their value in the workflow."""
         block = STEPS[step]
         plain = {k: str(v) for k, v in block["env"].items() if "${{" not in str(v)}
         environment = {
@@ -110,12 +110,12 @@ class Job:
         )
 
     def read(self, name: str) -> str:
-        """What the steps wrote to one of GitHub's files."""
+        """The text that the steps wrote to one of GitHub's files."""
         path = self.folder / name
         return path.read_text() if path.exists() else ""
 
     def calls(self, *words: str) -> list[list[str]]:
-        """The calls of programs that begin with these words, each with the program's name."""
+        """The calls of programs, each with the program's name, that begin with these words."""
         calls = [call.split("\0") for call in self.read("calls").split("\0END\0")[:-1]]
         return [call for call in calls if tuple(call[: len(words)]) == words]
 
@@ -209,8 +209,8 @@ def test_the_token_is_hidden_first_and_in_no_programs_words(job: Job) -> None:
         done = job.run((RELEASE, "publish", name), **dict.fromkeys(NAMES, "x"))
         assert done.stdout.splitlines() == [f"::add-mask::{TOKEN}", f"dagger has {TOKEN}"]
     assert job.read("headers") == f"Authorization: bearer {BEARER}\n"
-    asked = [call[-1] for call in job.calls("curl")]  # they live five minutes: each has its own
-    assert asked == ["https://token.invalid/?v=1&audience=sts.amazonaws.com"] * 2
+    urls = [call[-1] for call in job.calls("curl")]  # a token lives five minutes: one each
+    assert urls == ["https://token.invalid/?v=1&audience=sts.amazonaws.com"] * 2
     words = " ".join(word for call in job.calls() for word in call)
     assert TOKEN not in words
     assert BEARER not in words
@@ -226,7 +226,7 @@ def test_without_a_token_nothing_is_published(job: Job, program: str, does: str)
 # --- what a release consists of ---
 
 
-def test_a_releases_files_are_collected_with_their_digests_and_told(job: Job) -> None:
+def test_a_releases_files_are_collected_and_listed_with_their_digests(job: Job) -> None:
     made = {
         "layers/dist/a.zip": "zip",
         "layers/dist/manifest.json": "{}",
@@ -271,7 +271,7 @@ def test_each_zips_attestation_is_checked_and_one_that_is_bad_fails(job: Job) ->
     assert job.run(step, **env).returncode != 0
 
 
-# --- the watch over upstream ---
+# --- the search for releases of upstream ---
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -314,8 +314,8 @@ def test_the_newest_release_is_found_and_whether_it_was_proposed(job: Job, other
     done = look(job, NEWEST, other)
     assert done.returncode == 0, done.stderr
     assert job.read("output").splitlines() == [f"tag={NEWEST}", "proposed=1"]
-    (asked,) = job.calls("gh", "pr", "list")
-    assert (value_of(asked, "--head"), value_of(asked, "--state")) == (BRANCH, "all")
+    (listing,) = job.calls("gh", "pr", "list")
+    assert (value_of(listing, "--head"), value_of(listing, "--state")) == (BRANCH, "all")
     assert list(job.folder.rglob("pwned")) == []
 
 
@@ -340,7 +340,7 @@ def checkout(job: Job) -> Path:
 
 
 @pytest.mark.parametrize(("lock", "changed"), [("old", ""), ("new", "true")])
-def test_a_lock_that_changed_is_told(job: Job, checkout: Path, lock: str, changed: str) -> None:
+def test_a_lock_that_changed_is_reported(job: Job, checkout: Path, lock: str, changed: str) -> None:
     job.have("dagger", f"echo {lock} > {checkout}/config/ocelot.lock")
     assert job.run((WATCH, "lock", "Lock the release"), TAG=NEWEST).returncode == 0
     assert job.read("output") == f"changed={changed}\n"

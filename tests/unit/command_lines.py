@@ -1,4 +1,4 @@
-"""Whether a command line is one that `ocelot`, or `dagger call` with its module, takes."""
+"""Checks a command line against the options of `ocelot`, or of the Dagger module's functions."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pipeline.module import Ocelot
 
 
 class WrongCommandError(Exception):
-    """A command that does not exist, or an option that it does not take."""
+    """A command that does not exist, or an option that it does not have."""
 
 
 def check_command(command: str, *, complete: bool) -> None:
     """Check a command against the real ones.
 
     Raises:
-        WrongCommandError: there is none of this name, or it has no such option.
+        WrongCommandError: there is no command of this name, or it has no such option.
     """
     program, *words = shlex.split(command)
     if program == "ocelot":

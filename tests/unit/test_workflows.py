@@ -1,4 +1,4 @@
-"""What the workflows say, read as data: choices, pins, permissions, and the words of README."""
+"""The workflows, read as data: choices, pins, permissions, and the calls that the README lists."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ WRITES = {
 
 def workflow(name: str) -> dict[str, Any]:
     """A workflow; the key `on` is read as YAML's true."""
-    told = yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))
-    return {**told, "on": told[True]}
+    parsed = yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))
+    return {**parsed, "on": parsed[True]}
 
 
 def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
     for name in WORKFLOWS:
-        for job, told in workflow(name)["jobs"].items():
-            yield name, job, told
+        for job, content in workflow(name)["jobs"].items():
+            yield name, job, content
 
 
 def steps() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for name, job, told in jobs():
-        yield from ((name, job, step) for step in told["steps"])
+    for name, job, content in jobs():
+        yield from ((name, job, step) for step in content["steps"])
 
 
 def inputs() -> dict[str, Any]:
@@ -48,13 +48,13 @@ def inputs() -> dict[str, Any]:
 
 
 def runs(job: str, workflow_name: str = "release-layers.yml") -> list[str]:
-    told = workflow(workflow_name)["jobs"][job]
-    return [step["run"] for step in told["steps"] if "run" in step]
+    steps = workflow(workflow_name)["jobs"][job]["steps"]
+    return [step["run"] for step in steps if "run" in step]
 
 
-def listed(wanted: list[str]) -> str:
-    """What a list in a workflow is to be, to be pasted."""
-    return "\n".join(["write:", *(f"          - {each}" for each in wanted)])
+def yaml_list(items: list[str]) -> str:
+    """The expected list of a workflow, to paste into it."""
+    return "\n".join(["write:", *(f"          - {each}" for each in items)])
 
 
 def test_there_are_these_three() -> None:
@@ -62,18 +62,18 @@ def test_there_are_these_three() -> None:
 
 
 def test_a_distribution_can_be_chosen_where_it_is_configured() -> None:
-    wanted = [*load_config(CHECKOUT / "config").distributions]
-    assert inputs()["distribution"]["options"] == wanted, listed(wanted)
+    expected = [*load_config(CHECKOUT / "config").distributions]
+    assert inputs()["distribution"]["options"] == expected, yaml_list(expected)
     matrix = workflow("upstream-watch.yml")["jobs"]["build"]["strategy"]["matrix"]
-    assert matrix["distribution"] == wanted, listed(wanted)
+    assert matrix["distribution"] == expected, yaml_list(expected)
 
 
 def test_a_set_of_regions_can_be_chosen_or_all_or_any_one() -> None:
     regions = load_config(CHECKOUT / "config").regions
     assert regions
-    wanted = [*regions.sets, "all", *lambda_regions()]
-    assert inputs()["aws-region"]["options"] == wanted, listed(wanted)
-    assert inputs()["aws-region"]["default"] == wanted[0] == "default"
+    expected = [*regions.sets, "all", *lambda_regions()]
+    assert inputs()["aws-region"]["options"] == expected, yaml_list(expected)
+    assert inputs()["aws-region"]["default"] == expected[0] == "default"
 
 
 def test_the_inputs_are_those_of_the_commands_with_their_defaults() -> None:
@@ -89,8 +89,8 @@ def test_the_inputs_are_those_of_the_commands_with_their_defaults() -> None:
         "dry-run": False,
     }
     assert inputs()["architecture"]["options"] == ["all", "amd64", "arm64"]
-    told = workflow("release-layers.yml")["jobs"]["publish"]["env"]["LAYER_NAME"]
-    assert told == f"${{{{ vars.LAYER_NAME || '{PublishOptions().layer_name}' }}}}"
+    name = workflow("release-layers.yml")["jobs"]["publish"]["env"]["LAYER_NAME"]
+    assert name == f"${{{{ vars.LAYER_NAME || '{PublishOptions().layer_name}' }}}}"
     assert workflow("upstream-watch.yml")["env"]["UPSTREAM_REPO"] == UPSTREAM_REPO
 
 
@@ -111,8 +111,8 @@ def test_an_action_is_of_one_version_everywhere() -> None:
 
 def test_only_those_jobs_write_that_must() -> None:
     found = {
-        (name, job): {scope for scope, may in told["permissions"].items() if may != "read"}
-        for name, job, told in jobs()
+        (name, job): {scope for scope, may in content["permissions"].items() if may != "read"}
+        for name, job, content in jobs()
     }
     assert {where: scopes for where, scopes in found.items() if scopes} == WRITES
     assert all(workflow(name)["permissions"] == {} for name in WORKFLOWS)
@@ -120,7 +120,7 @@ def test_only_those_jobs_write_that_must() -> None:
 
 def test_the_job_that_publishes_is_in_the_environment_that_aws_trusts() -> None:
     within = {
-        (name, job): told["environment"] for name, job, told in jobs() if "environment" in told
+        (name, job): each["environment"] for name, job, each in jobs() if "environment" in each
     }
     assert within == {("release-layers.yml", "publish"): "publish"}
 
@@ -142,7 +142,7 @@ def test_secrets_are_seen_by_the_steps_that_need_them_alone() -> None:
 
 
 def test_every_job_ends_some_time_and_every_workflow_takes_turns() -> None:
-    assert all(5 <= told["timeout-minutes"] <= 90 for _, _, told in jobs())
+    assert all(5 <= content["timeout-minutes"] <= 90 for _, _, content in jobs())
     assert all(workflow(name)["concurrency"]["group"] for name in WORKFLOWS)
     publishing = workflow("release-layers.yml")["concurrency"]
     assert publishing["cancel-in-progress"] is False
@@ -179,8 +179,8 @@ def test_dagger_is_of_the_engines_version() -> None:
 
 
 def test_a_job_that_calls_dagger_installs_it_first() -> None:
-    for name, job, told in jobs():
-        lines = [step["run"] for step in told["steps"] if "run" in step]
+    for name, job, content in jobs():
+        lines = [step["run"] for step in content["steps"] if "run" in step]
         calls = [at for at, line in enumerate(lines) if "dagger call" in line]
         if calls:
             assert lines.index(".github/install-dagger") < calls[0], (name, job)
@@ -195,37 +195,38 @@ def test_ci_runs_what_a_person_runs() -> None:
 
 
 def test_a_dry_run_publishes_nothing_and_verifies_what_was_built() -> None:
-    told = workflow("release-layers.yml")["jobs"]
+    found = workflow("release-layers.yml")["jobs"]
     conditional = {
-        *(job for job in told if "!inputs.dry-run" in told[job].get("if", "")),
+        *(job for job in found if "!inputs.dry-run" in found[job].get("if", "")),
         *(
             step["name"]
-            for job in told.values()
+            for job in found.values()
             for step in job["steps"]
             if "!inputs.dry-run" in step.get("if", "")
         ),
     }
     fetching = {f"{verb} what AWS serves" for verb in ("Fetch", "Upload", "Download")}
     assert conditional == {"attest", "release", *fetching}
-    assert told["verify"]["env"] == {"LAYERS": "${{ inputs.dry-run && 'dist' || 'served' }}"}
+    assert found["verify"]["env"] == {"LAYERS": "${{ inputs.dry-run && 'dist' || 'served' }}"}
 
 
 def test_layers_are_released_only_where_those_that_aws_serves_were_verified() -> None:
-    told = workflow("release-layers.yml")["jobs"]
-    assert "needs.verify.result == 'success'" in told["release"]["if"]
-    assert "needs.publish.result == 'success'" in told["verify"]["if"]
-    assert "needs.attest.result != 'failure'" in told["verify"]["if"]
+    found = workflow("release-layers.yml")["jobs"]
+    assert "needs.verify.result == 'success'" in found["release"]["if"]
+    assert "needs.publish.result == 'success'" in found["verify"]["if"]
+    assert "needs.attest.result != 'failure'" in found["verify"]["if"]
 
 
 def test_an_upstream_release_is_built_before_it_is_proposed_and_once() -> None:
-    told = workflow("upstream-watch.yml")["jobs"]
-    assert told["build"]["if"] == "${{ needs.lock.outputs.changed == 'true' }}"
-    assert told["propose"]["needs"] == ["lock", "build"]
-    lock = next(step for step in told["lock"]["steps"] if step.get("id") == "lock")
+    found = workflow("upstream-watch.yml")["jobs"]
+    assert found["build"]["if"] == "${{ needs.lock.outputs.changed == 'true' }}"
+    assert found["propose"]["needs"] == ["lock", "build"]
+    lock = next(step for step in found["lock"]["steps"] if step.get("id") == "lock")
     assert lock["if"] == "${{ steps.release.outputs.proposed == '0' }}"
 
 
-SAID = {
+# The README's values of the workflow's variables.
+VALUES = {
     "$DISTRIBUTION": "minimal",
     "$ARCHITECTURE": "all",
     "$UPSTREAM_REPO": UPSTREAM_REPO,
@@ -235,21 +236,20 @@ SAID = {
 
 
 def commands_in(text: str) -> list[str]:
-    """The dagger calls of a text, one line each; those that go on in the next are joined."""
+    """The dagger calls of a text, one line each; continued lines are joined."""
     joined = re.sub(r"\\\n\s*", "", text)
     return [line.strip() for line in joined.splitlines() if line.startswith("dagger call")]
 
 
-def test_the_jobs_make_the_calls_that_readme_tells_a_person_to_make() -> None:
+def test_the_jobs_make_the_calls_that_the_readme_lists() -> None:
     readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     section = readme.split("## Publish from GitHub Actions")[1].split("\n## ")[0]
-    told = commands_in(section)
-    made = [*runs("build"), *runs("verify")]
-    said = [" ".join(line.split()) for run in made for line in commands_in(run)]
-    said = [re.sub(r"\$\{\w+:\+(--[\w-]+)\}", r"\1", line) for line in said]  # as by default
-    for variable, value in SAID.items():
-        said = [line.replace(f'"{variable}"', value) for line in said]
-    assert said == told
+    blocks = [*runs("build"), *runs("verify")]
+    made = [" ".join(line.split()) for block in blocks for line in commands_in(block)]
+    made = [re.sub(r"\$\{\w+:\+(--[\w-]+)\}", r"\1", line) for line in made]  # as by default
+    for variable, value in VALUES.items():
+        made = [line.replace(f'"{variable}"', value) for line in made]
+    assert made == commands_in(section)
 
 
 def test_readme_names_every_workflow_variable_and_secret() -> None:

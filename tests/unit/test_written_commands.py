@@ -1,4 +1,4 @@
-"""Each `ocelot` and `dagger call` command of workflows and documents has the options it names."""
+"""Each `ocelot` and `dagger call` command in workflows and documents exists, with its options."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _CODE = re.compile(r"```sh\n(.*?)```|`((?:ocelot|dagger call) [^`]*)`", re.DOTAL
 
 
 def commands_in(script: str) -> list[str]:
-    """The commands of a shell script; an option that depends on a variable is taken as given."""
+    """The commands of a shell script, with the options that depend on a variable."""
     joined = re.sub(r"\$\{\w+:\+(--[\w-]+)\}", r"\1", re.sub(r"\\\n\s*", "", script))
     joined = re.sub(r"\$\([^)]*\)", "$VALUE", joined)
-    others = ("#", "dagger settings")  # not a command of ours, though our name is in it
+    others = ("#", "dagger settings")  # the latter has "ocelot" as an argument
     lines = [line for line in joined.splitlines() if not line.lstrip().startswith(others)]
     return [found.strip() for line in lines for found in _COMMAND.findall(line)]
 
 
 def written() -> Iterator[tuple[str, bool]]:
-    """Each command, and whether it is to be run as it stands: one within a sentence is not."""
+    """Each command; True if it is complete, False if it is part of a sentence."""
     for path in WORKFLOWS:
         jobs: Mapping[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
         for job in jobs.values():
