@@ -40,7 +40,7 @@ _shown: ContextVar[Progress | None] = ContextVar("shown", default=None)
 
 
 @dataclass(kw_only=True)
-class Step:
+class RunningStep:
     """A step under way in a lane.
 
     Attributes:
@@ -66,12 +66,12 @@ def shown_by(progress: Progress) -> Generator[None]:
 
 
 @contextmanager
-def step(lane: str, title: str) -> Generator[Step]:
+def step(lane: str, title: str) -> Generator[RunningStep]:
     """Report that a lane starts a step and, at the end of the block, its result or `failed`."""
     shown = _shown.get()
     if shown:
         shown.begin(lane, title)
-    current = Step(lane=lane)
+    current = RunningStep(lane=lane)
     try:
         yield current
     except BaseException:

@@ -11,5 +11,5 @@
 
 1. it compiles the pinned govulncheck, once;
 2. it runs govulncheck on the layer's binary;
-3. `findings` reads govulncheck's answer as a `Scan`.
+3. `findings` reads govulncheck's output as a `Scan`.
 """

@@ -26,14 +26,14 @@ VERSION = 1
 PASSED = "passed"
 
 
-class _Record(BaseModel):
+class _ManifestModel(BaseModel):
     # a manifest that is written has every key; an older one may lack some
     model_config = ConfigDict(
         extra="forbid", frozen=True, json_schema_serialization_defaults_required=True
     )
 
 
-class Upstream(_Record):
+class Upstream(_ManifestModel):
     """The source of the collector: repository and commit."""
 
     repository: str
@@ -41,7 +41,7 @@ class Upstream(_Record):
     commit: str = Field(description="Full SHA; for a plain folder the SHA-1 of its content.")
 
 
-class Go(_Record):
+class Go(_ManifestModel):
     """The Go that compiled the binary, and how."""
 
     version: str = Field(description="Such as 1.26.6.")
@@ -49,7 +49,7 @@ class Go(_Record):
     environment: dict[str, str] = Field(description="The variables that matter for the result.")
 
 
-class Start(_Record):
+class Start(_ManifestModel):
     """Medians of a layer's cold starts on the bench."""
 
     starts: int = Field(description="Number of cold starts.")
@@ -77,7 +77,7 @@ class BenchNote:
     start: Start | None = None
 
 
-class Layer(_Record):
+class Layer(_ManifestModel):
     """One zip in the folder."""
 
     file: str = Field(description="Name of the zip, beside the manifest.")
@@ -124,7 +124,7 @@ class Layer(_Record):
         return self.model_copy(update={"benched": bench_note.benched, "start": bench_note.start})
 
 
-class Manifest(_Record):
+class Manifest(_ManifestModel):
     """The zips of one folder, sorted by file name."""
 
     version: int = VERSION

@@ -100,24 +100,24 @@ class _PrintedProgress:
 
 @dataclass(kw_only=True)
 class PlainProgress(_PrintedProgress):
-    """A line at a step's start and end, and one now and then while it goes on."""
+    """A line at a step's start and end, and one now and then while it runs."""
 
     verbose: bool = False
-    told: dict[str, float] = field(default_factory=dict[str, float])
+    reported: dict[str, float] = field(default_factory=dict[str, float])
 
     def begin(self, lane: str, step: str) -> None:
         """Print that the step starts."""
         self._begin(lane, step)
-        self.told[lane] = self.started[lane]
+        self.reported[lane] = self.started[lane]
         self._print(f"{lane:<9} {step} …")
 
     def line(self, lane: str, text: str) -> None:
-        """Print the line if verbose; else say now and then that the step goes on."""
+        """Print the line if verbose; else report now and then that the step still runs."""
         now = time.monotonic()
         if self.verbose:
             self._print(f"{lane:<9} {text}")
-        elif now - self.told.get(lane, now) >= HEARTBEAT_SECONDS:
-            self.told[lane] = now
+        elif now - self.reported.get(lane, now) >= HEARTBEAT_SECONDS:
+            self.reported[lane] = now
             seconds = now - self.started[lane]
             self._print(f"{lane:<9} {self.steps[lane]} … {seconds:.0f} s: {_shortened(text)}")
 

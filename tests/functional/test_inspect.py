@@ -1,4 +1,4 @@
-"""What `ocelot inspect` tells of real binaries, beside what Go's own tools tell."""
+"""`ocelot inspect` on real binaries, compared with Go's own tools."""
 
 from __future__ import annotations
 
@@ -40,24 +40,24 @@ def inspected(built: Built, architecture: str, *options: str) -> dict[str, Any]:
     return json.loads(ran.out)["layers"][0]
 
 
-def as_go_tells(module: Module, word: str) -> list[str]:
-    fields = [word, module.path, module.version]
+def as_go_prints(module: Module, key: str) -> list[str]:
+    fields = [key, module.path, module.version]
     line = "\t".join([*fields, module.sum] if not module.replaced_by else fields)
-    return [line, *(as_go_tells(module.replaced_by, "=>") if module.replaced_by else [])]
+    return [line, *(as_go_prints(module.replaced_by, "=>") if module.replaced_by else [])]
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_build_info_is_what_go_tells(built: Built, architecture: str, tmp_path: Path) -> None:
+def test_build_info_is_as_go_prints_it(built: Built, architecture: str, tmp_path: Path) -> None:
     binary = tmp_path / "collector"
     binary.write_bytes(collector(built, architecture))
     binary.chmod(0o755)
     first, *lines = go("version", "-m", binary, cwd=tmp_path).splitlines()
     info = read_build_info(read_elf(binary.read_bytes()))
     assert first.endswith(f": {info.go_version}")
-    modules = [line for module in info.modules for line in as_go_tells(module, "dep")]
-    ours = [f"path\t{info.path}", *as_go_tells(info.main, "mod"), *modules]
-    ours += [f"build\t{name}={value}" for name, value in info.settings]
-    assert [line.strip() for line in lines if line.strip()] == [line.strip() for line in ours]
+    modules = [line for module in info.modules for line in as_go_prints(module, "dep")]
+    expected = [f"path\t{info.path}", *as_go_prints(info.main, "mod"), *modules]
+    expected += [f"build\t{name}={value}" for name, value in info.settings]
+    assert [line.strip() for line in lines if line.strip()] == [line.strip() for line in expected]
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -76,7 +76,7 @@ def test_the_components_are_those_of_the_distribution(built: Built, architecture
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_the_ledger_adds_up_and_its_sections_are_those_of_the_file(
+def test_the_sizes_add_up_and_have_the_sections_of_the_file(
     built: Built, architecture: str
 ) -> None:
     binary = collector(built, architecture)
@@ -86,8 +86,8 @@ def test_the_ledger_adds_up_and_its_sections_are_those_of_the_file(
     for section in read_elf(binary).sections:
         if section.name not in (".text", ".gopclntab"):
             assert rest[section.name] == section.size
-    attributed = sum(each["size"] for each in sizes["modules"])
-    assert attributed > 0.75 * len(binary)
+    counted = sum(each["size"] for each in sizes["modules"])
+    assert counted > 0.75 * len(binary)
 
 
 def test_the_bill_of_materials_is_valid_and_the_same_each_time(
@@ -178,24 +178,24 @@ def code_by_symbols(folder: Path, architecture: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_code_is_attributed_as_the_symbols_of_an_unstripped_binary_tell(
+def test_code_is_counted_as_by_the_symbols_of_an_unstripped_binary(
     programs: Path, architecture: str
 ) -> None:
     elf = read_elf((programs / f"{architecture}-bare").read_bytes())
     found = {name: each.code for name, each in read_functions(elf).packages.items() if each.code}
-    truth = code_by_symbols(programs, architecture)
-    assert {"main", "example.com/tiny.v2/some/part.v3", "net/http", "slices"} <= set(truth)
+    expected = code_by_symbols(programs, architecture)
+    assert {"main", "example.com/tiny.v2/some/part.v3", "net/http", "slices"} <= set(expected)
     found[""] -= 1  # the mark at the end of all code, of no package
-    assert found == truth
+    assert found == expected
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_symbols_themselves_do_not_matter(programs: Path, architecture: str) -> None:
-    ledgers: list[BinarySizes] = []
+    sizes: list[BinarySizes] = []
     for suffix in ("full", "bare"):
         elf = read_elf((programs / f"{architecture}-{suffix}").read_bytes())
-        ledgers.append(read_sizes(elf, read_build_info(elf), read_functions(elf)))
-    full, bare = ledgers
+        sizes.append(read_sizes(elf, read_build_info(elf), read_functions(elf)))
+    full, bare = sizes
     assert {each.package: each.code for each in full.packages} == {
         each.package: each.code for each in bare.packages
     }

@@ -1,4 +1,4 @@
-"""The one runner of other programs, shown on real programs of this machine."""
+"""Real programs of this machine, run by `pipeline.process`."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ def within(seconds: float, work: Callable[[], Awaitable[T]]) -> T:
 
 
 def ignore(_line: str) -> None:
-    """Nobody listens."""
+    """Drop the line."""
 
 
 def shell(
     script: str, *, on_line: Callable[[str], None] = ignore, cwd: Path | None = None
 ) -> Finished:
-    """What a shell script did."""
+    """Run a shell script."""
     return within(8, lambda: process.run_program(["sh", "-c", script], cwd=cwd, on_line=on_line))
 
 
 def read(script: str) -> tuple[int, bytes, str]:
-    """What a shell script printed as data."""
+    """Run a shell script whose output is data."""
     return within(8, lambda: process.read_output(["sh", "-c", script]))
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process does anything; one that ended and was not yet reaped does not."""
+    """Return True if a process runs; one that ended and was not yet reaped does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -60,8 +60,8 @@ def is_running(pid: int) -> bool:
         return not Path("/proc/self").exists()
 
 
-def gone(pids: list[int]) -> bool:
-    """Whether processes are gone, or at least very soon."""
+def have_ended(pids: list[int]) -> bool:
+    """Return True if processes have ended, or end within two seconds."""
     end = time.monotonic() + 2
     while any(map(is_running, pids)) and time.monotonic() < end:
         time.sleep(0.01)
@@ -69,7 +69,7 @@ def gone(pids: list[int]) -> bool:
 
 
 def pids_after_cancellation(script: str) -> list[int]:
-    """Run a script that prints two pids and goes on, and cancel it; gives the pids."""
+    """Run a script that prints two pids and runs on, and cancel it; return the pids."""
     pids: list[int] = []
 
     async def run() -> None:
@@ -117,7 +117,7 @@ def test_arguments_are_seen_by_no_shell() -> None:
     assert finished.lines == ("$(id); `id` > x",)
 
 
-def test_a_missing_program_is_told() -> None:
+def test_a_missing_program_is_an_error() -> None:
     with pytest.raises(FileNotFoundError):
         within(8, lambda: process.run_program(["there-is-no-such-program"]))
 
@@ -126,7 +126,7 @@ def test_a_program_works_in_the_folder_given(tmp_path: Path) -> None:
     assert shell("pwd -P", cwd=tmp_path).lines == (str(tmp_path.resolve()),)
 
 
-def test_lines_are_told_as_they_come() -> None:
+def test_lines_are_passed_on_as_they_come() -> None:
     came: list[float] = []
     shell("echo a; sleep 0.4; echo b", on_line=lambda _line: came.append(time.monotonic()))
     assert came[1] - came[0] > 0.3
@@ -141,25 +141,25 @@ def test_an_error_in_the_listener_ends_the_program() -> None:
 
     with pytest.raises(ValueError, match=r"^\d+$"):
         shell("echo $$; exec sleep 60", on_line=refuse)
-    assert gone(pids)
+    assert have_ended(pids)
 
 
 @pytest.mark.parametrize("env", [{"A": "1", "PATH": os.environ["PATH"]}, {}])
 def test_the_environment_is_exactly_the_one_given(
     env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OURS", "not for others")
+    monkeypatch.setenv("HERE", "not passed on")
     finished = within(8, lambda: process.run_program(["/usr/bin/env"], env=env))
     _, data, _ = within(8, lambda: process.read_output(["/usr/bin/env"], env=env))
-    wanted = sorted(f"{name}={value}" for name, value in env.items())
-    assert sorted(finished.lines) == sorted(data.decode().splitlines()) == wanted
+    expected = sorted(f"{name}={value}" for name, value in env.items())
+    assert sorted(finished.lines) == sorted(data.decode().splitlines()) == expected
 
 
-def test_our_own_environment_is_handed_on_where_none_is_given(
+def test_this_processs_environment_is_passed_on_where_none_is_given(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("OURS", "for all")
-    assert shell("echo $OURS").lines == ("for all",)
+    monkeypatch.setenv("HERE", "for all")
+    assert shell("echo $HERE").lines == ("for all",)
 
 
 @pytest.mark.parametrize("width", [100, BIG])
@@ -178,17 +178,17 @@ def test_ten_megabytes_come_whole(width: int) -> None:
     ],
     ids=["a grandchild", "all of the group"],
 )
-def test_cancellation_ends_what_ignores_a_polite_request(
+def test_cancellation_ends_a_program_that_ignores_sigterm(
     script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "GRACE_SECONDS", 0.2)
-    assert gone(pids_after_cancellation(script))
+    assert have_ended(pids_after_cancellation(script))
 
 
-def test_cancellation_leaves_a_program_the_time_to_tidy_up(tmp_path: Path) -> None:
+def test_cancellation_leaves_a_program_time_to_clean_up(tmp_path: Path) -> None:
     script = "trap 'sleep 0.2; echo tidy > tidied; exit' TERM; echo $$; echo $$; sleep 60 & wait"
     pids = pids_after_cancellation(f"cd '{tmp_path}'; {script}")
-    assert gone(pids)
+    assert have_ended(pids)
     assert (tmp_path / "tidied").read_text() == "tidy\n"
 
 
@@ -198,10 +198,10 @@ def test_cancellation_ends_a_program_whose_output_is_data(tmp_path: Path) -> Non
             await process.read_output(["sh", "-c", "echo $$ > pid; exec sleep 60"], cwd=tmp_path)
 
     within(8, run)
-    assert gone([int((tmp_path / "pid").read_text())])
+    assert have_ended([int((tmp_path / "pid").read_text())])
 
 
-def test_a_signal_to_our_group_does_not_reach_a_program() -> None:
+def test_a_signal_to_this_processs_group_does_not_reach_a_program() -> None:
     group = int(shell("ps -o pgid= -p $$ 2>/dev/null || cut -d' ' -f5 /proc/$$/stat").lines[0])
     assert group != os.getpgrp()
 

@@ -1,4 +1,4 @@
-"""A real govulncheck on a small program of the test's own, against databases of the test's own."""
+"""A real govulncheck on a small program and small databases of the test."""
 
 from __future__ import annotations
 
@@ -43,21 +43,21 @@ func main() {{ println(hurt.Called()) }}
 
 CALLED = Advisory(id="GO-2026-0001", module=HURT, fixed="1.0.1", symbols={HURT: ["Called"]})
 UNUSED = Advisory(id="GO-2026-0002", module=HURT, symbols={HURT: ["Unused"]})
-MENDED = Advisory(id="GO-2026-0003", module=HURT, fixed="0.9.0", symbols={HURT: ["Called"]})
+FIXED = Advisory(id="GO-2026-0003", module=HURT, fixed="0.9.0", symbols={HURT: ["Called"]})
 LIBRARY = Advisory(id="GO-2026-0004", module="stdlib", fixed="1.999.0")
 OLD_LIBRARY = Advisory(id="GO-2026-0005", module="stdlib", fixed="1.2.0")
 ELSEWHERE = Advisory(id="GO-2026-0006", module="example.com/elsewhere")
-ALL = (CALLED, UNUSED, MENDED, LIBRARY, OLD_LIBRARY, ELSEWHERE)
+ALL = (CALLED, UNUSED, FIXED, LIBRARY, OLD_LIBRARY, ELSEWHERE)
 
 
-class Told(NoProgress):
-    """Keeps the steps that were begun."""
+class Steps(NoProgress):
+    """Progress that keeps the steps."""
 
     def __init__(self) -> None:
-        self.steps: list[str] = []
+        self.begun: list[str] = []
 
     def begin(self, lane: str, step: str) -> None:
-        self.steps.append(f"{lane}: {step}")
+        self.begun.append(f"{lane}: {step}")
 
 
 def proxy(root: Path) -> Path:
@@ -105,28 +105,28 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, bytes]:
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory, programs: Mapping[str, bytes]) -> Path:
-    """A cache with govulncheck in it, compiled under settings that must not count."""
+    """A cache with govulncheck in it, compiled under settings that must have no effect."""
     root = tmp_path_factory.mktemp("scanner")
     folder = vulndb.folder(root / "db", vulndb.database())
-    own, told = fresh_cache(root / "cache"), Told()
+    cache, steps = fresh_cache(root / "cache"), Steps()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GOFLAGS", "-nonsense")
         patch.setenv("GOOS", "plan9")
         patch.setenv("GOBIN", str(root / "elsewhere"))
-        look(programs["stripped"], own, str(folder), told)
-    assert f"vulnerabilities: install govulncheck {GOVULNCHECK_VERSION}" in told.steps
+        scanned(programs["stripped"], cache, str(folder), steps)
+    assert f"vulnerabilities: install govulncheck {GOVULNCHECK_VERSION}" in steps.begun
     assert not (root / "elsewhere").exists()
-    return own
+    return cache
 
 
-def look(binary: bytes, cache: Path, database: str, told: NoProgress | None = None) -> Scan:
-    with shown_by(told or NoProgress()):
+def scanned(binary: bytes, cache: Path, database: str, progress: NoProgress | None = None) -> Scan:
+    with shown_by(progress or NoProgress()):
         return anyio.run(partial(scan, binary, cache=cache, database=database))
 
 
 def refused(binary: bytes, cache: Path, database: str) -> ToolchainError:
     with pytest.raises(ToolchainError) as caught:
-        look(binary, cache, database)
+        scanned(binary, cache, database)
     return caught.value
 
 
@@ -146,60 +146,60 @@ def test_a_stripped_binarys_modules_are_looked_up(
     programs: Mapping[str, bytes], cache: Path, tmp_path: Path
 ) -> None:
     folder = vulndb.folder(tmp_path, vulndb.database(*ALL))
-    seen = look(programs["stripped"], cache, str(folder))
-    assert seen.vulnerabilities == (
+    result = scanned(programs["stripped"], cache, str(folder))
+    assert result.vulnerabilities == (
         found("module", CALLED, "v1.0.0"),
         found("module", UNUSED, "v1.0.0"),
         found("module", LIBRARY, f"v{GO_VERSION}"),
     )
-    assert (seen.level, seen.advisories) == ("module", 5)
-    assert seen.database == folder.as_uri()
-    assert seen.modified.isoformat() == "2026-01-02T03:04:05+00:00"
+    assert (result.level, result.advisories) == ("module", 5)
+    assert result.database == folder.as_uri()
+    assert result.modified.isoformat() == "2026-01-02T03:04:05+00:00"
 
 
-def test_a_binary_with_symbols_is_looked_at_more_closely(
+def test_a_binary_with_symbols_is_scanned_by_function(
     programs: Mapping[str, bytes], cache: Path, tmp_path: Path
 ) -> None:
     assert has_symbols(programs["whole"])
     assert not has_symbols(programs["stripped"])
     folder = vulndb.folder(tmp_path, vulndb.database(CALLED, UNUSED))
-    seen = look(programs["whole"], cache, folder.as_uri())
-    assert seen.level == "symbol"
-    assert [each.level for each in seen.vulnerabilities] == ["symbol", "package"]
+    result = scanned(programs["whole"], cache, folder.as_uri())
+    assert result.level == "symbol"
+    assert [each.level for each in result.vulnerabilities] == ["symbol", "package"]
 
 
-def test_nothing_is_left_of_a_look(
+def test_nothing_is_left_of_a_scan(
     programs: Mapping[str, bytes], cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """govulncheck would count its runs in a process that outlives it."""
+    """Without its switch, telemetry of govulncheck runs in a process that outlives it."""
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     folder = vulndb.folder(tmp_path / "db", vulndb.database())
     for _ in range(5):
-        look(programs["stripped"], cache, str(folder))
+        scanned(programs["stripped"], cache, str(folder))
     time.sleep(1)
     assert list(temporary.iterdir()) == []
 
 
-def test_the_same_database_over_http_says_the_same(
+def test_the_same_database_over_http_gives_the_same(
     programs: Mapping[str, bytes], cache: Path, tmp_path: Path
 ) -> None:
     files = vulndb.database(*ALL)
     folder = vulndb.folder(tmp_path, files)
     with vulndb.served(vulndb.zipped(files)) as url:
-        served = look(programs["stripped"], cache, f"{url}/")
+        served = scanned(programs["stripped"], cache, f"{url}/")
     assert served.database == url
-    there = look(programs["stripped"], cache, str(folder))
-    assert served.vulnerabilities == there.vulnerabilities != ()
+    local = scanned(programs["stripped"], cache, str(folder))
+    assert served.vulnerabilities == local.vulnerabilities != ()
 
 
 def test_govulncheck_is_compiled_once_and_kept(
     programs: Mapping[str, bytes], cache: Path, tmp_path: Path
 ) -> None:
-    folder, told = vulndb.folder(tmp_path, vulndb.database()), Told()
-    look(programs["stripped"], cache, str(folder), told)
-    assert told.steps == [f"vulnerabilities: ask {folder.as_uri()}"]
+    folder, steps = vulndb.folder(tmp_path, vulndb.database()), Steps()
+    scanned(programs["stripped"], cache, str(folder), steps)
+    assert steps.begun == [f"vulnerabilities: ask {folder.as_uri()}"]
     (tools,) = (cache / "tools").iterdir()
     assert [path.name for path in tools.iterdir()] == ["govulncheck"]
 
@@ -215,7 +215,7 @@ def test_govulncheck_is_compiled_once_and_kept(
     ],
 )
 @pytest.mark.parametrize("over_http", [False, True])
-def test_a_broken_database_is_told(
+def test_a_broken_database_is_reported(
     programs: Mapping[str, bytes],
     cache: Path,
     tmp_path: Path,
@@ -237,7 +237,7 @@ def test_a_broken_database_is_told(
 
 
 @pytest.mark.parametrize("content", [None, b"<html>Welcome</html>"])
-def test_a_server_that_has_no_database_is_told(
+def test_a_server_without_a_database_is_reported(
     programs: Mapping[str, bytes], cache: Path, content: bytes | None
 ) -> None:
     files = vulndb.zipped(vulndb.database(*ALL))
@@ -248,7 +248,7 @@ def test_a_server_that_has_no_database_is_told(
     assert error.details
 
 
-def test_a_server_that_is_not_there_is_told(programs: Mapping[str, bytes], cache: Path) -> None:
+def test_a_missing_server_is_reported(programs: Mapping[str, bytes], cache: Path) -> None:
     with vulndb.served({}) as url:
         pass
     assert "cannot be used" in str(refused(programs["stripped"], cache, url))
@@ -266,18 +266,20 @@ def test_a_server_that_never_answers_is_given_up(
 
 
 @pytest.mark.parametrize("binary", [b"", b"no program", b"\x7fELF\x02\x01" + bytes(200)])
-def test_what_is_no_go_program_is_told(binary: bytes, cache: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_no_go_program_is_an_error(
+    binary: bytes, cache: Path, tmp_path: Path
+) -> None:
     folder = vulndb.folder(tmp_path, vulndb.database(*ALL))
     assert "cannot read the layer's binary" in str(refused(binary, cache, str(folder)))
 
 
-def test_govulncheck_that_cannot_be_fetched_is_told(
+def test_govulncheck_that_cannot_be_fetched_is_reported(
     programs: Mapping[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GOPROXY", "off")
     folder = vulndb.folder(tmp_path / "db", vulndb.database())
-    own = fresh_cache(tmp_path / "cache", share_go=False)
-    error = refused(programs["stripped"], own, str(folder))
+    empty = fresh_cache(tmp_path / "cache", share_go=False)
+    error = refused(programs["stripped"], empty, str(folder))
     assert str(error) == f"govulncheck {GOVULNCHECK_VERSION} cannot be installed"
     assert "GOPROXY" in error.hint
     assert any("module lookup disabled" in line for line in error.details)
@@ -295,7 +297,7 @@ FINDING = (
 WHOLE = CONFIG + SBOM + OSV + FINDING
 
 
-def stand_in(cache: Path, says: str, code: int) -> Path:
+def stand_in(cache: Path, output: str, code: int) -> Path:
     """A cache whose govulncheck prints something and ends with a code or a signal."""
     name = f"govulncheck-{GOVULNCHECK_VERSION}-go{GO_VERSION}"
     program = cache / "tools" / name / "govulncheck"
@@ -305,7 +307,7 @@ def stand_in(cache: Path, says: str, code: int) -> Path:
         dedent(f"""\
             #!{sys.executable}
             import os, sys
-            sys.stdout.write({says!r})
+            sys.stdout.write({output!r})
             sys.stdout.flush()
             {end}
             """)
@@ -317,12 +319,12 @@ def stand_in(cache: Path, says: str, code: int) -> Path:
 @pytest.mark.parametrize("code", [0, 3])
 def test_findings_count_whatever_the_exit_code(code: int, tmp_path: Path) -> None:
     folder = vulndb.folder(tmp_path / "db", vulndb.database())
-    seen = look(b"", stand_in(tmp_path, WHOLE, code), str(folder))
-    assert [each.id for each in seen.vulnerabilities] == ["GO-2026-0001"]
+    result = scanned(b"", stand_in(tmp_path, WHOLE, code), str(folder))
+    assert [each.id for each in result.vulnerabilities] == ["GO-2026-0001"]
 
 
 @pytest.mark.parametrize(
-    ("says", "code"),
+    ("output", "code"),
     [
         ("", 0),
         (SBOM, 0),
@@ -336,13 +338,13 @@ def test_findings_count_whatever_the_exit_code(code: int, tmp_path: Path) -> Non
         ("Welcome", 0),
     ],
 )
-def test_half_an_answer_is_never_a_clean_one(says: str, code: int, tmp_path: Path) -> None:
+def test_an_incomplete_output_is_an_error(output: str, code: int, tmp_path: Path) -> None:
     folder = vulndb.folder(tmp_path / "db", vulndb.database())
-    error = refused(b"", stand_in(tmp_path, says, code), str(folder))
+    error = refused(b"", stand_in(tmp_path, output, code), str(folder))
     assert "not known" in error.hint
 
 
-def test_a_broken_govulncheck_is_told(tmp_path: Path) -> None:
+def test_a_broken_govulncheck_is_reported(tmp_path: Path) -> None:
     folder = vulndb.folder(tmp_path / "db", vulndb.database())
     cache = stand_in(tmp_path, "", 0)
     (program,) = cache.glob("tools/*/govulncheck")
@@ -358,7 +360,7 @@ def layer_of(binary: bytes, folder: Path) -> Path:
     return path
 
 
-def test_inspect_tells_what_is_known_against_a_layer(
+def test_inspect_shows_the_known_vulnerabilities(
     programs: Mapping[str, bytes], cache: Path, tmp_path: Path
 ) -> None:
     folder = vulndb.folder(tmp_path / "db", vulndb.database(*ALL))
@@ -368,15 +370,15 @@ def test_inspect_tells_what_is_known_against_a_layer(
     for advisory in (CALLED, UNUSED, LIBRARY):
         assert advisory.id in shown.out
     assert "3 known vulnerabilities in 3 modules" in shown.out
-    told = run_ocelot(
+    ran = run_ocelot(
         "inspect", path, "--vulns", "--vuln-db", folder, "--json", cache=cache, cwd=tmp_path
     )
-    (layer,) = json.loads(told.out)["layers"]
+    (layer,) = json.loads(ran.out)["layers"]
     assert layer["vulnerabilities"]["level"] == "module"
     assert len(layer["vulnerabilities"]["vulnerabilities"]) == 3
 
 
-def test_inspect_tells_all_else_where_the_database_cannot_be_had(
+def test_inspect_shows_the_layer_where_the_database_cannot_be_used(
     programs: Mapping[str, bytes], cache: Path, tmp_path: Path
 ) -> None:
     path = layer_of(programs["stripped"], tmp_path)

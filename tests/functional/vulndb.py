@@ -1,4 +1,4 @@
-"""A Go vulnerability database of the test's own, as a folder and over loopback HTTP.
+"""A small Go vulnerability database, as a folder and over loopback HTTP.
 
 Its layout: https://go.dev/doc/security/vuln/database.
 """
@@ -45,7 +45,7 @@ class Advisory:
             "published": MODIFIED,
             "aliases": [self.id.replace("GO", "CVE")],
             "summary": f"A fault in {self.module}",
-            "details": "What it is.",
+            "details": "Details.",
             "affected": [
                 {
                     "package": {"name": self.module, "ecosystem": "Go"},
@@ -80,12 +80,12 @@ def database(*advisories: Advisory) -> dict[str, bytes]:
 
 
 def zipped(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The same as a server has it, also in gzip."""
+    """The files as a server has them, also in gzip."""
     return {**files, **{f"{path}.gz": gzip.compress(raw) for path, raw in files.items()}}
 
 
 def folder(root: Path, files: Mapping[str, bytes]) -> Path:
-    """The same as a folder."""
+    """Write the files into a folder."""
     for path, content in files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(content)
@@ -94,7 +94,7 @@ def folder(root: Path, files: Mapping[str, bytes]) -> Path:
 
 @contextmanager
 def served(files: Mapping[str, bytes], *, hang: threading.Event | None = None) -> Generator[str]:
-    """Serve files on loopback; with `hang` no answer comes before that."""
+    """Serve files on loopback; with `hang` no answer comes before that event."""
 
     class Handler(Quiet):
         def do_HEAD(self) -> None:

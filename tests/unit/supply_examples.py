@@ -1,6 +1,6 @@
 """Small binaries of Go's shape, made by hand, and layers that hold them.
 
-The formats are those named in pipeline/supply: ELF, Go's build info, Go's table of functions.
+The formats are those named in pipeline/layer: ELF, Go's build info, Go's table of functions.
 """
 
 from __future__ import annotations
@@ -103,17 +103,17 @@ class Table:
         return [*dict.fromkeys(each.name for each in self.functions), *self.inlined]
 
     def rows(self) -> tuple[bytes, bytes]:
-        places: dict[str, int] = {}
+        offsets: dict[str, int] = {}
         offset = 0
         for name in self.names():
-            places[name] = offset
+            offsets[name] = offset
             offset += len(name.encode()) + 1
         rows, structs, entry = b"", b"", 0
         before = 8 * len(self.functions) + 4
         for each in self.functions:
             rows += struct.pack("<II", entry, before + len(structs))
             more = each.values[3:]
-            fixed = (entry, places[each.name], 0, 0, *each.values[:3], len(more), 0, 1)
+            fixed = (entry, offsets[each.name], 0, 0, *each.values[:3], len(more), 0, 1)
             structs += struct.pack("<10IBBxB", *fixed, 0, 0, len(each.data))
             structs += struct.pack(f"<{len(more)}I{len(each.data)}I", *more, *each.data)
             entry += each.code
@@ -200,5 +200,5 @@ PAPER_INFO = (
 
 
 def paper(architecture: str) -> bytes:
-    """A binary with nothing in it but what Go notes."""
+    """A binary with nothing in it except its build info."""
     return Binary(architecture=architecture, info=build_info(PAPER_INFO)).content()

@@ -44,7 +44,7 @@ def test_a_budget_is_not_inherited(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("distributions", ["minimal: {bas: x}\n", "["])
-def test_problems_of_distributions_are_not_blamed_on_budgets(
+def test_problems_of_distributions_are_not_reported_for_budgets(
     tmp_path: Path, distributions: str
 ) -> None:
     problems = problems_of(folder(tmp_path, "minimal: {zip: 1}\n", distributions))
@@ -58,7 +58,7 @@ def test_a_layer_at_its_limits_is_within_its_budget() -> None:
     assert over_budget(BUDGET, zip_size=13 * MIB, unzipped=40 * MIB, modules=198) == ()
 
 
-def test_every_limit_that_is_passed_is_told() -> None:
+def test_every_exceeded_limit_is_reported() -> None:
     over = over_budget(BUDGET, zip_size=14 * MIB, unzipped=50 * MIB, modules=200)
     assert over == (
         "zip: 14.0 MiB is 1.0 MiB over the budget of 13.0 MiB",
@@ -67,13 +67,13 @@ def test_every_limit_that_is_passed_is_told() -> None:
     )
 
 
-def test_a_few_bytes_more_are_told_in_bytes() -> None:
+def test_a_few_bytes_more_are_reported_in_bytes() -> None:
     assert over_budget(BUDGET, zip_size=13 * MIB + 1, unzipped=0, modules=0) == (
         "zip: 13,631,489 bytes is 1 over the budget of 13,631,488",
     )
 
 
-def test_what_has_no_limit_is_never_over() -> None:
+def test_a_size_without_a_limit_is_never_over() -> None:
     budget = Budget.model_validate({"modules": 1})
     assert over_budget(budget, zip_size=10**12, unzipped=10**12, modules=1) == ()
     assert over_budget(None, zip_size=10**12, unzipped=10**12, modules=10**6) == ()
@@ -85,7 +85,7 @@ def test_a_limit_of_nothing_is_a_limit() -> None:
 
 
 @given(size=st.integers(0, 2**40), most=st.integers(0, 2**40))
-def test_the_sentence_never_says_that_it_is_nothing_over(size: int, most: int) -> None:
+def test_the_sentence_never_says_that_it_is_0_over(size: int, most: int) -> None:
     over = over_budget(Budget.model_validate({"zip": most}), zip_size=size, unzipped=0, modules=0)
     assert bool(over) == (size > most)
     assert not any(" 0.0 MiB over" in each for each in over)

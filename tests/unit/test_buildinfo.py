@@ -119,14 +119,14 @@ NO_INFO = "the collector has no Go build info"
         build_info()[:40],
         build_info().replace(bytes([8, 2]), bytes([8, 0]), 1),
         build_info("nonsense\n"),
-        build_info("=>\tnobody\n"),
+        build_info("=>\tno module\n"),
         build_info('build\ta="\\q\n'),
         build_info()[:32] + b"\2\xff\xfe\0",
         build_info()[:32] + b"\xff" * 20,
         build_info(version=""),
     ],
 )
-def test_what_is_not_there_or_broken_is_told(info: bytes) -> None:
+def test_a_missing_or_broken_build_info_is_an_error(info: bytes) -> None:
     assert refused(Binary(info=info).content()) == NO_INFO
 
 
@@ -140,11 +140,11 @@ def test_what_is_not_there_or_broken_is_told(info: bytes) -> None:
         (BINARY[:60] + bytes(4) + BINARY[64:], "it has no section headers"),
     ],
 )
-def test_what_is_no_elf_file_is_told(binary: bytes, why: str) -> None:
+def test_a_file_that_is_no_elf_file_is_an_error(binary: bytes, why: str) -> None:
     assert refused(binary) == f"the collector is no binary that can be read: {why}"
 
 
-def test_a_section_beyond_the_end_is_told() -> None:
+def test_a_section_beyond_the_end_is_an_error() -> None:
     binary = bytearray(elf({".text": b"code"}))
     size = int.from_bytes(binary[40:48], "little") + 64 + 32  # the first section's sh_size
     binary[size : size + 8] = (1 << 40).to_bytes(8, "little")

@@ -20,12 +20,12 @@ OTLP = "lambdacomponents.receiver.otlp"
 
 
 def differences(found: bytes) -> list[str]:
-    """What is different from the example, in the collector unless it is told otherwise."""
+    """Return the differences from the example, without the collector's name."""
     return [each.removeprefix(f"{COLLECTOR}: ") for each in layer_differences(found, LAYER)]
 
 
 def with_info(old: str, new: str, *, version: str = "go1.26.6") -> bytes:
-    """The example's layer, with other words in what Go noted."""
+    """The example's layer with a change in its build info."""
     assert INFO.count(old) == 1
     return layer_zip(Binary(info=build_info(INFO.replace(old, new), version)).content())
 
@@ -40,7 +40,7 @@ def test_another_go_is_named() -> None:
     ]
 
 
-NOTED = {
+BUILD_INFO = {
     "a component less": (f",{OTLP}", "", ["component receiver/otlp missing"]),
     "a component more": (
         OTLP,
@@ -105,13 +105,13 @@ NOTED = {
 }
 
 
-@pytest.mark.parametrize(("old", "new", "told"), NOTED.values(), ids=NOTED.keys())
-def test_what_go_noted_otherwise_is_named(old: str, new: str, told: list[str] | None) -> None:
+@pytest.mark.parametrize(("old", "new", "sentences"), BUILD_INFO.values(), ids=BUILD_INFO.keys())
+def test_another_build_info_is_named(old: str, new: str, sentences: list[str] | None) -> None:
     found = differences(with_info(old, new))
-    if told is None:
+    if sentences is None:
         assert [each.partition(":")[0] for each in found] == ["main package"]
     else:
-        assert sorted(found) == sorted(told)
+        assert sorted(found) == sorted(sentences)
 
 
 def test_components_of_all_of_their_kind_are_not_missed() -> None:
@@ -136,22 +136,22 @@ def test_a_binary_for_another_machine_is_named() -> None:
     ("at", "section"),
     [(64, ".text"), (64 + 700, ".rodata"), (len(BINARY) - 1, "none")],
 )
-def test_a_flipped_byte_is_told_with_its_place_and_section(at: int, section: str) -> None:
+def test_a_flipped_byte_is_reported_with_its_offset_and_section(at: int, section: str) -> None:
     flipped = BINARY[:at] + bytes([BINARY[at] ^ 0xFF]) + BINARY[at + 1 :]
-    (told,) = differences(layer_zip(flipped))
-    assert told == (
+    (sentence,) = differences(layer_zip(flipped))
+    assert sentence == (
         f"1 byte differs of {len(BINARY):,}, the first at offset {at:#x} in section {section}: "
         f"{flipped[at]:#04x} instead of {BINARY[at]:#04x}"
     )
 
 
-def test_a_longer_binary_is_told_by_its_length() -> None:
-    (told,) = differences(layer_zip(BINARY + b"more"))
-    assert told == f"{len(BINARY) + 4:,} bytes instead of {len(BINARY):,}"
+def test_a_longer_binary_is_reported_by_its_length() -> None:
+    (sentence,) = differences(layer_zip(BINARY + b"more"))
+    assert sentence == f"{len(BINARY) + 4:,} bytes instead of {len(BINARY):,}"
 
 
 @pytest.mark.parametrize(
-    ("binary", "told"),
+    ("binary", "reason"),
     [
         (b"#!/bin/sh\n" + bytes(100), "no 64-bit ELF file"),
         (b"", "too short"),
@@ -160,9 +160,9 @@ def test_a_longer_binary_is_told_by_its_length() -> None:
         (Binary(info=build_info()[:40]).content(), "no Go build info"),
     ],
 )
-def test_what_is_no_go_binary_is_told(binary: bytes, told: str) -> None:
+def test_a_file_that_is_no_go_binary_is_reported(binary: bytes, reason: str) -> None:
     (found,) = differences(layer_zip(binary))
-    assert told in found
+    assert reason in found
 
 
 def test_other_files_are_named() -> None:
@@ -174,14 +174,14 @@ def test_other_files_are_named() -> None:
     assert layer_differences(layer_zip(more={}), LAYER) == (f"{CONFIG}: missing",)
 
 
-def test_another_time_is_told_for_every_file() -> None:
+def test_another_time_is_reported_for_every_file() -> None:
     assert layer_differences(layer_zip(epoch=EPOCH + 60), LAYER) == (
         f"{CONFIG}: time 2025-06-15 15:07:40 instead of 2025-06-15 15:06:40",
         f"{COLLECTOR}: time 2025-06-15 15:07:40 instead of 2025-06-15 15:06:40",
     )
 
 
-def test_another_mode_is_told() -> None:
+def test_another_mode_is_reported() -> None:
     entries = (
         ZipEntry(name=COLLECTOR, content=BINARY, mode=0o777),
         ZipEntry(name=CONFIG, content=b"receivers: {}\n"),
@@ -211,7 +211,7 @@ def rezipped(
     return buffer.getvalue()
 
 
-def test_a_link_in_place_of_a_file_is_told() -> None:
+def test_a_link_in_place_of_a_file_is_reported() -> None:
     assert layer_differences(rezipped(0o120644), LAYER) == (
         f"{CONFIG}: mode: lrw-r--r-- instead of -rw-r--r--",
     )
@@ -221,13 +221,13 @@ PACKERS = {"zipfile, stored": zipfile.ZIP_STORED, "zipfile": zipfile.ZIP_DEFLATE
 
 
 @pytest.mark.parametrize("method", PACKERS.values(), ids=PACKERS.keys())
-def test_the_same_files_by_another_packer_are_told_as_such(method: int) -> None:
+def test_the_same_files_by_another_packer_are_reported(method: int) -> None:
     assert layer_differences(rezipped(method=method), LAYER) == (
         "the same files, packed to other bytes: another packer",
     )
 
 
-def test_another_order_is_told() -> None:
+def test_another_order_is_reported() -> None:
     assert "its files are in another order" in layer_differences(
         rezipped(names=(COLLECTOR, CONFIG)), LAYER
     )
@@ -236,9 +236,9 @@ def test_another_order_is_told() -> None:
 @pytest.mark.parametrize(
     "found", [b"", b"not a zip", LAYER[:-1], LAYER[100:], pack((), epoch=EPOCH), bytes(100_000)]
 )
-def test_what_is_no_layer_is_told(found: bytes) -> None:
-    (told,) = layer_differences(found, LAYER)
-    assert told.startswith(("the zip ", "the zip: "))
+def test_a_file_that_is_no_layer_is_reported(found: bytes) -> None:
+    (sentence,) = layer_differences(found, LAYER)
+    assert sentence.startswith(("the zip ", "the zip: "))
 
 
 @given(st.data())
@@ -254,13 +254,13 @@ def test_a_zip_damaged_anywhere_differs_and_never_fails(data: st.DataObject) -> 
 
 def test_a_name_cannot_forge_a_line_of_the_report() -> None:
     evil = "x\n- same bytes: collector.zip\x1b[2K\r::error::\u202e"
-    (told,) = layer_differences(layer_zip(more={CONFIG: b"receivers: {}\n", evil: b""}), LAYER)
+    (sentence,) = layer_differences(layer_zip(more={CONFIG: b"receivers: {}\n", evil: b""}), LAYER)
     shown = "x\\n- same bytes: collector.zip\\x1b[2K\\r::error::\\u202e"
-    assert told == f"{shown}: not in the rebuild"
+    assert sentence == f"{shown}: not in the rebuild"
 
 
 def test_a_long_name_does_not_fill_the_screen() -> None:
-    (told,) = layer_differences(
+    (sentence,) = layer_differences(
         layer_zip(more={CONFIG: b"receivers: {}\n", "x" * 60_000: b""}), LAYER
     )
-    assert len(told) < 1100
+    assert len(sentence) < 1100

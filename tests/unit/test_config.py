@@ -56,7 +56,7 @@ def test_the_shipped_config_has_every_preset_with_a_description() -> None:
 @pytest.mark.parametrize(
     ("name", "tags"),
     [
-        ("default", ()),  # upstream's own set
+        ("default", ()),  # upstream's default set
         ("full", ("lambdacomponents.all", CUSTOM_TAG)),
         (
             "minimal",
@@ -108,12 +108,12 @@ def test_a_distribution_without_tags_is_upstreams_default(tmp_path: Path, entry:
 
 def test_the_config_file_is_the_nearest_one(generations: Path) -> None:
     assert load_config(generations).config_file("youngest") == generations / "eldest.yaml"
-    own = generations / "collector" / "own.yaml"
-    own.parent.mkdir()
-    own.write_text("exporters: {}\n")
-    line = "youngest:\n      config-file: collector/own.yaml\n"
+    nearest = generations / "collector" / "nearest.yaml"
+    nearest.parent.mkdir()
+    nearest.write_text("exporters: {}\n")
+    line = "youngest:\n      config-file: collector/nearest.yaml\n"
     config = load_config(write_config(generations, FOUR_GENERATIONS.replace("youngest:\n", line)))
-    assert config.config_file("youngest") == own
+    assert config.config_file("youngest") == nearest
 
 
 def test_without_a_config_file_there_is_none(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_two_components_of_one_module_at_one_version_are_fine(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("name", "guess"), [("minmal", "minimal"), ("zzz", "")])
-def test_an_unknown_distribution_is_told_with_the_nearest(
+def test_an_unknown_distribution_is_an_error_with_the_nearest_name(
     tmp_path: Path, name: str, guess: str
 ) -> None:
     config = loaded(tmp_path)
@@ -163,14 +163,14 @@ def test_a_tag_for_many_or_of_components_yaml_needs_no_upstream_to_offer_it(
     assert tag_problems(config, [], "a") == ()
 
 
-def test_the_config_folder_is_the_one_given_or_found_above_or_ocelots_own(
+def test_the_config_folder_is_the_one_given_or_found_above_or_ocelots(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_config(tmp_path / "there" / "config")
-    below = tmp_path / "there" / "a" / "b"
+    write_config(tmp_path / "checkout" / "config")
+    below = tmp_path / "checkout" / "a" / "b"
     below.mkdir(parents=True)
     monkeypatch.chdir(below)
-    assert config_folder(None) == tmp_path / "there" / "config"
+    assert config_folder(None) == tmp_path / "checkout" / "config"
     assert config_folder(tmp_path / "other") == tmp_path / "other"
     monkeypatch.chdir(tmp_path)
     assert config_folder(None) == SHIPPED
@@ -181,7 +181,7 @@ TAG_NAMES = st.integers(0, 9).map("lambdacomponents.exporter.e{}".format)
 
 @st.composite
 def families(draw: st.DrawFn) -> dict[str, tuple[str | None, frozenset[str]]]:
-    """Base and own tags by name, in any order; whoever has no base has a tag."""
+    """Bases and tags by name, in any order; a distribution without a base has a tag."""
     count = draw(st.integers(1, 8))
     family: dict[str, tuple[str | None, frozenset[str]]] = {}
     for name in (f"d{at}" for at in range(count)):
@@ -201,9 +201,9 @@ def test_tags_are_the_union_along_the_lineage(
     with TemporaryDirectory() as folder:
         config = loaded(Path(folder), text)
     for name in family:
-        wanted = {CUSTOM_TAG}
+        expected = {CUSTOM_TAG}
         current: str | None = name
         while current:
             current, tags = family[current]
-            wanted |= tags
-        assert config.tags(name) == tuple(sorted(wanted))
+            expected |= tags
+        assert config.tags(name) == tuple(sorted(expected))

@@ -20,7 +20,7 @@ def component(**entry: str) -> Component:
         ({"factory": "NewOther"}, None, "example.com/m", "NewOther"),
     ],
 )
-def test_what_a_component_does_not_name_follows_from_its_module(
+def test_missing_fields_of_a_component_follow_from_its_module(
     entry: dict[str, str], version: str | None, package: str, factory: str
 ) -> None:
     mine = component(**{"module": "example.com/m", **entry})

@@ -1,4 +1,4 @@
-"""What stands in config/ reaches a shell's line, a Go file, a path: nothing but plain words may."""
+"""Values in config/ reach build tags, Go files and paths: none may carry syntax into them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.errors import ConfigError
 ROOT = f"root: {{buildtags: [{OTLP}]}}\n"
 MODULE = "example.com/mine"
 
-# A field's valid value, the file it stands in, and the entry that holds it, one of several.
+# By field: a valid value, its file, and an entry with a value, one of several.
 Entry = Callable[[int, str], dict[str, object]]
 FIELDS: dict[str, tuple[str, str, Entry]] = {
     "name": ("minimal", "distributions", lambda _at, text: {text: {}}),
@@ -85,7 +85,7 @@ SYNTAX = {
 
 
 def config_with(folder: Path, field: str, *values: str) -> Path:
-    """A config folder with an entry for each value, on lines of its own."""
+    """A config folder with an entry for each value, each on its line."""
     _valid, file, entry = FIELDS[field]
     entries = {
         key: value for at, text in enumerate(values) for key, value in entry(at, text).items()
@@ -126,7 +126,7 @@ def test_the_values_that_the_syntax_is_put_into_are_fine(tmp_path: Path, field: 
 
 
 @pytest.mark.parametrize("key", ["x\ny", "x\n::error::y", "\x1b[31mred", "x\r"])
-def test_an_unknown_key_is_told_in_one_printable_line(tmp_path: Path, key: str) -> None:
+def test_an_unknown_key_is_reported_on_one_printable_line(tmp_path: Path, key: str) -> None:
     (message,) = problems_of(write_config(tmp_path, yaml.safe_dump({"a": {key: 1}})))
     assert message.isprintable()
 
@@ -146,7 +146,7 @@ FACTORIES = st.none() | _nearly(r"\A[A-Z][A-Za-z0-9_]{0,5}")
 
 @st.composite
 def component_entries(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
-    """Tag and entry of a component, more often than not an acceptable one."""
+    """Tag and entry of a component, mostly an acceptable one."""
     module = draw(MODULES)
     entry = {"module": module}
     if inside := draw(INSIDE):
@@ -161,7 +161,7 @@ def component_entries(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
 @example((MINE, {"module": f"{MODULE}\n"}))
 @example((MINE, {"module": MODULE, "import": f"{MODULE}/x\n"}))
 @example((MINE, {"module": MODULE, "factory": "NewFactory\n"}))
-def test_whatever_a_component_holds_it_is_refused_or_harmless_go(
+def test_a_component_is_refused_or_makes_harmless_go(
     component: tuple[str, dict[str, str]],
 ) -> None:
     tag, entry = component
@@ -181,7 +181,7 @@ def test_whatever_a_component_holds_it_is_refused_or_harmless_go(
 
 
 @given(TAGS)
-def test_whatever_a_tag_is_it_is_refused_or_names_one_file_of_its_kind(tag: str) -> None:
+def test_a_tag_is_refused_or_names_one_file_of_its_kind(tag: str) -> None:
     with TemporaryDirectory() as folder:
         try:
             load_config(write_config(Path(folder), ROOT, yaml.safe_dump({tag: MODULE})))
@@ -194,7 +194,7 @@ def test_whatever_a_tag_is_it_is_refused_or_names_one_file_of_its_kind(tag: str)
 
 @given(_nearly(r"\A[a-z0-9]{1,5}(-[a-z0-9]{1,5}){0,2}"))
 @example("minimal\n")
-def test_whatever_a_distributions_name_is_it_is_refused_or_fits_a_file_name(name: str) -> None:
+def test_a_distributions_name_is_refused_or_fits_a_file_name(name: str) -> None:
     with TemporaryDirectory() as folder:
         try:
             load_config(write_config(Path(folder), yaml.safe_dump({name: {}})))

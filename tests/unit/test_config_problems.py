@@ -1,4 +1,4 @@
-"""What is wrong with a config folder, told all at once, with file, line and key."""
+"""The problems of a config folder: all of them are in one error, with file, line and key."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WRONG = {
     "config-file": ("3", "[x.yaml]"),
 }
 
-# By a name: the text of a file, and where each problem in it is told.
+# By a name: the text of a file, and the line and key of each problem in it.
 Cases = Mapping[str, tuple[str, list[str]]]
 DISTRIBUTIONS: Cases = {
     "an unknown tuning": ("a:\n  tunings: [lout]\n", ["2: a.tunings"]),
@@ -65,7 +65,7 @@ DISTRIBUTIONS: Cases = {
         for key, values in WRONG.items()
         for value in values
     },
-    "a config file that is not there": (
+    "a missing config file": (
         "a:\n  config-file: no.yaml\n",
         ["2: a.config-file: no.yaml"],
     ),
@@ -100,7 +100,7 @@ COMPONENTS: Cases = {
     "no module": (f"{MINE}: {{factory: NewFactory}}\n", [f"1: {MINE}.module"]),
     "a module that is a number": (f"{MINE}:\n  module: 3\n", [f"2: {MINE}.module"]),
     "an import that is a number": (f"{MINE}:\n  {M}\n  import: 3\n", [f"3: {MINE}.import"]),
-    "a factory that is a truth": (f"{MINE}:\n  {M}\n  factory: true\n", [f"3: {MINE}.factory"]),
+    "a factory that is a boolean": (f"{MINE}:\n  {M}\n  factory: true\n", [f"3: {MINE}.factory"]),
     "a factory that is nothing": (f"{MINE}:\n  {M}\n  factory:\n", [f"3: {MINE}.factory"]),
     "an import outside the module": (
         f"{MINE}:\n  {M}@v1.0.0\n  import: example.com/more\n",
@@ -131,13 +131,13 @@ BUDGETS: Cases = {
 
 EDIT = "loud: {reason: x, edits: [{file: main.go, find: a, put: b}]}\n"
 TUNING: Cases = {
-    "a file that is not there": (
+    "a missing file": (
         EDIT.replace("]}", "], files: {a.go: b.go}}"),
         ["1: loud.files"],
     ),
     "a file that leads out": (EDIT.replace("main.go", "../main.go"), ["1: loud.edits.0.file"]),
     "nothing to do": ("loud:\n  reason: none\n", ["1: loud"]),
-    "a module that is not there": (
+    "a missing module": (
         "loud: {reason: x, replaces: {module: example.com/mine, by: small}}\n",
         ["1: loud.replaces"],
     ),
@@ -185,12 +185,12 @@ def problems_in(folder: Path, file: str, text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("file", "case"), [(file, case) for file in FILES for case in FILES[file]])
-def test_a_problem_is_told_with_its_place(folder: Path, file: str, case: str) -> None:
-    text, places = FILES[file][case]
+def test_a_problem_has_its_line_and_key(folder: Path, file: str, case: str) -> None:
+    text, locations = FILES[file][case]
     messages = problems_in(folder, file, text)
-    assert len(messages) == len(places)
-    for message, place in zip(messages, places, strict=True):
-        assert message.startswith(f"{file}.yaml:{place}")
+    assert len(messages) == len(locations)
+    for message, location in zip(messages, locations, strict=True):
+        assert message.startswith(f"{file}.yaml:{location}")
 
 
 def test_the_words_of_every_problem(folder: Path, snapshot: SnapshotAssertion) -> None:
@@ -212,21 +212,21 @@ def test_a_config_folder_that_is_itself_a_link_is_fine(tmp_path: Path) -> None:
     assert load_config(tmp_path / "link").config_file("a") == tmp_path / "link" / "a.yaml"
 
 
-def test_a_problem_inside_a_config_file_is_told_once_with_its_own_line(tmp_path: Path) -> None:
+def test_a_problem_inside_a_config_file_is_reported_once_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text("receivers: {}\nexporters: {}\nreceivers: {}\n")
     text = "a: {config-file: own.yaml}\nb: {config-file: own.yaml}\n"
     (message,) = problems(tmp_path, text)
     assert message.startswith("own.yaml:3: duplicate key 'receivers'")
 
 
-def test_both_files_that_are_not_there_are_told(tmp_path: Path) -> None:
+def test_both_missing_files_are_reported(tmp_path: Path) -> None:
     assert [each.partition(":")[0] for each in problems_of(tmp_path)] == [
         "components.yaml",
         "distributions.yaml",
     ]
 
 
-def test_every_problem_of_both_files_is_told_at_once(tmp_path: Path) -> None:
+def test_every_problem_of_both_files_is_reported_at_once(tmp_path: Path) -> None:
     distributions = f"""\
         Upper: {{}}
         one:
@@ -275,6 +275,6 @@ def test_the_error_counts_its_problems_and_names_files_from_here(
     assert {each.file for each in caught.value.problems} == {"config/distributions.yaml"}
 
 
-def test_a_long_value_is_told_in_short(tmp_path: Path) -> None:
+def test_a_long_value_is_shortened(tmp_path: Path) -> None:
     (message,) = problems(tmp_path, f"a:\n  buildtags: [{'x' * 5_000}]\n")
     assert len(message) < 500

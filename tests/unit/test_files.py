@@ -102,7 +102,7 @@ def test_a_file_that_cannot_be_put_in_place_leaves_nothing(tmp_path: Path) -> No
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_a_file_in_an_output_folders_place_is_told(tmp_path: Path) -> None:
+def test_a_file_in_place_of_an_output_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "dist").write_bytes(b"")
     with pytest.raises(OutputError) as caught:
         ensure_writable(tmp_path / "dist")

@@ -55,7 +55,7 @@ def read(output: bytes) -> Scan:
     return read_scan(output, database=DATABASE)
 
 
-def test_an_answer_is_read_whole() -> None:
+def test_all_of_an_output_is_read() -> None:
     scan = read(WHOLE)
     assert (scan.database, scan.level) == (DATABASE, "symbol")
     assert scan.modified == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -70,7 +70,7 @@ def test_an_answer_is_read_whole() -> None:
     assert found.summary == "A fault in m"
 
 
-def test_the_finding_that_says_most_counts_wherever_it_stands() -> None:
+def test_the_finding_of_the_finest_level_counts_in_any_order() -> None:
     frames = [frame(), frame(package="p", function="F"), frame(package="p")]
     findings = [{"finding": finding(each)} for each in frames]
     scan = read(stream(*HEAD, {"osv": OSV}, *findings))
@@ -106,7 +106,7 @@ def test_an_advisory_without_a_finding_is_no_vulnerability() -> None:
         (stream(*HEAD, {"osv": OSV}, {"finding": finding()}), "finding.trace"),
     ],
 )
-def test_an_answer_that_is_not_whole_is_no_answer(output: bytes, why: str) -> None:
+def test_an_incomplete_output_is_an_error(output: bytes, why: str) -> None:
     with pytest.raises(ToolchainError) as caught:
         read(output)
     assert why in str(caught.value)
@@ -114,16 +114,16 @@ def test_an_answer_that_is_not_whole_is_no_answer(output: bytes, why: str) -> No
 
 
 @given(st.integers(0, len(WHOLE) - 2))
-def test_an_answer_that_is_cut_off_inside_a_message_is_no_answer(end: int) -> None:
+def test_an_output_that_is_cut_off_inside_a_message_is_an_error(end: int) -> None:
     cut = WHOLE[:end]
     if cut.rstrip().endswith(b"\n}"):
-        return  # between two messages: there the exit code tells
+        return  # between two messages: the exit code shows that
     with pytest.raises(ToolchainError):
         read(cut)
 
 
 @pytest.mark.parametrize("modified", [None, "0001-01-01T00:00:00Z"])
-def test_a_database_of_no_date_is_none(modified: str | None) -> None:
+def test_a_database_without_a_date_is_an_error(modified: str | None) -> None:
     config = {key: value for key, value in CONFIG.items() if key != "db_last_modified"}
     config |= {"db_last_modified": modified} if modified else {}
     with pytest.raises(ToolchainError, match="no vulnerability database") as caught:
@@ -131,7 +131,7 @@ def test_a_database_of_no_date_is_none(modified: str | None) -> None:
     assert "--vuln-db" in caught.value.hint
 
 
-def test_a_databases_words_do_nothing_to_a_terminal() -> None:
+def test_a_databases_texts_do_nothing_to_a_terminal() -> None:
     osv = {**OSV, "summary": "a\x1b[31mb\x07\u202ec"}
     scan = read(stream(*HEAD, {"osv": osv}, {"finding": finding(frame(version="\x1b]0;x"))}))
     (found,) = scan.vulnerabilities
@@ -140,16 +140,16 @@ def test_a_databases_words_do_nothing_to_a_terminal() -> None:
 
 def test_the_table_shows_every_vulnerability() -> None:
     text = shown(scan_report(read(WHOLE), "a[/b].zip"))
-    words = ("a[/b].zip", "GO-2026-0001", "CVE-2026-1", "example.com/m", "v1.0.0", "v1.0.1")
-    assert [word for word in (*words, "package", "A fault in m") if word not in text] == []
+    expected = ("a[/b].zip", "GO-2026-0001", "CVE-2026-1", "example.com/m", "v1.0.0", "v1.0.1")
+    assert [each for each in (*expected, "package", "A fault in m") if each not in text] == []
 
 
-def test_what_is_not_mended_yet_is_told() -> None:
+def test_a_vulnerability_without_a_fix_is_not_fixed_yet() -> None:
     scan = read(stream(*HEAD, {"osv": OSV}, {"finding": finding(frame())}))
     assert "not yet" in scan_report(scan, "a.zip").rows[0]
 
 
-def test_the_notes_say_what_was_looked_at_and_how_closely() -> None:
+def test_the_notes_have_the_number_of_modules_and_the_level() -> None:
     first, second = scan_report(read(WHOLE), "a.zip").notes
     assert first == (
         "1 known vulnerability in 2 modules, of 1 advisories on them in https://db.example, "
@@ -167,11 +167,11 @@ def test_the_notes_of_a_stripped_binary_say_so() -> None:
     assert scan_report(scan, "a.zip").notes[1].startswith("found by module: a stripped binary")
 
 
-def test_a_database_that_knows_nothing_of_go_is_told() -> None:
+def test_a_database_without_advisories_on_go_is_reported() -> None:
     assert "may be incomplete" in scan_report(read(stream(*HEAD)), "a.zip").notes[1]
 
 
-def test_the_same_as_json() -> None:
+def test_a_scan_as_json() -> None:
     data = json.loads(json_text(scan_data(read(WHOLE))))
     assert data["modified"] == "2026-01-02T03:04:05+00:00"
     assert data["vulnerabilities"] == [
@@ -201,19 +201,19 @@ def test_a_url_is_a_database(given: str, url: str) -> None:
 @pytest.mark.parametrize(
     "given", ["ftp://x", "https://", "file://host/x", "https://[", "https://a:s3cret@h", "x://y"]
 )
-def test_what_is_no_database_is_refused(given: str) -> None:
+def test_a_url_that_is_no_database_is_refused(given: str) -> None:
     with pytest.raises(UsageError) as caught:
         database_url(given)
     assert "s3cret" not in caught.value.text()
 
 
-@pytest.mark.parametrize("given", ["", "/absent", "file:///absent", "~nobody-of-this-name/x", "\0"])
-def test_a_folder_without_a_database_is_told(given: str) -> None:
+@pytest.mark.parametrize("given", ["", "/absent", "file:///absent", "~no-such-user/x", "\0"])
+def test_a_folder_without_a_database_is_reported(given: str) -> None:
     with pytest.raises(ToolchainError, match="has no Go vulnerability database"):
         database_url(given)
 
 
 @given(st.binary(max_size=200))
-def test_what_is_no_elf_file_has_no_symbols(content: bytes) -> None:
+def test_a_file_that_is_no_elf_file_has_no_symbols(content: bytes) -> None:
     assert not has_symbols(content)
     assert not has_symbols(b"\x7fELF\x02\x01" + content[:50])

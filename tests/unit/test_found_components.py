@@ -57,7 +57,7 @@ def test_a_component_has_its_modules_version_and_its_own_bytes() -> None:
     assert otlp.size > 128 + 32
 
 
-def test_a_replaced_module_has_the_version_of_what_replaced_it() -> None:
+def test_a_replaced_module_has_the_version_of_its_replacement() -> None:
     assert found()[1].version == "v0.2.0"
 
 

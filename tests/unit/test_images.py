@@ -58,7 +58,7 @@ def test_the_module_reads_the_same_golang_image_as_the_config(config: Config) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("go: golang:1.26.6", "images.yaml:1: go: 'golang:1.26.6' is not an image by digest"),
         (f"goo: golang@{DIGEST}", "images.yaml:1: goo: unknown key; perhaps you meant go?"),
@@ -66,10 +66,10 @@ def test_the_module_reads_the_same_golang_image_as_the_config(config: Config) ->
         ("go: {", "images.yaml:1: not YAML"),
     ],
 )
-def test_problems_of_the_images_are_told(text: str, told: str, tmp_path: Path) -> None:
+def test_problems_of_the_images_are_reported(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "distributions.yaml").write_text("a:\n")
     (tmp_path / "components.yaml").write_text("{}\n")
     (tmp_path / "images.yaml").write_text(text)
     with pytest.raises(ConfigError) as caught:
         load_config(tmp_path)
-    assert told in "\n".join(caught.value.details)
+    assert message in "\n".join(caught.value.details)

@@ -50,7 +50,7 @@ def shown(
     return screen(*inspection_reports(found, options or InspectOptions()), width=width)
 
 
-def told(ran: tuple[object, str, str]) -> dict[str, Any]:
+def json_of(ran: tuple[object, str, str]) -> dict[str, Any]:
     code, out, _ = ran
     assert code == 0
     return json.loads(out)
@@ -64,21 +64,21 @@ def test_the_summary_has_versions_files_and_components() -> None:
     assert "gopkg.in/yaml.v3" not in text
 
 
-def test_the_modules_are_shown_if_asked_for() -> None:
+def test_the_modules_are_shown_if_requested() -> None:
     text = shown(InspectOptions(modules=True))
     for word in ("gopkg.in/yaml.v3", "v3.0.1", "./lambdacomponents@(devel)"):
         assert word in text
 
 
-def test_the_ledger_is_shown_if_asked_for() -> None:
+def test_the_sizes_are_shown_if_requested() -> None:
     text = shown(InspectOptions(sizes=True, top=0))
     assert ".rodata: constants and types" in text
     assert f"{FOUND.sizes.size:,}" in text
 
 
-def test_the_ledgers_smaller_rows_are_summed_up() -> None:
-    ledger = FOUND.sizes
-    left = len(ledger.modules) + len(ledger.rest) - 2
+def test_the_smaller_rows_of_sizes_are_summed_up() -> None:
+    sizes = FOUND.sizes
+    left = len(sizes.modules) + len(sizes.rest) - 2
     assert f"{left} more" in shown(InspectOptions(sizes=True, top=2))
 
 
@@ -93,7 +93,7 @@ def test_texts_of_a_zip_are_no_markup_and_steer_no_terminal() -> None:
     assert "\x1b" not in text
 
 
-def test_json_has_what_is_asked_for() -> None:
+def test_json_has_the_requested_tables() -> None:
     plain = inspection_data(FOUND, InspectOptions())
     assert {"modules", "sizes"} & set(plain) == set()
     more = json.loads(
@@ -113,7 +113,7 @@ def test_inspect_shows_every_zip(inspect: Ran) -> None:
 
 
 def test_json_is_one_document_for_all_zips(inspect: Ran) -> None:
-    layers = told(inspect("a.zip", "b.zip", "--json", "--modules"))["layers"]
+    layers = json_of(inspect("a.zip", "b.zip", "--json", "--modules"))["layers"]
     assert [each["file"] for each in layers] == ["a.zip", "b.zip"]
     assert [each["architecture"] for each in layers] == ["amd64", "arm64"]
 
@@ -126,7 +126,7 @@ def test_a_bill_of_materials_is_written(inspect: Ran) -> None:
 
 
 def test_a_bill_of_materials_on_standard_output_is_alone_there(inspect: Ran) -> None:
-    document = told(inspect("a.zip", "--sbom", "-"))
+    document = json_of(inspect("a.zip", "--sbom", "-"))
     assert document["metadata"]["component"]["name"] == "a"
 
 
@@ -134,13 +134,13 @@ def test_a_bill_of_materials_has_the_licences_of_the_module_cache(inspect: Ran) 
     folder = paths.module_cache() / "gopkg.in/yaml.v3@v3.0.1"
     folder.mkdir(parents=True)
     (folder / "LICENSE").write_text((Path(__file__).parents[2] / "LICENSE").read_text())
-    document = told(inspect("a.zip", "--sbom", "-"))
+    document = json_of(inspect("a.zip", "--sbom", "-"))
     licensed = [each["name"] for each in document["components"] if "licenses" in each]
     assert licensed == ["gopkg.in/yaml.v3"]
 
 
 def test_a_bill_of_materials_goes_into_the_one_document(inspect: Ran) -> None:
-    layer = told(inspect("a.zip", "--json", "--sbom", "-"))["layers"][0]
+    layer = json_of(inspect("a.zip", "--json", "--sbom", "-"))["layers"][0]
     assert layer["sbom"]["specVersion"] == "1.6"
 
 
@@ -162,7 +162,7 @@ def test_a_bill_of_materials_and_tables_go_together(inspect: Ran) -> None:
         ((), "Missing argument"),
     ],
 )
-def test_what_cannot_be_is_a_usage_error(
+def test_wrong_arguments_are_a_usage_error(
     inspect: Ran, arguments: tuple[str, ...], message: str
 ) -> None:
     code, _, err = inspect(*arguments)
@@ -170,7 +170,7 @@ def test_what_cannot_be_is_a_usage_error(
     assert message in err
 
 
-def test_a_broken_zip_is_told_without_a_traceback(inspect: Ran) -> None:
+def test_a_broken_zip_is_reported_without_a_traceback(inspect: Ran) -> None:
     Path("c.zip").write_bytes(b"nothing")
     code, _, err = inspect("c.zip")
     assert code == 2

@@ -63,7 +63,7 @@ def test_an_empty_file_is_a_file() -> None:
     assert opened(layer_zip(CONTENT, {"empty": b""})).entries[0].content == b""
 
 
-def test_what_is_no_zip_is_refused() -> None:
+def test_a_file_that_is_no_zip_is_refused() -> None:
     assert refused(b"PK\3\4 nothing of it").startswith("a.zip is not a zip that can be read")
 
 
@@ -76,8 +76,8 @@ def test_a_zip_cut_short_is_refused() -> None:
 
 
 def test_damage_is_found() -> None:
-    place = PACKED.index(b"collector-config/config.yaml") + len("collector-config/config.yaml") + 4
-    damaged = PACKED[:place] + bytes([PACKED[place] ^ 0xFF]) + PACKED[place + 1 :]
+    start = PACKED.index(b"collector-config/config.yaml") + len("collector-config/config.yaml") + 4
+    damaged = PACKED[:start] + bytes([PACKED[start] ^ 0xFF]) + PACKED[start + 1 :]
     assert "'collector-config/config.yaml'" in refused(damaged)
 
 

@@ -19,7 +19,7 @@ def parsed(text: str) -> Document:
     return parse_document(dedent(text).encode(), "file.yaml")
 
 
-def told(document: Document) -> list[str]:
+def messages(document: Document) -> list[str]:
     return [str(problem) for problem in document.problems]
 
 
@@ -54,7 +54,7 @@ def test_a_file_gives_plain_data() -> None:
         (("minimal", "buildtags", 0), 6),
         (("minimal", "buildtags", 1), 8),
         (("other", "base"), 9),
-        (("minimal", "config-file", 3), 3),  # not there: the nearest around it
+        (("minimal", "config-file", 3), 3),  # absent: the nearest above it
     ],
 )
 def test_each_key_and_each_item_has_its_line(key_path: KeyPath, line: int) -> None:
@@ -95,10 +95,10 @@ def test_windows_line_ends_are_counted_once() -> None:
     ],
     ids=["plain", "deep", "quoted"],
 )
-def test_a_duplicate_key_is_told_with_both_lines(
+def test_a_duplicate_key_is_reported_with_both_lines(
     text: str, lines: list[tuple[int, str, int]]
 ) -> None:
-    assert told(parsed(text)) == [
+    assert messages(parsed(text)) == [
         f"file.yaml:{line}: duplicate key {key}, already given in line {first}"
         for line, key, first in lines
     ]
@@ -118,8 +118,8 @@ def test_a_duplicate_key_is_told_with_both_lines(
         pytest.param("- a\n" * 10_001, id="10001 items"),
     ],
 )
-def test_a_file_that_grows_without_bound_is_told(text: str) -> None:
-    assert told(parsed(text)) == [
+def test_a_file_that_grows_without_bound_is_reported(text: str) -> None:
+    assert messages(parsed(text)) == [
         "file.yaml: has more than 10,000 values or 50 levels, with its aliases resolved"
     ]
 
@@ -157,17 +157,17 @@ def test_forty_levels_are_no_problem() -> None:
         *("!!binary ä", "2024-13-45", "2024-02-30 25:61:61"),
     ],
 )
-def test_a_value_that_is_not_plain_data_or_not_of_its_tag_is_told(value: str) -> None:
+def test_a_value_with_a_wrong_or_unknown_tag_is_reported(value: str) -> None:
     document = parsed(f"a: 1\nb: {value}\n")
     assert [problem.line for problem in document.problems] == [2]
 
 
 @pytest.mark.parametrize("key", ["[a, b]", "{a: b}", "? [a]\n"])
-def test_a_key_that_is_no_word_is_told(key: str) -> None:
-    assert told(parsed(f"ok: 1\n{key}: c\n")) == ["file.yaml:2: a key must be a plain word"]
+def test_a_key_that_is_no_word_is_reported(key: str) -> None:
+    assert messages(parsed(f"ok: 1\n{key}: c\n")) == ["file.yaml:2: a key must be a plain word"]
 
 
-def test_a_merge_key_merges_nothing_but_stays_a_key_to_be_told() -> None:
+def test_a_merge_key_merges_nothing_but_stays_an_unknown_key() -> None:
     document = parsed("""\
         base: &base {a: 1}
         child:
@@ -188,7 +188,7 @@ def test_a_merge_key_merges_nothing_but_stays_a_key_to_be_told() -> None:
         ("a: b: c\n", 1),
     ],
 )
-def test_text_that_is_not_yaml_is_told_with_its_line(text: str, line: int) -> None:
+def test_text_that_is_not_yaml_is_reported_with_its_line(text: str, line: int) -> None:
     document = parsed(text)
     assert [problem.line for problem in document.problems] == [line]
     assert "not YAML" in document.problems[0].message
@@ -198,20 +198,20 @@ def test_text_that_is_not_yaml_is_told_with_its_line(text: str, line: int) -> No
 @pytest.mark.parametrize(
     "raw", [b"a: \xff\n", "a: ü\n".encode("latin-1"), "a: 1\n".encode("utf-16")]
 )
-def test_bytes_that_are_not_utf8_are_told(raw: bytes) -> None:
-    assert told(parse_document(raw, "file.yaml")) == ["file.yaml: is not UTF-8 text"]
+def test_bytes_that_are_not_utf8_are_reported(raw: bytes) -> None:
+    assert messages(parse_document(raw, "file.yaml")) == ["file.yaml: is not UTF-8 text"]
 
 
 @pytest.mark.parametrize("raw", [b"a: \0\n", b"a: \x1b[31m\n", b"a: \x07\n"])
-def test_control_characters_are_told(raw: bytes) -> None:
-    (message,) = told(parse_document(raw, "file.yaml"))
+def test_control_characters_are_reported(raw: bytes) -> None:
+    (message,) = messages(parse_document(raw, "file.yaml"))
     assert message.startswith("file.yaml: not YAML: ")
     assert message.isprintable()
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     for path in (tmp_path / "absent.yaml", tmp_path):
-        (message,) = told(read_document(path, "file.yaml"))
+        (message,) = messages(read_document(path, "file.yaml"))
         assert message.startswith("file.yaml: cannot be read: ")
 
 
@@ -220,7 +220,7 @@ def test_a_file_is_read_up_to_the_limit(tmp_path: Path) -> None:
     path.write_bytes(b"a: 1\n#".ljust(MAX_BYTES, b"#"))
     assert read_document(path, "large.yaml").data == {"a": 1}
     path.write_bytes(b"#" * (MAX_BYTES + 1))
-    assert told(read_document(path, "large.yaml")) == ["large.yaml: larger than 100,000 bytes"]
+    assert messages(read_document(path, "large.yaml")) == ["large.yaml: larger than 100,000 bytes"]
 
 
 WORDS = st.sampled_from(
@@ -231,6 +231,6 @@ WORDS = st.sampled_from(
 @given(
     st.one_of(st.binary(), st.text().map(str.encode), st.lists(WORDS).map("".join).map(str.encode))
 )
-def test_no_file_whatever_is_more_than_a_problem(raw: bytes) -> None:
+def test_any_bytes_are_data_or_problems(raw: bytes) -> None:
     document = parse_document(raw, "file.yaml")
     assert all(problem.file == "file.yaml" for problem in document.problems)

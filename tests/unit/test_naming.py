@@ -34,7 +34,7 @@ VERSIONS = st.from_regex(r"[0-9]{1,3}_[0-9]{1,3}_[0-9]{1,3}(_rc_[0-9])?", fullma
 
 
 @given(ARCHITECTURES, DISTRIBUTIONS)
-def test_a_zips_name_tells_what_it_is(architecture: Architecture, distribution: str) -> None:
+def test_a_zips_name_is_parsed(architecture: Architecture, distribution: str) -> None:
     assert zip_name(architecture, distribution) == f"collector-{architecture}-{distribution}.zip"
     assert zip_parts(zip_name(architecture, distribution)) == (architecture, distribution)
 
@@ -51,7 +51,7 @@ def test_a_zips_name_tells_what_it_is(architecture: Architecture, distribution: 
         *("collector-amd64-minimal.zip.json", "my-collector-amd64-minimal.zip", ""),
     ],
 )
-def test_another_name_tells_nothing(name: str) -> None:
+def test_another_name_has_no_parts(name: str) -> None:
     assert zip_parts(name) is None
 
 
@@ -93,13 +93,13 @@ GOOD = "arn:aws:lambda:eu-west-1:123456789012:layer:name:1"
         "",
     ],
 )
-def test_what_is_no_arn_of_a_layer_version_is_refused(text: str) -> None:
+def test_a_text_that_is_no_arn_of_a_layer_version_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         layer_arn(text)
     assert "arn:aws:lambda:" in caught.value.hint
 
 
-def test_what_is_refused_is_shown_in_short_and_printable() -> None:
+def test_a_refused_arn_is_shown_shortened_and_printable() -> None:
     with pytest.raises(UsageError) as caught:
         layer_arn("arn:\x1b[2J" + "x" * 10_000)
     assert "\x1b" not in str(caught.value)
@@ -107,7 +107,7 @@ def test_what_is_refused_is_shown_in_short_and_printable() -> None:
 
 
 @given(BASES, ARCHITECTURES, DISTRIBUTIONS, VERSIONS, GROUPS)
-def test_a_layers_name_tells_what_it_is(
+def test_a_layers_name_is_parsed(
     base: str, architecture: Architecture, distribution: str, version: str, group: str
 ) -> None:
     name = f"{base}-{architecture}-{distribution}-{version}-{group}"
@@ -136,9 +136,9 @@ def test_layers_names(name: str, parts: tuple[Architecture, str] | None) -> None
 
 
 @given(st.text(max_size=60), st.lists(st.text(max_size=6)))
-def test_a_name_never_tells_a_distribution_that_there_is_not(name: str, known: list[str]) -> None:
-    told = architecture_and_distribution(f"b-amd64-{name}-1_2_3", known)
-    assert told is None or told[1] in known
+def test_a_name_never_has_an_unknown_distribution(name: str, known: list[str]) -> None:
+    found = architecture_and_distribution(f"b-amd64-{name}-1_2_3", known)
+    assert found is None or found[1] in known
 
 
 @given(BASES, ARCHITECTURES, DISTRIBUTIONS, VERSIONS, GROUPS)
@@ -169,19 +169,19 @@ def test_a_layers_name_is_taken_apart_as_it_was_made(
         "",
     ],
 )
-def test_a_layers_name_of_another_form_says_nothing(name: str) -> None:
+def test_a_layers_name_of_another_form_has_no_parts(name: str) -> None:
     assert layer_name_parts(name, "ocel", ["minimal"]) is None
 
 
 @pytest.mark.parametrize(
-    ("version", "told"),
+    ("version", "shown"),
     [("v0.158.0", "v0.158.0"), ("v1.2.3-rc.1", ""), ("v1.2.3+meta", ""), ("v1.2.3_4", "")],
 )
-def test_a_version_is_told_where_its_words_stand_for_no_other(version: str, told: str) -> None:
+def test_a_version_is_known_where_the_name_fits_no_other(version: str, shown: str) -> None:
     name = f"ocel-amd64-minimal-{version_in_name(version)}-beta"
     found = layer_name_parts(name, "ocel", ["minimal"])
     assert found is not None
-    assert found.collector_version == told
+    assert found.collector_version == shown
 
 
 @pytest.mark.parametrize("kind", KINDS)

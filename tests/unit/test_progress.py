@@ -29,7 +29,7 @@ def timeless(file: StringIO) -> list[str]:
 
 
 def work(progress: Progress) -> None:
-    """A course of work that every implementation has to tell."""
+    """A sequence of calls that every implementation must show."""
     progress.begin("amd64", "compile")
     progress.line("amd64", "example.com/first")
     progress.line("amd64", "example.com/second")
@@ -37,7 +37,7 @@ def work(progress: Progress) -> None:
     progress.end("amd64", "done")
 
 
-def test_plain_progress_tells_start_and_end_of_a_step() -> None:
+def test_plain_progress_shows_start_and_end_of_a_step() -> None:
     out, file = console()
     work(PlainProgress(console=out))
     assert timeless(file) == [
@@ -47,7 +47,7 @@ def test_plain_progress_tells_start_and_end_of_a_step() -> None:
     ]
 
 
-def test_verbose_plain_progress_tells_every_line() -> None:
+def test_verbose_plain_progress_shows_every_line() -> None:
     out, file = console()
     work(PlainProgress(console=out, verbose=True))
     assert timeless(file) == [
@@ -59,11 +59,11 @@ def test_verbose_plain_progress_tells_every_line() -> None:
     ]
 
 
-def test_plain_progress_now_and_then_tells_that_a_step_goes_on() -> None:
+def test_plain_progress_shows_now_and_then_that_a_step_still_runs() -> None:
     out, file = console()
     progress = PlainProgress(console=out)
     progress.begin("amd64", "compile")
-    progress.told["amd64"] -= 60
+    progress.reported["amd64"] -= 60
     progress.line("amd64", "example.com/first")
     progress.line("amd64", "example.com/second")
     (_start, line) = file.getvalue().splitlines()
@@ -108,7 +108,7 @@ def test_folded_progress_folds_a_steps_lines() -> None:
     ]
 
 
-def test_folded_progress_has_no_fold_for_a_step_that_said_nothing() -> None:
+def test_folded_progress_has_no_fold_for_a_step_without_lines() -> None:
     out, file = console()
     progress = FoldedProgress(console=out)
     progress.begin("amd64", "pack")
@@ -138,7 +138,7 @@ def test_folds_of_lanes_side_by_side_do_not_overlap() -> None:
     ]
 
 
-# GitHub's runner takes `::` at a line's start, blanks left aside, and the older `##[` anywhere:
+# GitHub's runner takes `::` at a line's start, after blanks, and the older `##[` anywhere:
 # https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
 def commands(file: StringIO) -> list[str]:
     lines = file.getvalue().splitlines()
@@ -228,7 +228,7 @@ def test_live_progress_of_a_lane_that_never_began_is_nothing() -> None:
         ({"GITHUB_ACTIONS": "true"}, True, True, FoldedProgress),
     ],
 )
-def test_progress_is_shown_as_fits_the_place(
+def test_the_kind_of_progress_fits_the_output(
     environment: Mapping[str, str], *, terminal: bool, verbose: bool, kind: type[Progress]
 ) -> None:
     out, _file = console(terminal=terminal)
@@ -238,7 +238,7 @@ def test_progress_is_shown_as_fits_the_place(
 
 @dataclass
 class Recorded:
-    """A progress that keeps what it was given."""
+    """A progress that keeps its calls."""
 
     calls: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
 

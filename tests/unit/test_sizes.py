@@ -39,7 +39,7 @@ def functions(table: Table = TABLE) -> FunctionTable:
     return read_functions(read_elf(Binary(table=table.content()).content()))
 
 
-def ledger(binary: Binary | None = None) -> BinarySizes:
+def binary_sizes(binary: Binary | None = None) -> BinarySizes:
     elf = read_elf((binary or Binary()).content())
     return read_sizes(elf, read_build_info(elf), read_functions(elf))
 
@@ -74,7 +74,7 @@ def test_a_functions_package_is_read_off_its_name(name: str, package: str) -> No
     assert import_path(package_of(name.encode())) == package
 
 
-def test_code_is_what_lies_between_two_functions() -> None:
+def test_code_reaches_from_one_function_to_the_next() -> None:
     found = functions().packages
     assert found["runtime"].code == 64
     assert found["gopkg.in/yaml.v3"].code == 96 + 16
@@ -139,12 +139,12 @@ def total(of: BinarySizes) -> int:
 @pytest.mark.parametrize("architecture", ["amd64", "arm64"])
 def test_the_ledger_adds_up_to_the_file(architecture: str) -> None:
     binary = Binary(architecture=architecture)
-    found = ledger(binary)
+    found = binary_sizes(binary)
     assert total(found) == found.size == len(binary.content())
 
 
 def test_packages_go_to_the_module_with_the_longest_path() -> None:
-    modules = {each.package: each.module for each in ledger().packages}
+    modules = {each.package: each.module for each in binary_sizes().packages}
     assert (
         modules[f"{OTEL}/receiver/otlpreceiver/internal/trace"] == f"{OTEL}/receiver/otlpreceiver"
     )
@@ -156,12 +156,12 @@ def test_packages_go_to_the_module_with_the_longest_path() -> None:
 
 def test_a_module_without_a_host_in_its_path_is_no_part_of_go() -> None:
     table = table_of(Function(name="lambdacomponents/receiver.init.0"))
-    found = ledger(Binary(table=table.content(), text=16))
+    found = binary_sizes(Binary(table=table.content(), text=16))
     assert [each.module for each in found.modules] == ["lambdacomponents"]
 
 
-def test_modules_are_told_with_versions_the_largest_first() -> None:
-    found = ledger()
+def test_modules_have_versions_and_the_largest_is_first() -> None:
+    found = binary_sizes()
     assert [each.size for each in found.modules] == sorted(
         (each.size for each in found.modules), reverse=True
     )
@@ -172,8 +172,8 @@ def test_modules_are_told_with_versions_the_largest_first() -> None:
     assert versions[NO_MODULE] == ""
 
 
-def test_what_is_of_no_module_bears_the_name_of_its_section() -> None:
-    rest = {each.name: each.size for each in ledger().rest}
+def test_bytes_of_no_module_have_the_name_of_their_section() -> None:
+    rest = {each.name: each.size for each in binary_sizes().rest}
     assert rest[".rodata"] == 100
     assert rest[".text of no package"] == 16 + 16 + 8
     assert rest[".go.buildinfo"] == len(build_info())
@@ -181,7 +181,7 @@ def test_what_is_of_no_module_bears_the_name_of_its_section() -> None:
 
 
 def test_bytes_below_a_package_are_those_of_its_tree() -> None:
-    found = ledger()
+    found = binary_sizes()
     sizes = {each.package: each.size for each in found.packages}
     name = f"{OTEL}/receiver/otlpreceiver"
     assert found.below(name) == sizes[name] + sizes[f"{name}/internal/trace"]
@@ -191,7 +191,7 @@ def test_bytes_below_a_package_are_those_of_its_tree() -> None:
 @pytest.mark.parametrize("binary", [Binary(text=8), Binary(text=0)])
 def test_sections_smaller_than_their_content_are_refused(binary: Binary) -> None:
     with pytest.raises(UsageError, match="overlap or are smaller"):
-        ledger(binary)
+        binary_sizes(binary)
 
 
 @given(st.integers(0, len(Binary().content()) - 1), st.integers(1, 255))
@@ -204,20 +204,20 @@ def test_no_damage_raises_anything_else_or_loses_a_byte(at: int, change: int) ->
         assert total(found) == len(damaged)
 
 
-def test_size_changes_are_what_changed_the_largest_change_first() -> None:
+def test_the_largest_size_change_is_first() -> None:
     larger = (*FUNCTIONS[:-1], Function(name="main.main", code=1_032))
     without = tuple(each for each in larger if "signaltometrics" not in each.name)
     text = sum(each.code for each in without) + 8
     new = Binary(table=dataclasses.replace(TABLE, functions=without).content(), text=text)
-    old_ledger, new_ledger = ledger(), ledger(new)
-    moved = size_changes(old_ledger, new_ledger)
-    assert moved[0] == SizeChange(
-        module=MAIN, old=old_ledger.below("main"), new=old_ledger.below("main") + 1_000
+    old_sizes, new_sizes = binary_sizes(), binary_sizes(new)
+    changes = size_changes(old_sizes, new_sizes)
+    assert changes[0] == SizeChange(
+        module=MAIN, old=old_sizes.below("main"), new=old_sizes.below("main") + 1_000
     )
-    assert moved[1].module == f"{CONTRIB}/connector/signaltometricsconnector"
-    assert moved[1].new == 0
-    assert sum(each.new - each.old for each in moved) == new_ledger.size - old_ledger.size
+    assert changes[1].module == f"{CONTRIB}/connector/signaltometricsconnector"
+    assert changes[1].new == 0
+    assert sum(each.new - each.old for each in changes) == new_sizes.size - old_sizes.size
 
 
-def test_nothing_moves_between_two_of_the_same() -> None:
-    assert size_changes(ledger(), ledger()) == ()
+def test_equal_binaries_have_no_size_changes() -> None:
+    assert size_changes(binary_sizes(), binary_sizes()) == ()

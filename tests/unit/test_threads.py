@@ -32,7 +32,7 @@ def test_results_come_in_the_order_of_the_items_and_progress_from_every_thread()
     assert sorted(notes.notes) == [str(item) for item in range(9)]
 
 
-def test_the_first_failure_is_raised_and_what_hangs_is_not_waited_for() -> None:
+def test_the_first_failure_is_raised_without_waiting_for_calls_that_hang() -> None:
     hangs = threading.Event()
 
     def call(item: int) -> None:

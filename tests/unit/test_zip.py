@@ -30,7 +30,7 @@ def test_the_order_of_entries_does_not_matter(entries: list[ZipEntry]) -> None:
     assert pack(tuple(entries), epoch=EPOCH) == pack(ENTRIES, epoch=EPOCH)
 
 
-def test_python_finds_what_was_packed() -> None:
+def test_python_reads_the_packed_files() -> None:
     archive = opened()
     assert archive.testzip() is None
     assert {name: archive.read(name) for name in archive.namelist()} == {
@@ -43,9 +43,9 @@ def test_python_finds_what_was_packed() -> None:
 
 
 def test_every_file_is_a_regular_one_of_unix_with_nothing_extra() -> None:
-    wanted = {entry.name: entry for entry in ENTRIES}
+    expected = {entry.name: entry for entry in ENTRIES}
     for info in opened().infolist():
-        assert info.external_attr >> 16 == 0o100000 | wanted[info.filename].mode
+        assert info.external_attr >> 16 == 0o100000 | expected[info.filename].mode
         assert (info.create_system, info.extra, info.comment) == (3, b"", b"")
         assert info.date_time == (2025, 6, 15, 15, 6, 40)
         assert bool(info.flag_bits & 0x800) is not info.filename.isascii()  # names in UTF-8
@@ -77,7 +77,7 @@ def test_the_timestamp_does_not_depend_on_the_time_zone() -> None:
     assert found == {(2025, 6, 15, 15, 6, 40)}
 
 
-def test_local_headers_say_what_the_directory_says() -> None:
+def test_local_headers_agree_with_the_directory() -> None:
     packed = pack(ENTRIES, epoch=EPOCH)
     for info in opened().infolist():
         fields = struct.unpack_from("<4sHHHHHIIIHH", packed, info.header_offset)

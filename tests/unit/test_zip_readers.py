@@ -1,4 +1,4 @@
-"""What the packer makes is read by others than `zipfile`."""
+"""Other programs than `zipfile` read the packer's zips."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def layers(draw: st.DrawFn) -> tuple[ZipEntry, ...]:
 
 
 @given(layers())
-def test_our_own_reader_finds_what_was_packed(entries: tuple[ZipEntry, ...]) -> None:
+def test_ocelots_reader_reads_the_packed_files(entries: tuple[ZipEntry, ...]) -> None:
     layer = open_layer(pack(entries, epoch=EPOCH), file="a.zip")
     assert layer.entries == tuple(sorted(entries, key=lambda each: each.name))
     assert layer.modified == EPOCH
@@ -42,7 +42,7 @@ def test_our_own_reader_finds_what_was_packed(entries: tuple[ZipEntry, ...]) -> 
 @pytest.mark.skipif(which("unzip") is None, reason="Info-ZIP's unzip is not installed")
 @settings(max_examples=25)
 @given(layers())
-def test_info_zip_finds_what_was_packed(entries: tuple[ZipEntry, ...]) -> None:
+def test_info_zip_reads_the_packed_files(entries: tuple[ZipEntry, ...]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path, opt = Path(folder) / "a.zip", Path(folder) / "opt"
         path.write_bytes(pack(entries, epoch=EPOCH))
@@ -51,7 +51,7 @@ def test_info_zip_finds_what_was_packed(entries: tuple[ZipEntry, ...]) -> None:
         unpacking = ["unzip", "-qq", path, "-d", opt]
         subprocess.run(unpacking, env={**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC"}, check=True)
         for entry in entries:
-            there = opt / entry.name
-            assert there.read_bytes() == entry.content
-            assert there.stat().st_mode == 0o100000 | entry.mode
-            assert there.stat().st_mtime == EPOCH
+            file = opt / entry.name
+            assert file.read_bytes() == entry.content
+            assert file.stat().st_mode == 0o100000 | entry.mode
+            assert file.stat().st_mtime == EPOCH

@@ -1,4 +1,4 @@
-"""Small examples of what the pipeline works on: a config folder, upstream's tree, a layer."""
+"""Small examples for tests: a config folder, upstream's tree, a layer."""
 
 from __future__ import annotations
 
