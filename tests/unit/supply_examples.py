@@ -72,10 +72,10 @@ class Function:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """What a table of functions is made of.
+    """The parts of a table of functions.
 
     Attributes:
-        inlined: names of functions that are nowhere but in others.
+        inlined: names of functions that exist only inside others.
         values: bytes of the tables of values.
         data: bytes of the functions' data, before the index from address to function.
     """

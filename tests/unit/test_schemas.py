@@ -20,7 +20,7 @@ GENERATED: dict[str, dict[str, Any]] = {
 
 
 def faults(name: str, data: Any) -> list[str]:  # noqa: ANN401  as json and yaml give it
-    """What a JSON Schema finds wrong with data."""
+    """Return the errors of data by a JSON Schema."""
     validator = Draft202012Validator(GENERATED[f"{name}.schema.json"])
     return [error.message for error in validator.iter_errors(data)]  # pyright: ignore[reportUnknownMemberType]  the stubs know it in part
 
