@@ -15,46 +15,55 @@ from pathlib import Path
 from pipeline.aws.session import Aws
 from pipeline.bench.environment.machine import check_packages
 from pipeline.bench.gate import check_layers
-from pipeline.build import run
-from pipeline.build.apply import Build
+from pipeline.build.apply import apply_plan
 from pipeline.build.compile import Compiler
-from pipeline.build.run import Request
+from pipeline.build.lock import record_zips
+from pipeline.build.request import BuildRequest, plan_build
 from pipeline.config.folder import Config
+from pipeline.files import ensure_writable
 from pipeline.layer.manifest import FILE_NAME, read_manifest
 from pipeline.options import ReleaseGroupOptions
 from pipeline.publish.request import PublishRequest, packages
 from pipeline.publish.run import Report, preflight, publish
 from pipeline.registry.registry import Registry
+from pipeline.supply.output import BuildOutput, write_layers
+from pipeline.supply.provenance import Builder
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuildContext:
-    """What a build is made by.
+    """All that a build needs.
 
     Attributes:
-        request: what is to be built.
+        request: what to build.
         config: the checked configuration.
         compiler: how Go is run.
         cache: the user cache.
-        bench: whether the layers are run.
+        output: the folder for zips, evidence and manifest.
+        builder: who runs ocelot, for the provenance.
+        rebuild: True to compile even what the cache has.
+        bench: True to run the layers.
     """
 
-    request: Request
+    request: BuildRequest
     config: Config
     compiler: Compiler
     cache: Path
-    bench: bool
+    output: Path
+    builder: Builder
+    rebuild: bool = False
+    bench: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Publication:
-    """Where built layers go.
+    """Where built layers are published.
 
     Attributes:
-        options: what they are published as.
-        request: where to; the packages are still to be built.
-        aws: who publishes.
-        registry: None where there is to be none.
+        options: how they are named and who may use them.
+        request: regions and account; its packages are still to be built.
+        aws: the session that publishes.
+        registry: None for publishing without one.
     """
 
     options: ReleaseGroupOptions
@@ -63,37 +72,54 @@ class Publication:
     registry: Registry | None
 
 
-async def build(context: BuildContext) -> Build:
-    """Build layers and, if that is wanted, run them.
+async def build(context: BuildContext) -> BuildOutput:
+    """Build layers and, where the context says so, run them.
 
     Raises:
         OcelotError: one of its classes for each way this can fail.
         BenchError: a layer does not run as it should; the manifest says so.
     """
-    # 1. sources, plan, then for each architecture compile and pack; evidence, manifest, lock
-    done = await _built(context)
+    request, config, compiler = context.request, context.config, context.compiler
+    ensure_writable(context.output)
+    # 1. plan: what the lock has, upstream's sources, what to build of them
+    plan = await plan_build(request, config)
+    # 2. compile and pack, both architectures at once; what the cache has is taken from there
+    layers = await apply_plan(plan, compiler, cache=context.cache, rebuild=context.rebuild)
+    # 3. evidence and output: bills of materials, budget; then zips, evidence and manifest
+    output = await write_layers(
+        plan,
+        layers,
+        context.output,
+        cache=context.cache,
+        module_cache=compiler.module_cache,
+        builder=context.builder,
+    )
+    # 4. the zips' digests, where the lock has none yet
+    if plan.locked and not request.locked:
+        zips = {each.layer.architecture: each.layer.sha256 for each in output.layers}
+        record_zips(config.folder, plan.locked, zips)
     if not context.bench:
-        return done
-    # 2. the bench, which notes in the manifest what it found
+        return output
+    # 5. the bench, which notes its result in the manifest
     check_packages()
-    layers = {done.folder / each.layer.file: each.layer for each in done.layers}
-    await check_layers(layers, context.config, enabled=True)
-    return replace(done, manifest=read_manifest(done.folder / FILE_NAME) or done.manifest)
+    built = {output.folder / each.layer.file: each.layer for each in output.layers}
+    await check_layers(built, config, enabled=True)
+    return replace(output, manifest=read_manifest(output.folder / FILE_NAME) or output.manifest)
 
 
 async def release(
     context: BuildContext,
     publication: Publication,
-    report_build: Callable[[Build], None],
+    report_build: Callable[[BuildOutput], None],
     report: Report,
 ) -> None:
     """Build layers and publish them.
 
     Args:
-        context: what they are built by.
-        publication: where they go.
-        report_build: is called once with what was built.
-        report: is called once with what was published, after an interruption too.
+        context: what they are built from; `bench` says if they are run before they are published.
+        publication: where they are published.
+        report_build: is called once with the result of the build.
+        report: is called once with the result of publishing, after an interruption too.
 
     Raises:
         OcelotError: a build, the bench or publishing failed; see `build` and `publish`.
@@ -101,16 +127,12 @@ async def release(
     to = publication
     # 1. identity, account, registry: no minutes of compiling for a user who may not publish
     await preflight(to.request, to.aws, to.registry)
-    # 2. sources, plan, then for each architecture compile and pack; evidence, manifest, lock
-    done = await _built(context)
+    # 2. build
+    output = await build(replace(context, bench=False))
     # 3. report what was built
-    report_build(done)
+    report_build(output)
     # 4. the bench, then each zip in each region: look, decide, do; report, and fail if need be
-    zips = [done.folder / each.layer.file for each in done.layers]
+    zips = [output.folder / each.layer.file for each in output.layers]
     request = replace(to.request, packages=packages(to.options, zips))
     gate = partial(check_layers, config=context.config, enabled=context.bench)
     await publish(request, to.aws, to.registry, report, gate=gate)
-
-
-async def _built(context: BuildContext) -> Build:
-    return await run.build(context.request, context.config, context.compiler, cache=context.cache)

@@ -7,22 +7,23 @@ ours. Its lock entry says from what it must have been made; a rebuild says what 
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, cast
 
 from pipeline.audit.compare import layer_differences, plain
-from pipeline.build import apply, lock
+from pipeline.build import lock
+from pipeline.build.apply import apply_plan
 from pipeline.build.compile import Compiler
 from pipeline.build.lock import Lock, Locked
-from pipeline.build.run import Request, plan_commit
+from pipeline.build.request import BuildRequest, plan_commit
 from pipeline.build.upstream import Upstream
 from pipeline.config.folder import Config
 from pipeline.errors import LockError, OcelotError, UsageError, VerifyError
 from pipeline.layer.manifest import FILE_NAME, Layer, Manifest, code_sha256, read_manifest
 from pipeline.naming import Architecture, zip_parts
+from pipeline.supply.output import manifest_entry
 
 # What a manifest says that a rebuild can tell.
 _STATED = (
@@ -248,36 +249,26 @@ async def _rebuilt(
     cache: Path,
 ) -> Mapping[Architecture, _Rebuilt]:
     """The zips that an entry gives, compiled anew."""
-    with tempfile.TemporaryDirectory(prefix="ocelot-verify-") as folder:
-        request = Request(
-            distribution=entry.distribution,
-            architectures=tuple(architectures),
-            upstream=upstream,
-            output=Path(folder),
-            locked=True,
+    request = BuildRequest(
+        distribution=entry.distribution,
+        architectures=tuple(architectures),
+        upstream=upstream,
+        locked=True,
+    )
+    plan = await plan_commit(request, config, entry.commit, entry)
+    if plan.deviations:
+        raise LockError(
+            f"{entry.distribution} cannot be built as it was locked",
+            hint="go back to the configuration, and to the ocelot, that it was locked with",
+            details=plan.deviations,
         )
-        plan = await plan_commit(request, config, entry.commit, entry)
-        if plan.deviations:
-            raise LockError(
-                f"{entry.distribution} cannot be built as it was locked",
-                hint="go back to the configuration, and to the ocelot, that it was locked with",
-                details=plan.deviations,
-            )
-        # what the rebuild gives is told, whatever the lock expects
-        layers = tuple(replace(each, expected="") for each in plan.layers)
-        done = await apply.apply_plan(
-            replace(plan, layers=layers),
-            compiler,
-            output=request.output,
-            cache=cache,
-            rebuild=True,
-        )
-        return {
-            each.layer.architecture: _Rebuilt(
-                (request.output / each.layer.file).read_bytes(), each.layer
-            )
-            for each in done.layers
-        }
+    # a rebuild with another digest than the lock's is reported, it is no error here
+    layers = tuple(replace(each, expected="") for each in plan.layers)
+    plan = replace(plan, layers=layers)
+    return {
+        each.plan.architecture: _Rebuilt(each.zip.content, manifest_entry(plan, each))
+        for each in await apply_plan(plan, compiler, cache=cache, rebuild=True)
+    }
 
 
 def _verified(claim: Claim, entry: Locked, rebuilt: _Rebuilt) -> Verified:

@@ -6,7 +6,7 @@ import hashlib
 import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from anyio import to_thread
@@ -17,7 +17,7 @@ from pipeline.build.bundle import Bundle, Index
 from pipeline.build.compile import Compiler, collect_modules, go_program
 from pipeline.build.lock import Lock, Locked
 from pipeline.build.plan import BuildPlan
-from pipeline.build.run import Request, plan_build
+from pipeline.build.request import BuildRequest, plan_build
 from pipeline.config.folder import Config
 from pipeline.errors import LockError, ToolchainError, UsageError
 
@@ -42,19 +42,24 @@ class Bundled:
     toolchain: str
 
 
-async def make_bundle(request: Request, config: Config, compiler: Compiler) -> Bundled:
-    """Gather what a locked build needs and write the bundle to the request's output.
+async def make_bundle(
+    request: BuildRequest, config: Config, compiler: Compiler, output: Path
+) -> Bundled:
+    """Gather what a locked build needs and write the bundle.
+
+    Args:
+        request: for a locked build.
+        config: the checked configuration.
+        compiler: how Go is run.
+        output: the bundle's file.
 
     Raises:
         LockError: the distribution is not locked as it stands.
         UsageError: the output is a folder.
         OcelotError: modules cannot be had, or the file cannot be written.
     """
-    path = request.output.absolute()
-    if path.is_dir():
-        raise UsageError(f"{request.output} is a folder", hint="name the bundle's file with -o")
-    files.ensure_writable(path.parent)
-    plan = await plan_build(replace(request, locked=True), config)
+    path = _target(output)
+    plan = await plan_build(request, config)
     for note in plan.notes:
         progress.note(note)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".ocelot-bundle-") as temporary:
@@ -69,13 +74,22 @@ async def make_bundle(request: Request, config: Config, compiler: Compiler) -> B
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Bundled(
-        path=request.output,
+        path=output,
         sha256=digest,
         size=path.stat().st_size,
         entry=entry,
         modules=count,
         toolchain=toolchain.toolchain_name() if go else "",
     )
+
+
+def _target(output: Path) -> Path:
+    """The bundle's path from the root, once it is sure that it can be written."""
+    path = output.absolute()
+    if path.is_dir():
+        raise UsageError(f"{output} is a folder", hint="name the bundle's file with -o")
+    files.ensure_writable(path.parent)
+    return path
 
 
 @contextmanager

@@ -23,8 +23,9 @@ from pydantic import (
     model_validator,
 )
 
+from pipeline import progress
 from pipeline.build.upstream import Resolved
-from pipeline.errors import LockError
+from pipeline.errors import LockError, OutputError
 from pipeline.files import folder_lock, write_atomic
 from pipeline.layer.manifest import field_problems
 from pipeline.naming import Architecture
@@ -204,16 +205,28 @@ def write_entries(
 
 
 def record_zips(folder: Path, entry: Locked, zips: dict[Architecture, str]) -> None:
-    """Note the digests of an entry's zips, where the lock still has that entry without them."""
-    with folder_lock(folder):
-        lock = read_lock(folder)
-        there = lock.find(*entry.key)
-        if there is None or there.model_copy(update={"zips": entry.zips}) != entry:
-            return
-        known = dict(sorted({**zips, **there.zips}.items()))
-        if known != there.zips:
-            lock = lock.with_entries(there.model_copy(update={"zips": known}))
-            write_atomic(folder / FILE_NAME, lock.text().encode())
+    """Note the digests of an entry's zips, where the lock still has that entry without them.
+
+    A lock that cannot be written is no error: the zips are built. It is reported as a note.
+    """
+    if zips.items() <= entry.zips.items():
+        return
+    try:
+        with folder_lock(folder):
+            _record_zips(folder, entry, zips)
+    except OutputError as error:
+        progress.note(f"the zips' digests are not in the lock: {error}")
+
+
+def _record_zips(folder: Path, entry: Locked, zips: dict[Architecture, str]) -> None:
+    lock = read_lock(folder)
+    present = lock.find(*entry.key)
+    if present is None or present.model_copy(update={"zips": entry.zips}) != entry:
+        return
+    known = dict(sorted({**zips, **present.zips}.items()))
+    if known != present.zips:
+        lock = lock.with_entries(present.model_copy(update={"zips": known}))
+        write_atomic(folder / FILE_NAME, lock.text().encode())
 
 
 def settled(locked: Locked | None, now: Resolved) -> tuple[str, str]:

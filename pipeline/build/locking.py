@@ -15,7 +15,7 @@ from pipeline.build.compile import Compiler, resolved_modules
 from pipeline.build.failure import together
 from pipeline.build.lock import Lock, Locked
 from pipeline.build.plan import BuildPlan
-from pipeline.build.run import Request, plan_commit
+from pipeline.build.request import BuildRequest, plan_commit
 from pipeline.config.folder import Config
 from pipeline.errors import LockError, OcelotError
 from pipeline.files import Tree
@@ -49,7 +49,7 @@ class Locking:
 
 
 async def lock_distributions(
-    requests: Sequence[Request],
+    requests: Sequence[BuildRequest],
     config: Config,
     compiler: Compiler | None,
     *,
@@ -103,7 +103,7 @@ def _named(outcome: Locking) -> OcelotError:
 
 
 async def _outcome(
-    request: Request,
+    request: BuildRequest,
     config: Config,
     compiler: Compiler | None,
     old: Lock,

@@ -13,10 +13,10 @@ from pipeline.cli.options import BundleOptions, CommonOptions, OutputOptions, ru
 from pipeline.options import BuildOptions
 
 if TYPE_CHECKING:
-    from pipeline.build.apply import Build
-    from pipeline.build.run import Request
+    from pipeline.build.request import BuildRequest
     from pipeline.cli.inputs import Inputs
     from pipeline.release import BuildContext
+    from pipeline.supply.output import BuildOutput
 
 
 @shared
@@ -46,58 +46,57 @@ def build(
 
     check_bundle_options(context, bundled.bundle)
     with opened_inputs(common, bundled.bundle) as given:
-        request = build_request(context, options, output, given, rebuild=rebuild)
-        done = run(partial(release.build, build_context(request, output, given, bench=bench)))
+        request = build_request(context, options, given)
+        made_by = build_context(request, output, given, rebuild=rebuild, bench=bench)
+        done = run(partial(release.build, made_by))
     report(done, as_json=common.as_json)
 
 
 def build_context(
-    request: Request, output: OutputOptions, given: Inputs, *, bench: bool
+    request: BuildRequest,
+    output: OutputOptions,
+    given: Inputs,
+    *,
+    rebuild: bool = False,
+    bench: bool = False,
 ) -> BuildContext:
-    """What a build is made by, as the options say."""
+    """All that a build needs, as the options say."""
+    from importlib.metadata import version
+
     from pipeline.release import BuildContext
+    from pipeline.supply.provenance import builder_of
 
     return BuildContext(
         request=request,
         config=given.config,
         compiler=given.compiler(keep_temp=output.keep_temp),
         cache=given.cache,
+        output=output.output,
+        builder=builder_of(os.environ, version=version("ocelot")),
+        rebuild=rebuild,
         bench=bench,
     )
 
 
-def build_request(
-    context: typer.Context,
-    options: BuildOptions,
-    output: OutputOptions,
-    given: Inputs,
-    *,
-    rebuild: bool = False,
-) -> Request:
-    """What the options of a build ask for."""
-    from importlib.metadata import version
-
+def build_request(context: typer.Context, options: BuildOptions, given: Inputs) -> BuildRequest:
+    """What to build, as the options say."""
     from pipeline.build.plan import source_date_epoch
-    from pipeline.build.run import Request
+    from pipeline.build.request import BuildRequest
     from pipeline.naming import Architecture
-    from pipeline.supply.provenance import builder_of
 
-    return Request(
+    return BuildRequest(
         distribution=given.distribution(context, options.distribution),
         architectures=tuple(
             each for each in Architecture if options.architecture in ("all", str(each))
         ),
         upstream=given.upstream(options.upstream_repo, options.upstream_ref),
-        output=output.output,
         epoch=source_date_epoch(os.environ.get("SOURCE_DATE_EPOCH")),
-        rebuild=rebuild,
         locked=options.locked or given.bundle is not None,
         tune=not options.no_tune,
-        builder=builder_of(os.environ, version=version("ocelot")),
     )
 
 
-def report(done: Build, *, as_json: bool) -> None:
+def report(done: BuildOutput, *, as_json: bool) -> None:
     """Tell what was built: as a table or JSON, and in the job summary."""
     from pipeline.github.annotations import append_summary
     from pipeline.report.build import build_report

@@ -27,20 +27,17 @@ def bundle(
     `ocelot build --bundle` builds from it, with no network at all.
     """
     from pipeline.build import bundling
-    from pipeline.build.run import Request
-    from pipeline.naming import Architecture
+    from pipeline.build.request import BuildRequest
     from pipeline.report.build import bundle_json, bundle_report
     from pipeline.report.rendering import show
 
     with opened_inputs(common) as given:
-        request = Request(
+        request = BuildRequest(
             distribution=options.distribution,
-            architectures=tuple(Architecture),
             upstream=given.upstream(options.upstream_repo, options.upstream_ref),
-            output=output,
+            locked=True,
         )
-
-        done = run(partial(bundling.make_bundle, request, given.config, given.compiler()))
+        done = run(partial(bundling.make_bundle, request, given.config, given.compiler(), output))
     if common.as_json:
         typer.echo(bundle_json(done), nl=False)
     else:

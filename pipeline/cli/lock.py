@@ -12,11 +12,7 @@ from pipeline.cli.options import CommonOptions, exclusive, run, shared
 from pipeline.options import LockOptions
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pipeline.build.locking import Locking
-    from pipeline.build.run import Request
-    from pipeline.build.upstream import Upstream
     from pipeline.config.folder import Config
 
 
@@ -40,6 +36,7 @@ def lock(
     """
     from pipeline.build import locking
     from pipeline.build.lock import read_lock
+    from pipeline.build.request import BuildRequest
     from pipeline.errors import UsageError
     from pipeline.files import ensure_writable
 
@@ -56,7 +53,7 @@ def lock(
             locked = read_lock(given.config.folder).locked
             wanted = [(each.distribution, each.repository, each.ref) for each in locked]
         requests = [
-            _request(name, given.upstream(repository, ref), given.cache)
+            BuildRequest(distribution=name, upstream=given.upstream(repository, ref))
             for name, repository, ref in dict.fromkeys(wanted)
         ]
 
@@ -71,18 +68,6 @@ def lock(
         done = run(work)
     prune = not options.distribution
     _finish(done, given.config, prune=prune, check=check, as_json=common.as_json)
-
-
-def _request(distribution: str, upstream: Upstream, cache: Path) -> Request:
-    from pipeline.build.run import Request
-    from pipeline.naming import Architecture
-
-    return Request(
-        distribution=distribution,
-        architectures=tuple(Architecture),
-        upstream=upstream,
-        output=cache,
-    )
 
 
 def _finish(

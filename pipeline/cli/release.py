@@ -17,8 +17,8 @@ from pipeline.cli.options import CommonOptions, OutputOptions, TokenOptions, run
 from pipeline.options import ReleaseOptions
 
 if TYPE_CHECKING:
-    from pipeline.build.apply import Build
     from pipeline.publish.run import Published
+    from pipeline.supply.output import BuildOutput
 
 
 @shared
@@ -36,11 +36,11 @@ def release(
     from pipeline import release as releasing
     from pipeline.publish.request import opened_registry, publish_request
 
-    built: list[Build] = []
+    built: list[BuildOutput] = []
     done: list[Published] = []
     try:
         with opened_inputs(common) as given:
-            request = building.build_request(context, options, output, given)
+            request = building.build_request(context, options, given)
             made_by = building.build_context(request, output, given, bench=not options.no_bench)
             if options.skip_publish:
                 made_by = replace(made_by, bench=False)
@@ -61,7 +61,7 @@ def release(
 
 
 def _report(
-    built: Sequence[Build], done: Sequence[Published], *, alone: bool, as_json: bool
+    built: Sequence[BuildOutput], done: Sequence[Published], *, alone: bool, as_json: bool
 ) -> None:
     """Show what was built and what was published, as far as there is any of it.
 
@@ -81,7 +81,7 @@ def _report(
             publishing.report(each, output=None, as_json=False)
 
 
-def _json(built: Build, published: Published) -> str:
+def _json(built: BuildOutput, published: Published) -> str:
     from pipeline.layer.manifest import FILE_NAME
     from pipeline.report.publish import published_json
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.build.store import StoredLayer
 from pipeline.config.budgets import Budget
 from pipeline.errors import LimitError, UsageError
 from pipeline.layer.inspection import inspect_layer
@@ -17,30 +16,29 @@ _SHOWN = 10
 _SHOWN_BYTES = 1024**2 // 10  # one step of the last digit that `megabytes` shows
 
 
-def check_budget(budget: Budget | None, file: str, layer: StoredLayer, last: Path) -> None:
+def check_budget(
+    budget: Budget | None, file: str, content: bytes, *, unzipped: int, modules: int, last: Path
+) -> None:
     """Compare a layer with its budget.
 
     Args:
         budget: the distribution's.
         file: name of the zip.
-        layer: the zip.
-        last: where the last build's zip lies, if there was one.
+        content: the zip.
+        unzipped: bytes of its files.
+        modules: Go modules in its binary, without the main one.
+        last: path of the last build's zip, if there was one.
 
     Raises:
         LimitError: it is over; with the modules that grew most, or the largest.
     """
-    over = over_budget(
-        budget,
-        zip_size=len(layer.content),
-        unzipped=layer.unzipped_size,
-        modules=len(layer.contents.modules),
-    )
+    over = over_budget(budget, zip_size=len(content), unzipped=unzipped, modules=modules)
     if over:
         raise LimitError(
             f"{file} is over the budget of its distribution",
             hint="leave components out, or raise the budget in config/budgets.yaml; "
             "`ocelot inspect --sizes` tells what takes the bytes",
-            details=(*over, *_growth(file, layer.content, last)),
+            details=(*over, *_growth(file, content, last)),
         )
 
 

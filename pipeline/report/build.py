@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.build.apply import Build, BuiltLayer
 from pipeline.build.bundling import Bundled
 from pipeline.build.catalog import ComponentRow
 from pipeline.build.locking import Locking
@@ -12,6 +11,7 @@ from pipeline.layer.limits import megabytes
 from pipeline.layer.manifest import FILE_NAME
 from pipeline.naming import KINDS
 from pipeline.report.rendering import Report, json_text
+from pipeline.supply.output import BuildOutput, WrittenLayer
 
 _FIGURES = ("zip", "unzipped", "time")
 _BUILT = ("architecture", *_FIGURES[:2], "sha256", "time", "cache")
@@ -19,7 +19,7 @@ _LOCKED = ("distribution", "commit", "modules added", "zips", "status")
 _EVIDENCE = "beside each zip: its bill of materials (.cdx.json) and its provenance (.intoto.json)"
 
 
-def build_report(build: Build, *, for_summary: bool = False) -> Report:
+def build_report(build: BuildOutput, *, for_summary: bool = False) -> Report:
     """The layers that were built.
 
     Args:
@@ -40,7 +40,7 @@ def build_report(build: Build, *, for_summary: bool = False) -> Report:
     )
 
 
-def _notes(build: Build) -> Iterator[str]:
+def _notes(build: BuildOutput) -> Iterator[str]:
     layers = [each.layer for each in build.layers]
     yield f"in {build.folder}/: {', '.join(each.file for each in layers)}, {FILE_NAME}"
     if tuned := ", ".join(layers[0].tunings):
@@ -48,7 +48,7 @@ def _notes(build: Build) -> Iterator[str]:
     yield _EVIDENCE
 
 
-def _built_row(built: BuiltLayer, digits: int) -> tuple[str, ...]:
+def _built_row(built: WrittenLayer, digits: int) -> tuple[str, ...]:
     layer = built.layer
     return (
         layer.architecture,

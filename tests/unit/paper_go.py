@@ -1,17 +1,24 @@
-"""A stand-in for Go's processes: `go build` writes a few bytes, `go list` completes go.sum."""
+"""Stand-ins for Go's processes and for upstream.
+
+`go build` writes a few bytes, `go list` completes go.sum.
+"""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from supply_examples import paper
+from unit_examples import COMMIT, source
 
 from pipeline import process
 from pipeline.build.compile import Compiler
+from pipeline.build.upstream import Resolved, Source
+from pipeline.errors import UpstreamError
 from pipeline.process import Finished
 
 
@@ -95,6 +102,24 @@ class PaperGo:
         output.parent.mkdir(parents=True)
         output.write_bytes(self.binary(architecture))
         return []
+
+
+@dataclass(kw_only=True)
+class PaperUpstream:
+    """An upstream of the example's files, whose ref means what a test says."""
+
+    resolved: Resolved = field(default_factory=partial(Resolved, commit=COMMIT, kind="branch"))
+    given: str = "owner/name"
+    ref: str = "main"
+    unreachable: bool = False
+
+    async def resolve(self) -> Resolved:
+        if self.unreachable:
+            raise UpstreamError("owner/name cannot be reached", hint="check the network")
+        return self.resolved
+
+    async def read(self, commit: str) -> Source:
+        return replace(source(commit=commit), repository=self.given, ref=self.ref)
 
 
 @pytest.fixture

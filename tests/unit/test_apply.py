@@ -4,14 +4,14 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import anyio
 import pytest
-from paper_go import PaperGo
+from paper_go import PaperGo, PaperUpstream
 from supply_examples import FUNCTIONS, PAPER_INFO, Binary, Function, Table, build_info, paper
 from unit_examples import (
     BATCH,
@@ -27,14 +27,20 @@ from unit_examples import (
     upstream_tree,
 )
 
-from pipeline.build.apply import Build, apply_plan
+from pipeline.build.apply import apply_plan
 from pipeline.build.compile import GO_VARIABLE
 from pipeline.build.plan import BuildPlan
+from pipeline.build.request import BuildRequest
 from pipeline.config.budgets import Budget
 from pipeline.errors import CompileError, LimitError, OutputError
 from pipeline.layer.manifest import read_manifest
 from pipeline.naming import Architecture
 from pipeline.progress import NoProgress, shown_by
+from pipeline.release import BuildContext, build
+from pipeline.supply.output import BuildOutput, write_layers
+from pipeline.supply.provenance import builder_of
+
+LOCAL = builder_of({}, version="1")
 
 
 @dataclass(kw_only=True)
@@ -60,13 +66,19 @@ class Place:
     cache: Path
     go: PaperGo
 
-    def apply(self, plan: BuildPlan, *, rebuild: bool = False) -> Build:
-        compiler = self.go.compiler(self.cache)
-        call = partial(apply_plan, plan, compiler, output=self.output, cache=self.cache)
-        return anyio.run(partial(call, rebuild=rebuild))
+    def apply(self, plan: BuildPlan, *, rebuild: bool = False) -> BuildOutput:
+        return anyio.run(partial(self.built, plan, rebuild=rebuild))
+
+    async def built(self, plan: BuildPlan, *, rebuild: bool) -> BuildOutput:
+        compiler, cache = self.go.compiler(self.cache), self.cache
+        layers = await apply_plan(plan, compiler, cache=cache, rebuild=rebuild)
+        modules = compiler.module_cache
+        return await write_layers(
+            plan, layers, self.output, cache=cache, module_cache=modules, builder=LOCAL
+        )
 
     def files(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in sorted(self.output.iterdir())}
+        return {path.name: path.read_bytes() for path in sorted(self.output.glob("*"))}
 
 
 @pytest.fixture
@@ -102,8 +114,7 @@ def test_a_layer_holds_the_collector_and_its_configs(place: Place, plan: BuildPl
 
 def test_the_manifest_tells_what_each_zip_is_made_of(place: Place, tmp_path: Path) -> None:
     custom = planned(loaded(tmp_path / "custom", WITH_MINE, MINE_ENTRY))
-    build = place.apply(custom)
-    amd64, _arm64 = build.manifest.layers
+    amd64, _arm64 = place.apply(custom).manifest.layers
     content = place.files()[amd64.file]
     assert amd64.sha256 == hashlib.sha256(content).hexdigest()
     assert amd64.size == len(content)
@@ -119,18 +130,18 @@ def test_the_manifest_tells_what_each_zip_is_made_of(place: Place, tmp_path: Pat
 
 
 def test_the_manifest_on_disk_is_the_one_told(place: Place, plan: BuildPlan) -> None:
-    build = place.apply(plan)
-    assert read_manifest(place.output / "manifest.json") == build.manifest
+    output = place.apply(plan)
+    assert read_manifest(place.output / "manifest.json") == output.manifest
 
 
 def test_where_nothing_changed_nothing_is_compiled(place: Place, plan: BuildPlan) -> None:
     place.apply(plan)
     before = place.files()
     place.go.compiled.clear()
-    build = place.apply(plan)
+    output = place.apply(plan)
     assert place.go.compiled == []
     assert place.files() == before
-    assert [built.reused for built in build.layers] == [True, True]
+    assert [built.reused for built in output.layers] == [True, True]
 
 
 def test_into_another_folder_nothing_is_compiled_either(
@@ -149,10 +160,10 @@ def test_a_broken_zip_in_the_cache_is_compiled_again(place: Place, plan: BuildPl
     before = place.files()
     (place.cache / "layers" / f"{plan.layers[1].key}.zip").write_bytes(b"broken")
     place.go.compiled.clear()
-    build = place.apply(plan)
+    output = place.apply(plan)
     assert place.go.compiled == ["arm64"]
     assert place.files() == before
-    assert [built.reused for built in build.layers] == [True, False]
+    assert [built.reused for built in output.layers] == [True, False]
 
 
 def test_rebuild_compiles_what_the_cache_has(place: Place, plan: BuildPlan) -> None:
@@ -192,12 +203,20 @@ def test_what_got_done_before_a_failure_is_not_compiled_again(
     assert place.go.compiled == ["arm64"]
 
 
-def test_an_output_folder_that_cannot_be_is_told_before_anything_is_compiled(
-    place: Place, plan: BuildPlan
+def test_an_output_folder_that_cannot_be_written_fails_before_anything_is_compiled(
+    place: Place, tmp_path: Path
 ) -> None:
     place.output.write_bytes(b"a file")
+    context = BuildContext(
+        request=BuildRequest(distribution="minimal", upstream=PaperUpstream()),
+        config=loaded(tmp_path / "config"),
+        compiler=place.go.compiler(place.cache),
+        cache=place.cache,
+        output=place.output,
+        builder=LOCAL,
+    )
     with pytest.raises(OutputError):
-        place.apply(plan)
+        anyio.run(build, context)
     assert place.go.compiled == []
 
 
@@ -205,8 +224,8 @@ def test_a_plans_notes_are_told_and_kept(place: Place, tmp_path: Path) -> None:
     config = loaded(tmp_path / "config", WITH_MINE, MINE_ENTRY)
     plan, notes = planned(config, source(upstream_tree([OTLP, BATCH, MINE]))), Notes()
     with shown_by(notes):
-        build = place.apply(plan)
-    assert notes.notes == list(build.notes) == list(plan.notes)
+        output = place.apply(plan)
+    assert notes.notes == list(output.notes) == list(plan.notes)
     assert notes.notes
 
 
@@ -240,13 +259,29 @@ def test_the_evidence_is_about_the_zip_beside_it(place: Place, plan: BuildPlan) 
     assert inputs["example.com/one"]["digest"] == {"dirHash": "00" * 32}
 
 
-def test_evidence_is_the_same_whether_a_layer_was_compiled_or_reused(
-    place: Place, plan: BuildPlan
+def no_record(path: Path) -> None:
+    path.unlink()
+
+
+def damaged_record(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"CycloneDX", b"cyclone"))
+
+
+def record_of_another_zip(path: Path) -> None:
+    record = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**record, "zip_sha256": "1" * 64, "modules": []}))
+
+
+@pytest.mark.parametrize("change", [no_record, damaged_record, record_of_another_zip])
+def test_evidence_is_the_same_where_the_cache_has_lost_a_layers_contents(
+    change: Callable[[Path], None], place: Place, plan: BuildPlan
 ) -> None:
     place.apply(plan)
     first = place.files()
+    change(place.cache / "layers" / f"{plan.layers[0].key}.contents.json")
+    place.go.compiled.clear()
     place.apply(plan)
-    assert place.files() == first
+    assert (place.files(), place.go.compiled) == (first, [])
 
 
 def over(plan: BuildPlan, **limits: int) -> BuildPlan:
@@ -290,8 +325,8 @@ def test_a_build_in_a_container_of_the_golang_image_is_noted_as_such(
 ) -> None:
     image = f"golang:1.26.6@sha256:{'1' * 64}"
     monkeypatch.setenv(GO_VARIABLE, image)
-    build = place.apply(plan)
-    assert {each.engine for each in build.manifest.layers} == {"dagger"}
+    output = place.apply(plan)
+    assert {each.engine for each in output.manifest.layers} == {"dagger"}
     statement = json.loads(place.files()["collector-amd64-minimal.intoto.json"])
     inputs = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
     assert [each["digest"] for each in inputs if each["name"] == "golang"] == [{"sha256": "1" * 64}]

@@ -10,7 +10,7 @@ from typing import Any
 
 import anyio
 import pytest
-from paper_go import PaperGo, sum_of
+from paper_go import PaperGo, PaperUpstream, sum_of
 from test_apply import Notes
 from unit_examples import (
     COMMIT,
@@ -21,7 +21,6 @@ from unit_examples import (
     WITH_MINE,
     loaded,
     planned,
-    source,
 )
 
 from pipeline.build.lock import Locked, read_lock, write_entries
@@ -32,8 +31,8 @@ from pipeline.build.locking import (
     lock_distributions,
 )
 from pipeline.build.plan import BuildPlan
-from pipeline.build.run import Request, plan_build
-from pipeline.build.upstream import Resolved, Source
+from pipeline.build.request import BuildRequest, plan_build
+from pipeline.build.upstream import Resolved
 from pipeline.config.folder import Config
 from pipeline.errors import ConfigError, LockError, OcelotError, ToolchainError, UpstreamError
 from pipeline.naming import Architecture
@@ -42,24 +41,6 @@ from pipeline.report.build import lock_json
 
 NEWER = "f" * 40
 MODULE = "example.com/mine"
-
-
-@dataclass(kw_only=True)
-class PaperUpstream:
-    """An upstream of the example's files, whose ref means what a test says."""
-
-    resolved: Resolved = field(default_factory=partial(Resolved, commit=COMMIT, kind="branch"))
-    given: str = "owner/name"
-    ref: str = "main"
-    unreachable: bool = False
-
-    async def resolve(self) -> Resolved:
-        if self.unreachable:
-            raise UpstreamError("owner/name cannot be reached", hint="check the network")
-        return self.resolved
-
-    async def read(self, commit: str) -> Source:
-        return replace(source(commit=commit), repository=self.given, ref=self.ref)
 
 
 @dataclass(kw_only=True)
@@ -78,13 +59,8 @@ class Desk:
     def write(self, distributions: str, components: str = MINE_ENTRY) -> None:
         self.config = loaded(self.folder, distributions, components)
 
-    def request(self, name: str = "minimal") -> Request:
-        return Request(
-            distribution=name,
-            architectures=tuple(Architecture),
-            upstream=self.upstream,
-            output=self.folder / "dist",
-        )
+    def request(self, name: str = "minimal") -> BuildRequest:
+        return BuildRequest(distribution=name, upstream=self.upstream)
 
     def look(self, *names: str, upgrade: bool = False) -> tuple[Locking, ...]:
         requests = [self.request(name) for name in names or ["minimal"]]

@@ -11,21 +11,21 @@ from report_examples import shown
 from rich.console import Console
 from unit_examples import COMMIT, layer
 
-from pipeline.build.apply import Build, BuiltLayer
 from pipeline.build.catalog import ComponentRow
 from pipeline.errors import CompileError, ConfigError, OcelotError, Problem
 from pipeline.layer.manifest import Manifest
 from pipeline.report.build import build_report, component_reports
 from pipeline.report.failure import show_error
+from pipeline.supply.output import BuildOutput, WrittenLayer
 
-AMD64 = BuiltLayer(layer=layer(content=b"z" * 2 * 1024**2), reused=False, seconds=12.345)
-ARM64 = BuiltLayer(layer=layer("collector-arm64-minimal.zip"), reused=True, seconds=0.01)
+AMD64 = WrittenLayer(layer=layer(content=b"z" * 2 * 1024**2), reused=False, seconds=12.345)
+ARM64 = WrittenLayer(layer=layer("collector-arm64-minimal.zip"), reused=True, seconds=0.01)
 
 
-def build(*built: BuiltLayer) -> Build:
+def build(*built: WrittenLayer) -> BuildOutput:
     layers = built or (AMD64, ARM64)
     manifest = Manifest(layers=tuple(each.layer for each in layers))
-    return Build(folder=Path("dist"), layers=layers, manifest=manifest, notes=("one", "two"))
+    return BuildOutput(folder=Path("dist"), layers=layers, manifest=manifest, notes=("one", "two"))
 
 
 def test_a_layers_cells_are_in_the_order_of_the_headings() -> None:

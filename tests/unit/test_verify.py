@@ -11,22 +11,23 @@ from pathlib import Path
 
 import anyio
 import pytest
-from paper_go import PaperGo
+from paper_go import PaperGo, PaperUpstream
 from supply_examples import INFO, Binary, build_info
-from test_locking import PaperUpstream
 from unit_examples import COMMIT, MINIMAL, OTLP, loaded
 
 from pipeline.audit.verify import Claim, Verified, check_verified, entry_of, verify, zip_claim
 from pipeline.build.compile import Compiler
 from pipeline.build.lock import Lock, Locked, read_lock, write_entries
 from pipeline.build.locking import entries, lock_distributions
-from pipeline.build.run import Request, build
+from pipeline.build.request import BuildRequest
 from pipeline.config.folder import Config
 from pipeline.errors import AwsError, LockError, UsageError, VerifyError
 from pipeline.layer.manifest import FILE_NAME, Manifest, read_manifest
 from pipeline.naming import Architecture
+from pipeline.release import BuildContext, build
 from pipeline.report.rendering import markdown
 from pipeline.report.verify import verify_json, verify_report
+from pipeline.supply.provenance import builder_of
 
 AMD64, ARM64 = Architecture.AMD64, Architecture.ARM64
 NEWER = "f" * 40
@@ -55,8 +56,15 @@ class Desk:
         for name in ("minimal", "other"):
             call = partial(lock_distributions, [self.request(name)], self.config, self.compiler)
             write_entries(self.config.folder, *entries(anyio.run(call)))
-            call = partial(build, self.request(name), self.config, self.compiler)
-            anyio.run(partial(call, cache=self.root / "cache"))
+            context = BuildContext(
+                request=self.request(name),
+                config=self.config,
+                compiler=self.compiler,
+                cache=self.root / "cache",
+                output=self.dist,
+                builder=builder_of({}, version="1"),
+            )
+            anyio.run(build, context)
         self.go.compiled.clear()
 
     @property
@@ -77,13 +85,8 @@ class Desk:
         assert found
         return found
 
-    def request(self, name: str) -> Request:
-        return Request(
-            distribution=name,
-            architectures=tuple(Architecture),
-            upstream=PaperUpstream(),
-            output=self.dist,
-        )
+    def request(self, name: str) -> BuildRequest:
+        return BuildRequest(distribution=name, upstream=PaperUpstream())
 
     def claim(self, name: str = "collector-amd64-minimal.zip", *, manifest: bool = True) -> Claim:
         return zip_claim(self.dist / name, self.manifest if manifest else None)

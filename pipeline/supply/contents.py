@@ -1,0 +1,114 @@
+"""The contents of built layers: the modules of the binary and the bill of materials.
+
+To read them takes most of a second a layer, so the user cache keeps them beside the layer's zip.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline import progress
+from pipeline.build.apply import BuiltLayer
+from pipeline.build.store import store_file
+from pipeline.files import write_atomic
+from pipeline.layer.buildinfo import Module, read_build_info
+from pipeline.layer.elf import read_elf
+from pipeline.layer.layerfile import open_layer
+from pipeline.threads import in_threads
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """The contents of a finished zip.
+
+    Attributes:
+        modules: Go modules of its binary, without the main one, as they were compiled.
+        sbom: its bill of materials, CycloneDX 1.6 JSON.
+    """
+
+    modules: tuple[Module, ...]
+    sbom: bytes = field(repr=False)
+
+
+class _ContentsRecord(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    zip_sha256: str
+    sbom_sha256: str
+    sbom: str
+    modules: tuple[tuple[str, str, str], ...]
+
+
+async def read_contents(
+    layers: Sequence[BuiltLayer], *, cache: Path, module_cache: Path
+) -> list[Contents]:
+    """Return the contents of each layer, in order: from the cache, else read from the zip.
+
+    Args:
+        layers: they are read at the same time.
+        cache: the user cache.
+        module_cache: Go's, or a folder that has its licence files.
+
+    Raises:
+        OutputError: the cache cannot be written.
+    """
+    found = {each.plan.file: _kept(cache, each) if each.reused else None for each in layers}
+    missing = [each for each in layers if found[each.plan.file] is None]
+    read = partial(_read, module_cache=module_cache)
+    new = await in_threads(read, missing, at_once=len(layers))
+    for layer, contents in zip(missing, new, strict=True):
+        _keep(cache, layer, contents)
+        found[layer.plan.file] = contents
+    return [each for each in found.values() if each]
+
+
+def _read(layer: BuiltLayer, *, module_cache: Path) -> Contents:
+    # slow to import, and most commands need no bill of materials
+    from pipeline.supply.licences import licences  # noqa: PLC0415
+    from pipeline.supply.sbom import bill_of_materials  # noqa: PLC0415
+
+    with progress.step(str(layer.plan.architecture), "bill of materials"):
+        opened = open_layer(layer.zip.content, file=layer.plan.file)
+        info = read_build_info(read_elf(opened.collector))
+        known = licences(info.modules, module_cache)
+        return Contents(
+            modules=tuple(each.source for each in info.modules),
+            sbom=bill_of_materials(opened, info, name=Path(opened.file).stem, licences=known),
+        )
+
+
+def _kept(cache: Path, layer: BuiltLayer) -> Contents | None:
+    """The contents that the cache has of this very zip; None where it has none, or damaged ones."""
+    try:
+        record = _ContentsRecord.model_validate_json(_path(cache, layer).read_bytes())
+    except (OSError, ValueError):  # pydantic's is a ValueError
+        return None
+    sbom = record.sbom.encode()
+    if (record.zip_sha256, record.sbom_sha256) != (_sha256(layer.zip.content), _sha256(sbom)):
+        return None
+    modules = (Module(path=path, version=version, sum=h1) for path, version, h1 in record.modules)
+    return Contents(modules=tuple(modules), sbom=sbom)
+
+
+def _keep(cache: Path, layer: BuiltLayer, contents: Contents) -> None:
+    record = _ContentsRecord(
+        zip_sha256=_sha256(layer.zip.content),
+        sbom_sha256=_sha256(contents.sbom),
+        sbom=contents.sbom.decode(),
+        modules=tuple((each.path, each.version, each.sum) for each in contents.modules),
+    )
+    write_atomic(_path(cache, layer), record.model_dump_json().encode())
+
+
+def _path(cache: Path, layer: BuiltLayer) -> Path:
+    return store_file(cache, layer.plan.key, ".contents.json")
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
