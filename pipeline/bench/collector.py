@@ -16,9 +16,8 @@ from pipeline.config.components import Component
 from pipeline.config.folder import Config
 from pipeline.errors import UsageError
 from pipeline.layer.components import FoundComponent
-from pipeline.naming import KINDS, component_kind, component_name, is_selected
+from pipeline.naming import KINDS, TAG_PREFIX, component_kind, component_name, is_selected
 
-_TAG_PREFIX = "lambdacomponents."
 # Types in a config whose package has another name.
 _RENAMED = {"otlpgrpc": "otlp"}
 # Processors that neither drop, sample nor hold back telemetry.
@@ -51,10 +50,9 @@ def components_missing_for_tags(
     """
     packages = {each.package for each in found}
     return tuple(
-        ComponentName(component_kind(tag), component_name(tag))
-        for tag in sorted(tags)
-        if _names_component(tag)
-        and not has_component(found, component_kind(tag), component_name(tag))
+        component
+        for tag, component in _tagged(sorted(tags))
+        if not has_component(found, *component)
         and not (tag in custom and custom[tag].package in packages)
     )
 
@@ -75,17 +73,15 @@ def config_components(config: Mapping[str, object]) -> Iterator[ComponentName]:
 
 
 def distributions_with(component: ComponentName, config: Config) -> tuple[str, ...]:
-    """Return the distributions whose build tags name a component, in the config's order."""
+    """Return the distributions whose build tags switch on a component, in the config's order."""
     kind, plain = component.kind, _plain(*component)
 
-    def names(tags: frozenset[str]) -> bool:
-        return any(
-            component_kind(tag) == kind and _plain(kind, component_name(tag)) == plain
-            for tag in tags
-            if _names_component(tag)
-        ) or is_selected(f"{_TAG_PREFIX}{kind}.{component.name}", tags)
+    def has(tags: frozenset[str]) -> bool:
+        return is_selected(f"{TAG_PREFIX}.{kind}.{component.name}", tags) or any(
+            each.kind == kind and _plain(*each) == plain for _, each in _tagged(tags)
+        )
 
-    return tuple(name for name in config.distributions if names(frozenset(config.tags(name))))
+    return tuple(name for name in config.distributions if has(frozenset(config.tags(name))))
 
 
 def has_component(found: Iterable[FoundComponent], kind: str, name: str) -> bool:
@@ -95,11 +91,12 @@ def has_component(found: Iterable[FoundComponent], kind: str, name: str) -> bool
     )
 
 
-def _names_component(tag: str) -> bool:
-    """Return True if a build tag names one component: not all of a kind, and not a switch."""
-    words = tag.removeprefix(_TAG_PREFIX).split(".")
-    known = tag.startswith(_TAG_PREFIX) and words[0] in KINDS
-    return known and len(words) > 1 and words[-1] != "all"
+def _tagged(tags: Iterable[str]) -> Iterator[tuple[str, ComponentName]]:
+    """Yield each build tag that names one component, with the component."""
+    for tag in tags:
+        component = ComponentName(component_kind(tag), component_name(tag))
+        if component.kind and component.name != "all":
+            yield tag, component
 
 
 def _plain(kind: str, name: str) -> str:
@@ -117,7 +114,7 @@ def read_config(content: bytes, name: str) -> dict[str, Any]:
     try:
         config: object = yaml.safe_load(content)
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise UsageError(f"{name} is no YAML: {error}", hint="fix it") from error
+        raise UsageError(f"{name} is no YAML: {error}", hint="fix the YAML") from error
     if not isinstance(config, dict):
         hint = "write a mapping with receivers, exporters and service"
         raise UsageError(f"{name} is no collector config", hint=hint)

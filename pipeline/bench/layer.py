@@ -1,4 +1,4 @@
-"""A layer's zip as the bench reads it: what it contains and for which architecture it is.
+"""A layer's zip as the bench reads it: its files, architecture, distribution and components.
 
 The header of an ELF file: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
 """
@@ -17,6 +17,7 @@ from pipeline import progress
 from pipeline.bench.faults import Fault, FaultError
 from pipeline.errors import UsageError, quoted
 from pipeline.layer.components import FoundComponent
+from pipeline.layer.elf import MACHINES
 from pipeline.layer.inspection import inspect_layer
 from pipeline.layer.layerfile import CONFIGS, LayerFile, open_layer
 from pipeline.layer.manifest import FILE_NAME, read_manifest
@@ -29,8 +30,7 @@ _HINT = "give a zip that `ocelot build` made"
 _ARCHITECTURE_IN_NAME = re.compile(r"-(amd64|arm64)[-.]")
 _DISTRIBUTION_IN_NAME = re.compile(r"^collector-(?:amd64|arm64)-(.+)\.zip$")
 _EXECUTABLE = 0o111
-_ELF_MACHINE = struct.Struct("<18xH")
-_ELF_ARCHITECTURES = {0x3E: Architecture.AMD64, 0xB7: Architecture.ARM64}
+_MACHINE = struct.Struct("<18xH")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +82,7 @@ def read_layer(path: Path) -> BenchLayer:
     Raises:
         UsageError: it cannot be read, is no layer, or has paths or links that lead out of it.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=_HINT) from error
+    content = read_file(path, _HINT)
     opened = open_layer(content, file=path.name)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for info in archive.infolist():
@@ -102,6 +99,18 @@ def read_layer(path: Path) -> BenchLayer:
         tags=tuple(found.info.setting("-tags").split(",")),
         compiled=Architecture(found.architecture) if found.architecture else None,
     )
+
+
+def read_file(path: Path, hint: str) -> bytes:
+    """Return the content of a file that the user named.
+
+    Raises:
+        UsageError: it cannot be read; the hint says what to do.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
 
 
 def extension_architecture(
@@ -123,10 +132,10 @@ def extension_architecture(
     content = extension.content
     if content.startswith(b"#!"):  # Lambda runs scripts, too, if it has their interpreter
         return None
-    if not content.startswith(b"\x7fELF") or len(content) < _ELF_MACHINE.size:
+    if not content.startswith(b"\x7fELF") or len(content) < _MACHINE.size:
         raise FaultError(Fault.NO_ELF, name, (f"it begins with {content[:8]!r}",))
-    (number,) = _ELF_MACHINE.unpack_from(content)
-    architecture = _ELF_ARCHITECTURES.get(number)
+    (number,) = _MACHINE.unpack_from(content)
+    architecture = Architecture(MACHINES[number]) if number in MACHINES else None
     if architecture is None or claimed not in (None, architecture):
         expected = f"the layer is for {claimed}" if claimed else "Lambda has amd64 and arm64"
         details = (f"its machine is {architecture or number}; {expected}",)

@@ -18,11 +18,17 @@ from pipeline.bench.collector import (
 from pipeline.bench.environment.machine import HOST, Machine, free_ports, has_sandbox_name
 from pipeline.bench.faults import Fault, FaultError
 from pipeline.bench.layer import CONFIG, EXTENSIONS, BenchLayer, extension_architecture
-from pipeline.bench.result import Measured, Result, Status, figures, over_start_budget, start_of
+from pipeline.bench.result import (
+    Measured,
+    Result,
+    Status,
+    figures,
+    manifest_start,
+    over_start_budget,
+)
 from pipeline.build.compile import Compiler
 from pipeline.config.budgets import Budget
 from pipeline.config.folder import Config
-from pipeline.errors import UsageError
 from pipeline.files import output_errors
 
 # File names of the configs: for measuring, the layer's own, the user's.
@@ -153,7 +159,7 @@ class Trial:
     notes: list[str] = field(default_factory=list[str])
 
     @property
-    def startable(self) -> StartPlan | None:
+    def active_plan(self) -> StartPlan | None:
         """The plan; None if there is none or a fault was found."""
         return None if self.fault else self.plan
 
@@ -179,7 +185,7 @@ class Trial:
             fault=self.fault,
             figures=own,
             reference=reference,
-            start=None if self.emulated else start_of(own, reference),
+            start=None if self.emulated else manifest_start(own, reference),
             notes=tuple(self.notes),
         )
 
@@ -251,15 +257,3 @@ def _written_config(trial: Trial, listens: Mapping[str, str], context: BenchCont
             if content is not None:
                 (folder / name).write_text(moved_config(content, listens), encoding="utf-8")
     return folder / MEASURING
-
-
-def read_file(path: Path, hint: str) -> bytes:
-    """Return the content of a file that the user named.
-
-    Raises:
-        UsageError: it cannot be read; the hint says what to do.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=hint) from error

@@ -162,7 +162,7 @@ def estimated_init(cpu: float, memory: int) -> float:
     return cpu / min(1.0, memory / VCPU_MB)
 
 
-def start_of(own: Figures | None, reference: Figures | None) -> Start | None:
+def manifest_start(own: Figures | None, reference: Figures | None) -> Start | None:
     """Return a layer's figures for the manifest, also as multiples of the reference's.
 
     Returns:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pipeline import progress
 from pipeline.bench.cold_start import cold_start
@@ -20,7 +21,7 @@ from pipeline.bench.collector import (
 from pipeline.bench.environment.machine import this_machine
 from pipeline.bench.environment.sandbox import FunctionProcess, function_process, unpacked
 from pipeline.bench.faults import Fault, FaultError
-from pipeline.bench.layer import read_layer
+from pipeline.bench.layer import read_file, read_layer
 from pipeline.bench.preparation import (
     OWN,
     USER,
@@ -29,7 +30,6 @@ from pipeline.bench.preparation import (
     StartPlan,
     Trial,
     prepare,
-    read_file,
 )
 from pipeline.bench.reference import NAME, compiled_reference, reference_plan
 from pipeline.bench.result import Measured, Result, labels
@@ -38,7 +38,6 @@ from pipeline.errors import ToolchainError
 
 # A layer over its budget is started until it has this many starts: a few may be outliers.
 _STARTS_OVER_BUDGET = 15
-_USER_CONFIG = "the collector config given"
 
 
 async def bench(request: BenchRequest) -> tuple[Result, ...]:
@@ -50,7 +49,7 @@ async def bench(request: BenchRequest) -> tuple[Result, ...]:
     """
     trials = _trials(request)
     given = request.collector_config
-    user = read_file(given, "name a collector's config") if given else None
+    user = _user_config(given) if given else None
     with_grpc = any(otlp_exporter(each.layer.components) == "otlp" for each in trials)
     with ExitStack() as folders:
         scratch = Path(folders.enter_context(tempfile.TemporaryDirectory(prefix="ocelot-bench-")))
@@ -60,14 +59,14 @@ async def bench(request: BenchRequest) -> tuple[Result, ...]:
                 machine=this_machine(),
                 target=receiver.endpoints,
                 scratch=scratch,
-                user_config=None if user is None else read_config(user, _USER_CONFIG),
+                user_config=user,
             )
             for trial in trials:
                 with progress.step(trial.label, "unpack") as step:
                     root = folders.enter_context(unpacked(trial.layer.opened.entries))
                     prepare(trial, root, context)
                     step.result = "skipped" if trial.skipped else step.result
-            if any(each.startable for each in trials):
+            if any(each.active_plan for each in trials):
                 reference = await _reference(context)
                 async with function_process() as function:
                     await _Bench(context, function, receiver, reference).run(trials)
@@ -84,6 +83,11 @@ def _trials(request: BenchRequest) -> list[Trial]:
     for trial in trials[: len(request.zips)]:
         trial.budget = request.config.budget(trial.layer.distribution)
     return trials
+
+
+def _user_config(path: Path) -> dict[str, Any]:
+    content = read_file(path, "name a collector's config")
+    return read_config(content, "the collector config given")
 
 
 async def _reference(context: BenchContext) -> StartPlan | None:
@@ -126,17 +130,17 @@ class _Bench:
     async def run(self, trials: Sequence[Trial]) -> None:
         """Try the configs of each layer, then measure its starts, then check its budget."""
         for each in trials:
-            if each.startable:
+            if plan := each.active_plan:
                 with progress.step(each.label, "its own config"):
-                    await self._try_own_config(each, each.startable)
-                    await self._try_user_config(each, each.startable)
+                    await self._try_own_config(each, plan)
+                    await self._try_user_config(each, plan)
             if not each.emulated:
                 each.reference = self.reference_starts
         starts = self.context.request.starts
         for number in range(starts):
             await self._start_each(trials, f"start {number + 1} of {starts}")
         for number in range(starts, _STARTS_OVER_BUDGET):
-            if over := [each for each in trials if each.startable and each.over_budget]:
+            if over := [each for each in trials if each.active_plan and each.over_budget]:
                 title = f"start {number + 1} of {_STARTS_OVER_BUDGET}: it is over its budget so far"
                 await self._start_each(over, title)
         for each in trials:
@@ -150,9 +154,9 @@ class _Bench:
                 raise outcome
             self.reference_starts.append(outcome)
         for each in trials:
-            if each.startable:
+            if plan := each.active_plan:
                 with progress.step(each.label, title) as step:
-                    await self._measure(each, each.startable)
+                    await self._measure(each, plan)
                     step.result = "failed" if each.fault else "passed"
 
     async def _measure(self, trial: Trial, plan: StartPlan) -> None:
@@ -207,7 +211,7 @@ class _Bench:
 
 def _check_budget(trial: Trial) -> None:
     budget = trial.budget
-    if not trial.startable or not budget or not budget.limits_starts:
+    if not trial.active_plan or not budget or not budget.limits_starts:
         return
     if over := trial.over_budget:
         trial.fault = FaultError(Fault.OVER_BUDGET, trial.layer.path.name, over)

@@ -14,7 +14,7 @@ _FILE_HEADER = struct.Struct("<4sBB12xH4x8x8xQ4xHHHHHH")
 _SECTION_HEADER = struct.Struct("<II8xQQQ24x")
 _CLASS_64, _LITTLE_ENDIAN = 2, 1
 _NOBITS = 8  # sections that take no bytes in the file, such as .bss
-_MACHINES = {0x3E: "amd64", 0xB7: "arm64"}
+MACHINES = {0x3E: "amd64", 0xB7: "arm64"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +74,7 @@ def read_elf(binary: bytes) -> Elf:
     sections = tuple(_sections(content, content[offset:end], names))
     if any(each.offset + each.size > len(content) for each in sections):
         raise _refused("it is cut short")
-    return Elf(architecture=_MACHINES.get(machine, ""), content=content, sections=sections)
+    return Elf(architecture=MACHINES.get(machine, ""), content=content, sections=sections)
 
 
 def _sections(content: memoryview, table: memoryview, names: int) -> list[Section]:

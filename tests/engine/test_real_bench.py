@@ -44,14 +44,14 @@ def broken(folder: Path, architecture: str) -> Path:
 
 
 def benched(dagger: Call, image_options: list[str], folder: Path) -> dict[str, Any]:
-    """What the bench tells of a folder's layers, by architecture."""
+    """Return the bench's results for a folder's layers, by architecture."""
     command = ("call", "bench", f"--layers={folder}", "--starts=1", "--invocations=2")
     done = dagger(*command, *image_options)
     assert done.returncode == 0, done.stderr
     return {each["architecture"]: each for each in json.loads(done.stdout)["layers"]}
 
 
-def test_the_manifest_handed_out_says_what_the_bench_found(built: Path) -> None:
+def test_the_manifest_of_a_build_has_the_results_of_the_bench(built: Path) -> None:
     layers = json.loads((built / FILE_NAME).read_text())["layers"]
     found = {each["architecture"]: each["benched"] for each in layers}
     assert set(found) == set(ARCHITECTURES)
@@ -60,7 +60,7 @@ def test_the_manifest_handed_out_says_what_the_bench_found(built: Path) -> None:
     assert all(each == "passed" or each.startswith("skipped: ") for each in found.values())
 
 
-def test_layers_are_measured_anew_each_time(
+def test_layers_are_measured_again_each_time(
     dagger: Call, image_options: list[str], built: Path
 ) -> None:
     first, second = (benched(dagger, image_options, built) for _ in range(2))
@@ -72,14 +72,14 @@ def test_layers_are_measured_anew_each_time(
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_a_layer_that_does_not_run_is_told(dagger: Call, architecture: str, tmp_path: Path) -> None:
+def test_a_layer_that_does_not_run_fails(dagger: Call, architecture: str, tmp_path: Path) -> None:
     done = dagger("call", "bench", f"--layers={broken(tmp_path, architecture)}", "--starts=1")
     assert done.returncode != 0
     assert f"collector-{architecture}-minimal.zip: extensions/collector exits" in done.stderr
     assert "cannot go on" in done.stderr
 
 
-def test_a_layer_that_does_not_run_never_gets_as_far_as_aws(
+def test_a_layer_that_does_not_run_is_not_sent_to_aws(
     dagger: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("KEY_ID", "KEY"):

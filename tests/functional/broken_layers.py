@@ -8,25 +8,25 @@ from textwrap import dedent
 
 from pipeline.layer.zip import EARLIEST, ZipEntry, pack
 
-# What every script begins with: it can speak to the Extensions API.
+# The beginning of every script: functions that call the Extensions API.
 _PRELUDE = """\
 #!{python} -IS
 import http.client, json, os, sys, time
 api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
 name = os.path.basename(sys.argv[0])
-who = {{}}
-def ask(method, path, body=None, **more):
-    api.request(method, "/2020-01-01/extension/" + path, body, {{**who, **more}})
+identity = {{}}
+def call(method, path, body=None, **more):
+    api.request(method, "/2020-01-01/extension/" + path, body, {{**identity, **more}})
     answer = api.getresponse()
     return answer, json.loads(answer.read())
 def register(events=("INVOKE", "SHUTDOWN")):
     body = json.dumps({{"events": events}})
-    answer, _ = ask("POST", "register", body, **{{"Lambda-Extension-Name": name}})
-    who["Lambda-Extension-Identifier"] = answer.headers["Lambda-Extension-Identifier"]
+    answer, _ = call("POST", "register", body, **{{"Lambda-Extension-Name": name}})
+    identity["Lambda-Extension-Identifier"] = answer.headers["Lambda-Extension-Identifier"]
 def next_event():
-    return ask("GET", "event/next")[1]
+    return call("GET", "event/next")[1]
 def fail(kind):
-    ask("POST", "init/error", "{{}}", **{{"Lambda-Extension-Function-Error-Type": kind}})
+    call("POST", "init/error", "{{}}", **{{"Lambda-Extension-Function-Error-Type": kind}})
 def live():
     while next_event()["eventType"] != "SHUTDOWN":
         pass
@@ -34,14 +34,14 @@ def live():
 
 
 def script(body: str) -> bytes:
-    """An extension in Python; `body` may be indented."""
+    """Return an extension in Python; `body` may be indented."""
     return (_PRELUDE.format(python=sys.executable) + dedent(body)).encode()
 
 
 def layer(
     path: Path, content: bytes, *, mode: int = 0o755, more: tuple[ZipEntry, ...] = ()
 ) -> Path:
-    """A zip with that as its extension."""
+    """Write a zip with that content as its extension."""
     path.parent.mkdir(parents=True, exist_ok=True)
     entries = (ZipEntry(name="extensions/collector", content=content, mode=mode), *more)
     path.write_bytes(pack(entries, epoch=EARLIEST))
@@ -70,5 +70,5 @@ WRITES_TO_LAYER = script("""
         file.write("x")
     live()
 """)
-WELL = script("register(); live()")
+WORKS = script("register(); live()")
 NO_INTERPRETER = b"#!/nowhere/python\n"

@@ -1,4 +1,4 @@
-"""A stand-in for the Lambda Extensions API, just enough to see an extension come up and go down.
+"""A stand-in for the Lambda Extensions API, enough to see an extension start and end.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
 """
@@ -14,22 +14,22 @@ from typing import Any
 
 from loopback import Quiet, serving
 
-Said = tuple[str, dict[str, str], Any]
+Request = tuple[str, dict[str, str], Any]
 
 IDENTIFIER = "11111111-2222-3333-4444-555555555555"
 
 
 @dataclass
 class ExtensionsApi:
-    """What the extension said, and the events it is to be given."""
+    """The requests of an extension, and the events that it is sent."""
 
     address: str = ""
-    said: queue.Queue[Said] = field(default_factory=queue.Queue[Said])
+    requests: queue.Queue[Request] = field(default_factory=queue.Queue[Request])
     events: queue.Queue[dict[str, Any]] = field(default_factory=queue.Queue[dict[str, Any]])
 
-    def hear(self, path: str, *, seconds: float = 20) -> tuple[dict[str, str], Any]:
-        """Wait for the next request, which must be to that path: its headers and body."""
-        got, headers, body = self.said.get(timeout=seconds)
+    def received(self, path: str, *, seconds: float = 20) -> tuple[dict[str, str], Any]:
+        """Wait for the next request, which must be to that path; return its headers and body."""
+        got, headers, body = self.requests.get(timeout=seconds)
         assert got == f"/2020-01-01/extension/{path}", f"{got}: {body}"
         return headers, body
 
@@ -44,11 +44,11 @@ def extensions_api() -> Generator[ExtensionsApi]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            api.said.put((self.path, dict(self.headers), json.loads(body or b"null")))
+            api.requests.put((self.path, dict(self.headers), json.loads(body or b"null")))
             self.answer({"functionName": "f", "functionVersion": "1", "handler": "h"})
 
         def do_GET(self) -> None:
-            api.said.put((self.path, dict(self.headers), None))
+            api.requests.put((self.path, dict(self.headers), None))
             self.answer(api.events.get(timeout=60))
 
         def answer(self, body: dict[str, Any]) -> None:

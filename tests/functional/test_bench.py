@@ -43,15 +43,15 @@ pytestmark = pytest.mark.skipif(not OURS, reason=f"no layer runs on {platform.ma
 QUICK = Limits(init=4.0, shutdown=1.0, invoke=2.0)
 
 
-def tried(*zips: Path, limits: Limits | None = None, **more: Any) -> tuple[Result, ...]:  # noqa: ANN401
-    """What came of layers; one start and two invocations unless more is asked for."""
-    asked = BenchRequest(zips=zips, config=load_config(CONFIG), starts=1, invocations=2)
-    request = replace(asked, limits=limits or Limits(), **more)
+def run_bench(*zips: Path, limits: Limits | None = None, **more: Any) -> tuple[Result, ...]:  # noqa: ANN401
+    """Run layers: one start and two invocations if the options name no others."""
+    default = BenchRequest(zips=zips, config=load_config(CONFIG), starts=1, invocations=2)
+    request = replace(default, limits=limits or Limits(), **more)
     return anyio.run(partial(bench, request))
 
 
 def fault_of(zipped: Path, *, limits: Limits | None = None, **more: Any) -> FaultError:  # noqa: ANN401
-    (result,) = tried(zipped, limits=limits, **more)
+    (result,) = run_bench(zipped, limits=limits, **more)
     assert result.status is Status.FAILED, result
     assert result.fault is not None
     return result.fault
@@ -83,11 +83,11 @@ def test_the_sample_passes_and_is_measured(built: Built, ocelot: Ocelot) -> None
     assert by_size[128] == pytest.approx(by_size[1769] * 1769 / 128)
 
 
-def test_what_a_layer_takes_is_told_in_times_of_the_reference(built: Built, ocelot: Ocelot) -> None:
+def test_figures_are_also_multiples_of_the_reference(built: Built, ocelot: Ocelot) -> None:
     ran = ocelot("bench", own_zip(built), "--starts", "3", "--invocations", "1")
     assert ran.code == 0, ran.err
-    for told in ("CPU to ready, times **", "memory, times **", "** multiples of what a minimal"):
-        assert told in ran.out
+    for text in ("CPU to ready, times **", "memory, times **", "** relative to a minimal"):
+        assert text in ran.out
     ran = ocelot("bench", own_zip(built), "--starts", "3", "--invocations", "1", "--json")
     (layer,) = data(ran)["layers"]
     own, reference, start = (layer[name] for name in ("figures", "reference", "start"))
@@ -119,7 +119,7 @@ def test_a_layer_over_its_budget_fails_after_more_starts(
     built: Built, tmp_path: Path, reference: Path
 ) -> None:
     config = limiting(tmp_path, "cpu-to-ready: 1.5, memory-when-ready: 1.2")
-    (result,) = tried(own_zip(built), config=config, reference=reference)
+    (result,) = run_bench(own_zip(built), config=config, reference=reference)
     assert result.fault is not None
     assert result.fault.fault is Fault.OVER_BUDGET
     assert "CPU to ready: " in result.fault.details[0]
@@ -134,7 +134,7 @@ def test_a_layer_within_its_budget_passes_at_once(
     built: Built, tmp_path: Path, reference: Path
 ) -> None:
     config = limiting(tmp_path, "cpu-to-ready: 100, memory-when-ready: 100")
-    (result,) = tried(own_zip(built), config=config, reference=reference)
+    (result,) = run_bench(own_zip(built), config=config, reference=reference)
     assert (result.status, result.notes) == (Status.PASSED, ())
     assert result.figures is not None
     assert result.figures.starts == 1
@@ -150,34 +150,34 @@ def test_a_budget_is_not_checked_without_a_reference(
     lacking = Compiler(caches=tmp_path / "caches")
     monkeypatch.setattr(importlib.util, "find_spec", absent)
     for compiler in (None, lacking):
-        (result,) = tried(own_zip(built), config=config, compiler=compiler)
-        told = "its budget for the start was not checked: there is no reference"
-        assert (result.status, result.notes) == (Status.PASSED, (told,))
+        (result,) = run_bench(own_zip(built), config=config, compiler=compiler)
+        note = "its budget for the start was not checked: there is no reference"
+        assert (result.status, result.notes) == (Status.PASSED, (note,))
 
 
-def test_a_reference_that_does_not_run_is_told_as_such(built: Built, tmp_path: Path) -> None:
+def test_a_reference_that_does_not_run_is_an_error(built: Built, tmp_path: Path) -> None:
     broken = tmp_path / "reference"
     broken.write_bytes(made.EXITS_AT_ONCE)
     with pytest.raises(BenchError, match="reference: extensions/reference exits at once"):
-        tried(own_zip(built), reference=broken)
+        run_bench(own_zip(built), reference=broken)
     with pytest.raises(UsageError, match="cannot be read"):
-        tried(own_zip(built), reference=tmp_path / "none")
+        run_bench(own_zip(built), reference=tmp_path / "none")
 
 
 def test_nothing_is_lost_in_200_invocations(built: Built) -> None:
-    (result,) = tried(own_zip(built), invocations=200, limits=Limits(freeze=0.002))
+    (result,) = run_bench(own_zip(built), invocations=200, limits=Limits(freeze=0.002))
     assert result.status is Status.PASSED, result.fault and result.fault.text()
     assert result.figures is not None
     assert result.figures.items == 200 * 10
 
 
-def test_the_table_and_the_bars_tell_of_both_layers(built: Built, ocelot: Ocelot) -> None:
+def test_the_table_and_the_bars_show_both_layers(built: Built, ocelot: Ocelot) -> None:
     copy = shutil.copy(own_zip(built), built.folder.parent / f"other-{OURS}-copy.zip")
     command = ("bench", own_zip(built), "--against", copy, "--starts", "1", "--invocations", "2")
     ran = ocelot(*command)
     assert ran.code == 0, ran.err
-    for word in ("CPU to ready", "SHUTDOWN to end", "init at 128 MB", "estimated", "times"):
-        assert word in ran.out
+    for text in ("CPU to ready", "SHUTDOWN to end", "init at 128 MB", "estimated", "times"):
+        assert text in ran.out
     assert ran.out.count("█") >= 8
     ran = ocelot(*command, "--json")
     assert data(ran)["against"]["file"] == Path(copy).name
@@ -213,8 +213,8 @@ def test_on_an_emulated_machine_nothing_is_compared_with_the_reference(
 ) -> None:
     monkeypatch.setenv("OCELOT_EMULATED", "1")
     config = limiting(tmp_path, "cpu-to-ready: 0.1")
-    zipped = made.layer(tmp_path / f"collector-{OURS}-minimal.zip", made.WELL)
-    (result,) = tried(zipped, config=config, reference=zipped)
+    zipped = made.layer(tmp_path / f"collector-{OURS}-minimal.zip", made.WORKS)
+    (result,) = run_bench(zipped, config=config, reference=zipped)
     assert (result.status, result.emulated) == (Status.PASSED, True)
     assert (result.start, result.reference) == (None, None)
     assert result.figures is not None
@@ -222,7 +222,7 @@ def test_on_an_emulated_machine_nothing_is_compared_with_the_reference(
 
 
 @pytest.mark.parametrize(
-    ("content", "fault", "words"),
+    ("content", "fault", "text"),
     [
         (made.NEVER_REGISTERS, Fault.NEVER_REGISTERS, ""),
         (made.EXITS_AT_ONCE, Fault.EXITS_AT_ONCE, "exit code 3\ncannot go on"),
@@ -238,22 +238,22 @@ def test_on_an_emulated_machine_nothing_is_compared_with_the_reference(
     ],
 )
 def test_a_broken_layer_fails_for_its_reason(
-    content: bytes, fault: Fault, words: str, tmp_path: Path
+    content: bytes, fault: Fault, text: str, tmp_path: Path
 ) -> None:
     found = fault_of(made.layer(tmp_path / "broken.zip", content), limits=QUICK)
     assert found.fault is fault, found.text()
-    assert words in "\n".join(found.details)
+    assert text in "\n".join(found.details)
     assert "broken.zip" in str(found)
     assert found.hint
 
 
-def test_a_script_that_behaves_passes(tmp_path: Path) -> None:
-    (result,) = tried(made.layer(tmp_path / "well.zip", made.WELL))
+def test_a_script_that_works_passes(tmp_path: Path) -> None:
+    (result,) = run_bench(made.layer(tmp_path / "works.zip", made.WORKS))
     assert result.status is Status.PASSED, result.fault
 
 
 def test_a_file_that_is_not_executable_is_not_started(tmp_path: Path) -> None:
-    found = fault_of(made.layer(tmp_path / "a.zip", made.WELL, mode=0o644))
+    found = fault_of(made.layer(tmp_path / "a.zip", made.WORKS, mode=0o644))
     assert (found.fault, found.details) == (Fault.NOT_EXECUTABLE, ("its mode in the zip is 0644",))
 
 
@@ -265,7 +265,7 @@ def test_a_binary_for_another_machine_than_the_layer_says(built: Built, tmp_path
     assert found.details == (f"its machine is {OTHER}; the layer is for {OURS}",)
 
 
-def test_a_failing_layer_is_told_with_its_own_exit_code(tmp_path: Path, ocelot: Ocelot) -> None:
+def test_a_failing_layer_is_reported_with_exit_code_15(tmp_path: Path, ocelot: Ocelot) -> None:
     zipped = made.layer(tmp_path / "broken.zip", made.EXITS_AT_ONCE)
     ran = ocelot("bench", zipped, "--json")
     assert ran.code == 15
@@ -277,17 +277,17 @@ def test_a_failing_layer_is_told_with_its_own_exit_code(tmp_path: Path, ocelot: 
     assert "next:" in ran.err
 
 
-def test_one_bad_layer_does_not_keep_the_others_from_being_tried(tmp_path: Path) -> None:
+def test_layers_after_a_bad_one_are_run(tmp_path: Path) -> None:
     bad = made.layer(tmp_path / "bad.zip", made.EXITS_AT_ONCE)
     worse = made.layer(tmp_path / "worse.zip", b"nothing")
-    good = made.layer(tmp_path / "good.zip", made.WELL)
-    results = tried(bad, worse, good)
+    good = made.layer(tmp_path / "good.zip", made.WORKS)
+    results = run_bench(bad, worse, good)
     assert [each.status for each in results] == [Status.FAILED, Status.FAILED, Status.PASSED]
     with pytest.raises(BenchError, match="2 of 3 layers fail"):
         check_results(results)
 
 
-def test_an_extension_finds_lambdas_environment_and_nothing_of_ours(
+def test_an_extension_has_lambdas_environment_and_none_of_this_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "ours")
@@ -303,10 +303,10 @@ def test_an_extension_finds_lambdas_environment_and_nothing_of_ours(
     assert not set(env) & {"HOME", "USER", "_HANDLER", "LAMBDA_TASK_ROOT", "OCELOT_SECRET"}
 
 
-def test_cpu_time_is_what_was_spent_and_not_what_was_waited(tmp_path: Path) -> None:
+def test_cpu_time_does_not_include_waiting(tmp_path: Path) -> None:
     busy = made.script("while time.process_time() < 0.4: pass\nregister(); live()")
     idle = made.script("time.sleep(0.4); register(); live()")
-    spent, waited = tried(
+    spent, waited = run_bench(
         made.layer(tmp_path / "busy.zip", busy), made.layer(tmp_path / "idle.zip", idle)
     )
     assert spent.figures is not None
@@ -318,7 +318,7 @@ def test_cpu_time_is_what_was_spent_and_not_what_was_waited(tmp_path: Path) -> N
 
 def test_every_extension_of_a_layer_is_started(tmp_path: Path) -> None:
     second = ZipEntry(name="extensions/second", content=made.EXITS_AT_ONCE, mode=0o755)
-    found = fault_of(made.layer(tmp_path / "two.zip", made.WELL, more=(second,)))
+    found = fault_of(made.layer(tmp_path / "two.zip", made.WORKS, more=(second,)))
     assert str(found) == "two.zip: extensions/second exits at once"
 
 
@@ -334,7 +334,7 @@ def test_children_of_an_extension_end_with_it(tmp_path: Path) -> None:
 
 
 def runs(pid: int) -> bool:
-    """Whether a process is there and is more than an entry that nobody has read."""
+    """Return True if a process runs: it exists and is no zombie."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     except OSError:
@@ -371,18 +371,18 @@ def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
             time.sleep(0.05)
         assert whole.exists()
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=20)
+        _, messages = process.communicate(timeout=20)
     finally:
         process.kill()
         process.wait()
-    assert process.returncode == 130, told
+    assert process.returncode == 130, messages
     assert not runs(int(whole.read_text()))
     assert list(temporary.iterdir()) == []
 
 
 @pytest.fixture(scope="session")
 def edited(tmp_path_factory: pytest.TempPathFactory, built: Built) -> Any:  # noqa: ANN401
-    """Builds the sample with an edit of one of its files; its layer for this machine."""
+    """A function that builds the sample with edits in a file, and returns this machine's layer."""
 
     def build(name: str, file: str, edits: dict[str, str], batch: str = "") -> Path:
         root = tmp_path_factory.mktemp(name)
@@ -407,7 +407,7 @@ def edited(tmp_path_factory: pytest.TempPathFactory, built: Built) -> Any:  # no
 
 
 def edit(path: Path, edits: dict[str, str]) -> None:
-    """Replace what is in a file once."""
+    """Replace texts that a file contains exactly once."""
     text = path.read_text(encoding="utf-8")
     for old, new in edits.items():
         assert text.count(old) == 1
@@ -418,7 +418,7 @@ def edit(path: Path, edits: dict[str, str]) -> None:
 def test_a_collector_that_does_not_flush_loses_the_last_batch(edited: Any) -> None:  # noqa: ANN401
     ends = "\tlisteners.EnvironmentShutdown()\n"
     exits = {ends: f"\tif err == nil {{\n\t\tos.Exit(0)\n\t}}\n{ends}"}
-    # no clock has a say in what is sent before the end: the last invocation never fills a batch
+    # with this batch size and timeout, only SHUTDOWN sends what the last invocation left
     zipped = edited("hasty", "main.go", exits, batch="send_batch_size: 8, timeout: 60s")
     found = fault_of(zipped, invocations=10)
     assert found.fault is Fault.LOSES_LAST_BATCH, found.text()
@@ -448,7 +448,7 @@ service: {pipelines: {traces: {receivers: [otlp], exporters: [EXPORTER]}}}
 """
 
 
-def test_a_users_config_is_accepted_by_starting_with_it(
+def test_a_users_config_is_accepted_if_the_layer_starts_with_it(
     built: Built, ocelot: Ocelot, tmp_path: Path
 ) -> None:
     config = tmp_path / "collector.yaml"
@@ -462,7 +462,7 @@ def test_a_users_config_is_accepted_by_starting_with_it(
     assert "the config given is accepted" in ran.out
 
 
-def test_what_a_users_config_lacks_is_named_with_who_has_it(
+def test_components_missing_for_a_users_config_are_named_with_their_distributions(
     built: Built, ocelot: Ocelot, tmp_path: Path
 ) -> None:
     config = tmp_path / "collector.yaml"
@@ -475,7 +475,7 @@ def test_what_a_users_config_lacks_is_named_with_who_has_it(
     assert "exporter unheardof: in full" in ran.err
 
 
-def test_a_users_config_that_is_wrong_otherwise_is_refused_with_the_collectors_words(
+def test_an_invalid_config_of_a_user_is_refused_with_the_collectors_message(
     built: Built, tmp_path: Path
 ) -> None:
     config = tmp_path / "collector.yaml"
@@ -487,13 +487,13 @@ def test_a_users_config_that_is_wrong_otherwise_is_refused_with_the_collectors_w
     assert "speed" in found.text()
 
 
-def test_a_layer_whose_own_config_lacks_something_is_told(built: Built, tmp_path: Path) -> None:
-    """It is no failure: a function may bring a config of its own."""
+def test_an_own_config_that_does_not_start_is_a_note(built: Built, tmp_path: Path) -> None:
+    """A function may bring another config."""
     with zipfile.ZipFile(own_zip(built)) as whole:
         binary = whole.read("extensions/collector")
     config = COLLECTOR.replace("EXPORTER", "debug").encode()
     more = (ZipEntry(name="collector-config/config.yaml", content=config),)
-    (result,) = tried(made.layer(tmp_path / "a.zip", binary, more=more))
+    (result,) = run_bench(made.layer(tmp_path / "a.zip", binary, more=more))
     assert result.status is Status.PASSED
     assert result.notes == ("its own config.yaml does not start: the layer has no exporter debug",)
 
@@ -502,31 +502,31 @@ def test_a_layer_whose_own_config_lacks_something_is_told(built: Built, tmp_path
 def test_a_zip_that_leads_out_of_its_folder_is_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as zipped:
-        zipped.writestr("extensions/collector", made.WELL)
+        zipped.writestr("extensions/collector", made.WORKS)
         zipped.writestr(name, b"evil")
     with pytest.raises(UsageError, match="leads out of the layer"):
-        tried(path)
+        run_bench(path)
 
 
 def test_a_zip_with_a_link_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as zipped:
-        zipped.writestr("extensions/collector", made.WELL)
+        zipped.writestr("extensions/collector", made.WORKS)
         link = zipfile.ZipInfo("extensions/link")
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
         zipped.writestr(link, "/etc/passwd")
     with pytest.raises(UsageError, match="is a link"):
-        tried(path)
+        run_bench(path)
 
 
-def test_a_folder_without_zips_is_told(tmp_path: Path, ocelot: Ocelot) -> None:
+def test_a_folder_without_zips_is_an_error(tmp_path: Path, ocelot: Ocelot) -> None:
     (tmp_path / "empty").mkdir()
     ran = ocelot("bench", tmp_path / "empty")
     assert ran.code == 2
     assert "there is no zip" in ran.err
 
 
-def test_our_own_settings_of_opentelemetry_have_no_say(built: Built, ocelot: Ocelot) -> None:
+def test_the_users_otel_variables_have_no_effect(built: Built, ocelot: Ocelot) -> None:
     env = {
         "OTEL_SDK_DISABLED": "true",
         "HTTP_PROXY": "http://127.0.0.1:9",

@@ -1,4 +1,4 @@
-"""The bench as a gate: nothing is published that does not run, and what was found is recorded."""
+"""The gate before publishing: a layer that does not run is not published, and results are noted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FILE = f"collector-{OURS}-minimal.zip"
 
 
 def offered(publishing: Publishing, content: bytes, distribution: str = "default") -> Path:
-    """One layer with that extension, and its manifest."""
+    """Write a layer with that extension, and its manifest; return the folder."""
     folder = publishing.folder / "own"
     path = made.layer(folder / FILE, content)
     one = layer(FILE, path.read_bytes()).model_copy(update={"distribution": distribution})
@@ -36,7 +36,7 @@ def offered(publishing: Publishing, content: bytes, distribution: str = "default
 
 
 def with_go(cache: Path) -> Path:
-    """The cache, with Go's own in it: to compile the reference anew takes most of a minute."""
+    """Return the cache filled with Go's: to compile the reference without it takes a minute."""
     return cache if (cache / "go").exists() else fresh_cache(cache)
 
 
@@ -74,7 +74,7 @@ def test_a_layer_that_does_not_run_is_not_published(publishing: Publishing) -> N
 
 
 def test_a_layer_that_runs_is_published_and_that_is_recorded(publishing: Publishing) -> None:
-    folder = offered(publishing, made.WELL)
+    folder = offered(publishing, made.WORKS)
     ran = publish(publishing, folder)
     assert ran.code == 0, ran.err
     assert "start 1 of 3" in ran.err
@@ -88,7 +88,7 @@ def test_a_layer_that_runs_is_published_and_that_is_recorded(publishing: Publish
 def test_a_layer_over_its_budget_is_not_published(publishing: Publishing) -> None:
     config = shutil.copytree(CONFIG, publishing.folder / "config")
     (config / "budgets.yaml").write_text("minimal: {cpu-to-ready: 1}\n")  # Python takes more
-    folder = offered(publishing, made.WELL, "minimal")
+    folder = offered(publishing, made.WORKS, "minimal")
     ran = publish(publishing, folder, config=config)
     assert ran.code == 15
     assert "takes more than its budget to start" in ran.err
@@ -113,7 +113,7 @@ def test_a_dry_run_runs_nothing(publishing: Publishing) -> None:
     assert noted(folder) == [""]
 
 
-def test_a_layer_that_cannot_be_tried_here_is_published_with_the_reason(
+def test_a_layer_that_cannot_run_here_is_published_with_the_reason(
     publishing: Publishing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))  # no qemu there
@@ -145,7 +145,7 @@ def test_a_build_with_the_bench_notes_that_it_passed(built: Built, tmp_path: Pat
     assert starts[0]["memory_times"] > 1
 
 
-def test_a_later_layer_is_compared_with_what_the_manifest_notes(
+def test_a_layer_is_compared_with_an_earlier_manifest(
     built: Built, ocelot: Ocelot, tmp_path: Path
 ) -> None:
     content = (built.folder / FILE).read_bytes()
@@ -167,19 +167,21 @@ def test_a_later_layer_is_compared_with_what_the_manifest_notes(
     assert "as noted" in ran.out
     assert " 1000.0" in ran.out
     assert ", 0.0" in ran.out  # times
-    (told,) = json.loads(ocelot(*command, "--json").out)["layers"]
-    assert told["earlier"] == start.model_dump()
-    assert told["start"]["cpu_times"] < 1000
+    (result,) = json.loads(ocelot(*command, "--json").out)["layers"]
+    assert result["earlier"] == start.model_dump()
+    assert result["start"]["cpu_times"] < 1000
 
 
-def test_a_manifest_that_is_none_is_told(built: Built, ocelot: Ocelot, tmp_path: Path) -> None:
+def test_a_file_that_is_no_manifest_is_refused(
+    built: Built, ocelot: Ocelot, tmp_path: Path
+) -> None:
     (tmp_path / "a.json").write_text("{}")
     ran = ocelot("bench", built.folder / FILE, "--against", tmp_path / "a.json")
     assert ran.code == 2
     assert "a.json is no manifest" in ran.err
 
 
-def test_the_gate_by_itself_notes_what_it_found_and_does_not_run_again_what_passed(
+def test_the_gate_alone_notes_results_and_runs_no_layer_again_that_passed(
     built: Built, tmp_path: Path
 ) -> None:
     folder = tmp_path / "dist"

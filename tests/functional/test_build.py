@@ -65,10 +65,10 @@ def runs_until_shutdown(opt: Path, config: Path | None = None) -> str:
     with extensions_api() as api:
         collector = start_collector(opt, api.address, config)
         try:
-            headers, body = api.hear("register")
+            headers, body = api.received("register")
             assert headers["Lambda-Extension-Name"] == "collector"
             assert set(body["events"]) == {"INVOKE", "SHUTDOWN"}
-            headers, _ = api.hear("event/next")
+            headers, _ = api.received("event/next")
             assert headers["Lambda-Extension-Identifier"] == IDENTIFIER
             api.events.put({"eventType": "SHUTDOWN", "shutdownReason": "spindown"})
             output, _ = collector.communicate(timeout=20)

@@ -1,4 +1,4 @@
-"""The stand-in for Lambda's APIs, spoken to over the wire as extensions do."""
+"""The stand-in for Lambda's APIs, called over HTTP as extensions call it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ EVENTS = {"events": ["INVOKE", "SHUTDOWN"]}
 
 
 class Client:
-    """An extension at the wire."""
+    """An extension that calls the APIs over HTTP."""
 
     def __init__(self, api: LambdaApi, session: aiohttp.ClientSession) -> None:
         self.api, self.session, self.identifier = api, session, ""
 
-    async def ask(
+    async def call(
         self, method: str, path: str, *, headers: dict[str, str] | None = None, body: object = None
     ) -> tuple[int, Any, dict[str, str]]:
         given = {"Lambda-Extension-Identifier": self.identifier, **(headers or {})}
@@ -41,12 +41,14 @@ class Client:
         self, name: str = "collector", body: object = EVENTS, **more: str
     ) -> tuple[int, Any]:
         headers = {"Lambda-Extension-Name": name, **more}
-        status, answer, got = await self.ask("POST", f"{BASE}/register", headers=headers, body=body)
+        status, answer, got = await self.call(
+            "POST", f"{BASE}/register", headers=headers, body=body
+        )
         self.identifier = got.get("Lambda-Extension-Identifier", "")
         return status, answer
 
     async def next(self) -> tuple[int, Any, dict[str, str]]:
-        return await self.ask("GET", f"{BASE}/event/next")
+        return await self.call("GET", f"{BASE}/event/next")
 
     async def subscribe(self, port: int, **more: object) -> tuple[int, Any]:
         body = {
@@ -56,7 +58,7 @@ class Client:
             "destination": {"protocol": "HTTP", "URI": f"http://sandbox.localdomain:{port}/"},
             **more,
         }
-        status, answer, _ = await self.ask("PUT", "2022-07-01/telemetry", body=body)
+        status, answer, _ = await self.call("PUT", "2022-07-01/telemetry", body=body)
         return status, answer
 
 
@@ -74,7 +76,7 @@ def run(work: Callable[[Client], Awaitable[None]], asked: list[Extension] | None
     anyio.run(served)
 
 
-def test_an_extension_registers_and_is_told_of_its_function() -> None:
+def test_registration_is_answered_with_the_function() -> None:
     async def work(client: Client) -> None:
         status, answer = await client.register()
         assert status == 200
@@ -88,7 +90,7 @@ def test_an_extension_registers_and_is_told_of_its_function() -> None:
     run(work)
 
 
-def test_the_account_is_told_to_who_asks_for_it() -> None:
+def test_the_account_is_in_the_answer_if_it_was_requested() -> None:
     async def work(client: Client) -> None:
         _, answer = await client.register(**{"Lambda-Extension-Accept-Feature": "accountId"})
         assert answer["accountId"] == "123456789012"
@@ -116,7 +118,7 @@ def test_a_registration_that_lambda_refuses(
     run(work)
 
 
-def test_nobody_registers_twice() -> None:
+def test_an_extension_cannot_register_twice() -> None:
     async def work(client: Client) -> None:
         await client.register()
         status, answer = await client.register()
@@ -132,7 +134,7 @@ def test_nobody_registers_twice() -> None:
         (REQUEST, "Extension.UnknownExtensionIdentifier"),
     ],
 )
-def test_who_has_not_registered_gets_no_event(identifier: str, kind: str) -> None:
+def test_an_extension_that_has_not_registered_gets_no_event(identifier: str, kind: str) -> None:
     async def work(client: Client) -> None:
         client.identifier = identifier
         status, answer, _ = await client.next()
@@ -168,7 +170,7 @@ def test_an_invocation_and_the_end_have_the_documented_shapes() -> None:
     assert [each.name for each in asked] == ["collector", "collector"]
 
 
-def test_an_event_goes_to_those_alone_that_registered_for_it() -> None:
+def test_an_event_goes_only_to_extensions_that_registered_for_it() -> None:
     async def work(client: Client) -> None:
         other = Client(client.api, client.session)
         await client.register()
@@ -182,10 +184,10 @@ def test_an_event_goes_to_those_alone_that_registered_for_it() -> None:
 
 
 @pytest.mark.parametrize("which", ["init", "exit"])
-def test_an_extension_that_gives_up_is_heard(which: str) -> None:
+def test_an_error_that_an_extension_reports_is_noted(which: str) -> None:
     async def work(client: Client) -> None:
         await client.register()
-        status, answer, _ = await client.ask(
+        status, answer, _ = await client.call(
             "POST",
             f"{BASE}/{which}/error",
             headers={"Lambda-Extension-Function-Error-Type": "Fatal.Config"},
@@ -203,55 +205,55 @@ def test_an_answer_is_one_packet() -> None:
     async def work(client: Client) -> None:
         host, _, port = client.api.address.partition(":")
 
-        def spoken() -> bytes:
+        def first_read() -> bytes:
             with socket.create_connection((host, int(port)), timeout=10) as wire:
                 head = f"POST /{BASE}/register HTTP/1.1\r\nHost: {host}\r\n"
                 wire.sendall(f"{head}Lambda-Extension-Name: other\r\n\r\n".encode())
                 return wire.recv(65536)
 
-        head, _, body = (await anyio.to_thread.run_sync(spoken)).partition(b"\r\n\r\n")
+        head, _, body = (await anyio.to_thread.run_sync(first_read)).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200")
         assert json.loads(body)["functionName"] == "bench"
 
     run(work)
 
 
-class Told(Changes):
-    """What a listener has heard."""
+class Listener(Changes):
+    """A listener of the Telemetry API, and the events that it received."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.heard: list[Any] = []
+        self.received: list[Any] = []
 
 
-async def heard(work: Callable[[int, Told], Awaitable[None]]) -> None:
-    """A listener of the Telemetry API."""
-    told = Told()
+async def with_listener(work: Callable[[int, Listener], Awaitable[None]]) -> None:
+    """Run a listener of the Telemetry API while work is done with its port."""
+    listener = Listener()
 
-    async def hear(request: web.Request) -> web.Response:
-        told.heard.extend(await request.json())
-        told.notify()
+    async def receive(request: web.Request) -> web.Response:
+        listener.received.extend(await request.json())
+        listener.notify()
         return web.Response()
 
     app = web.Application()
-    app.add_routes([web.post("/", hear)])
+    app.add_routes([web.post("/", receive)])
     async with listening(app) as port:
-        await work(port, told)
+        await work(port, listener)
 
 
-def test_a_listener_is_told_of_an_invocation_from_the_start_of_the_environment_on() -> None:
+def test_a_listener_receives_all_events_since_init() -> None:
     async def work(client: Client) -> None:
-        async def listened(port: int, told: Told) -> None:
+        async def listened(port: int, listener: Listener) -> None:
             client.api.emit("platform.initStart", events.init_start())
             await client.register()
             assert await client.subscribe(port) == (200, "OK")
             client.api.emit("platform.start", events.start(REQUEST))
             client.api.emit("function", "[INFO] hello")
-            client.api.emit("extension", "not asked for")
+            client.api.emit("extension", "not subscribed to")
             client.api.emit("platform.runtimeDone", events.runtime_done(REQUEST, 140.0))
             client.api.emit("platform.report", events.report(REQUEST, 693.2, memory=2**20))
-            await told.until(lambda: len(told.heard) == 7)
-            got = told.heard
+            await listener.until(lambda: len(listener.received) == 7)
+            got = listener.received
             assert [each["type"] for each in got] == [
                 *("platform.initStart", "platform.extension", "platform.telemetrySubscription"),
                 *("platform.start", "function", "platform.runtimeDone", "platform.report"),
@@ -262,26 +264,26 @@ def test_a_listener_is_told_of_an_invocation_from_the_start_of_the_environment_o
             assert done["metrics"]["durationMs"] == 140.0
             assert report["metrics"]["billedDurationMs"] == 694
 
-        await heard(listened)
+        await with_listener(listened)
 
     run(work)
 
 
-def test_nothing_is_delivered_to_what_is_frozen() -> None:
+def test_nothing_is_delivered_while_the_environment_is_frozen() -> None:
     async def work(client: Client) -> None:
-        async def listened(port: int, told: Told) -> None:
+        async def listened(port: int, listener: Listener) -> None:
             await client.register()
             client.api.end_init()
             client.api.frozen = True
             await client.subscribe(port)
             client.api.emit("platform.start", events.start(REQUEST))
-            await anyio.sleep(0.1)  # four times the time that they may be held back
-            assert told.heard == []
+            await anyio.sleep(0.1)  # four times as long as events may wait
+            assert listener.received == []
             client.api.frozen = False
             client.api.changes.notify()
-            await told.until(lambda: bool(told.heard))
+            await listener.until(lambda: bool(listener.received))
 
-        await heard(listened)
+        await with_listener(listened)
 
     run(work)
 

@@ -230,8 +230,8 @@ def test_the_collector_config_that_is_bad_fails_as_upstreams_does(
     with extensions_api() as api:
         collector = start_collector(opt, api.address, bad)
         try:
-            api.hear("register")
-            _, body = api.hear("init/error")
+            api.received("register")
+            _, body = api.received("init/error")
             output, _ = collector.communicate(timeout=20)
         finally:
             collector.kill()

@@ -8,7 +8,7 @@ import pytest
 from bench_examples import MEASURED, result
 from unit_examples import layer
 
-from pipeline.bench.result import earlier_starts, figures, over_start_budget, start_of
+from pipeline.bench.result import earlier_starts, figures, manifest_start, over_start_budget
 from pipeline.config.budgets import Budget
 from pipeline.layer.manifest import Manifest, Start
 from pipeline.naming import Architecture
@@ -29,11 +29,13 @@ NOTED = found(8.0, 5.0)
 def test_the_figures_of_starts_are_medians_and_multiples_of_the_reference() -> None:
     own = figures([replace(MEASURED, cpu=cpu, rss=rss) for cpu, rss in ((9, 9), (8, 6), (1, 3))])
     least = figures([replace(MEASURED, cpu=cpu, rss=rss) for cpu, rss in ((2, 2), (4, 4), (3, 3))])
-    assert start_of(own, least) == Start(starts=3, cpu=8, memory=6, cpu_times=8 / 3, memory_times=2)
-    assert start_of(own, None) == Start(
+    assert manifest_start(own, least) == Start(
+        starts=3, cpu=8, memory=6, cpu_times=8 / 3, memory_times=2
+    )
+    assert manifest_start(own, None) == Start(
         starts=3, cpu=8, memory=6, cpu_times=None, memory_times=None
     )
-    assert start_of(None, least) is None
+    assert manifest_start(None, least) is None
 
 
 def test_each_limit_that_is_passed_is_named() -> None:

@@ -52,7 +52,7 @@ def test_the_names_of_items_are_all_different() -> None:
     assert len(set(names)) == len(names) == 20 * 2 * sum(PER_SIGNAL.values())
 
 
-def test_nothing_is_lost_where_all_arrived_even_twice_or_more() -> None:
+def test_nothing_is_missing_if_all_arrived() -> None:
     assert missing_items(sent(3), {*sent(3), "from another layer"}) == ()
     assert missing_items([], set()) == ()
 
@@ -127,7 +127,7 @@ def test_the_note_on_a_layer_has_its_fault_or_why_it_was_skipped() -> None:
     assert list(FAILED.lines()) == []
 
 
-def test_a_layer_that_has_passed_is_not_tried_again(tmp_path: Path) -> None:
+def test_a_layer_that_has_passed_is_not_run_again(tmp_path: Path) -> None:
     passed = layer("a.zip", b"a").model_copy(update={"benched": "passed"})
     once_skipped = layer("b.zip", b"b").model_copy(update={"benched": "skipped: no qemu"})
     layers = {
@@ -175,7 +175,7 @@ def test_bars_need_figures_of_the_other_layer() -> None:
     assert list(comparison_reports([result("a.zip"), FAILED])) == []
 
 
-def test_an_estimate_is_called_one_and_a_skip_gives_its_reason() -> None:
+def test_notes_mark_estimates_and_give_the_reason_of_a_skip() -> None:
     notes = "\n".join(bench_report([result("a.zip", notes=("a note",)), SKIPPED]).notes)
     assert "estimated from the CPU time" in notes
     assert "a.zip: a note" in notes
@@ -203,7 +203,7 @@ def test_a_process_that_has_ended_has_used_nothing() -> None:
     assert (cpu_seconds(gone), memory_bytes(gone)) == (0, (0, 0))
 
 
-def test_an_extension_is_told_of_sam_only_if_lambdas_own_name_is_unknown() -> None:
+def test_sam_is_named_to_extensions_only_if_sandbox_localdomain_is_unknown() -> None:
     def made(*, has_name: bool) -> dict[str, str]:
         return events.extension_environment("127.0.0.1:9", "/c", has_sandbox_name=has_name, more={})
 
@@ -218,7 +218,7 @@ def body(**more: object) -> object:
     return {**plain, **more}
 
 
-def test_without_buffering_a_subscription_has_lambdas_own() -> None:
+def test_without_buffering_a_subscription_has_lambdas_defaults() -> None:
     made = subscription(body())
     assert (made.max_events, made.max_bytes) == (BUFFERING["maxItems"].default, 262_144)
     assert (made.port, made.path, made.seconds) == (80, "/", 1.0)

@@ -165,7 +165,7 @@ def test_without_ports_below_the_range_of_connections_one_of_those_is_taken(
     assert len(set(machines.free_ports(2))) == 2
 
 
-def test_the_lines_of_the_bench_stand_in_their_column(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lines_of_the_bench_have_their_remedy_below(monkeypatch: pytest.MonkeyPatch) -> None:
     named(monkeypatch, "")
     findings = (doctor.bench_finding(), doctor.sandbox_finding())
     lines = [each.plain for each in finding_lines(findings)]
