@@ -15,7 +15,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from pipeline.errors import OutputError, UpstreamError
+from pipeline.errors import OutputError, UpstreamError, UsageError
 
 Tree = Mapping[str, bytes]
 
@@ -32,6 +32,18 @@ def safe_path(path: str) -> str:
             f"path {path!r} leads out of its folder", hint="do not use this upstream"
         )
     return path
+
+
+def read_file(path: Path, hint: str) -> bytes:
+    """Return the content of a file that the user named.
+
+    Raises:
+        UsageError: it cannot be read; the hint says what to do.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
 
 
 def read_tree(root: Path) -> dict[str, bytes]:

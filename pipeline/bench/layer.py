@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from pipeline import progress
 from pipeline.bench.faults import Fault, FaultError
 from pipeline.errors import UsageError, quoted
+from pipeline.files import read_file
 from pipeline.layer.components import FoundComponent
 from pipeline.layer.elf import MACHINES
 from pipeline.layer.inspection import inspect_layer
@@ -99,18 +100,6 @@ def read_layer(path: Path) -> BenchLayer:
         tags=tuple(found.info.setting("-tags").split(",")),
         compiled=Architecture(found.architecture) if found.architecture else None,
     )
-
-
-def read_file(path: Path, hint: str) -> bytes:
-    """Return the content of a file that the user named.
-
-    Raises:
-        UsageError: it cannot be read; the hint says what to do.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
 
 
 def extension_architecture(

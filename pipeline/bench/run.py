@@ -21,7 +21,7 @@ from pipeline.bench.collector import (
 from pipeline.bench.environment.machine import this_machine
 from pipeline.bench.environment.sandbox import FunctionProcess, function_process, unpacked
 from pipeline.bench.faults import Fault, FaultError
-from pipeline.bench.layer import read_file, read_layer
+from pipeline.bench.layer import read_layer
 from pipeline.bench.preparation import (
     OWN,
     USER,
@@ -35,6 +35,7 @@ from pipeline.bench.reference import NAME, compiled_reference, reference_plan
 from pipeline.bench.result import Measured, Result, labels
 from pipeline.bench.telemetry.receiver import OtlpReceiver, otlp_receiver
 from pipeline.errors import ToolchainError
+from pipeline.files import read_file
 
 # A layer over its budget is started until it has this many starts: a few may be outliers.
 _STARTS_OVER_BUDGET = 15
