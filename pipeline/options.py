@@ -59,7 +59,9 @@ class CompileOptions(DistributionOptions):
     locked: Annotated[bool, Opt("Fail unless the build is exactly as locked in ocelot.lock.")] = (
         False
     )
-    no_tune: Annotated[bool, Opt("Do not change upstream's files: no tunings.")] = False
+    no_tune: Annotated[
+        bool, Opt("Build upstream's code without the changes in config/tuning.yaml.")
+    ] = False
 
 
 @option_group
@@ -112,7 +114,8 @@ class TableOptions:
     """The registry."""
 
     table: Annotated[
-        str, Opt("DynamoDB table of the registry.", variable="DYNAMODB_TABLE_NAME")
+        str,
+        Opt("DynamoDB table of published layers: the registry.", variable="DYNAMODB_TABLE_NAME"),
     ] = TABLE
     table_region: Annotated[
         str, Opt("Region of the table; default: AWS_REGION, the profile's region, or us-east-1.")
@@ -125,7 +128,10 @@ class OptionalTableOptions(TableOptions):
 
     table: Annotated[
         str,
-        Opt("DynamoDB table of the registry; `none`: no registry.", variable="DYNAMODB_TABLE_NAME"),
+        Opt(
+            "DynamoDB table of published layers: the registry; `none` for none.",
+            variable="DYNAMODB_TABLE_NAME",
+        ),
     ] = TABLE
 
 
@@ -157,7 +163,7 @@ class ReleaseGroupOptions(AwsOptions, OptionalTableOptions, LayerNameOptions):
     public: Annotated[
         bool | None,
         Opt(
-            "Let all AWS accounts use the layers, or this one; default: no change.",
+            "Let all AWS accounts use the layers, or only this one; default: no change.",
             flags="--public/--private",
         ),
     ] = None
@@ -185,6 +191,15 @@ class ReleaseOptions(ReleaseGroupOptions, BuildOptions):
         str, Opt("As for `publish`; default: AWS_REGION, or the profile's region.")
     ] = ""
     skip_publish: Annotated[bool, Opt("Build only.")] = False
+
+
+@option_group
+class InspectOptions:
+    """The parts of an inspection that are shown besides the summary."""
+
+    modules: Annotated[bool, Opt("List the Go modules with their versions.")] = False
+    sizes: Annotated[bool, Opt("List the bytes that each Go module takes.")] = False
+    top: Annotated[int, Opt("Number of rows of --sizes, largest first; 0 for all.", minimum=0)] = 20
 
 
 @option_group

@@ -18,9 +18,11 @@ from pipeline.build.apply import apply_plan
 from pipeline.build.compile import Compiler
 from pipeline.build.lock import Lock, Locked
 from pipeline.build.request import BuildRequest, plan_commit
+from pipeline.build.sources import gather_commits
 from pipeline.build.upstream import Upstream
 from pipeline.config.folder import Config
 from pipeline.errors import LockError, OcelotError, UsageError, VerifyError
+from pipeline.files import read_file
 from pipeline.layer.manifest import FILE_NAME, Layer, Manifest, code_sha256, read_manifest
 from pipeline.naming import Architecture, zip_parts
 from pipeline.supply.output import manifest_entry
@@ -95,12 +97,7 @@ def zip_claim(path: Path, manifest: Manifest | None) -> Claim:
     Raises:
         UsageError: it cannot be read, or its name is none of ours.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read: {error.strerror}", hint="give a zip, a manifest or an ARN"
-        ) from error
+    content = read_file(path, "give a zip, a manifest or an ARN")
     digest = hashlib.sha256(content).hexdigest()
     layers = manifest.layers if manifest else ()
     layer = next((each for each in layers if each.file == path.name), None)
@@ -108,7 +105,7 @@ def zip_claim(path: Path, manifest: Manifest | None) -> Claim:
     parts = named if layer is None else (layer.architecture, layer.distribution)
     if parts is None:
         raise UsageError(
-            f"{path.name} does not tell its architecture and distribution",
+            f"{path.name} does not contain an architecture and a distribution",
             hint="a layer is called collector-<architecture>-<distribution>.zip",
         )
     return Claim(
@@ -293,6 +290,36 @@ def _explained(claim: Claim, digest: str, rebuilt: bytes) -> list[str]:
     if hashlib.sha256(content).hexdigest() != claim.sha256:
         return [stated, "what AWS hands out is not what it says"]
     return [stated, *layer_differences(content, rebuilt)]
+
+
+async def gather_targets(
+    targets: Sequence[Path],
+    lock: Lock,
+    upstream_of: UpstreamOf,
+    folder: Path,
+    *,
+    resolve: bool = False,
+) -> tuple[str, ...]:
+    """Put the locked commits that verifying these targets needs into a folder of sources.
+
+    Args:
+        targets: zips and manifests.
+        lock: the lock.
+        upstream_of: returns the upstream of an entry.
+        folder: see `gather_commits`.
+        resolve: note also the commit of each ref; a plain folder has no other.
+
+    Returns:
+        Full SHAs.
+    """
+    claims = [claim for each in targets for claim in target_claims(each)]
+    entries = {entry.key: entry for claim in claims for entry in [entry_of(claim, lock)]}
+    read: list[str] = []
+    for entry in entries.values():
+        upstream = upstream_of(entry.repository, entry.ref)
+        now = await upstream.resolve() if resolve else None
+        read += await gather_commits(upstream, [entry.commit], folder, now=now)
+    return tuple(read)
 
 
 def check_verified(verified: Sequence[Verified]) -> None:

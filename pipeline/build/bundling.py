@@ -5,20 +5,24 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from anyio import to_thread
 
 from pipeline import files, progress
 from pipeline.build import bundle, lock, toolchain
-from pipeline.build.bundle import Bundle, Index
+from pipeline.build.bundle import Bundle, BundleUpstream, Index
 from pipeline.build.compile import Compiler, collect_modules, go_program
+from pipeline.build.inputs import BuildInputs
 from pipeline.build.lock import Lock, Locked
+from pipeline.build.modules import offline_settings
 from pipeline.build.plan import BuildPlan
 from pipeline.build.request import BuildRequest, plan_build
-from pipeline.config.folder import Config
+from pipeline.build.upstream import Upstream
+from pipeline.config.folder import Config, load_config
 from pipeline.errors import LockError, ToolchainError, UsageError
 
 LANE = "bundle"
@@ -102,6 +106,46 @@ def opened_bundle(path: Path, cache: Path) -> Generator[Bundle]:
     files.ensure_writable(cache)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".bundle-") as folder:
         yield unpacked_bundle(path, Path(folder))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleInputs(BuildInputs):
+    """The configuration, upstream and Go modules of a bundle."""
+
+    bundle: Bundle
+    locked: ClassVar[bool] = True
+
+    def upstream(self, repository: str, ref: str) -> Upstream:
+        """Return the bundle's upstream collector, whatever repository and ref are named."""
+        del repository, ref
+        return BundleUpstream(bundle=self.bundle)
+
+    def distribution(self, name: str, *, requested: bool) -> str:
+        """See `BuildInputs.distribution`; it is the bundle's if the user named none."""
+        own = self.bundle.index.distribution
+        if requested and name != own:
+            raise UsageError(f"the bundle is for {own}, not for {name}", hint=f"-d {own}")
+        return own
+
+    def compiler(self, *, keep_temp: bool = False) -> Compiler:
+        """Return a compiler that takes Go modules from the bundle, and Go if ocelot has none."""
+        settings = offline_settings(self.bundle.modules.absolute().as_uri())
+        compiler = super().compiler(keep_temp=keep_temp)
+        return replace(compiler, settings=settings, toolchain=bundled_toolchain(self.bundle))
+
+
+@contextmanager
+def bundle_inputs(path: Path, cache: Path) -> Generator[BundleInputs]:
+    """Check and unpack a bundle for the time of a build.
+
+    Raises:
+        LockError: it is damaged.
+    """
+    with ExitStack() as stack:
+        with progress.step(LANE, f"check {path.name}") as step:
+            opened = stack.enter_context(opened_bundle(path, cache))
+            step.result = f"sha256 {opened.sha256}"
+        yield BundleInputs(config=load_config(opened.config), cache=cache, bundle=opened)
 
 
 def unpacked_bundle(path: Path, folder: Path) -> Bundle:

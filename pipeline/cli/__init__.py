@@ -1,6 +1,18 @@
-"""The command line. Each noun has a file; this one builds the app and turns errors into exit codes.
+"""The command line: each command parses its options, calls one function, and prints the result.
 
-Commands import what they need when they run, so that `--help` and completion stay quick.
+This file builds the app and turns errors into exit codes; `main` is the entry point of `ocelot`.
+Every command has a file of its name, `layers/` has one for each verb. A command takes its options
+as groups: from `pipeline/options.py` if the Dagger module has them too, else from `options`.
+
+A command runs in these stages:
+1. Typer parses the command line; `options.shared` puts the options into their groups.
+2. The command loads what it works on: `ConfigOptions.load` the configuration, `inputs` the
+   configuration and upstream or a bundle, `TokenOptions.aws` the identity in AWS.
+3. `running.run` runs the work of another room, with progress on standard error; signals end it.
+4. `JsonOptions.show` prints the result, as JSON or as a report of `pipeline/report/`.
+5. `main` prints an error and exits with the code of its class.
+
+Commands import what they need when they run, so that `--help` and completion are quick.
 """
 
 from __future__ import annotations
@@ -33,12 +45,18 @@ from pipeline.errors import EXIT_CODES, InterruptedBuildError, OcelotError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_HELP = """Custom OpenTelemetry Collector layers for AWS Lambda, from one command.
+
+A distribution in config/distributions.yaml names the components of a collector. ocelot builds it
+from upstream's sources: a layer's zip for each architecture, and manifest.json. It publishes zips
+as layers to AWS regions and lists these in a DynamoDB table, the registry.
+"""
 _CODES = "\n".join(f"{code:>5}  {meaning}" for code, meaning in EXIT_CODES.items())
 
 app = typer.Typer(
     name="ocelot",
-    help="Custom OpenTelemetry Collector layers for AWS Lambda, from one command.",
-    epilog=f"\b\nExit codes:\n{_CODES}",  # \b keeps the lines as they are,
+    help=_HELP,
+    epilog=f"\b\nExit codes:\n{_CODES}",  # \b keeps the lines
     no_args_is_help=True,
     rich_markup_mode=None,  # plain help needs no import of rich: half the time
     pretty_exceptions_enable=False,
@@ -80,11 +98,11 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line and exit with the code of its error class."""
+    """Run the command line, and exit with the code of the error's class."""
     try:
-        app()  # ends by SystemExit, with 2 for what click refuses
+        app()  # ends by SystemExit, with 2 for a command line that Typer rejects
     except KeyboardInterrupt:
-        _fail(InterruptedBuildError("interrupted", hint="run the same command to go on"))
+        _fail(InterruptedBuildError("interrupted", hint="run the same command again"))
     except OcelotError as error:
         _fail(error)
     except BaseExceptionGroup as group:
@@ -97,7 +115,7 @@ def main() -> None:
 def _fail(error: OcelotError) -> None:
     from rich.console import Console
 
-    from pipeline.report.failure import show_error
+    from pipeline.report.messages import show_error
 
     show_error(error, Console(stderr=True, highlight=False), os.environ)
     sys.exit(error.exit_code)

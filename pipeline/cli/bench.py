@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.options import BenchCommandOptions, CommonOptions, run, shared, shown_progress
+from pipeline.cli.options import BenchCommandOptions, CommonOptions, shared
+from pipeline.cli.running import run, shown_progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.inputs import check_bundle_options, opened_inputs
-from pipeline.cli.options import BundleOptions, CommonOptions, OutputOptions, run, shared
+from pipeline.cli.inputs import check_bundle_options, is_given, opened_inputs
+from pipeline.cli.options import BundleOptions, CommonOptions, JsonOptions, OutputOptions, shared
+from pipeline.cli.running import run
 from pipeline.options import BuildOptions
 
 if TYPE_CHECKING:
-    from pipeline.build.request import BuildRequest
-    from pipeline.cli.inputs import Inputs
+    from pipeline.build.inputs import BuildInputs
     from pipeline.release import BuildContext
     from pipeline.supply.output import BuildOutput
 
@@ -27,7 +28,8 @@ def build(
     output: OutputOptions,
     bundled: BundleOptions,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Compile even if nothing changed.")
+        bool,
+        typer.Option("--rebuild", help="Compile even if nothing has changed."),
     ] = False,
     bench: Annotated[
         bool,
@@ -45,65 +47,50 @@ def build(
     from pipeline import release
 
     check_bundle_options(context, bundled.bundle)
-    with opened_inputs(common, bundled.bundle) as given:
-        request = build_request(context, options, given)
-        made_by = build_context(request, output, given, rebuild=rebuild, bench=bench)
-        done = run(partial(release.build, made_by))
-    report(done, as_json=common.as_json)
+    with opened_inputs(common, bundled.bundle) as inputs:
+        planned = build_context(context, options, output, inputs)
+        done = run(partial(release.build, replace(planned, rebuild=rebuild, bench=bench)))
+    report(done, common)
 
 
 def build_context(
-    request: BuildRequest,
-    output: OutputOptions,
-    given: Inputs,
-    *,
-    rebuild: bool = False,
-    bench: bool = False,
+    context: typer.Context, options: BuildOptions, output: OutputOptions, inputs: BuildInputs
 ) -> BuildContext:
-    """All that a build needs, as the options say."""
+    """Return everything that a build needs, from its options and inputs."""
     from importlib.metadata import version
 
-    from pipeline.release import BuildContext
-    from pipeline.supply.provenance import builder_of
-
-    return BuildContext(
-        request=request,
-        config=given.config,
-        compiler=given.compiler(keep_temp=output.keep_temp),
-        cache=given.cache,
-        output=output.output,
-        builder=builder_of(os.environ, version=version("ocelot")),
-        rebuild=rebuild,
-        bench=bench,
-    )
-
-
-def build_request(context: typer.Context, options: BuildOptions, given: Inputs) -> BuildRequest:
-    """What to build, as the options say."""
     from pipeline.build.plan import source_date_epoch
     from pipeline.build.request import BuildRequest
     from pipeline.naming import Architecture
+    from pipeline.release import BuildContext
+    from pipeline.supply.provenance import builder_of
 
-    return BuildRequest(
-        distribution=given.distribution(context, options.distribution),
+    requested = is_given(context, "distribution")
+    request = BuildRequest(
+        distribution=inputs.distribution(options.distribution, requested=requested),
         architectures=tuple(
             each for each in Architecture if options.architecture in ("all", str(each))
         ),
-        upstream=given.upstream(options.upstream_repo, options.upstream_ref),
+        upstream=inputs.upstream(options.upstream_repo, options.upstream_ref),
         epoch=source_date_epoch(os.environ.get("SOURCE_DATE_EPOCH")),
-        locked=options.locked or given.bundle is not None,
+        locked=options.locked or inputs.locked,
         tune=not options.no_tune,
+    )
+    return BuildContext(
+        request=request,
+        config=inputs.config,
+        compiler=inputs.compiler(keep_temp=output.keep_temp),
+        cache=inputs.cache,
+        output=output.output,
+        builder=builder_of(os.environ, version=version("ocelot")),
     )
 
 
-def report(done: BuildOutput, *, as_json: bool) -> None:
-    """Tell what was built: as a table or JSON, and in the job summary."""
+def report(done: BuildOutput, shown: JsonOptions) -> None:
+    """Print the result of a build, and add it to the job summary."""
     from pipeline.github.annotations import append_summary
     from pipeline.report.build import build_report
-    from pipeline.report.rendering import markdown, show
+    from pipeline.report.rendering import markdown
 
     append_summary(markdown(build_report(done, for_summary=True)), os.environ)
-    if as_json:
-        typer.echo(done.manifest.text(), nl=False)
-    else:
-        show(build_report(done))
+    shown.show(done.manifest.text(), build_report(done))

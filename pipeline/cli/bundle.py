@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.inputs import opened_inputs
-from pipeline.cli.options import CommonOptions, run, shared
+from pipeline.cli.options import CommonOptions, shared
+from pipeline.cli.running import run
 from pipeline.options import DistributionOptions
 
 
@@ -17,28 +18,25 @@ from pipeline.options import DistributionOptions
 def bundle(
     *,
     options: DistributionOptions,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The bundle's file.")] = Path(
+    output: Annotated[Path, typer.Option("--output", "-o", help="File for the bundle.")] = Path(
         "ocelot-bundle.tar.zst"
     ),
     common: CommonOptions,
 ) -> None:
-    """Pack all that a locked build needs into one file.
+    """Pack everything that a locked build needs into one file.
 
-    `ocelot build --bundle` builds from it, with no network at all.
+    `ocelot build --bundle` builds from it, without a network.
     """
     from pipeline.build import bundling
     from pipeline.build.request import BuildRequest
     from pipeline.report.build import bundle_json, bundle_report
-    from pipeline.report.rendering import show
 
-    with opened_inputs(common) as given:
+    with opened_inputs(common) as inputs:
         request = BuildRequest(
             distribution=options.distribution,
-            upstream=given.upstream(options.upstream_repo, options.upstream_ref),
+            upstream=inputs.upstream(options.upstream_repo, options.upstream_ref),
             locked=True,
         )
-        done = run(partial(bundling.make_bundle, request, given.config, given.compiler(), output))
-    if common.as_json:
-        typer.echo(bundle_json(done), nl=False)
-    else:
-        show(bundle_report(done))
+        work = partial(bundling.make_bundle, request, inputs.config, inputs.compiler(), output)
+        done = run(work)
+    common.show(bundle_json(done), bundle_report(done))

@@ -11,7 +11,7 @@ import typer
 from pipeline.cli.options import ConfigOptions, JsonOptions, shared
 from pipeline.options import UpstreamOptions
 
-app = typer.Typer(help="The configuration.", no_args_is_help=True)
+app = typer.Typer(help="Check the configuration.", no_args_is_help=True)
 
 
 @app.command("check")
@@ -21,22 +21,23 @@ def check(
     upstream_repo: Annotated[
         str | None,
         typer.Option(
-            "--upstream-repo", "-r", help="Check the build tags against this upstream too."
+            "--upstream-repo", "-r", help="Also check the build tags against this upstream."
         ),
     ] = None,
     upstream_ref: Annotated[
         str,
-        typer.Option("--upstream-ref", "-b", help="Branch, tag, or full or short commit SHA."),
+        typer.Option("--upstream-ref", "-b", help="Branch, tag, or commit SHA (full or short)."),
     ] = UpstreamOptions.upstream_ref,
     shown: JsonOptions,
     config: ConfigOptions,
 ) -> None:
-    """Check every file of the config folder and tell all problems at once."""
+    """Check every file of the config folder, and report all problems at once."""
     from pipeline.build.catalog import offered_tags
     from pipeline.cli.components import upstream_tree
     from pipeline.config.folder import tag_problems
     from pipeline.errors import ConfigError
     from pipeline.files import read_tree
+    from pipeline.report.config import checked_json, checked_report
 
     loaded = config.load()
     if upstream_repo:
@@ -44,21 +45,13 @@ def check(
         offered |= offered_tags(read_tree(loaded.overlay))
         if problems := tag_problems(loaded, offered, *loaded.distributions):
             raise ConfigError(problems)
-    counts = {"distributions": len(loaded.distributions), "components": len(loaded.components)}
-    if shown.as_json:
-        typer.echo(json.dumps({"ok": True, **counts}))
-        return
-    checked = (
-        "" if upstream_repo else " (build tags by form alone; --upstream-repo checks them all)"
-    )
-    numbers = ", ".join(f"{count} {name}" for name, count in counts.items())
-    typer.echo(f"{os.path.relpath(loaded.folder)}: {numbers}, no problems{checked}")
+    shown.show(checked_json(loaded), checked_report(loaded, upstream=bool(upstream_repo)))
 
 
 @app.command("schema")
 @shared
 def schema(config: ConfigOptions) -> None:
-    """Write the JSON Schemas by which editors check the files, and manifests."""
+    """Write the JSON Schemas of the config files and of manifests, for editors."""
     from pipeline import paths
     from pipeline.config.schemas import schemas
     from pipeline.files import write_atomic

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.options import JsonOptions, run, shared, shown_progress
+from pipeline.cli.options import JsonOptions, shared
+from pipeline.cli.running import run, shown_progress
+from pipeline.options import InspectOptions
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from pipeline.audit.findings import Scan
-    from pipeline.layer.inspection import Inspection
     from pipeline.layer.layerfile import LayerFile
-    from pipeline.report.inspect import InspectOptions
 
 STANDARD_OUTPUT = "-"
 
@@ -25,70 +24,52 @@ STANDARD_OUTPUT = "-"
 @shared
 def inspect(
     *,
-    zips: Annotated[list[Path], typer.Argument(metavar="ZIP...", help="Layers, as built.")],
-    modules: Annotated[
-        bool, typer.Option("--modules", help="Every Go module with its version.")
-    ] = False,
-    sizes: Annotated[bool, typer.Option("--sizes", help="Which module takes which bytes.")] = False,
-    top: Annotated[
-        int, typer.Option("--top", min=0, help="Rows of --sizes, the largest; 0 for all.")
-    ] = 20,
+    zips: Annotated[list[Path], typer.Argument(metavar="ZIP...", help="Zips of layers.")],
+    options: InspectOptions,
     sbom: Annotated[
         str,
         typer.Option(
             "--sbom",
             metavar="FILE",
-            help="Write a layer's bill of materials (CycloneDX 1.6); - for standard output.",
+            help="Write the bill of materials (CycloneDX 1.6); - for standard output.",
         ),
     ] = "",
     vulns: Annotated[
-        bool, typer.Option("--vulns", help="What is known against them, by govulncheck.")
+        bool, typer.Option("--vulns", help="List known vulnerabilities, found by govulncheck.")
     ] = False,
     vuln_db: Annotated[
         str,
         typer.Option(
             "--vuln-db",
             metavar="URL|FOLDER",
-            help="Another vulnerability database, with --vulns; default: Go's own.",
+            help="Vulnerability database for --vulns; default: Go's own.",
         ),
     ] = "",
     shown: JsonOptions,
 ) -> None:
-    """Tell what is inside layers: versions, files, components, modules, sizes.
+    """Show what layers contain: versions, files, components, modules, sizes.
 
-    The zip alone is read: no sources, no Go, no network, but for --vulns. A bill of materials has
+    Only the zip is read: no sources, no Go, no network, except for --vulns. A bill of materials has
     the licences of those modules that are in ocelot's Go module cache.
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    as_json = shown.as_json
-    alone = bool(sbom) and not (as_json or modules or sizes or vulns)
-    _check(zips, sbom, tables=not alone and not as_json)
+    tables = not shown.as_json and (not sbom or options.modules or options.sizes or vulns)
+    _check(zips, sbom, tables=tables)
     layers: list[dict[str, Any]] = []
-    bill = b""
     with ThreadPoolExecutor(max_workers=1) as thread:
         for path in zips:
-            # unpacking needs no interpreter: imports go on meanwhile
-            opening = thread.submit(_opened, path)
-            bill = _bill(opening, sbom) if sbom else b""
-            if alone:
-                continue
-            found, options = _inspected(opening), _options(modules, sizes, top)
-            if not as_json:
-                _show(found, options)
-            known = _scanned(found.layer, vuln_db) if vulns or vuln_db else None
-            if as_json:
-                layers.append(
-                    _data(found, options, bill if sbom == STANDARD_OUTPUT else b"", known)
-                )
-            elif known:
-                _show_known(known, path.name)
-    if as_json:
+            opening = thread.submit(_read, path)  # unpacks in C, while this thread imports
+            values = _show_bill(opening, sbom, as_json=shown.as_json) if sbom else {}
+            if tables or shown.as_json:
+                values = {**_show(opening, options, as_json=shown.as_json), **values}
+                if vulns or vuln_db:
+                    values |= _show_vulnerabilities(opening, vuln_db, as_json=shown.as_json)
+            layers.append(values)
+    if shown.as_json:
         from pipeline.report.rendering import json_text
 
         typer.echo(json_text({"layers": layers}), nl=False)
-    elif alone and sbom == STANDARD_OUTPUT:
-        typer.echo(bill, nl=False)
 
 
 def _check(zips: list[Path], sbom: str, *, tables: bool) -> None:
@@ -98,91 +79,61 @@ def _check(zips: list[Path], sbom: str, *, tables: bool) -> None:
         raise UsageError("--sbom takes one zip at a time", hint="run it once for each zip")
     if sbom == STANDARD_OUTPUT and tables:
         raise UsageError(
-            "--sbom - leaves no room for tables on standard output",
-            hint="name a file, or take all of it as one document with --json",
+            "--sbom - cannot be combined with tables: both are for standard output",
+            hint="name a file, or take everything as one document with --json",
         )
 
 
-def _opened(path: Path) -> LayerFile:
-    from pipeline.errors import UsageError
-    from pipeline.layer.layerfile import open_layer
+def _read(path: Path) -> LayerFile:
+    from pipeline.layer.layerfile import read_layer
 
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"cannot read {path}: {error.strerror}", hint="name a zip that `ocelot build` made"
-        ) from error
-    return open_layer(content, file=path.name)
+    return read_layer(path)
 
 
-def _bill(opening: Future[LayerFile], sbom: str) -> bytes:
-    """The bill of materials, written to its file; how many licences it has is told."""
+def _show_bill(opening: Future[LayerFile], sbom: str, *, as_json: bool) -> dict[str, Any]:
+    """Write the bill of materials, or return it for the JSON document."""
     from pipeline.files import write_atomic
-    from pipeline.layer.buildinfo import read_build_info
-    from pipeline.layer.elf import read_elf
     from pipeline.paths import module_cache
-    from pipeline.supply.licences import licences
-    from pipeline.supply.sbom import bill_of_materials
+    from pipeline.supply.sbom import layer_bill
 
-    layer = opening.result()
-    info = read_build_info(read_elf(layer.collector))
-    known = licences(info.modules, module_cache())
-    bill = bill_of_materials(layer, info, name=Path(layer.file).stem, licences=known)
-    count = f"{len(info.modules)} modules, the licences of {len(known)}"
-    if sbom == STANDARD_OUTPUT:
-        typer.echo(f"bill of materials: {count}", err=True)
-    else:
-        write_atomic(Path(sbom), bill)
-        typer.echo(f"{sbom}: {count}", err=True)
-    return bill
+    bill = layer_bill(opening.result(), module_cache())
+    to_file = sbom != STANDARD_OUTPUT
+    if to_file:
+        write_atomic(Path(sbom), bill.content)
+    elif not as_json:
+        typer.echo(bill.content, nl=False)
+    count = f"{len(bill.modules)} modules, the licences of {bill.licensed}"
+    typer.echo(f"{sbom if to_file else 'bill of materials'}: {count}", err=True)
+    return {} if to_file else {"sbom": json.loads(bill.content)}
 
 
-def _inspected(opening: Future[LayerFile]) -> Inspection:
+def _show(opening: Future[LayerFile], options: InspectOptions, *, as_json: bool) -> dict[str, Any]:
+    """Print what a layer contains, or return it for the JSON document."""
     from pipeline.layer.inspection import inspect_layer
+    from pipeline.report.inspect import inspection_data, inspection_reports
+    from pipeline.report.rendering import show
 
-    return inspect_layer(opening.result())
+    found = inspect_layer(opening.result())
+    if as_json:
+        return inspection_data(found, options)
+    show(*inspection_reports(found, options))
+    return {}
 
 
-def _scanned(layer: LayerFile, database: str) -> Scan:
-    """What is known against a layer's collector."""
+def _show_vulnerabilities(
+    opening: Future[LayerFile], database: str, *, as_json: bool
+) -> dict[str, Any]:
+    """Print a layer's known vulnerabilities, or return them for the JSON document."""
     from pipeline.audit.vulnerabilities import DATABASE, scan
     from pipeline.paths import cache_folder
+    from pipeline.report.rendering import show
+    from pipeline.report.vulnerabilities import scan_data, scan_report
 
+    layer = opening.result()
     work = partial(scan, layer.collector, cache=cache_folder(), database=database or DATABASE)
     with shown_progress():
-        return run(work)
-
-
-def _options(modules: bool, sizes: bool, top: int) -> InspectOptions:
-    from pipeline.report.inspect import InspectOptions
-
-    return InspectOptions(modules=modules, sizes=sizes, top=top)
-
-
-def _data(
-    found: Inspection, options: InspectOptions, bill: bytes, known: Scan | None
-) -> dict[str, Any]:
-    from pipeline.report.inspect import inspection_data
-    from pipeline.report.vulnerabilities import scan_data
-
-    data = inspection_data(found, options)
-    if bill:
-        data["sbom"] = json.loads(bill)
-    if known:
-        data["vulnerabilities"] = scan_data(known)
-    return data
-
-
-def _show(found: Inspection, options: InspectOptions) -> None:
-    from pipeline.report.inspect import inspection_reports
-    from pipeline.report.rendering import show
-
-    show(*inspection_reports(found, options))
-
-
-def _show_known(known: Scan, name: str) -> None:
-    from pipeline.report.rendering import show
-    from pipeline.report.vulnerabilities import scan_report
-
-    show(scan_report(known, name))
+        found = run(work)
+    if as_json:
+        return {"vulnerabilities": scan_data(found)}
+    show(scan_report(found, layer.file))
+    return {}

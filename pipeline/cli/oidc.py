@@ -1,4 +1,4 @@
-"""`ocelot oidc …`: who may publish without a stored key."""
+"""`ocelot oidc …`: the AWS role that GitHub Actions jobs assume without a stored key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.options import JsonOptions, run, shared
+from pipeline.cli.options import JsonOptions, shared
+from pipeline.cli.running import run
 from pipeline.options import OptionalTableOptions
 
 if TYPE_CHECKING:
@@ -17,29 +18,34 @@ if TYPE_CHECKING:
     from pipeline.trust.job import Job
     from pipeline.trust.policy import Statement
 
-app = typer.Typer(help="GitHub's OIDC: who may publish without a stored key.", no_args_is_help=True)
+app = typer.Typer(help="Check the AWS role of GitHub Actions jobs.", no_args_is_help=True)
 
-# GitHub's environment whose jobs may publish, as oidc/cloudformation.yaml has it.
+# The GitHub environment whose jobs may publish, as in oidc/cloudformation.yaml.
 ENVIRONMENT = "publish"
 _ROLE = "AWS_ROLE_TO_ASSUME"
 
-RoleArn = Annotated[str, typer.Option("--role-arn", help=f"The deployed role; default: {_ROLE}.")]
-AskedRepository = Annotated[
+RoleArn = Annotated[str, typer.Option("--role-arn", help=f"ARN of the role; default: {_ROLE}.")]
+RepositoryName = Annotated[
     str,
-    typer.Option("--repository", help="owner/name; default: GITHUB_REPOSITORY, or git's origin."),
+    typer.Option(
+        "--repository",
+        help="owner/name on GitHub; default: GITHUB_REPOSITORY, or git's origin.",
+    ),
 ]
-OwnerId = Annotated[str, typer.Option("--owner-id", help="Id of the repository's owner.")]
-RepositoryId = Annotated[str, typer.Option("--repository-id", help="Id of the repository.")]
+OwnerId = Annotated[str, typer.Option("--owner-id", help="Id of the repository's owner on GitHub.")]
+RepositoryId = Annotated[
+    str, typer.Option("--repository-id", help="Id of the repository on GitHub.")
+]
 Environment = Annotated[
     str,
     typer.Option(
         "--environment",
-        help=f"The job's environment on GitHub; default: {ENVIRONMENT}, if no --ref.",
+        help=f"GitHub environment of the job; default: {ENVIRONMENT}, unless --ref is given.",
     ),
 ]
 Ref = Annotated[
     str,
-    typer.Option("--ref", help="Branch or ref of a job without environment, or pull_request."),
+    typer.Option("--ref", help="Branch or ref of a job without an environment, or pull_request."),
 ]
 
 
@@ -48,7 +54,7 @@ Ref = Annotated[
 def check(
     *,
     role_arn: RoleArn = "",
-    repository: AskedRepository = "",
+    repository: RepositoryName = "",
     owner_id: OwnerId = "",
     repository_id: RepositoryId = "",
     environment: Environment = "",
@@ -56,16 +62,15 @@ def check(
     table: OptionalTableOptions,
     shown: JsonOptions,
 ) -> None:
-    """Tell whether a role lets in this repository's jobs, and nobody else, and see its table.
+    """Check that only this repository's publishing job can assume the role, and check its table.
 
-    It reads the deployed role, GitHub's provider and the table with your own credentials.
+    The role, GitHub's OIDC provider and the table are read with your own AWS credentials.
     """
     from pipeline.aws.roles import trust_policy
     from pipeline.aws.session import default_aws
     from pipeline.errors import TrustError
     from pipeline.naming import role_arn as parsed
     from pipeline.report import oidc as report
-    from pipeline.report.rendering import show
     from pipeline.trust.check import entries, is_right, trust_findings
     from pipeline.trust.policy import statements
 
@@ -77,11 +82,8 @@ def check(
         *_provider_findings(aws, policy, found.account),
         *_table_findings(aws, table),
     )
-    if shown.as_json:
-        typer.echo(report.check_json(str(found), job, entries(policy, job), findings), nl=False)
-    else:
-        typer.echo(f"{found}: {job.context} of {job.repository}")
-        show(report.findings_report(findings))
+    text = report.check_json(str(found), job, entries(policy, job), findings)
+    shown.show(text, report.findings_report(str(found), job, findings))
     if not is_right(findings):
         raise TrustError(f"{found} is not as it should be", hint="fix what is shown as a problem")
 
@@ -100,9 +102,7 @@ def _given_role(role_arn: str) -> str:
 
     given = role_arn or os.environ.get(_ROLE, "")
     if not given:
-        raise UsageError(
-            "nothing says which role is to be checked", hint=f"name it by --role-arn or {_ROLE}"
-        )
+        raise UsageError("no role is given", hint=f"give its ARN with --role-arn, or set {_ROLE}")
     return given
 
 

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.inputs import check_bundle_options, opened_inputs
-from pipeline.cli.options import BundleOptions, CommonOptions, run, shared
+from pipeline.cli.options import BundleOptions, CommonOptions, shared
+from pipeline.cli.running import run
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pipeline.audit.verify import Claim, Verified
-    from pipeline.cli.inputs import Inputs
 
 
 @shared
@@ -29,10 +31,12 @@ def verify(
     ],
     upstream_repo: Annotated[
         str,
-        typer.Option("--upstream-repo", "-r", help="Which upstream, if the lock has several."),
+        typer.Option(
+            "--upstream-repo", "-r", help="Use the lock's entry for this upstream repository."
+        ),
     ] = "",
     upstream_ref: Annotated[
-        str, typer.Option("--upstream-ref", "-b", help="Which ref, if the lock has several.")
+        str, typer.Option("--upstream-ref", "-b", help="Use the lock's entry for this ref.")
     ] = "",
     bundled: BundleOptions,
     output: Annotated[
@@ -41,67 +45,39 @@ def verify(
     ] = None,
     common: CommonOptions,
 ) -> None:
-    """Build layers again from the lock, or from a bundle, and compare them byte for byte.
+    """Build layers again from the lock or from a bundle, and compare them byte for byte.
 
-    What differs is explained; the exit code is 10 then.
+    Each difference is explained. The exit code is 10 if there is one.
     """
     from pipeline.audit import verify as verification
     from pipeline.build.lock import read_lock
 
     check_bundle_options(context, bundled.bundle)
-    with opened_inputs(common, bundled.bundle) as given:
-        lock = read_lock(given.config.folder)
+    with opened_inputs(common, bundled.bundle) as inputs:
+        lock = read_lock(inputs.config.folder)
         claims = [
             (claim, verification.entry_of(claim, lock, upstream_repo, upstream_ref))
             for each in target
-            for claim in _claims(each, given)
+            for claim in _claims(each, inputs.config.distributions)
         ]
-
-        work = partial(
-            verification.verify,
-            claims,
-            given.config,
-            given.upstream,
-            given.compiler(),
-            cache=given.cache,
-        )
-        done = run(work)
-    _report(done, output, as_json=common.as_json)
+        rebuild = partial(verification.verify, claims, inputs.config, inputs.upstream)
+        done = run(partial(rebuild, inputs.compiler(), cache=inputs.cache))
+    _report(done, output, common)
     verification.check_verified(done)
 
 
-def _claims(target: str, given: Inputs) -> list[Claim]:
-    """What a target claims to be."""
+def _claims(target: str, distributions: Collection[str]) -> list[Claim]:
     from pipeline.audit.verify import target_claims
 
-    return [_arn_claim(target, given)] if target.startswith("arn:") else target_claims(Path(target))
+    if not target.startswith("arn:"):
+        return target_claims(Path(target))
+
+    from pipeline.audit.published import arn_claim
+
+    return [arn_claim(target, distributions)]
 
 
-def _arn_claim(target: str, given: Inputs) -> Claim:
-    from pipeline.audit.verify import Claim
-    from pipeline.aws.layers import download_layer, published_layer
-    from pipeline.aws.session import default_aws
-    from pipeline.errors import UsageError
-    from pipeline.naming import architecture_and_distribution, layer_arn
-
-    arn = layer_arn(target)
-    parts = architecture_and_distribution(arn.name, given.config.distributions)
-    if parts is None:
-        raise UsageError(
-            f"{arn.name} does not tell its architecture and distribution",
-            hint="a layer is called <base>-<architecture>-<distribution>-<version>-<release group>",
-        )
-    published = published_layer(default_aws(), arn)
-    return Claim(
-        name=str(arn),
-        architecture=parts[0],
-        distribution=parts[1],
-        sha256=published.sha256,
-        content=partial(download_layer, published),
-    )
-
-
-def _report(done: tuple[Verified, ...], output: Path | None, *, as_json: bool) -> None:
+def _report(done: tuple[Verified, ...], output: Path | None, common: CommonOptions) -> None:
     from pipeline.files import write_atomic
     from pipeline.github.annotations import append_summary
     from pipeline.report.rendering import markdown
@@ -109,7 +85,7 @@ def _report(done: tuple[Verified, ...], output: Path | None, *, as_json: bool) -
 
     text, data = markdown(verify_report(done)), verify_json(done)
     append_summary(text, os.environ)
-    typer.echo(data if as_json else text, nl=False)
+    typer.echo(data if common.as_json else text, nl=False)
     if output:
         write_atomic(output / "verification.json", data.encode())
         write_atomic(output / "verification.md", text.encode())

@@ -1,4 +1,4 @@
-"""Workflow commands and the job summary.
+"""Annotations, and the summary of a job.
 
 https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
 """
@@ -12,24 +12,24 @@ SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 def annotation(message: str, *, level: str = "error", file: str = "", line: int = 0) -> str:
-    """The workflow command that shows an error or a notice, at a line of a file if given."""
-    places = [f"file={_property(file)}"] if file else []
-    places += [f"line={line}"] if line else []
-    head = f"{level} {','.join(places)}" if places else level
+    """Return the workflow command that shows an error or a notice, at a line of a file if given."""
+    properties = [f"file={_property(file)}"] if file else []
+    properties += [f"line={line}"] if line else []
+    head = f"{level} {','.join(properties)}" if properties else level
     return f"::{head}::{_data(message)}"
 
 
 def plain_line(text: str) -> str:
-    """A program's line so that GitHub's runner does not read it as a command.
+    """Return a program's line, changed so that GitHub's runner does not run it as a command.
 
-    It takes `::` after any blanks, and the older `##[` anywhere.
+    The runner accepts `::` after any blanks, and the older `##[` anywhere.
     """
     text = text.replace("##[", "##\u200b[")
     return text.replace("::", ":\u200b:") if text.lstrip().startswith("::") else text
 
 
 def append_summary(markdown: str, environment: Mapping[str, str]) -> None:
-    """Add to the job's summary; does nothing outside GitHub Actions."""
+    """Append to the job's summary; do nothing outside GitHub Actions."""
     if path := environment.get(SUMMARY):
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(markdown)

@@ -14,11 +14,13 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import deflate
 
 from pipeline.errors import UsageError, quoted
+from pipeline.files import read_file
 from pipeline.layer.limits import UNZIPPED_BYTES, megabytes
 from pipeline.layer.zip import EARLIEST, ZipEntry
 
@@ -63,6 +65,11 @@ class LayerFile:
     def unzipped_size(self) -> int:
         """Bytes of its files."""
         return sum(len(entry.content) for entry in self.entries)
+
+
+def read_layer(path: Path) -> LayerFile:
+    """Open the layer at a path; see `open_layer`."""
+    return open_layer(read_file(path, _HINT), file=path.name)
 
 
 def open_layer(content: bytes, *, file: str) -> LayerFile:

@@ -38,6 +38,7 @@ from pipeline.options import (
     BenchOptions,
     BuildOptions,
     DistributionOptions,
+    InspectOptions,
     LayerOptions,
     LockOptions,
     OneArchitecture,
@@ -151,7 +152,8 @@ class Ocelot:
     async def inspect(self, layer: Zip, go: GoOptions) -> str:
         """Return what a zip contains as JSON: versions, files, components, modules, sizes."""
         tool = await Steps(self.config, go).toolchain()
-        line = ["ocelot", "inspect", "layer.zip", "--json", "--modules", "--sizes", "--top=0"]
+        options = InspectOptions(modules=True, sizes=True, top=0)
+        line = ["ocelot", "inspect", "layer.zip", "--json", *arguments(options)]
         return await tool.with_mounted_file("layer.zip", layer).with_exec(line).stdout()
 
     @command(cache="session")

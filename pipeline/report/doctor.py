@@ -1,24 +1,36 @@
-"""The findings of `ocelot doctor` as lines: what there is, and under it what to do."""
+"""Report of `ocelot doctor`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from rich.text import Text
-
-from pipeline.doctor import Finding
+from pipeline.doctor import Check, can_build
+from pipeline.report.rendering import Report, json_text
 
 _STYLES = {"ok": "green", "missing": "red", "note": "yellow"}
 
 
-def finding_lines(findings: Sequence[Finding]) -> Iterator[Text]:
-    """A line for each finding, and one more where something is to be done.
+def doctor_report(checks: Sequence[Check]) -> Report:
+    """Return a row for each check."""
+    return Report(
+        rows=[(each.state, each.name, _found(each)) for each in checks],
+        styles=[_style(each) for each in checks],
+        notes=(
+            f"ocelot build {'can' if can_build(checks) else 'cannot'} run here, without containers",
+        ),
+    )
 
-    What is missing but not needed for a build is yellow.
-    """
-    for each in findings:
-        style = _STYLES[each.state]
-        style = "yellow" if each.state == "missing" and not each.needed else style
-        yield Text.assemble((f"{each.state:<8}", style), f"{each.name:<11} {each.found}")
-        if each.remedy:
-            yield Text(f"{'':<20}for {each.purpose}: {each.remedy}", "dim")
+
+def _found(check: Check) -> str:
+    remedy = f"\nfor {check.purpose}: {check.remedy}" if check.remedy else ""
+    return f"{check.found}{remedy}"
+
+
+def _style(check: Check) -> str:
+    optional = check.state == "missing" and not check.needed
+    return "yellow" if optional else _STYLES[check.state]
+
+
+def doctor_json(checks: Sequence[Check]) -> str:
+    """Return the checks as JSON."""
+    return json_text({"ok": can_build(checks), "findings": checks})

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pipeline.layer.inspection import Inspection
 from pipeline.layer.limits import megabytes
 from pipeline.layer.sizes import BinarySizes
+from pipeline.options import InspectOptions
 from pipeline.report.rendering import Report, data
 
 # The contents of the sections of a Go binary.
@@ -21,21 +21,6 @@ _SECTIONS = {
     ".go.buildinfo": "versions of modules",
 }
 _FIGURES = ("bytes", "code", "tables", "share")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class InspectOptions:
-    """The tables to show besides the summary, the files and the components.
-
-    Attributes:
-        modules: True for the table of modules.
-        sizes: True for the table of sizes.
-        top: number of rows of the table of sizes, the largest; 0 for all.
-    """
-
-    modules: bool = False
-    sizes: bool = False
-    top: int = 20
 
 
 def inspection_reports(found: Inspection, options: InspectOptions) -> Iterator[Report]:

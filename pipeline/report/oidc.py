@@ -11,8 +11,8 @@ from pipeline.trust.job import Job
 _STYLES = {"ok": "green", "note": "yellow", "problem": "red"}
 
 
-def findings_report(findings: Sequence[Finding]) -> Report:
-    """A row for each finding, with what to do next below what was found."""
+def findings_report(role: str, job: Job, findings: Sequence[Finding]) -> Report:
+    """Return a row for each finding, with the next step below what was found."""
     rows = [
         (
             each.state,
@@ -21,11 +21,18 @@ def findings_report(findings: Sequence[Finding]) -> Report:
         )
         for each in findings
     ]
-    return Report(headings=("", "where", "what"), rows=rows, whole=("",), styles=_STYLES)
+    styles = [_STYLES[each.state] for each in findings]
+    return Report(
+        title=f"{role}: {job.context} of {job.repository}",
+        headings=("", "where", "what"),
+        rows=rows,
+        whole=("",),
+        styles=styles,
+    )
 
 
 def check_json(role: str, job: Job, entries: Sequence[Entry], findings: Sequence[Finding]) -> str:
-    """All of it as a document of JSON."""
+    """Return the findings, and the subjects that the policy decides on, as JSON."""
     return json_text(
         {
             "ok": is_right(findings),

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from pipeline.aws.session import Identity
+from pipeline.layer.manifest import FILE_NAME
 from pipeline.publish.plan import TargetPlan
 from pipeline.publish.reconcile import Outcome
 from pipeline.publish.run import Published
-from pipeline.report.rendering import Report, json_text
+from pipeline.report.rendering import Report, data, json_text
 
 _RIGHT = ("time", "retries", "version")
 _DONE = ("region", "architecture", "action", "ARN", "time", "retries")
@@ -99,3 +104,20 @@ def _target(plan: TargetPlan) -> dict[str, Any]:
         "steps": plan.steps,
         "blocked": plan.blocked,
     }
+
+
+def identity_report(identity: Identity, regions: Sequence[str], table: str) -> Report:
+    """Return the identity that may publish, the registry's table if there is one, and regions."""
+    names = ", ".join(filter(None, (identity.arn, table)))
+    return Report(notes=(f"checked: {names}; regions: {', '.join(regions)}",))
+
+
+def identity_json(identity: Identity, regions: Sequence[str]) -> str:
+    """Return the identity that may publish, and the regions, as JSON."""
+    return json_text({**data(identity), "regions": regions})
+
+
+def released_json(folder: Path, done: Published) -> str:
+    """Return the manifest in the folder of a build, and the result of publishing it, as JSON."""
+    manifest = json.loads((folder / FILE_NAME).read_bytes())
+    return json_text({"manifest": manifest, "published": json.loads(published_json(done))})

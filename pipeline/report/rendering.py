@@ -1,14 +1,14 @@
-"""A report as a value, and its three forms: a table on a screen, Markdown, JSON.
+"""A report as a value, and its forms: a table on a screen, Markdown, JSON.
 
-Each noun has a function from its result to a `Report`. Texts in it may come from anywhere: they
-are shown as they are, never as markup, and without the characters that a terminal would obey.
+Texts in a report may come from anywhere. They are never read as markup, and characters that control
+a terminal are replaced.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 from rich.console import Console
@@ -18,20 +18,19 @@ from rich.text import Text
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """A table with what belongs to it.
+    """A table with a title and notes.
 
     Attributes:
-        title: above the table; Markdown's heading.
-        headings: of the columns; none for no table, or for rows of a name and a value.
+        title: printed above the table; the heading in Markdown.
+        headings: of the columns; without headings the rows have no borders.
         rows: the cells, from top to bottom.
-        notes: below the table, a line each; in Markdown a bullet each.
-        summary: all of it in a line: the last on a screen, in place of the title; in Markdown's
-            heading after the title.
-        footer: the cells of a last row of sums, on a screen.
-        right: headings of columns of figures.
-        whole: headings of columns that are not folded.
-        below: heading of a column that stands below the table on a screen, as lines to copy.
-        styles: colours by the text of a row's first cell.
+        notes: printed below the table, one per line; bullets in Markdown.
+        summary: the last line on a screen, instead of the title; part of the heading in Markdown.
+        footer: cells of a last row with sums, only on a screen.
+        right: headings of columns that are aligned to the right.
+        whole: headings of columns that are never folded.
+        below: heading of a column that a screen shows below the table, as lines to copy.
+        styles: colour of the first cell of each row.
     """
 
     title: str = ""
@@ -43,11 +42,11 @@ class Report:
     right: Collection[str] = ()
     whole: Collection[str] = ()
     below: str = ""
-    styles: Mapping[str, str] = field(default_factory=dict[str, str])
+    styles: Sequence[str] = ()
 
 
 def show(*reports: Report, console: Console | None = None) -> None:
-    """Print reports one below the other, by default on standard output."""
+    """Print reports, by default on standard output."""
     console = console or Console(highlight=False)
     for report in reports:
         if report.title and not report.summary:
@@ -60,12 +59,13 @@ def show(*reports: Report, console: Console | None = None) -> None:
 
 
 def _table(report: Report) -> Table:
-    if not report.headings:
-        table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=True)
-        table.add_column(overflow="fold")
-    else:
+    if report.headings:
         table = Table(show_footer=bool(report.footer))
+    else:
+        table = Table.grid(padding=(0, 2))
+        for _ in report.rows[0][1:]:
+            table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
     shown = [at for at, each in enumerate(report.headings) if each != report.below]
     for at in shown:
         heading = report.headings[at]
@@ -76,9 +76,10 @@ def _table(report: Report) -> Table:
             overflow="fold",
             no_wrap=heading in report.whole,
         )
-    for row in report.rows:
+    styles = report.styles or [""] * len(report.rows)
+    for row, style in zip(report.rows, styles, strict=True):
         first, *others = [row[at] for at in shown] or row
-        table.add_row(_text(first, report.styles.get(first, "")), *map(_text, others))
+        table.add_row(_text(first, style), *map(_text, others))
     return table
 
 
@@ -87,33 +88,35 @@ def _text(text: str, style: str = "") -> Text:
 
 
 def markdown(report: Report) -> str:
-    """The report as a section of a GitHub job summary."""
+    """Return the report as a section of a GitHub job summary."""
     heading = ": ".join(filter(None, (report.title, report.summary)))
     parts = [f"### {printable(heading)}"]
     if report.rows:
         rule = f"|{'---|' * len(report.headings)}"
-        parts.append("\n".join([_row(report.headings), rule, *map(_row, report.rows)]))
+        parts.append(
+            "\n".join([_markdown_row(report.headings), rule, *map(_markdown_row, report.rows)])
+        )
     if report.notes:
         parts.append("\n".join(f"- {printable(note)}" for note in report.notes))
     return "\n\n".join(parts) + "\n"
 
 
-def _row(cells: Iterable[str]) -> str:
-    """The cells in one line, with no bar in a cell that would end it."""
+def _markdown_row(cells: Iterable[str]) -> str:
+    """Return the cells as one line; a bar inside a cell is escaped."""
     texts = (" ".join(printable(each).replace("|", "\\|").split()) for each in cells)
     return f"| {' | '.join(texts)} |"
 
 
 def printable(text: str) -> str:
-    """A text with a sign in place of each character, but for line ends, that a terminal obeys."""
+    """Return a text with a replacement for each control character except line ends."""
     return "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in text)
 
 
 def json_text(value: object) -> str:
-    """A result as a JSON document; a dataclass is an object of its fields."""
+    """Return a result as a JSON document; a dataclass becomes an object of its fields."""
     return json.dumps(value, indent=2, default=data) + "\n"
 
 
 def data(value: Any) -> dict[str, Any]:  # noqa: ANN401  any dataclass
-    """The fields of a dataclass by name; their values are as they are."""
+    """Return the fields of a dataclass by name, with their values unchanged."""
     return {each.name: getattr(value, each.name) for each in fields(value)}

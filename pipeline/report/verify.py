@@ -1,15 +1,20 @@
-"""Report of layers that were compared with their rebuild."""
+"""Reports of layers that were compared: with a rebuild, or with what AWS serves."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.audit.verify import Verified
 from pipeline.report.rendering import Report, json_text
 
+if TYPE_CHECKING:
+    from pipeline.publish.fetch import PublishedVersion  # which imports boto3
+
 
 def verify_report(verified: Sequence[Verified]) -> Report:
-    """Return the report for a screen and a job summary."""
+    """Return a note for each layer, with its differences."""
     return Report(title="Verified by rebuilding", notes=[_note(each) for each in verified])
 
 
@@ -27,7 +32,7 @@ def _note(each: Verified) -> str:
 
 
 def verify_json(verified: Sequence[Verified]) -> str:
-    """Return the report as JSON."""
+    """Return the comparison of each layer as JSON."""
     layers = [
         {
             "name": each.claim.name,
@@ -47,3 +52,16 @@ def verify_json(verified: Sequence[Verified]) -> str:
         for each in verified
     ]
     return json_text({"same": all(each.same for each in verified), "layers": layers})
+
+
+def fetched_report(versions: Sequence[PublishedVersion], folder: Path) -> Report:
+    """Return the zips that were downloaded and found to be the same in all regions."""
+    files = ", ".join(sorted({each.file for each in versions}))
+    return Report(notes=(f"in {folder}/: {files}, the same in all {len(versions)} layer versions",))
+
+
+def fetched_json(versions: Sequence[PublishedVersion]) -> str:
+    """Return the layer versions that were downloaded as JSON."""
+    return json_text(
+        [{"arn": str(each.arn), "file": each.file, "sha256": each.sha256} for each in versions]
+    )

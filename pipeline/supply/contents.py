@@ -17,8 +17,7 @@ from pipeline import progress
 from pipeline.build.apply import BuiltLayer
 from pipeline.build.store import store_file
 from pipeline.files import write_atomic
-from pipeline.layer.buildinfo import Module, read_build_info
-from pipeline.layer.elf import read_elf
+from pipeline.layer.buildinfo import Module
 from pipeline.layer.layerfile import open_layer
 from pipeline.threads import in_threads
 
@@ -70,17 +69,12 @@ async def read_contents(
 
 def _read(layer: BuiltLayer, *, module_cache: Path) -> Contents:
     # slow to import, and most commands need no bill of materials
-    from pipeline.supply.licences import licences  # noqa: PLC0415
-    from pipeline.supply.sbom import bill_of_materials  # noqa: PLC0415
+    from pipeline.supply.sbom import layer_bill  # noqa: PLC0415
 
     with progress.step(str(layer.plan.architecture), "bill of materials"):
         opened = open_layer(layer.zip.content, file=layer.plan.file)
-        info = read_build_info(read_elf(opened.collector))
-        known = licences(info.modules, module_cache)
-        return Contents(
-            modules=tuple(each.source for each in info.modules),
-            sbom=bill_of_materials(opened, info, name=Path(opened.file).stem, licences=known),
-        )
+        bill = layer_bill(opened, module_cache)
+        return Contents(modules=tuple(each.source for each in bill.modules), sbom=bill.content)
 
 
 def _kept(cache: Path, layer: BuiltLayer) -> Contents | None:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, cast
 
 from cyclonedx import model
@@ -19,9 +21,11 @@ from cyclonedx.model import bom, component, dependency, license, tool  # noqa: A
 from cyclonedx.output import json
 from packageurl import PackageURL
 
-from pipeline.layer.buildinfo import BuildInfo, Module
+from pipeline.layer.buildinfo import BuildInfo, Module, read_build_info
+from pipeline.layer.elf import read_elf
 from pipeline.layer.layerfile import COLLECTOR, LayerFile
 from pipeline.layer.zip import ZipEntry
+from pipeline.supply.licences import licences as known_licences
 
 # The library's decorators hide the types of its classes from a checker.
 _Part = Any
@@ -30,6 +34,33 @@ _dependency, _license, _tool = cast("tuple[Any, Any, Any]", (dependency, license
 _output = cast("Any", json)
 
 _NO_LICENCES: Mapping[tuple[str, str], tuple[str, ...]] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerBill:
+    """The bill of materials of a layer.
+
+    Attributes:
+        content: CycloneDX 1.6 JSON.
+        modules: Go modules of its binary, without the main one.
+        licensed: number of modules with known licences.
+    """
+
+    content: bytes = field(repr=False)
+    modules: tuple[Module, ...]
+    licensed: int
+
+
+def layer_bill(layer: LayerFile, module_cache: Path) -> LayerBill:
+    """Return the bill of materials of a layer, with the licences found in Go's module cache.
+
+    Raises:
+        UsageError: its collector is no Go binary.
+    """
+    info = read_build_info(read_elf(layer.collector))
+    known = known_licences(info.modules, module_cache)
+    content = bill_of_materials(layer, info, name=Path(layer.file).stem, licences=known)
+    return LayerBill(content=content, modules=info.modules, licensed=len(known))
 
 
 def bill_of_materials(

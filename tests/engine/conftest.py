@@ -1,6 +1,6 @@
 """Real calls of a real Dagger engine; skipped, with the reason, where none answers.
 
-OCELOT_TEST_GO_IMAGE  a golang image that the engine can have, such as one of a local registry
+OCELOT_TEST_GO_IMAGE  a golang image that the engine can pull, such as one in a local registry
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Call = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(scope="session")
 def dagger() -> Call:
-    """Runs `dagger` in the checkout; skips where there is no command or no engine."""
+    """Run `dagger` in the checkout; skip if there is no command or no engine."""
     program = shutil.which("dagger")
     if program is None:
         pytest.skip("there is no dagger command here")
@@ -47,6 +47,6 @@ def dagger() -> Call:
 
 @pytest.fixture(scope="session")
 def image_options() -> list[str]:
-    """The golang image that the engine can have, where it is not the config's."""
+    """The option for another golang image than the config's, if one is set."""
     image = os.environ.get("OCELOT_TEST_GO_IMAGE")
     return [f"--go-image={image}"] if image else []

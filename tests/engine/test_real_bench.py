@@ -83,7 +83,7 @@ def test_a_layer_that_does_not_run_is_not_sent_to_aws(
     dagger: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("KEY_ID", "KEY"):
-        monkeypatch.setenv(name, "nobody")
+        monkeypatch.setenv(name, "invalid")
     key = ("--access-key-id=env:KEY_ID", "--secret-access-key=env:KEY")
     done = dagger(
         *("call", "publish", f"--layers={broken(tmp_path, 'amd64')}", "--regions=eu-west-1"),

@@ -1,4 +1,4 @@
-"""The module on a real engine: it loads, builds this machine's bytes, and does nothing twice."""
+"""The module on a real engine: it loads, builds this machine's bytes, and caches its steps."""
 
 from __future__ import annotations
 
@@ -81,9 +81,9 @@ def locked_config(dagger: Call, image_options: list[str], folder: Path) -> Path:
     """A config folder with the lock that the engine makes of the sample's minimal."""
     config = folder / "config"
     shutil.copytree(CHECKOUT / "config", config)
-    asked = ("--distribution=minimal", f"--upstream={SAMPLE}", *image_options)
+    options = ("--distribution=minimal", f"--upstream={SAMPLE}", *image_options)
     lock = config / "ocelot.lock"
-    done = dagger("call", f"--config={config}", "lock", *asked, "export", f"--path={lock}")
+    done = dagger("call", f"--config={config}", "lock", *options, "export", f"--path={lock}")
     assert done.returncode == 0, done.stderr
     return config
 
@@ -143,7 +143,9 @@ def test_the_manifest_names_the_engine(
     assert [layer["engine"] for layer in layers] == ["dagger", "dagger"]
 
 
-def test_a_wrong_name_is_told_by_the_command_itself(dagger: Call, image_options: list[str]) -> None:
+def test_an_unknown_distribution_is_the_commands_own_error(
+    dagger: Call, image_options: list[str]
+) -> None:
     given = (f"--upstream={SAMPLE}", *image_options)
     done = dagger("call", "build", "--distribution=none-such", *given, "entries")
     assert done.returncode != 0

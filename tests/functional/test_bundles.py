@@ -268,7 +268,7 @@ def test_what_a_bundle_brings_itself_cannot_be_given(
 ) -> None:
     ran = machine.build(*given)
     assert ran.code == 2
-    assert "a bundle brings its own: --" in ran.err
+    assert "a bundle excludes the options --" in ran.err
     assert machine.left() == []
 
 

@@ -1,4 +1,4 @@
-"""What the doctor looks at, and that it waits for nothing: with programs on a PATH."""
+"""`ocelot doctor`, with programs on a PATH."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.bench.environment.machine import EMULATORS
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder that is all of PATH."""
+    """An empty folder that is the whole PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
@@ -24,7 +24,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def install(folder: Path, name: str, *, code: int = 0, says: str = "", seconds: int = 0) -> None:
-    """A program that prints something, perhaps after a while, and ends with a code."""
+    """Write a program that waits, prints a text and ends with a code."""
     script = f"#!{sys.executable}\nimport sys, time\ntime.sleep({seconds})\n"
     path = folder / name
     path.write_text(f"{script}print({says!r})\nsys.exit({code})\n")
@@ -38,7 +38,7 @@ def doctor(tmp_path: Path, **more: str) -> tuple[int, dict[str, dict[str, str]]]
     return ran.code, {each["name"]: each for each in found["findings"]}
 
 
-def test_all_is_well_where_a_build_can_run(tmp_path: Path) -> None:
+def test_a_machine_with_everything_can_build(tmp_path: Path) -> None:
     code, found = doctor(tmp_path)
     assert code == 0
     for name in ("Python", "git", "Go", "cache"):
@@ -59,8 +59,8 @@ def test_another_version_of_dagger_is_noted(tmp_path: Path, programs: Path) -> N
     assert "v0.21.8" in found["Dagger CLI"]["remedy"]
 
 
-def test_no_container_runtime_is_asked(tmp_path: Path, programs: Path) -> None:
-    """A runtime that hangs holds nothing up: only the command of Dagger counts."""
+def test_no_container_runtime_is_called(tmp_path: Path, programs: Path) -> None:
+    """A container runtime that hangs does not matter: only the `dagger` command is run."""
     install(programs, "docker", seconds=60)
     install(programs, "dagger", says=f"dagger v{version('dagger-io')}")
     _, found = doctor(tmp_path, PATH=f"{programs}:{os.environ['PATH']}")
@@ -80,7 +80,7 @@ def test_an_emulator_of_the_other_architecture_is_found(tmp_path: Path, programs
     ]
 
 
-def test_what_only_the_bench_lacks_stops_no_build(tmp_path: Path, programs: Path) -> None:
+def test_a_program_that_only_the_bench_needs_may_be_missing(tmp_path: Path, programs: Path) -> None:
     for name in ("git", "uv"):
         install(programs, name, says="1.0")
     code, found = doctor(tmp_path, PATH=str(programs))
@@ -100,7 +100,7 @@ def test_what_only_the_bench_lacks_stops_no_build(tmp_path: Path, programs: Path
         ({"HTTPS_PROXY": "http://me:s3cret@proxy.invalid"}, "proxies"),
     ],
 )
-def test_settings_are_seen_and_secrets_are_not_shown(
+def test_settings_are_found_and_secrets_are_not_shown(
     setting: dict[str, str], finding: str, tmp_path: Path
 ) -> None:
     _, found = doctor(tmp_path, **setting)
@@ -108,7 +108,7 @@ def test_settings_are_seen_and_secrets_are_not_shown(
     assert "s3cret" not in json.dumps(found)
 
 
-def test_what_is_missing_is_told_with_what_to_do(tmp_path: Path, programs: Path) -> None:
+def test_a_missing_program_is_shown_with_its_remedy(tmp_path: Path, programs: Path) -> None:
     cache, path = tmp_path / "cache", {"PATH": str(programs)}
     ran = run_ocelot("doctor", cache=cache, env=path, cwd=tmp_path)
     assert ran.code == 1

@@ -1,4 +1,4 @@
-"""The commands that the Dagger module hands to its containers, run here one after the other."""
+"""The commands of the Dagger module's containers, run on this machine one after the other."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return new_place(tmp_path_factory.mktemp("place"))
 
 
-class Here(Engine):
-    """Runs a chain's last command on this machine; each step has a folder of its own."""
+class LocalEngine(Engine):
+    """An engine that runs a chain's last command on this machine, each in its own folder."""
 
     def __init__(self, place: Place) -> None:
         super().__init__({name: getattr(self, name) for name in ("stdout", "sync", "contents")})
@@ -63,14 +63,14 @@ class Here(Engine):
         return (self.folder(chain.commands[-1]) / "manifest.json").read_text()
 
 
-def test_architectures_built_apart_from_sources_read_apart_are_what_one_build_gives(
+def test_separate_steps_for_sources_and_architectures_give_the_result_of_one_build(
     place: Place,
 ) -> None:
-    here = Here(place)
+    engine = LocalEngine(place)
     repository = place.repository.as_uri()
     options = {"distribution": "one", "upstream_repo": repository}
-    built = here.chain(cast("dagger.Directory", called(here, "build", **options)))
-    assert here.ran == ["sources", "build", "build"]
+    built = engine.chain(cast("dagger.Directory", called(engine, "build", **options)))
+    assert engine.ran == ["sources", "build", "build"]
     text = built.calls("withNewFile")[-1]["contents"]
 
     whole = place.run("build", "-d", "one", "-r", repository, "-o", "whole")
@@ -83,7 +83,7 @@ def test_architectures_built_apart_from_sources_read_apart_are_what_one_build_gi
 
 
 def without_builder(manifest: dict[str, Any]) -> dict[str, Any]:
-    """A manifest without what names the place of the build: the engine, and the provenance."""
+    """Return a manifest without the engine and the provenance, which name the builder."""
     for each in manifest["layers"]:
         del each["engine"]
         each["evidence"] = {k: v for k, v in each["evidence"].items() if k.endswith(".cdx.json")}

@@ -196,7 +196,7 @@ def test_a_role_of_another_account_is_told(aws: FaultyProxy, check: Check) -> No
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((), "nothing says which role"),
+        ((), "no role is given"),
         (("--role-arn", "publisher"), "is no ARN of a role"),
         (("--owner-id", "x"), "two numbers"),
     ],

@@ -358,7 +358,7 @@ def test_an_interrupted_run_does_not_wait_for_what_is_silent(publishing: Publish
     out, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "interrupted by SIGINT; nothing that was done is lost" in err
-    assert "what is done is not done twice" in err
+    assert "finished work is not repeated" in err
     assert "interrupted; the next" in " ".join(out.split())
 
 

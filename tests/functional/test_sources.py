@@ -1,4 +1,4 @@
-"""Upstream's sources read in one step, for others that have neither git nor a server."""
+"""Upstream's sources read in one step, for later commands without git and without a server."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_a_build_of_gathered_sources_is_the_same(
     built: Built, ocelot: Ocelot, tmp_path: Path
 ) -> None:
-    words = ("-d", "minimal", "-r", "sample")
-    read = ocelot("sources", *words, "-o", tmp_path / "sources")
+    arguments = ("-d", "minimal", "-r", "sample")
+    read = ocelot("sources", *arguments, "-o", tmp_path / "sources")
     assert read.code == 0, read.err
     sources = {VARIABLE: str(tmp_path / "sources")}
-    # what was built is found again in the cache if everything that it was made from is the same
+    # the zips come from the cache only if all inputs are the same
     again = ocelot(
-        *("build", *words, "-o", tmp_path / "dist", "--json"), env=sources, cache=built.cache
+        *("build", *arguments, "-o", tmp_path / "dist", "--json"), env=sources, cache=built.cache
     )
     assert again.code == 0, again.err
     assert again.manifest == built.ran.manifest
@@ -78,21 +78,21 @@ def test_a_build_of_gathered_sources_is_the_same(
 
 
 class TestServedUpstream:
-    """Upstream on a server that is gone when its sources are used."""
+    """Upstream on a server that is no longer reachable when its sources are used."""
 
-    def gather(self, tmp_path: Path, config: Path, *words: str | Path) -> list[str]:
+    def gather(self, tmp_path: Path, config: Path, *arguments: str | Path) -> list[str]:
         ran = run_ocelot(
-            *("sources", *words, "--config", config, "-o", tmp_path / "sources"),
+            *("sources", *arguments, "--config", config, "-o", tmp_path / "sources"),
             cache=tmp_path / "cache",
             cwd=tmp_path,
         )
         assert ran.code == 0, ran.err
         return ran.out.splitlines()
 
-    def components(self, tmp_path: Path, config: Path, *words: str) -> tuple[int, str]:
+    def components(self, tmp_path: Path, config: Path, *arguments: str) -> tuple[int, str]:
         """`ocelot components` with an empty PATH, and so without git."""
         ran = run_ocelot(
-            *("components", *words, "--json", "--config", config),
+            *("components", *arguments, "--json", "--config", config),
             cache=tmp_path / "empty",
             cwd=tmp_path,
             env={VARIABLE: str(tmp_path / "sources"), "PATH": str(tmp_path)},
@@ -104,10 +104,10 @@ class TestServedUpstream:
         self, upstream: Upstream, config: Path, tmp_path: Path, ref: str
     ) -> None:
         with GitServer(root=upstream.path.parent) as server:
-            words = ("-r", server.url(upstream.path), "-b", ref)
-            (read,) = self.gather(tmp_path, config, *words)
+            arguments = ("-r", server.url(upstream.path), "-b", ref)
+            (read,) = self.gather(tmp_path, config, *arguments)
         assert read in upstream.commits.values()
-        assert self.components(tmp_path, config, *words)[0] == 0
+        assert self.components(tmp_path, config, *arguments)[0] == 0
 
     def test_the_same_commit_gives_the_same_folder(
         self, upstream: Upstream, config: Path, tmp_path: Path
@@ -137,7 +137,7 @@ class TestServedUpstream:
         read = self.gather(tmp_path, config, "-r", path)
         assert set(read) == {old, upstream.commits["main"]}
 
-    def test_the_lock_is_left_aside_for_an_upgrade(
+    def test_an_upgrade_ignores_the_lock(
         self, upstream: Upstream, config: Path, tmp_path: Path
     ) -> None:
         path = str(upstream.path)
@@ -145,7 +145,7 @@ class TestServedUpstream:
         read = self.gather(tmp_path, config, "-r", path, "-d", "minimal", "--upgrade")
         assert read == [upstream.commits["main"]]
 
-    def test_a_moved_tag_is_told_by_the_build(
+    def test_a_moved_tag_is_reported_by_the_build(
         self, upstream: Upstream, config: Path, tmp_path: Path
     ) -> None:
         path = str(upstream.path)
@@ -160,7 +160,7 @@ class TestServedUpstream:
         )
         assert ran.code == LockError.exit_code, ran.err
 
-    def test_the_locked_commit_does_where_the_server_is_gone(
+    def test_the_locked_commit_is_enough_if_the_server_is_unreachable(
         self, upstream: Upstream, config: Path, tmp_path: Path
     ) -> None:
         with GitServer(root=upstream.path.parent) as server:
@@ -171,7 +171,7 @@ class TestServedUpstream:
         read = self.gather(tmp_path, config, "-r", url, "-d", "minimal")
         assert read == [upstream.commits["main"]]
 
-    def test_what_was_not_gathered_is_named(
+    def test_a_ref_that_was_not_read_is_named(
         self, upstream: Upstream, config: Path, tmp_path: Path
     ) -> None:
         self.gather(tmp_path, config, "-r", str(upstream.path))
@@ -181,10 +181,10 @@ class TestServedUpstream:
 
     def test_a_folder_stands_for_a_repository(self, config: Path, tmp_path: Path) -> None:
         sample = paths.sample_upstream()
-        words = ("-r", "upstream", "-b", "v1")
-        (read,) = self.gather(tmp_path, config, *words, "--folder", sample)
+        arguments = ("-r", "upstream", "-b", "v1")
+        (read,) = self.gather(tmp_path, config, *arguments, "--folder", sample)
         assert len(read) == 40
-        assert self.components(tmp_path, config, *words)[0] == 0
+        assert self.components(tmp_path, config, *arguments)[0] == 0
 
 
 def test_a_zips_locked_commit_is_gathered_for_verify(upstream: Upstream, tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_zips_locked_commit_is_gathered_for_verify(upstream: Upstream, tmp_pat
 
 
 def credential(url: str, host: str) -> str:
-    """What git would send to a host when it reads a URL."""
+    """Return the credentials that git sends to a host when it reads a URL."""
     done = subprocess.run(
         ["git", "credential", "fill"],
         env={**build_git.environment(url), "GIT_CONFIG_GLOBAL": os.devnull},
@@ -237,7 +237,7 @@ class TestGitToken:
     def test_no_other_host_gets_it(self, url: str, host: str) -> None:
         assert TOKEN not in credential(url, host)
 
-    def test_no_other_helper_is_told_of_it(
+    def test_no_other_helper_receives_it(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         note = tmp_path / "noted"
@@ -257,7 +257,7 @@ class TestGitToken:
         )
         assert not note.exists()
 
-    def test_programs_that_need_it_not_do_not_see_it(self, tmp_path: Path) -> None:
+    def test_programs_that_do_not_need_it_do_not_get_it(self, tmp_path: Path) -> None:
         assert build_git.CREDENTIAL_VARIABLE not in build_git.environment(str(tmp_path))
 
     def test_a_shell_does_not_read_the_token(
@@ -273,7 +273,7 @@ class TestGitToken:
 
 
 class TestGolangImage:
-    """A container of the golang image: its own Go counts, if it is the pinned one."""
+    """In a container of the golang image, the image's Go is used if it has the pinned version."""
 
     @pytest.fixture
     def image(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -290,10 +290,10 @@ class TestGolangImage:
         (image / "VERSION").write_text(f"go{GO_VERSION}\ntime 2026-01-01T00:00:00Z\n")
         assert go_program() == (image / "bin" / "go").resolve()
 
-    @pytest.mark.parametrize("there", ["go1.2.3", ""])
-    def test_another_version_is_refused(self, image: Path, there: str) -> None:
-        (image / "VERSION").write_text(there)
+    @pytest.mark.parametrize("version", ["go1.2.3", ""])
+    def test_another_version_is_refused(self, image: Path, version: str) -> None:
+        (image / "VERSION").write_text(version)
         with pytest.raises(ToolchainError) as caught:
             go_program()
         assert GO_VERSION in str(caught.value)
-        assert (there or "none") in str(caught.value)
+        assert (version or "none") in str(caught.value)

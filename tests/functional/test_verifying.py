@@ -260,7 +260,10 @@ def test_an_aws_that_cannot_be_asked_is_told(
 @pytest.mark.parametrize(
     ("arn", "told"),
     [
-        (ARN.replace("-one-", "-unheard-of-"), "does not tell its architecture and distribution"),
+        (
+            ARN.replace("-one-", "-unheard-of-"),
+            "does not contain an architecture and a distribution",
+        ),
         (ARN.rpartition(":")[0], "is no ARN of a layer version"),
         ("arn:evil", "is no ARN of a layer version"),
     ],

@@ -1,6 +1,6 @@
-"""The chains of steps that the Dagger module's functions build, read without an engine.
+"""Chains of container steps that the Dagger module's functions build, read without an engine.
 
-The SDK keeps what a function selects; where a function awaits a value, `Engine` answers instead.
+The SDK records the fields that a function selects. `Engine` answers when a function awaits a value.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ COMMIT = "c" * 40
 
 @dataclass(frozen=True)
 class Chain:
-    """A chain of steps: the fields that were selected, oldest first."""
+    """The selected fields, oldest first."""
 
     fields: tuple[Field, ...]
     engine: Engine
 
     def calls(self, name: str) -> list[Mapping[str, Any]]:
-        """The arguments of each step of that name."""
+        """Return the arguments of each step with that name."""
         return [each.args for each in self.fields if each.name == name]
 
     @property
     def commands(self) -> list[list[str]]:
-        """What ocelot runs with in the container, oldest first, without its name."""
+        """The ocelot commands in the container, oldest first, each without `ocelot`."""
         found: list[list[str]] = [each["args"] for each in self.calls("withExec")]
         return [each[1:] for each in found if each[0] == "ocelot"]
 
     @property
     def variables(self) -> dict[str, str]:
-        """The container's environment variables that are no secrets."""
+        """The container's environment variables without the secrets."""
         return {each["name"]: each["value"] for each in self.calls("withEnvVariable")}
 
     @property
@@ -48,28 +48,28 @@ class Chain:
         """The names of the secret variables."""
         return {each["name"] for each in self.calls("withSecretVariable")}
 
-    def given(self, path: str) -> Chain:
-        """The chain of the file or directory that was last put at a path."""
+    def source(self, path: str) -> Chain:
+        """Return the chain of the file or directory that was last put at a path."""
         steps = ("withDirectory", "withFile", "withMountedDirectory", "withMountedFile")
         found = [each.args for each in self.fields if each.name in steps]
         return self.engine.chain([each for each in found if each["path"] == path][-1]["source"])
 
-    def everything(self) -> Iterator[Chain]:
-        """This chain and all chains that go into it."""
+    def all_chains(self) -> Iterator[Chain]:
+        """Yield this chain and all chains that are its arguments."""
         yield self
         for each in self.fields:
             for value in each.args.values():
                 if hasattr(value, "_ctx"):
-                    yield from self.engine.chain(value).everything()
+                    yield from self.engine.chain(value).all_chains()
 
 
 @dataclass
 class Engine:
-    """Answers in the place of an engine.
+    """An engine that answers from a table.
 
     Attributes:
-        answers: by the field that is awaited, a value, a function of its chain, or an error.
-        awaited: each chain whose value was awaited, in order.
+        answers: for each awaited field a value, a function of its chain, or an error.
+        awaited: the chains whose values were awaited, in order.
     """
 
     answers: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -77,8 +77,8 @@ class Engine:
     _known: dict[str, Chain] = field(default_factory=dict[str, Chain])
 
     def chain(self, value: object) -> Chain:
-        """The chain of one of Dagger's objects; an awaited one stands for what led to it."""
-        context: Context = getattr(value, "_ctx")  # noqa: B009  the SDK keeps it to itself
+        """Return the chain of a Dagger object; if it was awaited, with the chain that led to it."""
+        context: Context = getattr(value, "_ctx")  # noqa: B009  it is private in the SDK
         return self._chain(context)
 
     def _chain(self, context: Context) -> Chain:
@@ -88,18 +88,18 @@ class Engine:
         return Chain((first, *rest), self)
 
     async def execute(self, context: Context, kind: object = None) -> object:
-        """Answer a query; takes the place of the SDK's own method."""
+        """Answer a query, instead of the SDK's own method."""
         chain = self._chain(context)
         self.awaited.append(chain)
         name = chain.fields[-1].name
-        own = {
+        defaults = {
             "contents": f"go: {IMAGE}\n",
             "defaultPlatform": "linux/amd64",
             "stdout": f"{COMMIT}\n",
             "sync": None,
             "id": "an id",
         }
-        value = (own | self.answers)[name]
+        value = (defaults | self.answers)[name]
         value = value(chain) if callable(value) else value
         if isinstance(value, Exception):
             raise value
@@ -110,7 +110,7 @@ class Engine:
 
 
 def called(engine: Engine, name: str, **options: object) -> object:
-    """What a function of the module gives, called with flat options."""
+    """Return the result of a function of the module."""
     module = Ocelot(config=dagger.dag.directory())
     method = getattr(module, name)
     every = inspect.signature(method).parameters.values()
@@ -119,7 +119,7 @@ def called(engine: Engine, name: str, **options: object) -> object:
 
 
 def awaited(engine: Engine, work: Callable[[], Awaitable[object]]) -> object:
-    """What asynchronous work gives where this engine answers."""
+    """Return the result of asynchronous work for which this engine answers."""
 
     async def execute(context: Context, kind: object = None) -> object:
         return await engine.execute(context, kind)

@@ -1,4 +1,4 @@
-"""Reports as a screen shows them, for tests."""
+"""Reports as a screen shows them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.report.rendering import Report, show
 
 
 def shown(*reports: Report, width: int = 250, terminal: bool = False) -> str:
-    """What a screen of that width shows."""
+    """Return what a screen of that width shows."""
     file = io.StringIO()
     show(*reports, console=Console(file=file, width=width, force_terminal=terminal))
     return file.getvalue()

@@ -25,7 +25,7 @@ def test_a_files_name_is_escaped_as_a_property() -> None:
     assert annotation("x", file="a:b,c%d\ne", line=1) == "::error file=a%3Ab%2Cc%25d%0Ae,line=1::x"
 
 
-def test_the_summary_is_added_to_what_is_there(tmp_path: Path) -> None:
+def test_the_summary_is_appended(tmp_path: Path) -> None:
     path = tmp_path / "summary.md"
     path.write_text("# before\n", encoding="utf-8")
     append_summary("after ü\n", {"GITHUB_STEP_SUMMARY": str(path)})

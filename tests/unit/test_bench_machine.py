@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from report_examples import shown
 from unit_examples import CHECKOUT
 
 from pipeline import doctor
@@ -19,7 +20,7 @@ from pipeline.bench.environment import machine as machines
 from pipeline.bench.environment.machine import EMULATORS
 from pipeline.errors import BenchError
 from pipeline.naming import Architecture
-from pipeline.report.doctor import finding_lines
+from pipeline.report.doctor import doctor_report
 
 AMD64, ARM64 = Architecture.AMD64, Architecture.ARM64
 ROOM = CHECKOUT / "pipeline" / "bench"
@@ -32,14 +33,12 @@ for name in sys.argv[1:]:
 """
 
 
-def on(
-    monkeypatch: pytest.MonkeyPatch, system: str, machine: str, *programs: str
-) -> doctor.Finding:
+def on(monkeypatch: pytest.MonkeyPatch, system: str, machine: str, *programs: str) -> doctor.Check:
     """The finding on emulators on such a machine."""
     monkeypatch.setattr(platform, "system", lambda: system)
     monkeypatch.setattr(platform, "machine", lambda: machine)
     monkeypatch.setattr(shutil, "which", {name: f"/bin/{name}" for name in programs}.get)
-    return doctor.emulator_finding(machines.this_machine())
+    return doctor.emulator_check(machines.this_machine())
 
 
 def named(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
@@ -85,9 +84,9 @@ def test_on_a_machine_without_linux_the_remedy_is_containers(
 
 
 def test_packages_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert doctor.bench_finding().state == "ok"
+    assert doctor.bench_check().state == "ok"
     monkeypatch.setitem(machines.PACKAGES, "no.such.module", "no-such-package")
-    found = doctor.bench_finding()
+    found = doctor.bench_check()
     assert (found.state, found.found) == ("missing", "not installed: no-such-package")
     assert "pip install no-such-package" in found.remedy
     assert not found.needed
@@ -119,7 +118,7 @@ def test_sandbox_localdomain_may_be_this_machine(
     address: str, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     named(monkeypatch, address)
-    found = doctor.sandbox_finding()
+    found = doctor.sandbox_check()
     assert found.state == state
     assert ("`127.0.0.1 sandbox.localdomain`" in found.remedy) == (state == "note")
 
@@ -167,11 +166,11 @@ def test_without_ports_below_the_range_of_connections_one_of_those_is_taken(
 
 def test_the_lines_of_the_bench_have_their_remedy_below(monkeypatch: pytest.MonkeyPatch) -> None:
     named(monkeypatch, "")
-    findings = (doctor.bench_finding(), doctor.sandbox_finding())
-    lines = [each.plain for each in finding_lines(findings)]
-    assert lines == [
-        "ok      bench       its packages are there",
-        "note    sandbox     sandbox.localdomain is not known here",
-        "                    for keeping what runs on the bench on loopback: "
+    checks = (doctor.bench_check(), doctor.sandbox_check())
+    lines = [each.rstrip() for each in shown(doctor_report(checks)).splitlines()]
+    assert lines[:-1] == [
+        "ok    bench    its packages are installed",
+        "note  sandbox  sandbox.localdomain is not known here",
+        "               for keeping what runs on the bench on loopback: "
         "add the line `127.0.0.1 sandbox.localdomain` to /etc/hosts",
     ]

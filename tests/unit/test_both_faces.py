@@ -1,4 +1,4 @@
-"""The command line and the Dagger module show the options that they share alike."""
+"""The command line and the Dagger module show their shared options in the same way."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from dagger import Doc
 from pipeline.cli import app
 from pipeline.module import Ocelot
 
-# Of the engine's own types: the command line takes a path or the place of a secret instead.
-HANDED_OVER = {dagger.Directory, dagger.File, dagger.Secret}
+# Types of the engine: the command line takes a path, or where a secret is, instead.
+ENGINE_TYPES = {dagger.Directory, dagger.File, dagger.Secret}
 
 
 def commands(group: Any, *above: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401  click's own
-    """Each command of the command line, by all of its names: `layers_sync` and `sync`."""
+    """Yield each command by all of its names, such as `layers_sync` and `sync`."""
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
             yield from commands(command, name)
@@ -29,7 +29,7 @@ def commands(group: Any, *above: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN
 
 
 def kinds(annotation: object) -> tuple[object, ...]:
-    """The type of an annotated parameter, and those of which it is a union."""
+    """Return the type of an annotated parameter; of a union, also its members."""
     kind = get_args(annotation)[0]
     return (kind, *get_args(kind))
 
@@ -41,12 +41,12 @@ SHARED = {
     if not function.startswith("_") and inspect.isfunction(method) and function in COMMANDS
     for name, parameter in inspect.signature(method).parameters.items()
     if name in {each.name for each in COMMANDS[function].params}
-    and not HANDED_OVER & set(kinds(parameter.annotation))
+    and not ENGINE_TYPES & set(kinds(parameter.annotation))
 }
 
 
 def plain(default: object) -> object:
-    """A default as it is written."""
+    """Return a default as it is written."""
     return default.value if isinstance(default, Enum) else default
 
 

@@ -15,13 +15,13 @@ import pytest
 from unit_examples import CHECKOUT, OTLP, write_config
 
 from pipeline import cli
-from pipeline.cli import options
+from pipeline.cli import running
 from pipeline.errors import EXIT_CODES, InterruptedBuildError, UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """A run of the command line that came to its end."""
+    """The result of running the command line."""
 
     code: object
     out: str
@@ -81,7 +81,7 @@ def test_version_is_that_of_the_package(ocelot: Ocelot) -> None:
         (["config", "check", "--json=yes"], "--json"),
     ],
 )
-def test_a_command_line_that_cannot_be_is_a_usage_error(
+def test_an_invalid_command_line_is_a_usage_error(
     ocelot: Ocelot, arguments: list[str], named: str
 ) -> None:
     ended = ocelot(*arguments)
@@ -91,7 +91,7 @@ def test_a_command_line_that_cannot_be_is_a_usage_error(
     assert ended.out == ""
 
 
-def test_an_unknown_distribution_is_told_with_the_nearest(ocelot: Ocelot) -> None:
+def test_an_unknown_distribution_is_reported_with_the_nearest_name(ocelot: Ocelot) -> None:
     ended = ocelot("build", "-d", "minimial", "-r", "sample")
     assert ended.code == UsageError.exit_code
     assert "there is no distribution 'minimial'; perhaps you meant minimal?" in ended.err
@@ -99,7 +99,7 @@ def test_an_unknown_distribution_is_told_with_the_nearest(ocelot: Ocelot) -> Non
 
 @pytest.mark.parametrize("ref", ["-x", "a..b", "a b", "$(x)"])
 @pytest.mark.parametrize("command", ["build", "components"])
-def test_a_ref_that_cannot_be_is_a_usage_error(ocelot: Ocelot, command: str, ref: str) -> None:
+def test_an_invalid_ref_is_a_usage_error(ocelot: Ocelot, command: str, ref: str) -> None:
     ended = ocelot(command, "-r", "sample", f"--upstream-ref={ref}")
     assert ended.code == UsageError.exit_code
     assert "cannot be an upstream ref" in ended.err
@@ -137,13 +137,13 @@ def test_a_problem_in_the_config_ends_every_command_with_3(
     assert f"config/components.yaml:2: {OTLP}.modul: unknown key" in ended.err
 
 
-def test_a_config_folder_that_is_not_there_is_told(ocelot: Ocelot) -> None:
+def test_a_missing_config_folder_is_reported(ocelot: Ocelot) -> None:
     ended = ocelot("config", "check", "--config", "nowhere")
     assert ended.code == 3
     assert "nowhere/distributions.yaml: cannot be read" in ended.err
 
 
-def test_the_config_folder_may_stand_in_the_environment(
+def test_the_config_folder_may_be_set_in_the_environment(
     ocelot: Ocelot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     write_config(tmp_path / "mine", f"one: {{buildtags: [{OTLP}]}}\ntwo: {{base: one}}\n")
@@ -176,7 +176,7 @@ def test_the_shipped_config_fits_the_sample(ocelot: Ocelot) -> None:
     assert (ended.code, json.loads(ended.out)["ok"]) == (0, True)
 
 
-def test_config_check_against_an_upstream_tells_the_unknown_tag(ocelot: Ocelot) -> None:
+def test_config_check_against_an_upstream_names_the_unknown_tag(ocelot: Ocelot) -> None:
     write_config(Path("config"), "a:\n  buildtags:\n    - lambdacomponents.exporter.otlphtp\n")
     ended = ocelot("config", "check", "-r", "sample")
     assert ended.code == 3
@@ -238,6 +238,6 @@ def test_a_signal_ends_the_work_and_lets_it_clean_up(number: signal.Signals) -> 
             cleaned.append(True)
 
     with pytest.raises(InterruptedBuildError, match=number.name) as caught:
-        options.run(work)
+        running.run(work)
     assert cleaned == [True]
     assert caught.value.exit_code == 130

@@ -154,10 +154,10 @@ def test_a_bill_of_materials_and_tables_go_together(inspect: Ran) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("none.zip",), "cannot read none.zip: No such file"),
-        ((".",), "cannot read .: Is a directory"),
+        (("none.zip",), "none.zip cannot be read: No such file"),
+        ((".",), ". cannot be read: Is a directory"),
         (("a.zip", "b.zip", "--sbom", "-"), "--sbom takes one zip at a time"),
-        (("a.zip", "--sizes", "--sbom", "-"), "--sbom - leaves no room"),
+        (("a.zip", "--sizes", "--sbom", "-"), "--sbom - cannot be combined with tables"),
         (("a.zip", "--top", "-1"), "--top"),
         ((), "Missing argument"),
     ],

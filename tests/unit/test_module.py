@@ -31,7 +31,7 @@ KEYS = {"access_key_id": SECRET, "secret_access_key": SECRET, "session_token": S
 ZIPS = ["collector-amd64-minimal.zip", "collector-arm64-minimal.zip", "manifest.json"]
 MANIFEST = json.dumps({"layers": [{"file": each, "benched": ""} for each in ZIPS[:2]]})
 
-# Each function, called with every kind of argument that it takes.
+# Calls of each function, with every kind of argument that it takes.
 CALLS: list[tuple[str, dict[str, Any]]] = [
     ("toolchain", {"go_proxy": "https://proxy.example"}),
     ("build", {"distribution": "minimal", "locked": True, "no_tune": True, "bench": True}),
@@ -67,19 +67,19 @@ def engine(**answers: object) -> Engine:
     def stdout(chain: Chain) -> str:
         return '{"layers": []}' if chain.commands[-1][0] == "bench" else f"{COMMIT}\n"
 
-    own = {"contents": contents, "stdout": stdout, "entries": ZIPS}
-    return Engine({**own, "glob": ZIPS[:1], **answers})
+    defaults = {"contents": contents, "stdout": stdout, "entries": ZIPS}
+    return Engine({**defaults, "glob": ZIPS[:1], **answers})
 
 
 def chains(name: str, options: Mapping[str, Any], given: Engine) -> list[Chain]:
-    """Everything that a function has an engine do."""
+    """Return every chain that a function has the engine run."""
     result = called(given, name, **options)
     last = [] if isinstance(result, str) else [given.chain(result)]
-    return [each for chain in (*given.awaited, *last) for each in chain.everything()]
+    return [each for chain in (*given.awaited, *last) for each in chain.all_chains()]
 
 
 def commands(found: list[Chain]) -> list[list[str]]:
-    """The commands of ocelot in chains, each once, in order."""
+    """Return the ocelot commands in the chains, each once, in order."""
     lines = [tuple(line) for each in found for line in each.commands]
     return [list(each) for each in dict.fromkeys(lines)]
 
@@ -116,7 +116,7 @@ def registered() -> Mapping[str, Any]:
     return {name: each for name, each in every.items() if name}  # the constructor has no name
 
 
-def test_what_publishes_or_measures_is_never_kept_and_what_reads_a_ref_for_a_session() -> None:
+def test_publishing_and_measuring_are_never_cached_and_reading_a_ref_only_for_a_session() -> None:
     kept = {name: each.meta.cache for name, each in registered().items()}
     assert {name for name, cache in kept.items() if cache == "never"} == {
         *("publish", "release", "fetch", "sync", "bench")
@@ -145,8 +145,12 @@ def test_the_sdk_serves_the_functions_as_an_engine_calls_them() -> None:
     served._main_name, served._main = "Ocelot", served._objects["Ocelot"]
     assert awaited(engine(), served._typedefs)
     given = engine()
-    asked = {"distribution": "minimal", "architecture": "ARM64", "source_date_epoch": "1700000000"}
-    call = partial(served.get_result, "Ocelot", {"config": "a folder"}, "build", asked)
+    options = {
+        "distribution": "minimal",
+        "architecture": "ARM64",
+        "source_date_epoch": "1700000000",
+    }
+    call = partial(served.get_result, "Ocelot", {"config": "a folder"}, "build", options)
     assert awaited(given, call) == "an id"
     (step,) = (each for each in given.awaited if each.fields[-1].name == "sync")
     assert "--architecture=arm64" in step.commands[-1]
@@ -174,7 +178,7 @@ def test_both_architectures_are_steps_beside_each_other_of_the_same_sources() ->
     ]
     amd64, arm64 = ([field.name for field in each.fields] for each in steps)
     assert amd64 == arm64
-    assert steps[0].given("/sources").commands[-1][:2] == ["sources", "--distribution=minimal"]
+    assert steps[0].source("/sources").commands[-1][:2] == ["sources", "--distribution=minimal"]
 
 
 def test_a_ref_is_resolved_at_every_call_and_the_compile_step_is_kept_by_the_commit() -> None:
@@ -184,15 +188,15 @@ def test_a_ref_is_resolved_at_every_call_and_the_compile_step_is_kept_by_the_com
         (step,) = (each for each in given.awaited if each.fields[-1].name == "sync")
         return [each for each in given.awaited if each.fields[-1].name == "stdout"], step
 
-    def said(chain: Chain) -> str:
-        return str([each.variables for each in chain.everything()])
+    def variables(chain: Chain) -> str:
+        return str([each.variables for each in chain.all_chains()])
 
-    (first_asked, first), (second_asked, second) = compiled("one"), compiled("one")
-    assert "OCELOT_CALL" in first_asked[0].variables
-    assert first_asked[0].variables != second_asked[0].variables
-    assert said(first) == said(second)
-    assert "OCELOT_CALL" not in said(first)
-    assert said(compiled("two")[1]) != said(first)
+    (first_resolved, first), (second_resolved, second) = compiled("one"), compiled("one")
+    assert "OCELOT_CALL" in first_resolved[0].variables
+    assert first_resolved[0].variables != second_resolved[0].variables
+    assert variables(first) == variables(second)
+    assert "OCELOT_CALL" not in variables(first)
+    assert variables(compiled("two")[1]) != variables(first)
 
 
 def test_the_toolchain_is_the_configs_golang_image_with_its_own_python() -> None:
@@ -208,14 +212,14 @@ def test_the_toolchain_is_the_configs_golang_image_with_its_own_python() -> None
 @pytest.mark.parametrize(
     "options", [{"go_proxy": "https://me:s3cret@proxy.example"}, {"images": "packer: x\n"}]
 )
-def test_what_no_container_can_be_made_of_is_refused(options: dict[str, str]) -> None:
+def test_an_invalid_image_or_proxy_is_rejected(options: dict[str, str]) -> None:
     images = options.pop("images", f"go: {IMAGE}\n")
     with pytest.raises(ValueError, match=r"--go-(proxy|image)") as caught:
         called(engine(contents=images), "toolchain", **options)
     assert "s3cret" not in str(caught.value)
 
 
-def test_what_asks_aws_runs_at_every_call_and_never_by_the_engines_own_identity() -> None:
+def test_aws_is_called_at_every_call_and_never_with_the_engines_own_identity() -> None:
     def published() -> Chain:
         given = engine()
         return given.chain(called(given, "publish", layers=FOLDER, no_bench=True, **KEYS))
@@ -225,7 +229,7 @@ def test_what_asks_aws_runs_at_every_call_and_never_by_the_engines_own_identity(
     assert first.variables["OCELOT_CALL"] != second.variables["OCELOT_CALL"]
 
 
-def test_a_release_asks_whether_it_may_publish_before_it_compiles() -> None:
+def test_a_release_checks_that_it_may_publish_before_it_compiles() -> None:
     lines = commands(chains("release", {"oidc_token": SECRET, "role_arn": "arn"}, engine()))
     names = [each[0] for each in lines]
     assert names.index("publish") < names.index("build") < names.index("bench")
@@ -234,7 +238,7 @@ def test_a_release_asks_whether_it_may_publish_before_it_compiles() -> None:
 
 
 @pytest.mark.parametrize("options", [{"dry_run": True}, {"no_bench": True}])
-def test_layers_are_not_tried_where_that_is_not_wanted(options: dict[str, Any]) -> None:
+def test_layers_are_not_run_if_that_is_switched_off(options: dict[str, Any]) -> None:
     lines = commands(chains("publish", {"layers": FOLDER, **options, **KEYS}, engine()))
     assert [each[0] for each in lines] == ["publish"]
 
@@ -248,7 +252,7 @@ def test_each_layer_runs_on_its_own_architecture() -> None:
     assert [each.commands[-1][-1] for each in ran] == [f"dist/{each}" for each in ZIPS[:2]]
 
 
-def test_what_passed_is_not_tried_again() -> None:
+def test_layers_that_passed_the_bench_are_not_run_again() -> None:
     noted = [{"file": ZIPS[0], "benched": "passed"}, {"file": ZIPS[1], "benched": "skipped: x"}]
 
     def contents(chain: Chain) -> str:
@@ -260,20 +264,20 @@ def test_what_passed_is_not_tried_again() -> None:
 
 
 def exec_error(stderr: str) -> dagger.ExecError:
-    told: dict[str, Any] = {
+    extensions: dict[str, Any] = {
         "_type": "EXEC_ERROR",
         "exitCode": 2,
         "stdout": "",
         "stderr": stderr,
         "cmd": [],
     }
-    value = QueryErrorValue("exit code: 2", extensions=told)
+    value = QueryErrorValue("exit code: 2", extensions=extensions)
     error = dagger.QueryError([value], gql.gql("{ container { sync } }"))
     assert isinstance(error, dagger.ExecError)
     return error
 
 
-def test_where_the_engine_cannot_emulate_the_bench_says_so_on_its_own_platform() -> None:
+def test_the_bench_runs_on_the_engines_own_platform_if_it_cannot_emulate() -> None:
     given = engine(sync=exec_error("exec /bin/sh: exec format error"))
     called(given, "bench", layers=FOLDER)
     ran = [each for each in given.awaited if each.fields[-1].name == "stdout"]
@@ -288,7 +292,7 @@ def test_a_failed_step_is_the_error_itself_and_not_a_group() -> None:
     assert caught.value.stderr == "error: no such distribution"
 
 
-def test_manifests_of_one_architecture_each_join_to_what_one_build_writes() -> None:
+def test_joined_manifests_are_the_manifest_of_one_build() -> None:
     layers = [layer(each, each.encode()) for each in ("b.zip", "a.zip")]
     texts = [Manifest(layers=(each,)).text() for each in layers]
     whole = Manifest(layers=tuple(reversed(layers))).text()

@@ -1,4 +1,4 @@
-"""Options that are declared once and shown flat by Typer and by the Dagger SDK."""
+"""Options that are declared once and shown by Typer and by the Dagger SDK."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Example:
 
     name: Annotated[str, Opt("A name.", "-n")] = "one"
     count: Annotated[int, Opt("A number.", minimum=1)] = 1
-    public: Annotated[bool | None, Opt("Who.", flags="--public/--private")] = None
+    public: Annotated[bool | None, Opt("Public.", flags="--public/--private")] = None
     locked: Annotated[bool, Opt("Strict.")] = False
     each: Annotated[list[str] | None, Opt("Many.")] = None
     architecture: Annotated[options.Architectures, Opt("For.")] = options.Architectures.ALL
@@ -71,11 +71,11 @@ def test_options_turned_into_arguments_are_parsed_back_to_themselves(example: Ex
     assert dataclasses.replace(back, each=back.each or None) == example
 
 
-def test_options_that_are_as_by_default_need_no_arguments() -> None:
+def test_options_with_their_default_need_no_arguments() -> None:
     assert arguments(Example(), ReleaseOptions()) == []
 
 
-def test_a_group_is_shown_flat_with_what_the_framework_reads() -> None:
+def test_a_group_becomes_a_parameter_for_each_option_with_its_annotation() -> None:
     @spread(lambda name, opt: Doc(f"{name}: {opt.help}"))
     async def function(self: object, example: Example, other: int = 1) -> str:
         return f"{self} {example} {other}"
@@ -95,7 +95,7 @@ def test_every_option_has_a_default_and_one_sentence_of_help(group: type) -> Non
         assert each.default is not dataclasses.MISSING
 
 
-def test_importing_the_options_imports_nothing_that_costs() -> None:
+def test_importing_the_options_imports_nothing_slow() -> None:
     shown = "import sys, pipeline.options; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())

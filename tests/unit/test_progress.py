@@ -11,7 +11,7 @@ from rich.console import Console
 
 from pipeline import progress as reporting
 from pipeline.progress import Progress
-from pipeline.report.progress import (
+from pipeline.report.messages import (
     FoldedProgress,
     LiveProgress,
     PlainProgress,

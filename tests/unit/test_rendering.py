@@ -93,7 +93,7 @@ def test_no_text_leaves_its_cell_in_markdown() -> None:
 
 
 def test_a_first_cell_has_the_colour_of_its_text() -> None:
-    report = Report(headings=("", "x"), rows=[("ok", "ok")], styles={"ok": "green"})
+    report = Report(headings=("", "x"), rows=[("ok", "ok")], styles=["green"])
     assert shown(report, terminal=True).count("\x1b[32mok") == 1
 
 

@@ -14,8 +14,9 @@ from unit_examples import COMMIT, layer
 from pipeline.build.catalog import ComponentRow
 from pipeline.errors import CompileError, ConfigError, OcelotError, Problem
 from pipeline.layer.manifest import Manifest
-from pipeline.report.build import build_report, component_reports
-from pipeline.report.failure import show_error
+from pipeline.report.build import build_report
+from pipeline.report.config import component_reports
+from pipeline.report.messages import show_error
 from pipeline.supply.output import BuildOutput, WrittenLayer
 
 AMD64 = WrittenLayer(layer=layer(content=b"z" * 2 * 1024**2), reused=False, seconds=12.345)
@@ -51,7 +52,7 @@ def test_a_job_summary_has_whole_digests_and_the_builds_notes() -> None:
     assert report.notes == ("one", "two")
 
 
-def test_components_are_shown_a_table_a_kind() -> None:
+def test_each_kind_of_component_has_a_table() -> None:
     rows = [
         ComponentRow(
             kind=kind, name=name, tag="", origin="upstream", distributions=("minimal", "full")
@@ -64,14 +65,14 @@ def test_components_are_shown_a_table_a_kind() -> None:
     assert "minimal, full" in shown(receivers)
 
 
-def told(error: OcelotError, environment: Mapping[str, str] | None = None) -> list[str]:
+def printed(error: OcelotError, environment: Mapping[str, str] | None = None) -> list[str]:
     file = StringIO()
     show_error(error, Console(file=file, width=40, highlight=False), environment or {})
     return file.getvalue().splitlines()
 
 
 GITHUB = {"GITHUB_ACTIONS": "true"}
-COMPILE = CompileError("amd64: compile failed", hint="mend it", details=("$ go build", "x.go:1:2"))
+COMPILE = CompileError("amd64: compile failed", hint="fix it", details=("$ go build", "x.go:1:2"))
 CONFIG = ConfigError(
     (
         Problem(file="config/a.yaml", line=3, message="is wrong"),
@@ -80,49 +81,51 @@ CONFIG = ConfigError(
 )
 
 
-def test_an_error_is_told_with_its_evidence_and_what_to_do() -> None:
-    assert told(COMPILE) == [
+def test_an_error_is_printed_with_its_details_and_the_next_step() -> None:
+    assert printed(COMPILE) == [
         "error: amd64: compile failed",
         "  $ go build",
         "  x.go:1:2",
-        "next: mend it",
+        "next: fix it",
     ]
 
 
-def test_an_error_without_a_hint_ends_with_its_evidence() -> None:
-    assert told(OcelotError("odd")) == ["error: odd"]
+def test_an_error_without_a_hint_ends_with_its_details() -> None:
+    assert printed(OcelotError("odd")) == ["error: odd"]
 
 
 def test_brackets_in_an_error_are_no_markup() -> None:
     error = OcelotError("[red]x[/nothing]", hint="[b]", details=("have [T any]()", "[/x]"))
-    assert told(error) == ["error: [red]x[/nothing]", "  have [T any]()", "  [/x]", "next: [b]"]
+    assert printed(error) == ["error: [red]x[/nothing]", "  have [T any]()", "  [/x]", "next: [b]"]
 
 
 def test_long_lines_are_not_broken() -> None:
-    assert told(OcelotError("x " * 100, details=("y " * 100,)))[1].strip() == ("y " * 100).strip()
+    assert (
+        printed(OcelotError("x " * 100, details=("y " * 100,)))[1].strip() == ("y " * 100).strip()
+    )
 
 
 def test_in_github_every_problem_is_an_annotation() -> None:
-    assert told(CONFIG, GITHUB)[-2:] == [
+    assert printed(CONFIG, GITHUB)[-2:] == [
         "::error file=config/a.yaml,line=3::is wrong",
         "::error file=config/b.yaml::is absent",
     ]
 
 
 def test_in_github_another_error_is_one_annotation() -> None:
-    assert [line for line in told(COMPILE, GITHUB) if line.startswith("::")] == [
-        "::error::amd64: compile failed. mend it"
+    assert [line for line in printed(COMPILE, GITHUB) if line.startswith("::")] == [
+        "::error::amd64: compile failed. fix it"
     ]
 
 
 @pytest.mark.parametrize(
     "line", ["::add-mask::x", "  ::error::x", "\t::stop-commands::x", "##[error]x"]
 )
-def test_in_github_evidence_is_no_command(line: str) -> None:
-    lines = told(CompileError("failed", hint="mend it", details=(line,)), GITHUB)
+def test_in_github_details_are_no_commands(line: str) -> None:
+    lines = printed(CompileError("failed", hint="fix it", details=(line,)), GITHUB)
     commands = [each for each in lines if each.lstrip().startswith("::") or "##[" in each]
-    assert commands == ["::error::failed. mend it"]
+    assert commands == ["::error::failed. fix it"]
 
 
 def test_outside_github_there_are_no_annotations() -> None:
-    assert [line for line in told(CONFIG) if line.startswith("::")] == []
+    assert [line for line in printed(CONFIG) if line.startswith("::")] == []

@@ -1,4 +1,7 @@
-"""Three ways to show progress: live lines on a terminal, plain lines, folds in GitHub Actions."""
+"""The messages on standard error: the progress of the work, and the error that ended it.
+
+Progress has three forms: live lines on a terminal, plain lines, folds in GitHub Actions.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from rich.progress import Progress as Bars
 from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from pipeline.errors import ConfigError, OcelotError
 from pipeline.github.annotations import annotation, plain_line
 from pipeline.progress import Progress
 
@@ -22,12 +26,12 @@ HEARTBEAT_SECONDS = 15
 def shown_progress(
     console: Console, environment: Mapping[str, str], *, verbose: bool
 ) -> Generator[Progress]:
-    """The progress that fits where the output goes.
+    """Yield the form of progress for this console.
 
     Args:
         console: on standard error.
-        environment: tells whether this is GitHub Actions.
-        verbose: every line of every program, instead of the last one.
+        environment: its GITHUB_ACTIONS is `true` in GitHub Actions.
+        verbose: show every line of every program, instead of the last one.
     """
     if environment.get("GITHUB_ACTIONS") == "true":
         yield FoldedProgress(console=console)
@@ -36,6 +40,25 @@ def shown_progress(
             yield LiveProgress(bars=bars)
     else:
         yield PlainProgress(console=console, verbose=verbose)
+
+
+def show_error(error: OcelotError, console: Console, environment: Mapping[str, str]) -> None:
+    """Print an error: message, details, next step; in GitHub Actions also as annotations."""
+    in_github = environment.get("GITHUB_ACTIONS") == "true"
+    lines = [Text.assemble(("error: ", "bold red"), str(error))]
+    lines += [Text(f"  {plain_line(each) if in_github else each}") for each in error.details]
+    if error.hint:
+        lines.append(Text.assemble(("next: ", "bold"), error.hint))
+    if in_github:
+        lines += map(Text, _annotations(error))
+    for each in lines:
+        console.print(each, soft_wrap=True)
+
+
+def _annotations(error: OcelotError) -> list[str]:
+    if isinstance(error, ConfigError):
+        return [annotation(each.message, file=each.file, line=each.line) for each in error.problems]
+    return [annotation(f"{error}. {error.hint}")]
 
 
 def _bars(console: Console) -> Bars:
@@ -51,7 +74,7 @@ def _bars(console: Console) -> Bars:
 
 @dataclass(kw_only=True)
 class LiveProgress:
-    """A line a lane, redrawn in place: step, elapsed time, last line of output."""
+    """One line for each lane, redrawn in place: step, elapsed time, last line of output."""
 
     bars: Bars
     tasks: dict[str, TaskID] = field(default_factory=dict[str, TaskID])
@@ -60,7 +83,7 @@ class LiveProgress:
         """Show the lane's new step."""
         if lane not in self.tasks:
             self.tasks[lane] = self.bars.add_task("", lane=lane, last="", total=None)
-        # a reset starts the clock and the spinner anew, and forgets every field that is not given
+        # a reset restarts the clock and the spinner, and clears every field that is not given
         task, title = self.tasks[lane], _escaped(step)
         self.bars.reset(task, total=None, description=title, lane=lane, last="")
 
@@ -81,7 +104,7 @@ class LiveProgress:
 
 @dataclass(kw_only=True)
 class _PrintedProgress:
-    """Lines that are printed and stay; knows each lane's step and when it began."""
+    """Printed lines, with each lane's current step and its start time."""
 
     console: Console
     steps: dict[str, str] = field(default_factory=dict[str, str])
@@ -132,12 +155,12 @@ class PlainProgress(_PrintedProgress):
 
 @dataclass(kw_only=True)
 class FoldedProgress(_PrintedProgress):
-    """A fold a step with all its lines; folds cannot overlap, so each is printed when it ends."""
+    """A fold with all lines of a step, printed when it ends, since folds cannot overlap."""
 
     lines: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
     def begin(self, lane: str, step: str) -> None:
-        """Start to collect."""
+        """Print that the step starts; collect its lines from now on."""
         self._begin(lane, step)
         self.lines[lane] = []
         self._print(f"{lane}: {step} …")

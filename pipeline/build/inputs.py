@@ -1,0 +1,80 @@
+"""What a build is made from: the configuration and an upstream collector.
+
+`BuildInputs` takes them from the checkout and from a repository, `bundling.BundleInputs` from a
+bundle.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from pipeline import paths
+from pipeline.build.compile import Compiler
+from pipeline.build.git import Repository
+from pipeline.build.sources import VARIABLE, GatheredUpstream
+from pipeline.build.upstream import HostUpstream, Upstream, check_ref, repository
+from pipeline.config.folder import Config
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildInputs:
+    """The checkout's configuration, and the upstream collectors that the options name.
+
+    Attributes:
+        cache: the user cache.
+        locked: True if only a locked build is possible.
+    """
+
+    config: Config
+    cache: Path
+    locked: ClassVar[bool] = False
+
+    def upstream(self, repository: str, ref: str) -> Upstream:
+        """Return an upstream collector.
+
+        Raises:
+            UsageError: the repository or the ref is not valid.
+        """
+        return requested_upstream(repository, ref, self.cache)
+
+    def distribution(self, name: str, *, requested: bool) -> str:
+        """Return the name of the distribution to build.
+
+        Args:
+            name: the value of the option.
+            requested: True if the user gave the option.
+
+        Raises:
+            UsageError: there is no such distribution.
+        """
+        del requested
+        self.config.distribution(name)
+        return name
+
+    def compiler(self, *, keep_temp: bool = False) -> Compiler:
+        """Return the compiler of this machine."""
+        return Compiler(caches=self.cache / "go", keep_temp=keep_temp)
+
+
+def requested_upstream(given: str, ref: str, cache: Path, folder: Path | None = None) -> Upstream:
+    """Return the upstream collector that the options name.
+
+    Args:
+        given: the repository, as in `--upstream-repo`.
+        ref: branch, tag or commit.
+        cache: the user cache.
+        folder: its files instead of the repository's; without it, OCELOT_SOURCES is used if set.
+
+    Raises:
+        UsageError: the repository or the ref is not valid.
+    """
+    ref = check_ref(ref)
+    if folder:
+        return HostUpstream(origin=Repository(given=given, folder=folder), ref=ref, cache=cache)
+    if sources := os.environ.get(VARIABLE):
+        return GatheredUpstream(given=given, ref=ref, folder=Path(sources))
+    origin = repository(given, sample=paths.sample_upstream())
+    return HostUpstream(origin=origin, ref=ref, cache=cache)

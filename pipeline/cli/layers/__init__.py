@@ -1,0 +1,16 @@
+"""`ocelot layers …`: the published layers, as the registry lists them. One file per verb."""
+
+from __future__ import annotations
+
+import typer
+
+from pipeline.cli.layers.history import history
+from pipeline.cli.layers.list import list_layers
+from pipeline.cli.layers.show import show_layer
+from pipeline.cli.layers.sync import sync
+
+app = typer.Typer(help="List published layers; repair their registry.", no_args_is_help=True)
+app.command("list")(list_layers)
+app.command("show")(show_layer)
+app.command("history")(history)
+app.command("sync")(sync)

@@ -1,0 +1,40 @@
+"""`ocelot layers show`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.layers.rows import RowOptions
+from pipeline.cli.options import shared
+from pipeline.options import TableOptions
+
+
+@shared
+def show_layer(
+    arn: Annotated[str, typer.Argument(metavar="ARN", help="ARN of a layer version.")],
+    table: TableOptions,
+    shown: RowOptions,
+) -> None:
+    """Show all attributes of one layer version in the registry."""
+    shown.check()
+    from pipeline.aws.session import default_aws
+    from pipeline.errors import UsageError
+    from pipeline.naming import layer_arn
+    from pipeline.registry.registry import registry
+    from pipeline.registry.row import COLUMNS, Row
+    from pipeline.report.layers import row_report
+
+    requested = layer_arn(arn)
+    source = registry(default_aws(), table.table, table.table_region)
+    row = source.row(requested)
+    if not isinstance(row, Row):
+        where = f"the table {source.table} in {source.region}"
+        raise UsageError(
+            f"{where} has a row of {arn} that cannot be understood: {row.reason}"
+            if row
+            else f"{where} has no row of {arn}",
+            hint="list the layers: ocelot layers list",
+        )
+    shown.show_rows(row.data(), COLUMNS, row_report(row))
