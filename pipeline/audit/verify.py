@@ -1,7 +1,7 @@
-"""Build a layer again from its lock and compare: is it what its sources give?
+"""Build layers again from the lock and compare them with their rebuild.
 
-A claim is a zip, or a layer version in AWS, of which somebody says that it is a distribution of
-ours. Its lock entry says from what it must have been made; a rebuild says what that gives.
+A claim is a zip, or a layer version in AWS, that is said to be a build of a distribution. The lock
+entry has the sources and the Go that it must have been built from.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from pipeline.layer.manifest import FILE_NAME, Layer, Manifest, code_sha256, rea
 from pipeline.naming import Architecture, zip_parts
 from pipeline.supply.output import manifest_entry
 
-# What a manifest says that a rebuild can tell.
-_STATED = (
+# Fields of a manifest's entry that are compared with those of a rebuild.
+_COMPARED = (
     *("architecture", "distribution", "build_tags", "custom_modules", "tunings"),
     *("collector_version", "go", "packer", "source_date_epoch"),
 )
 
-# Gives the content of a claim, where the digest alone does not do.
+# Returns the zip of a claim; it is called only where the digests differ.
 Content = Callable[[], bytes]
-# The upstream of a repository and a ref.
+# Returns the upstream of a repository and a ref.
 UpstreamOf = Callable[[str, str], Upstream]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A layer that is to be what its sources give.
+    """A layer that is said to be a build of a distribution.
 
     Attributes:
         name: the file or the ARN.
         sha256: of its zip, in hex.
-        repository: upstream, where the manifest beside the zip names it; else empty.
-        ref: likewise.
-        stated: the manifest's record of it, if there is one.
-        already: what is wrong with it even before a rebuild.
+        repository: upstream's, by the manifest beside the zip; empty without one.
+        ref: upstream's, by the manifest beside the zip; empty without one.
+        record: its entry in the manifest; None without one.
+        differences: those between the manifest and the zip, known without a rebuild.
     """
 
     name: str
@@ -59,16 +59,16 @@ class Claim:
     content: Content = field(repr=False)
     repository: str = ""
     ref: str = ""
-    stated: Layer | None = field(default=None, repr=False)
-    already: tuple[str, ...] = ()
+    record: Layer | None = field(default=None, repr=False)
+    differences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verified:
-    """What became of a claim.
+    """The result for a claim.
 
     Attributes:
-        entry: what the rebuild was made from.
+        entry: the lock entry that was built again.
         rebuilt: SHA-256 of the rebuilt zip, in hex.
         differences: a sentence for each; empty for the same bytes.
     """
@@ -80,22 +80,22 @@ class Verified:
 
     @property
     def same(self) -> bool:
-        """Whether it is, byte for byte, what its sources give."""
+        """True if the claim has the same bytes as its rebuild."""
         return not self.differences
 
 
 class _Rebuilt(NamedTuple):
-    """A layer made anew, and its record for a manifest."""
+    """A rebuilt zip and its manifest entry."""
 
     content: bytes
     record: Layer
 
 
 def zip_claim(path: Path, manifest: Manifest | None) -> Claim:
-    """The claim that a zip's name makes, with what the manifest beside it says.
+    """Return the claim of a zip, by its manifest entry or else by its name.
 
     Raises:
-        UsageError: it cannot be read, or its name is none of ours.
+        UsageError: it cannot be read, or has neither an entry nor a layer's name.
     """
     content = read_file(path, "give a zip, a manifest or an ARN")
     digest = hashlib.sha256(content).hexdigest()
@@ -116,13 +116,13 @@ def zip_claim(path: Path, manifest: Manifest | None) -> Claim:
         content=lambda: content,
         repository=layer.upstream.repository if layer else "",
         ref=layer.upstream.ref if layer else "",
-        stated=layer,
-        already=tuple(_against_zip(layer, content, digest, named)) if layer else (),
+        record=layer,
+        differences=tuple(_manifest_differences(layer, content, digest, named)) if layer else (),
     )
 
 
 def target_claims(path: Path) -> list[Claim]:
-    """The claims of a zip, or of all zips that a manifest lists.
+    """Return the claims of a zip, or of all zips that a manifest lists.
 
     Raises:
         UsageError: it is neither.
@@ -133,24 +133,24 @@ def target_claims(path: Path) -> list[Claim]:
 
 
 def manifest_claims(path: Path) -> list[Claim]:
-    """The claims of all zips that a manifest lists.
+    """Return the claims of all zips that a manifest lists.
 
     Raises:
-        UsageError: it is no manifest, or a zip is not beside it.
+        UsageError: it is no manifest, or one of its zips is missing.
     """
     manifest = read_manifest(path)
     if manifest is None or not manifest.layers:
         raise UsageError(
-            f"{path} {'names no zip' if manifest else 'is not there'}",
+            f"{path} {'lists no zip' if manifest else 'does not exist'}",
             hint="give the manifest.json of a build",
         )
     return [zip_claim(path.parent / each.file, manifest) for each in manifest.layers]
 
 
-def _against_zip(
+def _manifest_differences(
     layer: Layer, content: bytes, digest: str, named: tuple[Architecture, str] | None
 ) -> Iterator[str]:
-    """What the manifest says otherwise than the zip."""
+    """Return the differences between a manifest's entry and its zip."""
     if named not in (None, (layer.architecture, layer.distribution)):
         yield f"its manifest says that it is {layer.distribution} for {layer.architecture}"
     if layer.sha256 != digest:
@@ -159,30 +159,31 @@ def _against_zip(
         yield "its manifest says a code_sha256 or size that is not the zip's"
 
 
-def _against_rebuild(stated: Layer, rebuilt: Layer) -> Iterator[str]:
-    """What the manifest says otherwise than the rebuild's."""
-    pairs = {name: (getattr(stated, name), getattr(rebuilt, name)) for name in _STATED}
-    pairs["commit"] = (stated.upstream.commit, rebuilt.upstream.commit)
-    for name, (theirs, ours) in pairs.items():
-        if theirs != ours:
-            yield f"its manifest says {name.replace('_', ' ')} {_words(theirs)}, not {_words(ours)}"
+def _record_differences(record: Layer, rebuilt: Layer) -> Iterator[str]:
+    """Return the differences between a manifest's entry and that of the rebuild."""
+    pairs = {name: (getattr(record, name), getattr(rebuilt, name)) for name in _COMPARED}
+    pairs["commit"] = (record.upstream.commit, rebuilt.upstream.commit)
+    for name, (found, expected) in pairs.items():
+        if found != expected:
+            label = name.replace("_", " ")
+            yield f"its manifest says {label} {_shown(found)}, not {_shown(expected)}"
 
 
-def _words(value: object) -> str:
-    """A manifest's value, on one line."""
+def _shown(value: object) -> str:
+    """Return a manifest's value on one line."""
     if isinstance(value, tuple):
         value = ", ".join(str(each) for each in cast("tuple[object, ...]", value)) or "none"
     return plain(str(value))
 
 
-def entry_of(claim: Claim, locked: Lock, repository: str = "", ref: str = "") -> Locked:
-    """The lock's entry for a claim.
+def lock_entry(claim: Claim, locked: Lock, repository: str = "", ref: str = "") -> Locked:
+    """Return the lock's entry for a claim.
 
     Args:
-        claim: what is to be verified.
+        claim: the layer to verify.
         locked: the lock.
-        repository: which upstream is meant, whatever the claim says; empty for what it says.
-        ref: likewise.
+        repository: upstream's, instead of the claim's; empty for the claim's.
+        ref: upstream's, instead of the claim's; empty for the claim's.
 
     Raises:
         LockError: there is none, or there are several.
@@ -196,12 +197,13 @@ def entry_of(claim: Claim, locked: Lock, repository: str = "", ref: str = "") ->
     if len(entries) == 1:
         return entries[0]
     others = [f"{each.repository} {each.ref}" for each in locked.of(claim.distribution)]
-    wanted = " ".join(filter(None, (claim.distribution, repository, ref)))
+    requested = " ".join(filter(None, (claim.distribution, repository, ref)))
     raise LockError(
-        f"{lock.FILE_NAME} has {'several entries' if entries else 'no entry'} for {wanted}",
-        hint="say which one with --upstream-repo and --upstream-ref"
+        f"{lock.FILE_NAME} has {'several entries' if entries else 'no entry'} for {requested}",
+        hint="choose one with --upstream-repo and --upstream-ref"
         if others
-        else f"lock it, as it was when the layer was built: ocelot lock -d {claim.distribution}",
+        else "lock it with the configuration that the layer was built with: "
+        f"ocelot lock -d {claim.distribution}",
         details=tuple(others),
     )
 
@@ -214,24 +216,24 @@ async def verify(
     *,
     cache: Path,
 ) -> tuple[Verified, ...]:
-    """Rebuild what was claimed, each distribution once, and compare.
+    """Build the claimed layers again, each lock entry once, and compare.
 
     Args:
         claims: each with its lock entry.
         config: the checked configuration.
-        upstream_of: gives the upstream of an entry.
-        compiler: how Go is run.
-        cache: the user cache; its finished layers have no part in it.
+        upstream_of: returns the upstream of an entry.
+        compiler: runs Go.
+        cache: the user cache; its finished layers are not used.
 
     Raises:
         OcelotError: a rebuild is not possible; see `build`.
     """
     rebuilt: dict[tuple[tuple[str, str, str], Architecture], _Rebuilt] = {}
     for entry in {entry.key: entry for _, entry in claims}.values():
-        wanted = {claim.architecture for claim, its in claims if its.key == entry.key}
+        architectures = {claim.architecture for claim, its in claims if its.key == entry.key}
         upstream = upstream_of(entry.repository, entry.ref)
-        zips = await _rebuilt(entry, sorted(wanted), config, upstream, compiler, cache)
-        rebuilt |= {(entry.key, architecture): zips[architecture] for architecture in wanted}
+        zips = await _rebuilt(entry, sorted(architectures), config, upstream, compiler, cache)
+        rebuilt |= {(entry.key, each): zips[each] for each in architectures}
     return tuple(
         _verified(claim, entry, rebuilt[entry.key, claim.architecture]) for claim, entry in claims
     )
@@ -245,7 +247,7 @@ async def _rebuilt(
     compiler: Compiler,
     cache: Path,
 ) -> Mapping[Architecture, _Rebuilt]:
-    """The zips that an entry gives, compiled anew."""
+    """Build the zips of a lock entry again."""
     request = BuildRequest(
         distribution=entry.distribution,
         architectures=tuple(architectures),
@@ -256,7 +258,7 @@ async def _rebuilt(
     if plan.deviations:
         raise LockError(
             f"{entry.distribution} cannot be built as it was locked",
-            hint="go back to the configuration, and to the ocelot, that it was locked with",
+            hint="use the configuration and the version of ocelot that it was locked with",
             details=plan.deviations,
         )
     # a rebuild with another digest than the lock's is reported, it is no error here
@@ -270,26 +272,26 @@ async def _rebuilt(
 
 def _verified(claim: Claim, entry: Locked, rebuilt: _Rebuilt) -> Verified:
     digest = rebuilt.record.sha256
-    told = list(claim.already)
-    if claim.stated:
-        told += _against_rebuild(claim.stated, rebuilt.record)
+    differences = list(claim.differences)
+    if claim.record:
+        differences += _record_differences(claim.record, rebuilt.record)
     if claim.sha256 != digest:
-        told += _explained(claim, digest, rebuilt.content)
-    expected = entry.zips.get(claim.architecture, digest)
-    if expected != digest:
-        told.append(f"the lock says sha256 {expected}, the rebuild has {digest}")
-    return Verified(claim=claim, entry=entry, rebuilt=digest, differences=tuple(told))
+        differences += _content_differences(claim, digest, rebuilt.content)
+    locked = entry.zips.get(claim.architecture, digest)
+    if locked != digest:
+        differences.append(f"the lock says sha256 {locked}, the rebuild has {digest}")
+    return Verified(claim=claim, entry=entry, rebuilt=digest, differences=tuple(differences))
 
 
-def _explained(claim: Claim, digest: str, rebuilt: bytes) -> list[str]:
-    stated = f"sha256 {claim.sha256} instead of {digest}"
+def _content_differences(claim: Claim, digest: str, rebuilt: bytes) -> list[str]:
+    digests = f"sha256 {claim.sha256} instead of {digest}"
     try:
         content = claim.content()
     except OcelotError as error:
-        return [stated, str(error)]
+        return [digests, str(error)]
     if hashlib.sha256(content).hexdigest() != claim.sha256:
-        return [stated, "what AWS hands out is not what it says"]
-    return [stated, *layer_differences(content, rebuilt)]
+        return [digests, "the zip that AWS returns has another sha256 than AWS states"]
+    return [digests, *layer_differences(content, rebuilt)]
 
 
 async def gather_targets(
@@ -313,7 +315,7 @@ async def gather_targets(
         Full SHAs.
     """
     claims = [claim for each in targets for claim in target_claims(each)]
-    entries = {entry.key: entry for claim in claims for entry in [entry_of(claim, lock)]}
+    entries = {entry.key: entry for claim in claims for entry in [lock_entry(claim, lock)]}
     read: list[str] = []
     for entry in entries.values():
         upstream = upstream_of(entry.repository, entry.ref)
@@ -323,7 +325,7 @@ async def gather_targets(
 
 
 def check_verified(verified: Sequence[Verified]) -> None:
-    """Fail where a layer is not what its sources give.
+    """Check that all layers are the same as their rebuild.
 
     Raises:
         VerifyError: with every difference of every layer.
@@ -331,9 +333,9 @@ def check_verified(verified: Sequence[Verified]) -> None:
     wrong = [each for each in verified if not each.same]
     if wrong:
         raise VerifyError(
-            f"{len(wrong)} of {len(verified)} layers are not what a rebuild gives",
-            hint="do not use them before you know why",
+            f"{len(wrong)} of {len(verified)} layers differ from their rebuild",
+            hint="do not use these layers until the differences are explained",
             details=tuple(
-                f"{each.claim.name}: {said}" for each in wrong for said in each.differences
+                f"{each.claim.name}: {sentence}" for each in wrong for sentence in each.differences
             ),
         )

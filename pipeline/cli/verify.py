@@ -56,7 +56,7 @@ def verify(
     with opened_inputs(common, bundled.bundle) as inputs:
         lock = read_lock(inputs.config.folder)
         claims = [
-            (claim, verification.entry_of(claim, lock, upstream_repo, upstream_ref))
+            (claim, verification.lock_entry(claim, lock, upstream_repo, upstream_ref))
             for each in target
             for claim in _claims(each, inputs.config.distributions)
         ]

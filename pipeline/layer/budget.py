@@ -1,4 +1,4 @@
-"""Keep a layer within its distribution's budget; where it is over, show what grew."""
+"""Check that a layer is within its distribution's budget, and list what grew if it is not."""
 
 from __future__ import annotations
 
@@ -45,31 +45,31 @@ def check_budget(
 def over_budget(
     budget: Budget | None, *, zip_size: int, unzipped: int, modules: int
 ) -> tuple[str, ...]:
-    """A sentence for each limit that a layer is over; none where it has no budget.
+    """Return a sentence for each limit that a layer exceeds; none where it has no budget.
 
     Args:
         budget: the distribution's.
         zip_size: bytes of the zip.
         unzipped: bytes of its files.
-        modules: Go modules in its binary, the main one aside.
+        modules: Go modules in its binary, without the main one.
     """
     return tuple(_sentences(budget, zip_size, unzipped, modules)) if budget else ()
 
 
 def _sentences(budget: Budget, zip_size: int, unzipped: int, modules: int) -> Iterator[str]:
-    for what, size, most in (
+    for label, size, most in (
         ("zip", zip_size, budget.zip),
         ("unzipped", unzipped, budget.unzipped),
     ):
         if most is not None and size > most:
-            yield f"{what}: {_bytes_over(size, most)}"
+            yield f"{label}: {_bytes_over(size, most)}"
     if budget.modules is not None and modules > budget.modules:
         more = modules - budget.modules
         yield f"modules: {modules} is {more} over the budget of {budget.modules}"
 
 
 def _bytes_over(size: int, most: int) -> str:
-    """In MiB where those show the difference, else in bytes."""
+    """Return a size and its excess in MiB, or in bytes where MiB would show no difference."""
     if size - most >= _SHOWN_BYTES:
         values = (megabytes(size), megabytes(size - most), megabytes(most))
     else:
@@ -78,19 +78,19 @@ def _bytes_over(size: int, most: int) -> str:
 
 
 def _growth(file: str, content: bytes, last: Path) -> tuple[str, ...]:
-    """What grew since the last build, largest first; without one, what is largest."""
-    new = _ledger(content, file)
+    """Return the largest changes since the last build; without one, the largest modules."""
+    new = _sizes(content, file)
     try:
-        old = _ledger(last.read_bytes(), last.name)
+        old = _sizes(last.read_bytes(), last.name)
     except (OSError, UsageError):
         largest = sorted(new.modules, key=lambda each: each.size, reverse=True)[:_SHOWN]
         return tuple(f"largest: {each.module} {each.size:,} bytes" for each in largest)
     changes = size_changes(old, new)[:_SHOWN]
-    told = tuple(
+    lines = tuple(
         f"since the last build: {name} {before:,} -> {now:,} bytes" for name, before, now in changes
     )
-    return told or ("since the last build nothing changed",)
+    return lines or ("since the last build nothing changed",)
 
 
-def _ledger(content: bytes, file: str) -> BinarySizes:
+def _sizes(content: bytes, file: str) -> BinarySizes:
     return inspect_layer(open_layer(content, file=file)).sizes

@@ -15,7 +15,7 @@ from paper_go import PaperGo, PaperUpstream
 from supply_examples import INFO, Binary, build_info
 from unit_examples import COMMIT, MINIMAL, OTLP, loaded
 
-from pipeline.audit.verify import Claim, Verified, check_verified, entry_of, verify, zip_claim
+from pipeline.audit.verify import Claim, Verified, check_verified, lock_entry, verify, zip_claim
 from pipeline.build.compile import Compiler
 from pipeline.build.lock import Lock, Locked, read_lock, write_entries
 from pipeline.build.locking import entries, lock_distributions
@@ -41,7 +41,7 @@ def compiled_by(go: str, architecture: str) -> bytes:
 
 @dataclass(kw_only=True)
 class Desk:
-    """A config folder with a lock, a Go, and what was built from them."""
+    """A config folder with a lock, a stand-in for Go, and the layers built from them."""
 
     root: Path
     go: PaperGo
@@ -92,7 +92,7 @@ class Desk:
         return zip_claim(self.dist / name, self.manifest if manifest else None)
 
     def verify(self, *claims: Claim, lock: Lock | None = None) -> tuple[Verified, ...]:
-        pairs = [(claim, entry_of(claim, lock or self.lock)) for claim in claims]
+        pairs = [(claim, lock_entry(claim, lock or self.lock)) for claim in claims]
         call = partial(
             verify, pairs, self.config, lambda given, ref: PaperUpstream(given=given, ref=ref)
         )
@@ -109,20 +109,20 @@ def desk(tmp_path: Path, go: PaperGo) -> Desk:
     return Desk(root=tmp_path / "desk", go=go)
 
 
-def stated(desk: Desk, **changes: object) -> Claim:
-    """The example's claim, with a manifest that says something else."""
+def with_manifest(desk: Desk, **changes: object) -> Claim:
+    """The example's claim, with a changed manifest."""
     layers = (desk.manifest.layers[0].model_copy(update=changes), *desk.manifest.layers[1:])
     return zip_claim(desk.dist / "collector-amd64-minimal.zip", Manifest(layers=layers))
 
 
-def test_a_zip_that_a_rebuild_gives_is_the_same(desk: Desk) -> None:
+def test_an_unchanged_zip_is_the_same_as_its_rebuild(desk: Desk) -> None:
     done = desk.verified()
     assert done.same
     assert done.differences == ()
     assert done.rebuilt == done.claim.sha256 == done.entry.zips[AMD64]
 
 
-def test_what_was_claimed_is_compiled_anew_once_and_no_more(desk: Desk) -> None:
+def test_only_claimed_layers_are_compiled_and_each_once(desk: Desk) -> None:
     done = desk.verify(
         desk.claim(),
         desk.claim(manifest=False),
@@ -133,7 +133,7 @@ def test_what_was_claimed_is_compiled_anew_once_and_no_more(desk: Desk) -> None:
     assert desk.go.compiled == ["amd64", "arm64", "arm64"]
 
 
-def test_a_zip_of_another_go_is_explained_and_the_locks_digest_too(desk: Desk) -> None:
+def test_a_zip_of_another_go_differs_and_so_does_the_locks_digest(desk: Desk) -> None:
     desk.go.binary = partial(compiled_by, "go1.26.5")
     done = desk.verified()
     assert done.differences == (
@@ -143,7 +143,7 @@ def test_a_zip_of_another_go_is_explained_and_the_locks_digest_too(desk: Desk) -
     )
 
 
-def test_a_lock_with_another_digest_than_the_rebuild_is_told_though_the_zip_is_the_same(
+def test_a_lock_with_another_digest_than_the_rebuild_is_a_difference(
     desk: Desk,
 ) -> None:
     entry = desk.lock.of("minimal")[0]
@@ -152,7 +152,7 @@ def test_a_lock_with_another_digest_than_the_rebuild_is_told_though_the_zip_is_t
     assert done.differences == (f"the lock says sha256 {'1' * 64}, the rebuild has {done.rebuilt}",)
 
 
-def test_a_zip_under_another_ones_name_is_found(desk: Desk) -> None:
+def test_a_zip_under_the_name_of_another_differs(desk: Desk) -> None:
     shutil.copy(
         desk.dist / "collector-arm64-minimal.zip", desk.dist / "collector-amd64-minimal.zip"
     )
@@ -164,7 +164,7 @@ def test_a_zip_under_another_ones_name_is_found(desk: Desk) -> None:
     )
 
 
-LIES = {
+CHANGES = {
     "sha256": ({"sha256": "1" * 64}, f"its manifest says sha256 {'1' * 64}, the zip has "),
     "code_sha256": ({"code_sha256": "x"}, "its manifest says a code_sha256 or size that is not"),
     "size": ({"size": 1}, "its manifest says a code_sha256 or size that is not the zip's"),
@@ -189,23 +189,23 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize(("lie", "told"), LIES.values(), ids=LIES.keys())
-def test_a_manifest_that_lies_about_a_sound_zip_is_told(
-    lie: dict[str, object], told: str, desk: Desk
+@pytest.mark.parametrize(("change", "difference"), CHANGES.values(), ids=CHANGES.keys())
+def test_a_wrong_field_of_the_manifest_is_a_difference(
+    change: dict[str, object], difference: str, desk: Desk
 ) -> None:
-    (found,) = desk.verified(stated(desk, **lie)).differences
-    assert found.startswith(told)
+    (found,) = desk.verified(with_manifest(desk, **change)).differences
+    assert found.startswith(difference)
 
 
-def test_a_manifest_that_lies_about_the_commit_is_told(desk: Desk) -> None:
+def test_a_wrong_commit_in_the_manifest_is_a_difference(desk: Desk) -> None:
     upstream = desk.manifest.layers[0].upstream.model_copy(update={"commit": NEWER})
-    assert desk.verified(stated(desk, upstream=upstream)).differences == (
+    assert desk.verified(with_manifest(desk, upstream=upstream)).differences == (
         f"its manifest says commit {NEWER}, not {COMMIT}",
     )
 
 
-def test_a_manifest_that_makes_a_zip_another_distributions_is_told(desk: Desk) -> None:
-    """The zip is what `other` gives, as the manifest says; but its name says `minimal`."""
+def test_another_distribution_in_the_manifest_is_a_difference(desk: Desk) -> None:
+    """The zip is one of `other`, as the manifest says, but its name says `minimal`."""
     path = desk.dist / "collector-amd64-minimal.zip"
     shutil.copy(desk.dist / "collector-amd64-other.zip", path)
     other = next(each for each in desk.manifest.layers if each.file.startswith("collector-amd64-o"))
@@ -214,16 +214,16 @@ def test_a_manifest_that_makes_a_zip_another_distributions_is_told(desk: Desk) -
     assert done.differences == ("its manifest says that it is other for amd64",)
 
 
-def test_content_that_is_not_what_was_announced_is_told(desk: Desk) -> None:
+def test_content_of_another_digest_than_stated_is_a_difference(desk: Desk) -> None:
     claim = replace(desk.claim(manifest=False), sha256="1" * 64)
     done = desk.verified(claim)
     assert done.differences == (
         f"sha256 {'1' * 64} instead of {done.rebuilt}",
-        "what AWS hands out is not what it says",
+        "the zip that AWS returns has another sha256 than AWS states",
     )
 
 
-def test_content_that_cannot_be_had_is_told_and_no_reason_to_fail(desk: Desk) -> None:
+def test_content_that_cannot_be_fetched_is_a_difference_and_no_error(desk: Desk) -> None:
     def content() -> bytes:
         raise AwsError("the zip of x cannot be had")
 
@@ -231,14 +231,14 @@ def test_content_that_cannot_be_had_is_told_and_no_reason_to_fail(desk: Desk) ->
     assert desk.verified(claim).differences[1:] == ("the zip of x cannot be had",)
 
 
-def test_content_is_not_asked_for_where_the_digest_will_do(desk: Desk) -> None:
+def test_content_is_not_fetched_where_the_digests_agree(desk: Desk) -> None:
     def content() -> bytes:
         raise AssertionError
 
     assert desk.verified(replace(desk.claim(), content=content)).same
 
 
-def test_a_configuration_that_is_no_more_as_it_was_locked_is_an_error(desk: Desk) -> None:
+def test_a_configuration_that_differs_from_the_lock_is_an_error(desk: Desk) -> None:
     desk.config = loaded(desk.config.folder, "minimal: {}\n")
     with pytest.raises(LockError) as caught:
         desk.verified()
@@ -249,10 +249,10 @@ def test_a_configuration_that_is_no_more_as_it_was_locked_is_an_error(desk: Desk
     assert desk.go.compiled == []
 
 
-def test_a_zip_without_a_manifest_is_what_its_name_says(desk: Desk) -> None:
+def test_a_zip_without_a_manifest_has_the_distribution_of_its_name(desk: Desk) -> None:
     claim = desk.claim("collector-arm64-other.zip", manifest=False)
     assert (claim.architecture, claim.distribution) == (ARM64, "other")
-    assert (claim.repository, claim.ref, claim.stated) == ("", "", None)
+    assert (claim.repository, claim.ref, claim.record) == ("", "", None)
     assert claim.sha256 == hashlib.sha256(claim.content()).hexdigest()
 
 
@@ -277,14 +277,16 @@ def link_to_itself(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [nothing, Path.mkdir, link_to_itself])
-def test_a_zip_that_cannot_be_read_is_told(make: Callable[[Path], None], tmp_path: Path) -> None:
+def test_a_zip_that_cannot_be_read_is_an_error(
+    make: Callable[[Path], None], tmp_path: Path
+) -> None:
     path = tmp_path / "collector-amd64-minimal.zip"
     make(path)
     with pytest.raises(UsageError, match="cannot be read"):
         zip_claim(path, None)
 
 
-def test_a_name_that_says_nothing_is_told(tmp_path: Path) -> None:
+def test_a_name_without_a_distribution_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "layer.zip").write_bytes(b"")
     with pytest.raises(UsageError) as caught:
         zip_claim(tmp_path / "layer.zip", None)
@@ -304,20 +306,20 @@ def key(entry: Locked) -> tuple[str, str]:
 
 def test_the_one_entry_of_a_distribution_is_taken(desk: Desk) -> None:
     lock = with_upstreams(desk, ("a/b", "v1"))
-    assert key(entry_of(desk.claim(manifest=False), lock)) == ("a/b", "v1")
+    assert key(lock_entry(desk.claim(manifest=False), lock)) == ("a/b", "v1")
 
 
 def test_of_several_entries_the_manifest_or_the_user_chooses(desk: Desk) -> None:
     lock = with_upstreams(desk, ("owner/name", "main"), ("owner/name", "v1"), ("a/b", "main"))
-    assert key(entry_of(desk.claim(), lock)) == ("owner/name", "main")
+    assert key(lock_entry(desk.claim(), lock)) == ("owner/name", "main")
     bare = desk.claim(manifest=False)
-    assert key(entry_of(bare, lock, "a/b")) == ("a/b", "main")
-    assert key(entry_of(bare, lock, "", "v1")) == ("owner/name", "v1")
-    assert key(entry_of(desk.claim(), lock, "owner/name", "v1")) == ("owner/name", "v1")
+    assert key(lock_entry(bare, lock, "a/b")) == ("a/b", "main")
+    assert key(lock_entry(bare, lock, "", "v1")) == ("owner/name", "v1")
+    assert key(lock_entry(desk.claim(), lock, "owner/name", "v1")) == ("owner/name", "v1")
 
 
 @pytest.mark.parametrize(
-    ("pairs", "asked", "told"),
+    ("pairs", "requested", "message"),
     [
         ([("a/b", "v1"), ("a/b", "v2")], ("", ""), "several entries for minimal"),
         ([("a/b", "v1"), ("a/b", "v2")], ("a/b", ""), "several entries for minimal a/b"),
@@ -325,28 +327,28 @@ def test_of_several_entries_the_manifest_or_the_user_chooses(desk: Desk) -> None
         ([], ("", ""), "no entry for minimal"),
     ],
 )
-def test_none_or_several_entries_are_told_with_those_there_are(
-    pairs: Sequence[tuple[str, str]], asked: tuple[str, str], told: str, desk: Desk
+def test_none_or_several_entries_are_an_error_that_lists_them(
+    pairs: Sequence[tuple[str, str]], requested: tuple[str, str], message: str, desk: Desk
 ) -> None:
     with pytest.raises(LockError) as caught:
-        entry_of(desk.claim(manifest=False), with_upstreams(desk, *pairs), *asked)
-    assert str(caught.value).endswith(told)
+        lock_entry(desk.claim(manifest=False), with_upstreams(desk, *pairs), *requested)
+    assert str(caught.value).endswith(message)
     assert caught.value.details == tuple(" ".join(each) for each in pairs)
     assert ("--upstream-repo" if pairs else "ocelot lock -d minimal") in caught.value.hint
 
 
-def test_what_is_the_same_passes_and_every_difference_is_told(desk: Desk) -> None:
+def test_the_same_layer_passes_and_every_difference_is_reported(desk: Desk) -> None:
     good = desk.verified()
     check_verified([good])
     bad = replace(good, differences=("one", "two"))
     with pytest.raises(VerifyError) as caught:
         check_verified([good, bad])
-    assert str(caught.value) == "1 of 2 layers are not what a rebuild gives"
+    assert str(caught.value) == "1 of 2 layers differ from their rebuild"
     assert caught.value.details == (f"{bad.claim.name}: one", f"{bad.claim.name}: two")
     assert caught.value.exit_code == 10
 
 
-def test_the_reports_tell_the_same_on_paper_and_as_data(desk: Desk) -> None:
+def test_the_reports_are_the_same_as_markdown_and_as_json(desk: Desk) -> None:
     good = desk.verified()
     bad = replace(good, differences=("one", "two"))
     text = markdown(verify_report([good, bad]))
