@@ -8,15 +8,11 @@ import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from faulty_proxy import FaultyProxy
 from runs import CONFIG, Built, Ran, fresh_cache, run_ocelot
 from tiny import COLLECTOR, MINE, Place, new_place, own_cache, serve_module
-
-if TYPE_CHECKING:
-    pass
 
 ONE, MINES = "collector-amd64-one.zip", "collector-amd64-mine.zip"
 BINARY = "extensions/collector"
@@ -30,7 +26,7 @@ def done(ran: Ran) -> Ran:
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """A place where all is locked and built; it is copied, not used."""
+    """A place where all is locked and built; each test works on a copy."""
     place = new_place(tmp_path_factory.mktemp("original"))
     done(place.on("lock"))
     for name in ("one", "two", "mine"):
@@ -65,12 +61,12 @@ def binary_of(path: Path) -> bytes:
 
 
 def alone(path: Path) -> Path:
-    """The zip without the manifest that lies beside it."""
+    """The zip after its manifest was removed."""
     (path.parent / "manifest.json").unlink()
     return path
 
 
-def test_the_zips_that_were_built_are_the_same(place: Place) -> None:
+def test_built_zips_are_the_same_as_their_rebuild(place: Place) -> None:
     ran = done(verify(place, "dist/manifest.json"))
     assert ran.out.count("- same bytes: dist/collector-") == 6
     assert "DIFFERENT" not in ran.out
@@ -83,14 +79,14 @@ def test_a_zip_alone_is_verified_by_its_name(place: Place) -> None:
     assert "from one for amd64: ./upstream" in ran.out
 
 
-def test_a_verification_does_not_believe_the_cache(place: Place) -> None:
-    """Neither layers that lie there nor what the lock says of them."""
+def test_a_verification_does_not_use_cached_layers(place: Place) -> None:
+    """Neither finished layers in the cache nor their digests in the lock are used."""
     for path in (place.cache / "layers").iterdir():
-        path.write_bytes(b"not to be looked at")
+        path.write_bytes(b"must not be used")
     done(verify(place, "dist/manifest.json"))
 
 
-def test_a_verification_leaves_everything_as_it_was(place: Place) -> None:
+def test_a_verification_changes_no_file(place: Place) -> None:
     folders = (place.dist, place.config)
     before = {path: path.read_bytes() for each in folders for path in each.rglob("*.*")}
     repacked(place.dist / ONE)
@@ -113,8 +109,8 @@ def test_the_zip_of_another_distribution_under_this_ones_name(place: Place) -> N
     assert f"module {MINE}@v1.0.0 not in the rebuild" in ran.out
 
 
-def test_other_sources_are_told(place: Place) -> None:
-    """A zip that was built of a later commit than the lock has."""
+def test_other_sources_are_reported(place: Place) -> None:
+    """The zip was built from a later commit than the lock has."""
     start = place.entry().commit
     main = COLLECTOR["main.go"].replace(b"println(otelcol", b'println("more", otelcol')
     later = place.grow({"main.go": main}, start=start, time=1_700_000_100)
@@ -125,8 +121,8 @@ def test_other_sources_are_told(place: Place) -> None:
     assert "time 2023-11-14 22:15:00 instead of 2023-11-14 22:13:20" in ran.out
 
 
-def test_a_module_of_the_same_version_with_other_content_is_told(place: Place) -> None:
-    """A zip that was built, unlocked, of a module that was published again."""
+def test_a_module_of_the_same_version_with_other_content_is_reported(place: Place) -> None:
+    """The zip was built without a lock, with a module that was published again."""
     shutil.copytree(place.config, place.root / "unlocked")
     (place.root / "unlocked" / "ocelot.lock").unlink()
     serve_module(place.proxy, "evil")
@@ -138,7 +134,7 @@ def test_a_module_of_the_same_version_with_other_content_is_told(place: Place) -
     assert f"content of {MINE}@v1.0.0: h1:" in ran.out
 
 
-def test_a_manifest_with_a_zip_that_is_gone_is_told(place: Place) -> None:
+def test_a_manifest_with_a_missing_zip_is_an_error(place: Place) -> None:
     (place.dist / ONE).unlink()
     ran = verify(place, "dist/manifest.json")
     assert ran.code == 2
@@ -146,14 +142,14 @@ def test_a_manifest_with_a_zip_that_is_gone_is_told(place: Place) -> None:
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", "", '{"version": 1, "layers": []}'])
-def test_what_is_no_manifest_proves_nothing(content: str, place: Place) -> None:
+def test_a_file_that_is_no_manifest_is_an_error(content: str, place: Place) -> None:
     (place.dist / "other.json").write_text(content)
     ran = verify(place, "dist/other.json")
     assert ran.code == 2
     assert "dist/other.json" in ran.err
 
 
-def test_of_several_upstreams_the_one_named_counts(place: Place) -> None:
+def test_of_several_upstreams_the_named_one_is_used(place: Place) -> None:
     done(place.run("lock", "-r", f"{place.repository}", "-d", "one"))
     path = alone(place.dist / ONE)
     ran = verify(place, path)
@@ -163,7 +159,7 @@ def test_of_several_upstreams_the_one_named_counts(place: Place) -> None:
     done(verify(place, path, "-r", "./upstream"))
 
 
-def test_the_report_is_json_and_files_too(place: Place) -> None:
+def test_the_report_is_printed_and_written_to_files(place: Place) -> None:
     repacked(place.dist / ONE)
     ran = verify(place, "dist/manifest.json", "--json", "-o", "report")
     assert ran.code == 10
@@ -188,7 +184,7 @@ def test_github_gets_the_report_as_a_summary(place: Place) -> None:
 def test_the_samples_zips_are_the_same_and_a_flipped_byte_is_found(
     built: Built, tmp_path: Path
 ) -> None:
-    """The genuine collector, built without a lock, verified by one that was made later."""
+    """The sample was built without a lock and is verified by a later one."""
     config, cache = Path(shutil.copytree(CONFIG, tmp_path / "config")), fresh_cache(tmp_path / "c")
     more = ("--config", config)
     lock = run_ocelot("lock", "-d", "minimal", "-r", "sample", *more, cache=cache, cwd=tmp_path)
@@ -207,7 +203,7 @@ def test_the_samples_zips_are_the_same_and_a_flipped_byte_is_found(
 
 
 def published(aws: FaultyProxy, path: Path) -> str:
-    """Publish a zip as a layer of `one`; its ARN."""
+    """Publish a zip as a layer of `one` and return its ARN."""
     answer = aws.client("lambda", REGION).publish_layer_version(
         LayerName="otel-amd64-one-0_155_0-prod", Content={"ZipFile": path.read_bytes()}
     )
@@ -228,7 +224,7 @@ def test_a_published_layer_of_other_bytes_differs(place: Place, aws: FaultyProxy
     assert "component exporter/two not in the rebuild" in ran.out
 
 
-def test_a_layer_version_that_does_not_exist_is_told(place: Place, aws: FaultyProxy) -> None:
+def test_a_missing_layer_version_is_an_error(place: Place, aws: FaultyProxy) -> None:
     arn = published(aws, place.dist / ONE)
     ran = verify(place, f"{arn.rpartition(':')[0]}:777", env=aws.environment())
     assert ran.code == 11
@@ -241,24 +237,24 @@ ARN = f"arn:aws:lambda:{REGION}:123456789012:layer:otel-amd64-one-0_155_0-prod:1
 
 
 @pytest.mark.parametrize(
-    ("env", "told"),
+    ("env", "message"),
     [
         (NONE, "credentials"),
         ({"AWS_ENDPOINT_URL": "nowhere"}, "Invalid endpoint"),
         ({"AWS_PROFILE": "no-such-profile"}, "no-such-profile"),
     ],
 )
-def test_an_aws_that_cannot_be_asked_is_told(
-    env: Mapping[str, str], told: str, place: Place, aws: FaultyProxy
+def test_aws_without_credentials_or_endpoint_is_an_error(
+    env: Mapping[str, str], message: str, place: Place, aws: FaultyProxy
 ) -> None:
     ran = verify(place, ARN, env={**aws.environment(), **env})
     assert ran.code == 11
-    assert told in ran.err
+    assert message in ran.err
     assert "next: check " in ran.err
 
 
 @pytest.mark.parametrize(
-    ("arn", "told"),
+    ("arn", "message"),
     [
         (
             ARN.replace("-one-", "-unheard-of-"),
@@ -268,13 +264,13 @@ def test_an_aws_that_cannot_be_asked_is_told(
         ("arn:evil", "is no ARN of a layer version"),
     ],
 )
-def test_an_arn_that_tells_nothing_is_refused(arn: str, told: str, place: Place) -> None:
+def test_an_arn_without_a_distribution_is_refused(arn: str, message: str, place: Place) -> None:
     ran = verify(place, arn)
     assert ran.code == 2
-    assert told in ran.err
+    assert message in ran.err
 
 
-def test_a_zip_verified_against_a_lock_that_has_no_digests_yet(place: Place) -> None:
+def test_a_zip_is_verified_by_a_lock_without_digests(place: Place) -> None:
     text = place.lock_file.read_text()
     lines = [
         line for line in text.splitlines(keepends=True) if not line.startswith(("amd64", "arm64"))
