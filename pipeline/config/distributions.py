@@ -109,7 +109,7 @@ def _base_message(distributions: Entries[Distribution], name: str, base: str) ->
     inherits = base not in entries or any(entries[each].buildtags for each in lineage[1:])
     if entries[name].buildtags and not inherits:
         return (
-            f"{base} has no build tags to inherit: it stands for upstream's default set, which "
+            f"{base} has no build tags to inherit: it is upstream's default set, which "
             "upstream drops as soon as a tag is given; name its components instead"
         )
     return ""

@@ -101,7 +101,7 @@ class _Reader:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self.add_problem(key_node, "a key must be a plain word")
+                self.add_problem(key_node, "a key must be plain text")
                 continue
             key = str(key_node.value)
             if key in result:

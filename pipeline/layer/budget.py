@@ -37,7 +37,7 @@ def check_budget(
         raise LimitError(
             f"{file} is over the budget of its distribution",
             hint="leave components out, or raise the budget in config/budgets.yaml; "
-            "`ocelot inspect --sizes` tells what takes the bytes",
+            "`ocelot inspect --sizes` shows the largest modules",
             details=(*over, *_growth(file, content, last)),
         )
 

@@ -192,7 +192,7 @@ def _own_and_shared(sets: list[set[int]], size: int) -> tuple[list[int], int]:
     seen.discard(_NO_DATA)
     ordered = sorted(seen)
     if not ordered or ordered[-1] >= size:
-        return [0] * len(sets), 0  # before Go 1.26 the functions' data lies elsewhere
+        return [0] * len(sets), 0  # before Go 1.26 the functions' data is elsewhere
     lengths = dict(zip(ordered, map(sub, ordered[1:], ordered), strict=False))
     lengths |= {ordered[-1]: 0, _NO_DATA: 0}
     sole = [sum(map(lengths.__getitem__, each - several)) for each in sets]

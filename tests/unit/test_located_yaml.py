@@ -164,7 +164,7 @@ def test_a_value_with_a_wrong_or_unknown_tag_is_reported(value: str) -> None:
 
 @pytest.mark.parametrize("key", ["[a, b]", "{a: b}", "? [a]\n"])
 def test_a_key_that_is_no_word_is_reported(key: str) -> None:
-    assert messages(parsed(f"ok: 1\n{key}: c\n")) == ["file.yaml:2: a key must be a plain word"]
+    assert messages(parsed(f"ok: 1\n{key}: c\n")) == ["file.yaml:2: a key must be plain text"]
 
 
 def test_a_merge_key_merges_nothing_but_stays_an_unknown_key() -> None:
