@@ -23,8 +23,21 @@ STANDARD_LIBRARY = "standard library"
 NO_MODULE = "of no listed module"  # its package is in none of the modules of the build info
 
 
+class _CodeAndTables:
+    """Adds the size of code and tables together."""
+
+    __slots__ = ()
+    code: int
+    tables: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of code and tables."""
+        return self.code + self.tables
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PackageSize:
+class PackageSize(_CodeAndTables):
     """Bytes of one package.
 
     Attributes:
@@ -38,25 +51,15 @@ class PackageSize:
     code: int
     tables: int
 
-    @property
-    def size(self) -> int:
-        """Both together."""
-        return self.code + self.tables
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ModuleSize:
+class ModuleSize(_CodeAndTables):
     """Bytes of one module: the sum over its packages in the binary."""
 
     module: str
     version: str
     code: int
     tables: int
-
-    @property
-    def size(self) -> int:
-        """Both together."""
-        return self.code + self.tables
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.aws.layers import LayerUpload
 from pipeline.errors import UsageError, quoted
+from pipeline.files import read_file
 from pipeline.layer.limits import DIRECT_UPLOAD_BYTES, megabytes
 from pipeline.layer.manifest import FILE_NAME, Layer, read_manifest
 from pipeline.naming import Architecture, layer_description, layer_name
@@ -182,10 +183,7 @@ def upload_by_bucket(package: Package, bucket: str) -> LayerUpload:
 
 
 def _zipped(package: Package) -> bytes:
-    try:
-        zipped = package.path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{package.path} cannot be read: {error.strerror}", hint=_AGAIN) from error
+    zipped = read_file(package.path, _AGAIN)
     if hashlib.sha256(zipped).hexdigest() != package.sha256:
         raise UsageError(f"{package.path} was changed in the meantime", hint=_AGAIN)
     return zipped
