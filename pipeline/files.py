@@ -76,19 +76,6 @@ def write_tree(root: Path, tree: Tree) -> None:
             path.write_bytes(content)
 
 
-def read_file(path: Path, hint: str) -> bytes:
-    """Return the content of a file that the user named.
-
-    Raises:
-        UsageError: it cannot be read; `hint` says what to give instead.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or error
-        raise UsageError(f"{path} cannot be read: {reason}", hint=hint) from error
-
-
 def tree_digest(tree: Tree, algorithm: str = "sha256") -> str:
     """Return a hex digest over the names and contents of a tree, in sorted order."""
     digest = hashlib.new(algorithm, usedforsecurity=False)

@@ -30,7 +30,7 @@ def check_budget(
         last: path of the last build's zip, if there was one.
 
     Raises:
-        LimitError: it is over; with the modules that grew most, or the largest.
+        LimitError: it exceeds the budget; the details list what grew most, or the largest modules.
     """
     over = over_budget(budget, zip_size=len(content), unzipped=unzipped, modules=modules)
     if over:
