@@ -153,14 +153,8 @@ def test_a_layer_is_compared_with_an_earlier_manifest(
     noted = layer(FILE, b"another").model_copy(update={"start": start})
     write_manifest(tmp_path / "earlier", [noted])
     (tmp_path / FILE).write_bytes(content)
-    command = (
-        "bench",
-        tmp_path / FILE,
-        "--against",
-        tmp_path / "earlier" / FILE_NAME,
-        "--starts",
-        "1",
-    )
+    command = ["bench", tmp_path / FILE, "--starts", "1"]
+    command += ["--against", tmp_path / "earlier" / FILE_NAME]
     ran = ocelot(*command)
     assert ran.code == 0, ran.err
     assert "CPU to ready, times **" in ran.out

@@ -41,9 +41,8 @@ class Client:
         self, name: str = "collector", body: object = EVENTS, **more: str
     ) -> tuple[int, Any]:
         headers = {"Lambda-Extension-Name": name, **more}
-        status, answer, got = await self.call(
-            "POST", f"{BASE}/register", headers=headers, body=body
-        )
+        path = f"{BASE}/register"
+        status, answer, got = await self.call("POST", path, headers=headers, body=body)
         self.identifier = got.get("Lambda-Extension-Identifier", "")
         return status, answer
 
@@ -80,11 +79,8 @@ def test_registration_is_answered_with_the_function() -> None:
     async def work(client: Client) -> None:
         status, answer = await client.register()
         assert status == 200
-        assert answer == {
-            "functionName": "bench",
-            "functionVersion": "$LATEST",
-            "handler": "function.handler",
-        }
+        function = {"functionName": "bench", "functionVersion": "$LATEST"}
+        assert answer == {**function, "handler": "function.handler"}
         assert str(uuid.UUID(client.identifier)) == client.identifier
 
     run(work)
@@ -160,11 +156,8 @@ def test_an_invocation_and_the_end_have_the_documented_shapes() -> None:
         assert (invoke["eventType"], invoke["deadlineMs"]) == ("INVOKE", 676051)
         assert invoke["tracing"]["type"] == "X-Amzn-Trace-Id"
         _, shutdown, _ = await client.next()
-        assert shutdown == {
-            "eventType": "SHUTDOWN",
-            "shutdownReason": "spindown",
-            "deadlineMs": 676052,
-        }
+        expected = {"eventType": "SHUTDOWN", "shutdownReason": "spindown"}
+        assert shutdown == {**expected, "deadlineMs": 676052}
 
     run(work, asked)
     assert [each.name for each in asked] == ["collector", "collector"]
