@@ -5,6 +5,7 @@ Programs rely on the exit codes. `ocelot --help` and the README list them from `
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -188,8 +189,41 @@ EXIT_CODES: dict[int, str] = {
 }
 
 
-def error_line(error: Exception) -> str:
-    """Return an error as one line of text."""
-    if isinstance(error, OcelotError):
-        return f"{error}; {error.hint}" if error.hint else str(error)
-    return f"unexpected {type(error).__name__}: {error}"
+def publish_error(message: str, details: Iterable[str], *, failed: int, total: int) -> PublishError:
+    """Error for targets or regions that are not as they should be.
+
+    Args:
+        message: says how many.
+        details: a line for each failure.
+        failed: number of targets or regions that failed.
+        total: number of all of them; if some did not fail, the error is a `PartlyPublishedError`.
+    """
+    kind = PartlyPublishedError if failed < total else PublishError
+    hint = "run the same command again: finished work is not repeated"
+    return kind(message, hint=hint, details=tuple(details))
+
+
+class Attempt:
+    """Work for one region or target, as a context manager that turns an error into a line.
+
+    Every error is caught, a bug in ocelot included, so that one region's failure stops no other.
+
+        with Attempt() as attempt:
+            ...
+        return attempt.error
+
+    Attributes:
+        error: the error with its hint, in one line; empty if there was none.
+    """
+
+    error = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, OcelotError):
+            self.error = f"{error}; {error.hint}" if error.hint else str(error)
+        elif isinstance(error, Exception):
+            self.error = f"unexpected {type(error).__name__}: {error}"
+        return isinstance(error, Exception)

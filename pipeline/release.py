@@ -23,7 +23,8 @@ from pipeline.config.folder import Config
 from pipeline.files import ensure_writable
 from pipeline.layer.manifest import FILE_NAME, read_manifest
 from pipeline.options import ReleaseGroupOptions
-from pipeline.publish.request import PublishRequest, packages
+from pipeline.publish.package import read_packages
+from pipeline.publish.request import PublishRequest
 from pipeline.publish.run import Report, preflight, publish
 from pipeline.registry.registry import Registry
 from pipeline.supply.output import BuildOutput, write_layers
@@ -133,6 +134,6 @@ async def release(
     report_build(output)
     # 4. the bench, then each zip in each region: look, decide, do; report, and fail if need be
     zips = [output.folder / each.layer.file for each in output.layers]
-    request = replace(to.request, packages=packages(to.options, zips))
+    request = replace(to.request, packages=read_packages(to.options, zips))
     gate = partial(check_layers, config=context.config, enabled=context.bench)
     await publish(request, to.aws, to.registry, report, gate=gate)

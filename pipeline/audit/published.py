@@ -6,7 +6,7 @@ from collections.abc import Collection
 from functools import partial
 
 from pipeline.audit.verify import Claim
-from pipeline.aws.layers import download_layer, published_layer
+from pipeline.aws.download import download_layer, published_layer
 from pipeline.aws.session import default_aws
 from pipeline.errors import UsageError
 from pipeline.naming import architecture_and_distribution, layer_arn

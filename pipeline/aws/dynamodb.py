@@ -1,4 +1,4 @@
-"""A table in DynamoDB: the calls that are used, and no others."""
+"""DynamoDB: a table and its items."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ConditionFailedError(Exception):
     """A write was refused, since its condition does not hold.
 
     Attributes:
-        item: the item that is in the table; empty where there is none.
+        item: in the table; empty if there is none.
     """
 
     def __init__(self, item: Item) -> None:
@@ -58,13 +58,13 @@ class WriteCondition:
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose key is one text attribute; may be used by several threads.
+    """A table whose key is one text attribute; several threads may use it.
 
-    Every method raises an `AwsError` where AWS does not answer, or refuses: a `WrongTableError`
-    where the table is not of the expected shape.
+    Every method raises an `AwsError` if AWS does not answer, or refuses: a `WrongTableError` if the
+    table does not have the expected shape.
 
     Attributes:
-        aws: the identity, and its clients.
+        aws: makes the client.
         name: of the table.
         region: of the table.
         key: name of the key attribute.
@@ -80,7 +80,7 @@ class Table:
         return self.aws.client("dynamodb", self.region)
 
     def get(self, key: str) -> Item | None:
-        """Return an item, as of now; None where there is none."""
+        """Return an item, read consistently; None if there is none."""
         with self._errors("dynamodb:GetItem"):
             answer = self._client.get_item(
                 TableName=self.name, Key={self.key: {"S": key}}, ConsistentRead=True
@@ -90,16 +90,16 @@ class Table:
     def update(
         self, key: str, item: Item, assignments: Iterable[str], condition: WriteCondition
     ) -> None:
-        """Set attributes of an item, new or not.
+        """Set attributes of an item; it is made if there is none.
 
         Args:
             key: of the item.
-            item: values of the attributes; `#name` and `:name` stand for each of them.
+            item: the attributes' values; `#name` and `:name` stand for each of them.
             assignments: of an update expression, such as `#name = :name`.
             condition: for the write.
 
         Raises:
-            ConditionFailedError: it does not hold.
+            ConditionFailedError: the condition does not hold.
         """
         names = {f"#{name}": name for name in item}
         values = {f":{name}": value for name, value in item.items()}
@@ -144,13 +144,13 @@ class Table:
                 yield from cast("Iterable[Item]", page.get("Items", ()))
 
     def scan(self) -> Iterator[Item]:
-        """Yield every item, in no order."""
+        """Yield every item, in no particular order."""
         with self._errors("dynamodb:Scan"):
             for page in self._client.get_paginator("scan").paginate(TableName=self.name):
                 yield from cast("Iterable[Item]", page.get("Items", ()))
 
     def describe(self) -> Mapping[str, Any] | None:
-        """Return DescribeTable's answer; None where there is no such table."""
+        """Return DescribeTable's answer; None if there is no such table."""
         try:
             with self._errors("dynamodb:DescribeTable"):
                 return self._client.describe_table(TableName=self.name)
@@ -161,7 +161,7 @@ class Table:
 
     @contextmanager
     def _errors(self, permission: str) -> Generator[None]:
-        """Turn what boto3 raises into our errors."""
+        """Turn boto3's exceptions into errors of ocelot."""
         try:
             yield
         except (BotoCoreError, ClientError) as error:

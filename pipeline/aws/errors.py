@@ -1,4 +1,4 @@
-"""What boto3 raises, as errors for users."""
+"""boto3's exceptions as errors for users."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GIVE_CREDENTIALS = "give credentials: aws sso login, AWS_PROFILE, or --role-arn 
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 
 _NOT_ENABLED = ("UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired")
-_MAY_PASS = re.compile(
+_TRANSIENT = re.compile(
     r"Throttl|TooManyRequests|RequestLimitExceeded|SlowDown"
     r"|ServiceException|InternalFailure|InternalError|ServiceUnavailable"
 )
@@ -31,53 +31,50 @@ _NO_ANSWER = (ConnectionClosedError, NoConnectionError, HTTPClientError, ReadTim
 _SERVER_ERROR = 500
 
 
-def aws_error(error: BotoCoreError | ClientError, message: str, hint: str) -> AwsError:
-    """Error for a request that AWS did not answer, or refused.
-
-    boto3's messages name operations and codes; they hold no secrets.
-    """
-    return AwsError(f"{message}: {error}", hint=hint)
-
-
 @contextmanager
 def aws_errors(message: str, hint: str) -> Generator[None]:
-    """Turn what boto3 raises into an `AwsError`."""
+    """Turn boto3's exceptions into an `AwsError`.
+
+    Their texts name operations and codes; they hold no secrets.
+    """
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise aws_error(error, message, hint) from error
+        raise AwsError(f"{message}: {error}", hint=hint) from error
 
 
 @contextmanager
-def region_errors(what: str, region: str) -> Generator[None]:
-    """Turn what boto3 raises into an `AwsError` of a region; see `region_error`."""
+def region_errors(request: str, region: str) -> Generator[None]:
+    """Turn boto3's exceptions into an `AwsError`; see `region_error`."""
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise region_error(error, what, region) from error
+        raise region_error(error, request, region) from error
 
 
-def region_error(error: BotoCoreError | ClientError, what: str, region: str) -> AwsError:
-    """Error for a request to a region, with a hint that fits AWS' code.
+def region_error(error: BotoCoreError | ClientError, request: str, region: str) -> AwsError:
+    """Error for a request to a region, with a hint for AWS' code.
+
+    The message does not name the region: a report has it beside each error.
 
     Args:
-        error: what boto3 raised.
-        what: what the request is for, such as `list the layers`.
-        region: where it went.
+        error: raised by boto3.
+        request: a few words, such as `list the layers`.
+        region: where the request went.
     """
-    return aws_error(error, f"{region}: {what}", _hint(error, region))
+    return AwsError(f"{request}: {error}", hint=_hint(error, region))
 
 
 def error_code(error: BaseException | None) -> str:
-    """AWS' code of an error; empty for an error of another kind."""
+    """Return AWS' code of an error; empty for an error of another kind."""
     return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
 
 
 def may_be_done(error: BotoCoreError | ClientError) -> bool:
-    """Whether AWS may have done what was asked for, or would do it if it is asked again."""
+    """True if AWS may have done the request, or may do it when it is sent again."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= _SERVER_ERROR or bool(_MAY_PASS.search(error_code(error)))
+        return status >= _SERVER_ERROR or bool(_TRANSIENT.search(error_code(error)))
     return isinstance(error, _NO_ANSWER)
 
 
@@ -93,4 +90,4 @@ def _hint(error: BotoCoreError | ClientError, region: str) -> str:
         return "the identity lacks a permission; oidc/ has a template with all that is needed"
     if "CodeStorageExceeded" in code:
         return "the account's code storage in this region is full: delete old layer versions"
-    return "run the same command again: what is done is not done twice"
+    return "run the same command again: finished work is not repeated"

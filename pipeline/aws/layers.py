@@ -1,56 +1,45 @@
-"""Layer versions of AWS Lambda: the calls that are used, and no others."""
+"""Lambda's layer versions: listed, read, published, made public or private."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
+import math
 import threading
 import time
-import urllib.request
-from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from http.client import HTTPException
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
-from urllib.error import HTTPError
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.aws import session
-from pipeline.aws.bucket import RegionBucket
 from pipeline.aws.errors import may_be_done, region_error, region_errors
+from pipeline.aws.s3 import RegionBucket
 from pipeline.aws.session import Aws
 from pipeline.errors import AwsError
-from pipeline.layer.limits import UNZIPPED_BYTES
 from pipeline.naming import LayerArn, described_sha256, layer_arn, utc_time
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from mypy_boto3_lambda.client import LambdaClient
 
-Result = TypeVar("Result")
 
-# The control plane takes 15 requests a second for an account and region. We send nine, so that
-# those on their way do not come to more than ten.
+# The control plane accepts 15 requests a second for an account and region. Ocelot sends nine, so
+# that with delays on the way at most ten arrive in one second.
 SPACING_SECONDS = 0.12
-DOWNLOAD_ATTEMPTS = 3
-FIRST_PAUSE_SECONDS = 1.0
-_DOWNLOAD_SECONDS = 120
-_PIECE = 1 << 20
 
-# The name that the public statement of a layer version has among those who publish this way.
+# Id of the policy statement that makes a layer version public; other tools use the same.
 STATEMENT = "publish"
 ACTION = "lambda:GetLayerVersion"
 _ACTIONS = {ACTION.lower(), "lambda:*", "*"}
 
 
 class UncertainError(AwsError):
-    """AWS may have done what was asked for: the answer is missing, or says nothing of it."""
+    """AWS may have done the request: there was no answer, or one that does not say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,18 +47,18 @@ class LayerVersion:
     """A layer version as AWS shows it.
 
     Attributes:
-        described: the SHA-256 that its description names, in hex; empty for none.
+        described_sha256: the SHA-256 in its description, in hex; empty for none.
         created: when it was published, in UTC.
-        runtimes: that it is for.
-        public: whether every account may use it; its policy shows that.
+        runtimes: compatible runtimes, by Lambda's names.
+        public: whether every account may use it, by its policy.
         sha256: of its zip, in hex; AWS' CodeSha256, which lists do not have.
         size: bytes of its zip.
-        location: address from which its zip can be had for some minutes; it is as good as a
-            password, so it is not to be shown.
+        location: address from which its zip can be downloaded for some minutes, without
+            credentials: a secret, never shown.
     """
 
     arn: LayerArn
-    described: str = ""
+    described_sha256: str = ""
     created: datetime | None = None
     runtimes: tuple[str, ...] = ()
     public: bool = False
@@ -78,96 +67,12 @@ class LayerVersion:
     location: str = field(default="", repr=False)
 
 
-def published_layer(aws: Aws, arn: LayerArn) -> LayerVersion:
-    """Return a layer version of any account.
-
-    Raises:
-        AwsError: there are no credentials, it does not exist, or AWS does not answer.
-    """
-    try:
-        client: LambdaClient = aws.client("lambda", arn.region)
-        answer = client.get_layer_version(LayerName=arn.layer, VersionNumber=arn.version)
-    except (BotoCoreError, ClientError, ValueError) as error:  # no URL: a ValueError
-        raise AwsError(
-            f"AWS gave no answer about {arn}: {error}",
-            hint="check the ARN and the credentials (aws sts get-caller-identity); "
-            "lambda:GetLayerVersion must be allowed",
-        ) from error
-    return _layer_version(answer)
-
-
-def fetched(look: Callable[[], LayerVersion], download: Callable[[LayerVersion], Result]) -> Result:
-    """Return the result of a download; where it breaks off, it begins again at a fresh address.
-
-    Args:
-        look: returns the layer version, with an address that has not expired.
-        download: such as `download_layer` or `layer_md5`.
-
-    Raises:
-        AwsError: the zip cannot be had however often that is tried.
-    """
-    for attempt in range(1, DOWNLOAD_ATTEMPTS):
-        try:
-            return download(look())
-        except AwsError:
-            time.sleep(FIRST_PAUSE_SECONDS * attempt)
-    return download(look())
-
-
-def download_layer(layer: LayerVersion) -> bytes:
-    """Return the zip of a layer version.
-
-    Raises:
-        AwsError: it cannot be had.
-    """
-    hint = "verify by the digest alone tells that it differs; download it with aws lambda"
-    with _downloading(layer, hint) as answer:
-        return answer.read(UNZIPPED_BYTES)
-
-
-def layer_md5(layer: LayerVersion) -> str:
-    """Return the MD5 of a layer version's zip, in hex; the zip is read piece by piece.
-
-    Raises:
-        AwsError: it cannot be had, or is not what AWS says that it is.
-    """
-    hint = "run the same command again; lambda:GetLayerVersion must be allowed"
-    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-    left = min(layer.size, UNZIPPED_BYTES) + 1  # one that is too long is told by its digest
-    with _downloading(layer, hint) as answer:
-        while piece := answer.read(min(_PIECE, left)):
-            sha256.update(piece)
-            md5.update(piece)
-            left -= len(piece)
-    if sha256.hexdigest() != layer.sha256:
-        raise AwsError(f"the zip of {layer.arn} is not what AWS says that it is", hint=hint)
-    return md5.hexdigest()
-
-
-class _Readable(Protocol):
-    def read(self, size: int, /) -> bytes: ...
-
-
-@contextmanager
-def _downloading(layer: LayerVersion, hint: str) -> Generator[_Readable]:
-    """Open the zip of a layer version."""
-    if not layer.location.startswith("https://"):
-        raise AwsError(f"AWS named no place for the zip of {layer.arn}", hint=hint)
-    try:
-        with urllib.request.urlopen(layer.location, timeout=_DOWNLOAD_SECONDS) as answer:  # noqa: S310  https alone, see above
-            yield answer
-    except (OSError, HTTPException) as error:  # urllib's are OSErrors
-        if isinstance(error, HTTPError):
-            error.close()  # it holds the connection
-        raise AwsError(f"the zip of {layer.arn} cannot be had", hint=hint) from error
-
-
-def _layer_version(answer: Mapping[str, Any]) -> LayerVersion:
+def layer_version(answer: Mapping[str, Any]) -> LayerVersion:
     """Return the layer version of an answer, or of an entry of a list."""
     content: Mapping[str, Any] = answer.get("Content", {})
     return LayerVersion(
         arn=layer_arn(answer["LayerVersionArn"]),
-        described=described_sha256(answer.get("Description", "")),
+        described_sha256=described_sha256(answer.get("Description", "")),
         created=utc_time(answer.get("CreatedDate", "")),
         runtimes=tuple(answer.get("CompatibleRuntimes", ())),
         sha256=base64.b64decode(content.get("CodeSha256", "")).hex(),
@@ -178,12 +83,12 @@ def _layer_version(answer: Mapping[str, Any]) -> LayerVersion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LayerUpload:
-    """A zip on its way to AWS.
+    """A request that publishes a zip, the same for every region.
 
     Attributes:
         layer: name of the layer.
         sha256: of the zip, in hex.
-        body: the request's JSON, which is the same in every region and made once for all of them.
+        body: the request's JSON, with the zip in it or its place in a bucket.
     """
 
     layer: str
@@ -192,17 +97,16 @@ class LayerUpload:
 
 
 class RegionClient:
-    """Lambda's layers in one region; may be used by several threads.
+    """Lambda's layers in one region; several threads may use it.
 
-    No request is sent sooner than `SPACING_SECONDS` after the one before, be it botocore's own
-    second attempt. Every method raises an `AwsError` where AWS refuses, or does not answer however
-    often it is asked.
+    Requests, retries included, are sent at least `SPACING_SECONDS` apart. Every method raises an
+    `AwsError` if AWS refuses, or answers none of the attempts.
 
     Attributes:
         region: its name, such as `eu-west-1`.
-        retries: requests that had to be sent again so far.
-        stopped: once it is set no request is sent any more.
-        bucket: takes the zips that are too large for a request, if there is one.
+        retries: number of retries so far.
+        stopped: once it is set, no request is sent any more.
+        bucket: for zips that are too large for a request; None for none.
     """
 
     def __init__(
@@ -219,8 +123,8 @@ class RegionClient:
         self._aws = aws
         self._turn = threading.Lock()
         self._next_at = 0.0
-        self._storage = threading.Lock()
-        self._left: list[int | None] = []  # nothing in it before AWS was asked
+        self._storage_lock = threading.Lock()
+        self._storage_left: float | None = None  # None until it was read; infinite if unknown
         self._bodies: dict[str, bytes] = {}
         self._client = self._made(session.LAYERS)
 
@@ -234,22 +138,22 @@ class RegionClient:
 
     @cached_property
     def _uploads(self) -> LambdaClient:
-        """Has more time and one attempt; it is made when it is first wanted."""
+        """A client with more time and no retries, made when it is first used."""
         return self._made(session.PUBLISH)
 
     def _count(self, request: Any, **_: object) -> None:  # noqa: ANN401  botocore has no types
         self.retries += request.context["retries"]["attempt"] > 1
 
     def _wait(self, **_: object) -> None:
-        """Wait until it is this request's turn."""
+        """Delay a request until `SPACING_SECONDS` after the one before."""
         with self._turn:
             time.sleep(max(0.0, self._next_at - time.monotonic()))
             self._next_at = time.monotonic() + SPACING_SECONDS
         if self.stopped.is_set():
-            raise AwsError(f"{self.region}: no request is sent any more")
+            raise AwsError("the run has ended: no request is sent any more")
 
     def _share_body(self, params: dict[str, Any], **_: object) -> None:
-        """Put the body that all regions share in place of the one that boto3 has made."""
+        """Replace the body that boto3 made by the one that all regions share."""
         made = json.loads(params["body"])
         params["body"] = self._bodies[made["Description"]]
 
@@ -260,27 +164,27 @@ class RegionClient:
             return [each.get("LayerName", "") for page in pages for each in page["Layers"]]
 
     def versions(self, layer: str) -> list[LayerVersion]:
-        """Return all versions of a layer, the newest first; none where there is no such layer."""
+        """Return all versions of a layer, the newest first; none if there is no such layer."""
         with region_errors("list the layer's versions", self.region):
             pages = self._client.get_paginator("list_layer_versions").paginate(LayerName=layer)
-            listed = [_layer_version(each) for page in pages for each in page["LayerVersions"]]
+            listed = [layer_version(each) for page in pages for each in page["LayerVersions"]]
         return sorted(listed, key=lambda each: each.arn.version, reverse=True)
 
     def version(self, layer: str, number: int) -> LayerVersion | None:
-        """Return a version of a layer; None where there is none."""
-        with region_errors(f"look at version {number}", self.region):
+        """Return a version of a layer; None if there is none."""
+        with region_errors(f"read version {number}", self.region):
             try:
                 answer = self._client.get_layer_version(LayerName=layer, VersionNumber=number)
             except self._client.exceptions.ResourceNotFoundException:
                 return None
-            return _layer_version(answer)
+            return layer_version(answer)
 
     def publish(self, upload: LayerUpload) -> LayerVersion:
         """Publish a version; the request is sent once.
 
         Raises:
-            UncertainError: nobody knows whether it was published.
-            AwsError: it certainly was not.
+            UncertainError: it may or may not have been published.
+            AwsError: it was certainly not published.
         """
         self._bodies[upload.sha256] = upload.body
         try:
@@ -292,10 +196,10 @@ class RegionClient:
             if may_be_done(error):
                 raise UncertainError(str(refusal), hint=refusal.hint) from error
             raise refusal from error
-        return _layer_version(answer)
+        return layer_version(answer)
 
     def public_statements(self, layer: str, number: int) -> tuple[str, ...]:
-        """Return the identifiers of the statements that let every account use a version."""
+        """Return the ids of the policy statements that let every account use a version."""
         with region_errors("read the policy", self.region):
             try:
                 answer = self._client.get_layer_version_policy(
@@ -306,7 +210,7 @@ class RegionClient:
             return public_statements(answer["Policy"])
 
     def share(self, layer: str, number: int) -> None:
-        """Let every account use a version, be it so already."""
+        """Let every account use a version; it is no error if the statement exists already."""
         with region_errors("make public", self.region):
             try:
                 self._client.add_layer_version_permission(
@@ -320,7 +224,7 @@ class RegionClient:
                 return
 
     def unshare(self, layer: str, number: int, statement: str) -> None:
-        """Take a statement out of a version's policy, be it gone already."""
+        """Remove a statement from a version's policy; it is no error if there is none."""
         with region_errors("make private", self.region):
             try:
                 self._client.remove_layer_version_permission(
@@ -330,47 +234,45 @@ class RegionClient:
                 return
 
     def reserve_storage(self, size: int) -> int | None:
-        """Count bytes that are about to be stored; the bytes left where they do not fit, else None.
+        """Reserve code storage for a zip; return the bytes left if it does not fit, else None.
 
-        An emulator may not know what is left, and the identity need not be allowed to read it:
-        then everything fits.
+        If the identity may not read the limit, or an emulator has none, every zip fits.
         """
-        with self._storage:
-            if not self._left:
-                self._left.append(self._storage_left())
-            (left,) = self._left
-            if left is None or size > left:
-                return left
-            self._left = [left - size]
+        with self._storage_lock:
+            if self._storage_left is None:
+                self._storage_left = self._read_storage_left()
+            if size > self._storage_left:
+                return int(self._storage_left)
+            self._storage_left -= size
             return None
 
-    def _storage_left(self) -> int | None:
+    def _read_storage_left(self) -> float:
         try:
             answer = self._client.get_account_settings()
         except (BotoCoreError, ClientError):
-            return None
+            return math.inf
         used = answer.get("AccountUsage", {}).get("TotalCodeSize", 0)
-        most = answer.get("AccountLimit", {}).get("TotalCodeSize", 0)
-        return most - used if most else None
+        limit = answer.get("AccountLimit", {}).get("TotalCodeSize", 0)
+        return limit - used if limit else math.inf
 
 
 def public_statements(policy: str) -> tuple[str, ...]:
-    """Return the identifiers of a policy's statements that let every account use a layer version.
+    """Return the ids of a policy's statements that let every account use a layer version.
 
-    A statement with a condition lets only some.
+    A statement with a condition does not count.
 
     Args:
-        policy: JSON, as GetLayerVersionPolicy gives it; empty for none.
+        policy: JSON from GetLayerVersionPolicy; empty for none.
     """
     try:
-        parsed: object = json.loads(policy) if policy else {}
+        parsed: object = json.loads(policy)
     except ValueError:
         return ()
     statements = map(_mapping, _list(_mapping(parsed).get("Statement", [])))
-    return tuple(str(each.get("Sid", "")) for each in statements if _lets_every_account(each))
+    return tuple(str(each.get("Sid", "")) for each in statements if _allows_every_account(each))
 
 
-def _lets_every_account(statement: dict[str, Any]) -> bool:
+def _allows_every_account(statement: dict[str, Any]) -> bool:
     principal = statement.get("Principal")
     if isinstance(principal, dict):
         principal = _mapping(cast("object", principal)).get("AWS")

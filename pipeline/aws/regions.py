@@ -1,11 +1,12 @@
-"""Decide in which regions layers are published."""
+"""Decide in which regions a command works."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
+from pipeline.aws.session import PARTITIONS, lambda_regions
 from pipeline.config.entries import suggestion
 from pipeline.config.regions import ALL_REGIONS, REGIONS, Quarantine, Regions
 from pipeline.errors import UsageError, quoted
@@ -13,12 +14,12 @@ from pipeline.errors import UsageError, quoted
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegionChoice:
-    """The regions that were asked for.
+    """The regions in which a command works.
 
     Attributes:
-        partition: the one they all are in, such as `aws`; each has credentials of its own.
-        regions: where to publish, in the order in which they were asked for.
-        skipped: those in quarantine, with the reason.
+        partition: of all of them, such as `aws`; each partition has its own credentials.
+        regions: in the order in which they were requested.
+        skipped: regions in quarantine, each with the reason.
     """
 
     partition: str
@@ -26,89 +27,109 @@ class RegionChoice:
     skipped: tuple[tuple[str, str], ...] = ()
 
 
-def chosen_regions(
-    regions: Regions | None, asked: str, *, known: Mapping[str, Sequence[str]], today: date
-) -> RegionChoice:
-    """The regions that a user's words mean.
-
-    Args:
-        regions: regions.yaml; None where there is none.
-        asked: names of sets, `all`, `all-cn`, `all-us-gov` or regions, with commas between them.
-        known: the regions that have AWS Lambda, by partition.
-        today: in UTC; a quarantine counts up to and with its last day.
-
-    Returns:
-        The choice; its regions are empty where all of them are in quarantine.
+def region_choice(regions: Regions | None, requested: str) -> RegionChoice:
+    """Return the regions that the option `--regions` names today, by botocore's list of regions.
 
     Raises:
-        UsageError: a word means nothing, or the regions are of more than one partition.
+        UsageError: see `chosen_regions`; or all of them are in quarantine.
     """
-    home = {region: partition for partition, names in known.items() for region in names}
-    words = tuple(word.strip() for word in asked.split(",") if word.strip())
-    if not words:
+    known = {partition: lambda_regions(partition) for partition in PARTITIONS}
+    choice = chosen_regions(regions, requested, known=known, today=datetime.now(tz=UTC).date())
+    if not choice.regions:
+        reasons = tuple(f"{region}: {reason}" for region, reason in choice.skipped)
+        raise UsageError(
+            "every requested region is in quarantine",
+            hint="request others: --regions",
+            details=reasons,
+        )
+    return choice
+
+
+def chosen_regions(
+    regions: Regions | None, requested: str, *, known: Mapping[str, Sequence[str]], today: date
+) -> RegionChoice:
+    """Return the regions that the option `--regions` names.
+
+    Args:
+        regions: regions.yaml; None if there is none.
+        requested: sets, `all`, `all-cn`, `all-us-gov` or regions, separated by commas.
+        known: the regions that have AWS Lambda, by partition.
+        today: in UTC; a quarantine includes its last day.
+
+    Returns:
+        The choice; it has no regions if all of them are in quarantine.
+
+    Raises:
+        UsageError: a name is unknown, or the regions are of more than one partition.
+    """
+    partitions = {region: partition for partition, names in known.items() for region in names}
+    names = tuple(name.strip() for name in requested.split(",") if name.strip())
+    if not names:
         raise UsageError("no region is named", hint="such as --regions eu-west-1,eu-central-1")
     sets = {
         **(regions.sets if regions else {}),
-        **{word: tuple(known.get(partition, ())) for word, partition in ALL_REGIONS.items()},
+        **{name: tuple(known.get(partition, ())) for name, partition in ALL_REGIONS.items()},
     }
-    named = (_regions_of(word, sets, home, has_file=regions is not None) for word in words)
-    meant = tuple(dict.fromkeys(region for names in named for region in names))
-    partition = _one_partition(meant, home)
-    skipped = dict(_left_out(regions.quarantine if regions else (), home, today))
+    expanded = (_expanded(name, sets, partitions, has_file=regions is not None) for name in names)
+    chosen = tuple(dict.fromkeys(region for each in expanded for region in each))
+    partition = _one_partition(chosen, partitions)
+    skipped = dict(_quarantined(regions.quarantine if regions else (), partitions, today))
     return RegionChoice(
         partition=partition,
-        regions=tuple(region for region in meant if region not in skipped),
-        skipped=tuple((region, skipped[region]) for region in meant if region in skipped),
+        regions=tuple(region for region in chosen if region not in skipped),
+        skipped=tuple((region, skipped[region]) for region in chosen if region in skipped),
     )
 
 
-def _regions_of(
-    word: str, sets: Mapping[str, Sequence[str]], home: Mapping[str, str], *, has_file: bool
+def _expanded(
+    name: str, sets: Mapping[str, Sequence[str]], partitions: Mapping[str, str], *, has_file: bool
 ) -> Sequence[str]:
-    """What one word means."""
-    if word in home:
-        return (word,)
-    if word not in sets:
+    """Return the regions of one name: a region or a set of regions."""
+    if name in partitions:
+        return (name,)
+    if name not in sets:
         without = f"there is no {REGIONS} in the config folder: name regions, or "
         raise UsageError(
-            f"{quoted(word)} is no region with AWS Lambda and no set of regions"
-            f"{suggestion(word.lower(), (*sets, *home))}",
+            f"{quoted(name)} is neither a region with AWS Lambda nor a set of regions"
+            f"{suggestion(name.lower(), (*sets, *partitions))}",
             hint=f"{'sets: ' if has_file else without}{', '.join(sets)}",
         )
-    for region in sets[word]:
-        if region not in home:
+    for region in sets[name]:
+        if region not in partitions:
             raise UsageError(
-                f"{REGIONS}: {word}: AWS Lambda is in no region {region}{suggestion(region, home)}",
-                hint=f"fix the set {word} in {REGIONS}",
+                f"{REGIONS}: {name}: {region} is no region with AWS Lambda"
+                f"{suggestion(region, partitions)}",
+                hint=f"fix the set {name} in {REGIONS}",
             )
-    return sets[word]
+    return sets[name]
 
 
-def _one_partition(meant: Sequence[str], home: Mapping[str, str]) -> str:
-    partitions = tuple(dict.fromkeys(home[region] for region in meant))
-    if len(partitions) == 1:
-        return partitions[0]
-    if not partitions:
-        raise UsageError("no region with AWS Lambda is known there", hint="name the regions")
-    first = {home[region]: region for region in reversed(meant)}
-    told = " and ".join(f"{first[partition]} ({partition})" for partition in partitions)
+def _one_partition(regions: Sequence[str], partitions: Mapping[str, str]) -> str:
+    """Return the partition of all regions."""
+    found = tuple(dict.fromkeys(partitions[region] for region in regions))
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UsageError("that partition has no known region with AWS Lambda", hint="name regions")
+    first = {partitions[region]: region for region in reversed(regions)}
+    examples = " and ".join(f"{first[partition]} ({partition})" for partition in found)
     raise UsageError(
-        f"these regions are of {len(partitions)} partitions: {told}",
-        hint="each partition has accounts and credentials of its own: publish once for each",
+        f"these regions are of {len(found)} partitions: {examples}",
+        hint="each partition has its own accounts and credentials: run the command once for each",
     )
 
 
-def _left_out(
-    quarantine: Sequence[Quarantine], home: Mapping[str, str], today: date
+def _quarantined(
+    quarantine: Sequence[Quarantine], partitions: Mapping[str, str], today: date
 ) -> Iterator[tuple[str, str]]:
-    """The regions that are in quarantine today, with what is told of it."""
+    """Yield the regions that are in quarantine today, each with the reason."""
     for each in quarantine:
         if not each.is_active(today):
             continue
-        if each.region not in home:
+        if each.region not in partitions:
             raise UsageError(
-                f"{REGIONS}: quarantine: AWS Lambda is in no region {each.region}"
-                f"{suggestion(each.region, home)}",
+                f"{REGIONS}: quarantine: {each.region} is no region with AWS Lambda"
+                f"{suggestion(each.region, partitions)}",
                 hint=f"fix the quarantine in {REGIONS}",
             )
         yield each.region, f"in quarantine until {each.until}: {each.reason}"

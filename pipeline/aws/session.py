@@ -1,8 +1,8 @@
-"""Sessions and clients of AWS: identity, time limits and retries.
+"""AWS sessions and clients: identity, time limits and retries.
 
-botocore sends a request again where that is of use, with growing, jittered pauses; whatever must
-not be sent twice gets a client with one attempt. A client is made under a lock, since boto3's
-sessions are not safe among threads; clients are.
+botocore retries requests, with growing, jittered pauses; a request that must not be sent twice gets
+a client with one attempt. Clients are made under a lock, since boto3's sessions are not
+thread-safe; clients are.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ from pipeline.threads import in_thread
 
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 
-# After so long another region is asked, too, who we are.
+# After this time the identity is requested from another region, too.
 IDENTITY_SECONDS = 2.0
-# Within this time after new credentials were made, a refusal is about the old ones.
+# A refusal within this time after new credentials were made is about the old ones.
 FRESH_SECONDS = 2.0
-# botocore waits a random part of 0.05, 0.1, 0.2 … seconds before it sends a request again: nine
-# attempts outlast an outage of some 6 seconds, half of that for DynamoDB. Each retry takes 14 of a
-# client's quota of 500 (5 if it is throttled), which its successes give back: in an outage that is
-# enough for 4 requests at once, more of them give up sooner.
+# botocore waits a random part of 0.05, 0.1, 0.2 … seconds before a retry: nine attempts outlast an
+# outage of about 6 seconds, half of that for DynamoDB. A retry takes 14 of the 500 tokens of a
+# client's quota (5 if it was throttled), which successes give back: in an outage that is enough for
+# 4 requests at once; of more, some give up sooner.
 ATTEMPTS = 9
-# Most connections that are kept for a service in a region; they are made as they are needed.
+# Most connections of a client; they are opened as they are needed.
 CONNECTIONS = 80
 
-# Sent again: everything that does the same when it is done twice.
+# With retries: for every request that may be done twice.
 PATIENT = Config(
     connect_timeout=10,
     read_timeout=60,
     max_pool_connections=CONNECTIONS,
     retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
 )
-# Lambda answers requests about layers within moments.
+# Lambda answers requests about layers quickly.
 LAYERS = PATIENT.merge(Config(read_timeout=20))
-# For large bodies: urllib3 gives all of a body the time that a connection may take.
+# For large bodies: urllib3 limits the upload of a whole body by the connection's time.
 UPLOAD = PATIENT.merge(Config(connect_timeout=300, read_timeout=300))
-# For PublishLayerVersion, which stores a layer twice when it is sent twice.
+# Without retries: PublishLayerVersion stores the layer a second time when it is sent again.
 PUBLISH = UPLOAD.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
 
 
@@ -62,8 +62,8 @@ class Aws:
     """One identity in AWS.
 
     Attributes:
-        session: gives clients.
-        credentials: those of a role that was taken on; None for the session's own.
+        session: makes the clients.
+        credentials: of an assumed role; None for the session's own.
     """
 
     session: boto3.Session
@@ -71,14 +71,14 @@ class Aws:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def client(self, service: str, region: str, config: Config = PATIENT) -> Any:  # noqa: ANN401  boto3 makes clients at run time
-        """A client of a service in a region, which may be used by several threads.
+        """Return a client of a service in a region; several threads may use it.
 
         Args:
             service: such as `lambda`.
             region: such as `eu-west-1`.
-            config: how patient it is.
+            config: its time limits and retries.
         """
-        # its stubs know a service by a literal alone
+        # its stubs accept only a literal as the service
         make = cast("Any", self.session).client
         with self.lock:
             made = make(service, region_name=region, config=config)
@@ -89,9 +89,9 @@ class Aws:
     def _retry_with_new_credentials(
         self, response: tuple[Any, dict[str, Any]] | None, attempts: int, **_: object
     ) -> float | None:
-        """Seconds until botocore sends a request again whose credentials have expired; else None.
+        """Return the seconds until botocore retries: 0 if the credentials have expired, else None.
 
-        AWS certainly did not do it, so that this is right for PublishLayerVersion, too.
+        AWS has certainly not done such a request, so PublishLayerVersion is retried, too.
         """
         code = response[1].get("Error", {}).get("Code") if response else ""
         if self.credentials is None or code not in EXPIRED or attempts >= ATTEMPTS:
@@ -101,15 +101,15 @@ class Aws:
 
 
 class RoleCredentials(RefreshableCredentials):
-    """A role's credentials, made anew before they expire, or when AWS says that they have."""
+    """A role's credentials, renewed before they expire, and when AWS says that they have."""
 
     _expired_at = -FRESH_SECONDS
     _expiring = threading.Lock()
 
     def expire(self) -> None:
-        """Make new ones for the next request.
+        """Have the credentials renewed before the next request.
 
-        Many requests may learn at once that the old ones have expired: one of them counts.
+        Many requests may be refused at once for the old ones: they are renewed once.
         """
         with self._expiring:
             now = time.monotonic()
@@ -120,7 +120,7 @@ class RoleCredentials(RefreshableCredentials):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """Who AWS says that we are."""
+    """The account and the user or role that the credentials belong to."""
 
     account: str
     arn: str
@@ -132,7 +132,7 @@ class Identity:
 
 
 def default_aws() -> Aws:
-    """The identity of the environment, of a profile, or of the machine.
+    """Return the identity of the environment, a profile, or the machine.
 
     Raises:
         AwsError: there is no such profile.
@@ -143,12 +143,12 @@ def default_aws() -> Aws:
 
 
 def role_aws(role: str, token: Callable[[], str], region: str) -> Aws:
-    """The identity of a role that is taken on by an OIDC token.
+    """Return the identity of a role, assumed by an OIDC token.
 
     Args:
         role: its ARN.
-        token: gives a token that is fresh; asked each time that credentials are made.
-        region: whose STS is asked: opt-in regions take no credentials of the global one.
+        token: returns a fresh token; called each time that credentials are made.
+        region: of the STS endpoint: opt-in regions accept no credentials of the global one.
 
     Raises:
         AwsError: STS refuses the token or the role.
@@ -169,39 +169,39 @@ def role_aws(role: str, token: Callable[[], str], region: str) -> Aws:
             "expiry_time": given["Expiration"].isoformat(),
         }
 
-    hint = f"see whom it trusts, with credentials of your own: ocelot oidc check --role-arn {role}"
-    with aws_errors(f"the role {role} cannot be taken on", hint):
+    hint = f"check its trust policy, with your own credentials: ocelot oidc check --role-arn {role}"
+    with aws_errors(f"the role {role} cannot be assumed", hint):
         credentials = RoleCredentials.create_from_metadata(
             metadata=made(), refresh_using=made, method="assume-role-with-web-identity"
         )
     session: Any = botocore.session.get_session()
-    session._credentials = credentials  # noqa: SLF001  botocore has no other way to give a session its own
+    session._credentials = credentials  # noqa: SLF001  botocore has no public way to set them
     return Aws(boto3.Session(botocore_session=session), credentials)
 
 
 def identity(aws: Aws, region: str) -> Identity:
-    """Return who AWS says that we are.
+    """Return the identity that STS in a region reports.
 
     Raises:
         AwsError: there are no credentials, or AWS refuses them.
     """
-    with aws_errors("AWS does not know who we are", GIVE_CREDENTIALS):
+    with aws_errors("AWS does not accept the credentials", GIVE_CREDENTIALS):
         answer = aws.client("sts", region).get_caller_identity()
     return Identity(account=answer["Account"], arn=answer["Arn"])
 
 
 async def first_identity(aws: Aws, regions: Sequence[str]) -> Identity:
-    """Who we are, from the first region that answers: one may be down or not opted into.
+    """Return the identity, from the first region that answers: one may be down or not opted into.
 
     Raises:
-        AwsError: there are no credentials, or no region takes them.
+        AwsError: there are no credentials, or no region accepts them.
     """
     found: list[Identity] = []
     errors: list[OcelotError] = []
 
     async with anyio.create_task_group() as tasks:
 
-        async def ask(region: str, answered: anyio.Event) -> None:
+        async def request(region: str, answered: anyio.Event) -> None:
             try:
                 found.append(await in_thread(partial(identity, aws, region)))
             except OcelotError as error:
@@ -212,7 +212,7 @@ async def first_identity(aws: Aws, regions: Sequence[str]) -> Identity:
 
         for region in regions:
             answered = anyio.Event()
-            tasks.start_soon(ask, region, answered)
+            tasks.start_soon(request, region, answered)
             with anyio.move_on_after(IDENTITY_SECONDS):
                 await answered.wait()
     if not found:
@@ -221,7 +221,7 @@ async def first_identity(aws: Aws, regions: Sequence[str]) -> Identity:
 
 
 def configured_region() -> str:
-    """The region of the environment, or of the profile.
+    """Return the region of the environment, or of the profile.
 
     Raises:
         UsageError: there is none.
@@ -237,32 +237,32 @@ def configured_region() -> str:
 
 
 def lambda_regions(partition: str = "aws") -> tuple[str, ...]:
-    """The regions of a partition that have AWS Lambda, by botocore's data, sorted."""
+    """Return the regions of a partition that have AWS Lambda, by botocore's data, sorted."""
     return tuple(sorted(boto3.Session().get_available_regions("lambda", partition)))
 
 
 async def identified(aws: Aws, regions: Sequence[str], partition: str, account: str) -> Identity:
-    """Return who we are, which must be an identity of a partition and an account.
+    """Return the identity, which must be of a partition and an account.
 
     Args:
-        aws: whose identity.
-        regions: the first of them that answers is asked; one at least.
+        aws: makes the clients.
+        regions: the first one that answers is used; at least one.
         partition: of the regions.
-        account: the account that it must be; empty for whichever it is.
+        account: the account that it must be; empty for any.
 
     Raises:
         AwsError: no credentials, or another account.
         UsageError: the identity is of another partition.
     """
-    who = await first_identity(aws, regions)
-    if account and who.account != account:
+    found = await first_identity(aws, regions)
+    if account and found.account != account:
         raise AwsError(
-            f"the credentials are of account {who.account}, not of {account}",
-            hint="take those of the account that --account names",
+            f"the credentials are of account {found.account}, not of {account}",
+            hint="use credentials of the account that --account names",
         )
-    if who.partition != partition:
+    if found.partition != partition:
         raise UsageError(
-            f"the credentials are of partition {who.partition}, the regions of {partition}",
-            hint="each partition has credentials of its own: run the command once for each",
+            f"the credentials are of partition {found.partition}, the regions of {partition}",
+            hint="each partition has its own credentials: run the command once for each",
         )
-    return who
+    return found

@@ -14,7 +14,7 @@ from pipeline.options import OptionalTableOptions
 
 if TYPE_CHECKING:
     from pipeline.aws.session import Aws
-    from pipeline.trust.check import Finding
+    from pipeline.trust.check import TrustFinding
     from pipeline.trust.job import Job
     from pipeline.trust.policy import Statement
 
@@ -66,12 +66,12 @@ def check(
 
     The role, GitHub's OIDC provider and the table are read with your own AWS credentials.
     """
-    from pipeline.aws.roles import trust_policy
+    from pipeline.aws.iam import trust_policy
     from pipeline.aws.session import default_aws
     from pipeline.errors import TrustError
     from pipeline.naming import role_arn as parsed
     from pipeline.report import oidc as report
-    from pipeline.trust.check import entries, is_right, trust_findings
+    from pipeline.trust.check import is_right, subject_decisions, trust_findings
     from pipeline.trust.policy import statements
 
     job = _job(repository, owner_id, repository_id, environment, ref)
@@ -82,15 +82,15 @@ def check(
         *_provider_findings(aws, policy, found.account),
         *_table_findings(aws, table),
     )
-    text = report.check_json(str(found), job, entries(policy, job), findings)
+    decisions = subject_decisions(policy, job)
+    text = report.check_json(str(found), job, decisions, findings)
     shown.show(text, report.findings_report(str(found), job, findings))
     if not is_right(findings):
         raise TrustError(f"{found} is not as it should be", hint="fix what is shown as a problem")
 
 
 def _job(repository: str, owner_id: str, repository_id: str, environment: str, ref: str) -> Job:
-    from pipeline.trust.job import Job, full_ref
-    from pipeline.trust.repository import own_repository
+    from pipeline.trust.job import Job, full_ref, own_repository
 
     found = run(lambda: own_repository(repository, owner_id, repository_id, os.environ, Path.cwd()))
     named = environment or ("" if ref else ENVIRONMENT)
@@ -108,19 +108,19 @@ def _given_role(role_arn: str) -> str:
 
 def _provider_findings(
     aws: Aws, policy: tuple[Statement, ...], account: str
-) -> tuple[Finding, ...]:
-    from pipeline.aws.roles import provider_audiences
+) -> tuple[TrustFinding, ...]:
+    from pipeline.aws.iam import provider_audiences
     from pipeline.trust.check import provider_finding, providers
 
     arns = providers(policy, account)
     return tuple(provider_finding(each, provider_audiences(aws, each)) for each in arns)
 
 
-def _table_findings(aws: Aws, options: OptionalTableOptions) -> tuple[Finding, ...]:
-    from pipeline.registry.registry import registry
+def _table_findings(aws: Aws, options: OptionalTableOptions) -> tuple[TrustFinding, ...]:
+    from pipeline.registry.registry import optional_registry
     from pipeline.trust.check import table_findings
 
-    if options.table == "none":
+    registry = optional_registry(aws, options)
+    if registry is None:
         return ()
-    rows = registry(aws, options.table, options.table_region)
-    return table_findings(f"{rows.table} in {rows.region}", rows.faults())
+    return table_findings(f"{registry.table} in {registry.region}", registry.faults())

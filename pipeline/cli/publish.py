@@ -16,7 +16,7 @@ from pipeline.options import PublishOptions
 if TYPE_CHECKING:
     from pipeline.aws.session import Aws
     from pipeline.publish.request import PublishRequest
-    from pipeline.publish.run import Published
+    from pipeline.publish.run import PublishResult
     from pipeline.registry.registry import Registry
 
 LEFT = "nothing that was done is lost"
@@ -52,20 +52,21 @@ def publish(
     published.
     """
     from pipeline.bench.gate import check_layers
-    from pipeline.publish.request import opened_registry, publish_request
+    from pipeline.publish.request import publish_request
     from pipeline.publish.run import publish as published
+    from pipeline.registry.registry import optional_registry
 
     loaded = common.load()
     paths = () if preflight else zips or [Path("dist")]
     request = publish_request(options, paths, loaded)
     aws = token.aws(options.role_arn, request.regions)
-    registry = opened_registry(options, aws)
+    registry = optional_registry(aws, options)
     if preflight:
         _preflight(request, aws, registry, common)
         return
     gate = partial(check_layers, config=loaded, enabled=not options.no_bench)
     work = partial(published, request, aws, registry, gate=gate, dry_run=options.dry_run)
-    reported: list[Published] = []
+    reported: list[PublishResult] = []
     try:
         with shown_progress(verbose=common.verbose):
             run(partial(work, reported.append), left=LEFT, kept=KEPT)
@@ -86,14 +87,14 @@ def _preflight(
     shown.show(text, identity_report(identity, request.regions, table))
 
 
-def report(done: Published, shown: JsonOptions, output: Path | None = None) -> None:
+def report(done: PublishResult, shown: JsonOptions, output: Path | None = None) -> None:
     """Print the result or the plan, add it to the job summary, and write it to a file as JSON."""
     from pipeline.files import write_atomic
     from pipeline.github.annotations import append_summary
-    from pipeline.report.publish import published_json, published_report
+    from pipeline.report.publish import publish_json, publish_report
     from pipeline.report.rendering import markdown
 
-    text, table = published_json(done), published_report(done)
+    text, table = publish_json(done), publish_report(done)
     shown.show(text, table)
     if done.outcomes:
         append_summary(markdown(table), os.environ)

@@ -17,7 +17,7 @@ from pipeline.cli.running import run
 from pipeline.options import ReleaseOptions
 
 if TYPE_CHECKING:
-    from pipeline.publish.run import Published
+    from pipeline.publish.run import PublishResult
     from pipeline.supply.output import BuildOutput
 
 
@@ -34,10 +34,11 @@ def release(
     Identity, account and registry are checked before the build starts.
     """
     from pipeline import release as releasing
-    from pipeline.publish.request import opened_registry, publish_request
+    from pipeline.publish.request import publish_request
+    from pipeline.registry.registry import optional_registry
 
     built: list[BuildOutput] = []
-    published: list[Published] = []
+    published: list[PublishResult] = []
     try:
         with opened_inputs(common) as inputs:
             build = building.build_context(context, options, output, inputs)
@@ -50,7 +51,7 @@ def release(
                 options=options,
                 request=request,
                 aws=aws,
-                registry=opened_registry(options, aws),
+                registry=optional_registry(aws, options),
             )
             build = replace(build, bench=not options.no_bench)
             work = partial(releasing.release, build, publication, built.append, published.append)
@@ -61,7 +62,7 @@ def release(
 
 def _report(
     built: Sequence[BuildOutput],
-    published: Sequence[Published],
+    published: Sequence[PublishResult],
     common: CommonOptions,
     *,
     build_only: bool,

@@ -1,7 +1,7 @@
-"""Fetch what AWS serves of a release, and see that it is what was published.
+"""Download published layers from every region, and check that AWS serves what was published.
 
-Publishing has AWS' word for each digest. Here the zips themselves are had, from every region, so
-that somebody without credentials can be given what users get.
+Publishing relies on the digests that AWS reports. Here the zips themselves are downloaded, so that
+people without credentials can be given the very files that the layers' users get.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import anyio
 
 from pipeline import progress
-from pipeline.aws.layers import download_layer, fetched, published_layer
+from pipeline.aws.download import download_layer, published_layer, retried_download
 from pipeline.aws.session import Aws
 from pipeline.errors import OcelotError, UsageError, VerifyError
 from pipeline.files import write_atomic
@@ -25,19 +25,19 @@ from pipeline.layer.manifest import FILE_NAME, Manifest, read_manifest
 from pipeline.naming import Architecture, LayerArn, layer_arn, zip_name
 from pipeline.threads import in_thread
 
-# Zips of some 15 MB each: more at once gain nothing and take memory.
-AT_ONCE = 6
+# Downloads at a time, of about 15 MB each: more would only take memory.
+DOWNLOADS = 6
 
 _HINT = "give the publish.json of `ocelot publish -o` and the folder of zips that it published"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedVersion:
-    """A layer version, as publish.json has it.
+    """A layer version in publish.json.
 
     Attributes:
         file: the zip's name.
-        sha256: of its content, in hex.
+        sha256: of the zip, in hex.
     """
 
     arn: LayerArn
@@ -46,10 +46,10 @@ class PublishedVersion:
 
 
 def published_versions(report: Path) -> tuple[PublishedVersion, ...]:
-    """The layer versions that publish.json names.
+    """Return the layer versions in publish.json.
 
     Raises:
-        UsageError: it cannot be read, or names none, as that of a dry run.
+        UsageError: it cannot be read, or has none, such as that of a dry run.
     """
     try:
         targets: list[dict[str, Any]] = json.loads(report.read_bytes())["targets"]
@@ -67,10 +67,10 @@ def _version(target: dict[str, Any]) -> PublishedVersion:
 
 
 def built_manifest(versions: Sequence[PublishedVersion], layers: Path) -> Manifest:
-    """The manifest of the zips that were published.
+    """Return the manifest of the zips that were published.
 
     Raises:
-        UsageError: the folder has none, or it is of other zips.
+        UsageError: the folder has no manifest, or one of other zips.
     """
     manifest = read_manifest(layers / FILE_NAME)
     if manifest is None:
@@ -85,23 +85,23 @@ def built_manifest(versions: Sequence[PublishedVersion], layers: Path) -> Manife
 async def fetch(
     versions: Sequence[PublishedVersion], manifest: Manifest, aws: Aws, output: Path
 ) -> None:
-    """Have every layer version's zip, and write each zip once, with its manifest beside it.
+    """Download every layer version; write each zip once, and their manifest.
 
     Args:
-        versions: what was published.
-        manifest: that of the zips from which it was.
-        aws: who asks.
+        versions: the layer versions.
+        manifest: of the zips that were published.
+        aws: makes the clients.
         output: a folder.
 
     Raises:
-        VerifyError: AWS serves something else than was published.
-        AwsError: a zip cannot be had.
-        OutputError: the folder cannot be written.
+        VerifyError: AWS serves another zip than was published.
+        AwsError: a zip cannot be downloaded.
+        OutputError: the folder cannot be written to.
     """
     failed: dict[str, OcelotError] = {}
-    limit = anyio.CapacityLimiter(AT_ONCE)
+    limit = anyio.CapacityLimiter(DOWNLOADS)
 
-    async def take(version: PublishedVersion) -> None:
+    async def download(version: PublishedVersion) -> None:
         try:
             async with limit:
                 content = await in_thread(partial(_content, aws, version))
@@ -112,7 +112,7 @@ async def fetch(
 
     async with anyio.create_task_group() as tasks:
         for each in versions:
-            tasks.start_soon(take, each)
+            tasks.start_soon(download, each)
     _check(failed, len(versions))
     files = {each.file for each in versions}
     kept = Manifest(layers=tuple(each for each in manifest.layers if each.file in files))
@@ -120,7 +120,7 @@ async def fetch(
 
 
 def _content(aws: Aws, version: PublishedVersion) -> bytes:
-    content = fetched(partial(published_layer, aws, version.arn), download_layer)
+    content = retried_download(partial(published_layer, aws, version.arn), download_layer)
     digest = hashlib.sha256(content).hexdigest()
     if digest != version.sha256:
         raise VerifyError(f"has sha256 {digest} instead of {version.sha256}")
@@ -128,15 +128,15 @@ def _content(aws: Aws, version: PublishedVersion) -> bytes:
 
 
 def _check(failed: dict[str, OcelotError], count: int) -> None:
-    """Fail where a layer version is not as it was published; a wrong one counts most."""
+    """Fail if a download failed: by a `VerifyError` if any zip is not what was published."""
     if not failed:
         return
     details = tuple(f"{arn}: {error}" for arn, error in sorted(failed.items()))
     if any(isinstance(error, VerifyError) for error in failed.values()):
         raise VerifyError(
             f"of {len(failed)} of {count} layer versions AWS does not serve what was published",
-            hint="do not use them before you know why",
+            hint="find out why before anyone uses them",
             details=details,
         )
     first = next(iter(failed.values()))
-    raise first.with_message(f"{len(failed)} of {count} zips cannot be had", details)
+    raise first.with_message(f"{len(failed)} of {count} zips cannot be downloaded", details)

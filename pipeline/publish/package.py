@@ -1,4 +1,4 @@
-"""The zips that are to be published, with all that AWS is told of them."""
+"""The zips to be published, and the requests that upload them."""
 
 from __future__ import annotations
 
@@ -16,30 +16,16 @@ from pipeline.files import read_file
 from pipeline.layer.limits import DIRECT_UPLOAD_BYTES, megabytes
 from pipeline.layer.manifest import FILE_NAME, Layer, read_manifest
 from pipeline.naming import Architecture, layer_description, layer_name
+from pipeline.options import ReleaseGroupOptions
 
-# What a layer of an extension runs beside: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
+# Runtimes with extensions: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 RUNTIMES = (
     *("nodejs20.x", "nodejs22.x", "python3.11", "python3.12", "python3.13", "python3.14"),
     *("java17", "java21", "java25", "dotnet8", "ruby3.3", "ruby3.4", "provided.al2023"),
 )
 MOST_RUNTIMES = 15
 LICENCE = "Apache-2.0"
-_AGAIN = "build it again"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Naming:
-    """How the layers are to be called, and what they are for.
-
-    Attributes:
-        base: what the layers' names begin with.
-        release_group: what they end with.
-        runtimes: Lambda runtimes that the layer is for.
-    """
-
-    base: str
-    release_group: str
-    runtimes: tuple[str, ...] = RUNTIMES
+_BUILD_AGAIN = "build it again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,155 +33,167 @@ class Package:
     """A zip to be published.
 
     Attributes:
+        path: of the zip.
         layer: the layer's name.
-        described: the layer version's description.
+        base_name: beginning of the layer's name.
+        description: of the layer version.
+        runtimes: compatible runtimes, by Lambda's names.
         size: bytes of the zip.
-        record: the manifest's entry.
+        entry: the manifest's entry of the zip.
     """
 
     path: Path
     layer: str
-    described: str
-    naming: Naming
+    base_name: str
+    description: str
+    runtimes: tuple[str, ...]
     size: int
-    record: Layer = field(repr=False)
+    entry: Layer = field(repr=False)
 
     @property
     def sha256(self) -> str:
         """SHA-256 of the zip, in hex."""
-        return self.record.sha256
+        return self.entry.sha256
 
     @cached_property
     def md5(self) -> str:
-        """MD5 of the zip, in hex: what the registry's other users know it by."""
+        """MD5 of the zip, in hex; other tools identify zips in the registry by it."""
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "md5").hexdigest()
 
     @property
     def is_large(self) -> bool:
-        """Whether it is too large for a request, and has to go by way of S3."""
+        """True if it is too large for a request to Lambda and needs a bucket."""
         return self.size > DIRECT_UPLOAD_BYTES
 
     @property
     def key(self) -> str:
-        """What it is called in a bucket."""
+        """Its key in a bucket."""
         return f"{self.layer}/{self.sha256}.zip"
 
     @property
     def architecture(self) -> Architecture:
-        """What it runs on."""
-        return self.record.architecture
+        """The layer's architecture."""
+        return self.entry.architecture
 
 
-def read_packages(
-    paths: Sequence[Path], naming: Naming, *, by_bucket: bool = False
-) -> tuple[Package, ...]:
-    """The packages of zips and of folders of zips.
+def read_packages(options: ReleaseGroupOptions, paths: Sequence[Path]) -> tuple[Package, ...]:
+    """Return the packages of zips and of folders of zips.
 
     Args:
+        options: the user's.
         paths: zips with their manifest beside them, and folders of such.
-        naming: how the layers are to be called.
-        by_bucket: whether there are buckets for zips that are too large for a request.
 
     Raises:
-        UsageError: a zip has no manifest, is not the one that the manifest names, is too large,
-            or AWS takes no such name.
+        UsageError: a zip has no manifest, is not the one in the manifest, or is too large; or AWS
+            does not accept the layer's name or the number of runtimes.
     """
-    if len(naming.runtimes) > MOST_RUNTIMES:
+    runtimes = tuple(filter(None, (name.strip() for name in options.runtimes.split(","))))
+    if len(runtimes) > MOST_RUNTIMES:
         raise UsageError(
-            f"{len(naming.runtimes)} runtimes are named", hint=f"AWS takes {MOST_RUNTIMES} at most"
+            f"{len(runtimes)} runtimes are named", hint=f"AWS accepts at most {MOST_RUNTIMES}"
         )
-    packages = [each for path in paths for each in _read(path, naming)]
+    packages = [
+        _package(zipped, entry, options, runtimes or RUNTIMES)
+        for path in paths
+        for zipped, entry in _entries(path)
+    ]
     names = [each.layer for each in packages]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise UsageError(f"{min(twice)} is there twice", hint="name each zip once")
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        raise UsageError(f"{min(repeated)} is named twice", hint="name each zip once")
     large = [each for each in packages if each.is_large]
-    if large and not by_bucket:
+    if large and not options.bucket:
         raise UsageError(
-            f"{large[0].path} is {megabytes(large[0].size)}; AWS takes "
+            f"{large[0].path} is {megabytes(large[0].size)}; AWS accepts "
             f"{megabytes(DIRECT_UPLOAD_BYTES)} in a request",
             hint="name a bucket in each region, --bucket 'NAME-{region}', or leave components out",
         )
     return tuple(packages)
 
 
-def _read(path: Path, naming: Naming) -> list[Package]:
+def _entries(path: Path) -> list[tuple[Path, Layer]]:
+    """Return the zips that a path stands for, each with its manifest's entry."""
     folder = path if path.is_dir() else path.parent
     manifest = read_manifest(folder / FILE_NAME)
-    wanted = [
-        layer
-        for layer in (manifest.layers if manifest else ())
-        if path.is_dir() or layer.file == path.name
+    entries = [
+        entry
+        for entry in (manifest.layers if manifest else ())
+        if path.is_dir() or entry.file == path.name
     ]
-    if not wanted:
+    if not entries:
         raise UsageError(
-            f"{folder / FILE_NAME} says nothing of {path.name}",
-            hint="publish what `ocelot build` made, with the manifest beside it",
+            f"{folder / FILE_NAME} has no entry for {path.name}",
+            hint="publish the files of `ocelot build`, with the manifest beside the zips",
         )
-    for layer in wanted:
-        if Path(layer.file).name != layer.file:
-            raise UsageError(f"{folder / FILE_NAME} names {quoted(layer.file)}", hint=_AGAIN)
-    return [_package(folder / layer.file, layer, naming) for layer in wanted]
+    for entry in entries:
+        if Path(entry.file).name != entry.file:
+            raise UsageError(
+                f"{folder / FILE_NAME} names {quoted(entry.file)}, which is not in its folder",
+                hint=_BUILD_AGAIN,
+            )
+    return [(folder / entry.file, entry) for entry in entries]
 
 
-def _package(path: Path, layer: Layer, naming: Naming) -> Package:
+def _package(
+    path: Path, entry: Layer, options: ReleaseGroupOptions, runtimes: tuple[str, ...]
+) -> Package:
     try:
         with path.open("rb") as file:
             digest, size = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=_AGAIN) from error
-    if digest != layer.sha256:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint=_BUILD_AGAIN) from error
+    if digest != entry.sha256:
         raise UsageError(
-            f"{path} has sha256 {digest}, its manifest says {layer.sha256}",
+            f"{path} has sha256 {digest}, its manifest says {entry.sha256}",
             hint="it was changed after it was built: build it again",
         )
-    version = layer.collector_version
-    name = layer_name(
-        naming.base, layer.architecture, layer.distribution, version, naming.release_group
-    )
-    text = layer.description or f"OpenTelemetry Collector {version}, {layer.distribution}"
+    version, base = entry.collector_version, options.layer_name
+    text = entry.description or f"OpenTelemetry Collector {version}, {entry.distribution}"
     return Package(
         path=path,
-        layer=name,
-        described=layer_description(text, digest),
-        naming=naming,
+        layer=layer_name(
+            base, entry.architecture, entry.distribution, version, options.release_group
+        ),
+        base_name=base,
+        description=layer_description(text, digest),
+        runtimes=runtimes,
         size=size,
-        record=layer,
+        entry=entry,
     )
 
 
-def upload_of(package: Package) -> LayerUpload:
-    """Return the upload of a package, the same in every region: it is made once.
+def direct_upload(package: Package) -> LayerUpload:
+    """Return the upload of a package whose zip is in the request.
 
-    Its JSON is put together around the zip, so that no more than one copy of it is made.
+    The JSON is joined around the zip, so that memory holds only one copy of it.
 
     Raises:
-        UsageError: the zip is not what it was when it was read first.
+        UsageError: the zip has changed since it was read first.
     """
     return _upload(package, b'{"ZipFile": "', base64.b64encode(_zipped(package)), b'"}')
 
 
-def upload_by_bucket(package: Package, bucket: str) -> LayerUpload:
-    """Return the upload of a package that is in a bucket already."""
+def bucket_upload(package: Package, bucket: str) -> LayerUpload:
+    """Return the upload of a package whose zip is in a bucket."""
     content = json.dumps({"S3Bucket": bucket, "S3Key": package.key})
     return _upload(package, content.encode())
 
 
 def _zipped(package: Package) -> bytes:
-    zipped = read_file(package.path, _AGAIN)
+    zipped = read_file(package.path, _BUILD_AGAIN)
     if hashlib.sha256(zipped).hexdigest() != package.sha256:
-        raise UsageError(f"{package.path} was changed in the meantime", hint=_AGAIN)
+        raise UsageError(f"{package.path} has changed since the start", hint=_BUILD_AGAIN)
     return zipped
 
 
 def _upload(package: Package, *content: bytes) -> LayerUpload:
-    about = {
+    parameters = {
         "CompatibleArchitectures": [package.architecture.lambda_name],
-        "CompatibleRuntimes": list(package.naming.runtimes),
-        "Description": package.described,
+        "CompatibleRuntimes": list(package.runtimes),
+        "Description": package.description,
         "LicenseInfo": LICENCE,
     }
-    head = json.dumps(about).encode().removesuffix(b"}")
+    head = json.dumps(parameters).encode().removesuffix(b"}")
     body = b"".join((head, b', "Content": ', *content, b"}"))
     return LayerUpload(layer=package.layer, sha256=package.sha256, body=body)

@@ -1,7 +1,7 @@
-"""Decide what to publish: a pure function from what was seen of a target to its frozen plan.
+"""Decide the steps for one target: a pure function from its observation to a frozen plan.
 
-Publishing is reconciliation. For each zip and region there is one layer version that is the same
-content; whatever is missing of it (the version, its permission, its row) is a step of the plan.
+A target should have one layer version of its content, with the right permission, and its row in the
+registry. Each of these that is missing is a step of the plan.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pipeline.publish.package import Package
 from pipeline.registry.row import Row
 
 
-class Step(StrEnum):
-    """One thing to be done for a target."""
+class PublishStep(StrEnum):
+    """One change to a target."""
 
     PUBLISH = "publish"
     SHARE = "make public"
@@ -36,7 +36,7 @@ class Target:
 
     @property
     def key(self) -> TargetKey:
-        """What tells it from others."""
+        """Region and name of the layer, which no other target of the run has."""
         return (self.region, self.package.layer)
 
     def __str__(self) -> str:
@@ -44,14 +44,14 @@ class Target:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Observed:
-    """What was seen of a target.
+class TargetObservation:
+    """The state of a target in AWS.
 
     Attributes:
-        version: the one with the same content, which AWS confirmed; the oldest of several.
-        row: the registry's row of it, None where there is none or no registry.
-        blocked: why nothing can be done there; empty if something can.
-        notes: what else is to be told, such as a description that lies.
+        version: the layer version of the same content, confirmed by AWS; the oldest of several.
+        row: the registry's row of it; None for none, or without a registry.
+        blocked: error because of which nothing can be done; empty if there is none.
+        notes: for the user, such as a description that names another content.
     """
 
     version: LayerVersion | None = None
@@ -62,49 +62,57 @@ class Observed:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetPlan:
-    """What is to be done for a target; nothing where it has neither steps nor a reason."""
+    """The steps for a target.
+
+    Attributes:
+        version: the layer version that exists already; None if there is none.
+        steps: in their order; empty if nothing is missing.
+        blocked: error because of which nothing can be done; empty if there is none.
+        notes: for the user.
+    """
 
     target: Target
     version: LayerVersion | None = None
-    steps: tuple[Step, ...] = ()
+    steps: tuple[PublishStep, ...] = ()
     blocked: str = ""
     notes: tuple[str, ...] = ()
 
     @property
     def action(self) -> str:
-        """In a few words."""
+        """The steps in a few words."""
         if self.blocked:
             return "blocked"
         words = [str(step) for step in self.steps]
-        return ", ".join(words if Step.PUBLISH in self.steps else ["reuse", *words])
+        return ", ".join(words if PublishStep.PUBLISH in self.steps else ["reuse", *words])
 
 
 def target_plan(
-    target: Target, seen: Observed, *, public: bool | None, registry: bool
+    target: Target, observation: TargetObservation, *, public: bool | None, registry: bool
 ) -> TargetPlan:
-    """Decide what to do for a target.
+    """Decide the steps for a target.
 
     Args:
         target: zip and region.
-        seen: what there is of it.
-        public: whether everybody is to use the layers; None to leave that as it is.
-        registry: whether there is one to record them in.
+        observation: its state in AWS.
+        public: whether every account should be able to use the layer; None: leave that as it is.
+        registry: whether there is one, in which layer versions are recorded.
     """
-    if seen.blocked:
-        return TargetPlan(target=target, blocked=seen.blocked, notes=seen.notes)
-    version = seen.version
-    steps: list[Step] = [] if version else [Step.PUBLISH]
+    notes = observation.notes
+    if observation.blocked:
+        return TargetPlan(target=target, blocked=observation.blocked, notes=notes)
+    version = observation.version
+    steps: list[PublishStep] = [] if version else [PublishStep.PUBLISH]
     is_public = version is not None and version.public
     if public and not is_public:
-        steps.append(Step.SHARE)
+        steps.append(PublishStep.SHARE)
     if public is False and is_public:
-        steps.append(Step.UNSHARE)
+        steps.append(PublishStep.UNSHARE)
     will_be_public = is_public if public is None else public
-    if registry and not (version and _recorded(seen.row, target, public=will_be_public)):
-        steps.append(Step.RECORD)
-    return TargetPlan(target=target, version=version, steps=tuple(steps), notes=seen.notes)
+    if registry and not (version and _recorded(observation.row, target, public=will_be_public)):
+        steps.append(PublishStep.RECORD)
+    return TargetPlan(target=target, version=version, steps=tuple(steps), notes=notes)
 
 
 def _recorded(row: Row | None, target: Target, *, public: bool) -> bool:
-    """Whether the registry's row says what is so, or will be."""
+    """True if the row has the target's content and its future permission."""
     return row is not None and row.code_sha256 == target.package.sha256 and row.public == public

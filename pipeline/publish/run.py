@@ -1,54 +1,53 @@
-"""Publishing from end to end: what `ocelot publish` and `ocelot release` call."""
+"""Publish from end to end; `ocelot publish` and `ocelot release` call it."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import anyio
 
 from pipeline import progress
-from pipeline.aws.bucket import RegionBucket
-from pipeline.aws.layers import LayerUpload, RegionClient
+from pipeline.aws.layers import RegionClient
+from pipeline.aws.s3 import RegionBucket
 from pipeline.aws.session import Aws, Identity, identified
-from pipeline.errors import PartlyPublishedError, PublishError
+from pipeline.errors import publish_error
 from pipeline.layer.manifest import BenchNote, Layer
-from pipeline.publish.package import Package, upload_of
 from pipeline.publish.plan import Target, TargetKey, TargetPlan
-from pipeline.publish.reconcile import INTERRUPTED, Outcome, PublishContext, reconcile
-from pipeline.publish.request import REGION_WORD, PublishRequest
+from pipeline.publish.reconcile import INTERRUPTED, PublishContext, TargetOutcome, reconcile
+from pipeline.publish.request import PublishRequest
 from pipeline.registry.registry import Registry
 from pipeline.threads import in_thread, in_threads
 
-# Uploads under way at once, in all regions.
-UPLOADS = 40
+# Seconds that all targets together may take.
+DEADLINE_SECONDS = 900.0
 LANE = "publish"
 
-# Runs layers before they are published: the manifest's entries by the zips' paths to what is
-# known of each, by its sha256.
+# Runs layers before they are published. It is called with the manifest's entries by path of the
+# zip, and returns a note for each, by its sha256.
 Gate = Callable[[Mapping[Path, Layer]], Awaitable[Mapping[str, BenchNote]]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published:
-    """What is to be done and what came of it, in the order of regions and zips.
+class PublishResult:
+    """The plans and outcomes of a run, in the order of regions and zips.
 
     Attributes:
         plans: of all targets.
-        skipped: regions that are left out, with the reason.
-        outcomes: one for each plan; none for a plan alone.
+        skipped: regions that are left out, each with the reason.
+        outcomes: one for each plan; empty for a dry run.
     """
 
     plans: tuple[TargetPlan, ...]
     skipped: tuple[tuple[str, str], ...] = ()
-    outcomes: tuple[Outcome, ...] = ()
+    outcomes: tuple[TargetOutcome, ...] = ()
 
 
-# Takes what came of publishing, to show it.
-Report = Callable[[Published], None]
+# Called with the result of publishing, to show it.
+Report = Callable[[PublishResult], None]
 
 
 async def publish(
@@ -60,70 +59,61 @@ async def publish(
     gate: Gate | None = None,
     dry_run: bool = False,
 ) -> None:
-    """Publish zips in all regions, each once; what is done already is not done again.
+    """Publish each zip once in each region; finished work is not repeated.
 
     Args:
-        request: what is to be published where.
-        aws: who publishes.
-        registry: None where there is to be none.
-        report: is called once with what came of it, after an interruption too.
-        gate: runs the layers before; None to go without.
-        dry_run: only decide, and report that.
+        request: the zips and regions.
+        aws: makes the clients.
+        registry: None for none.
+        report: called once with the result, after an interruption too.
+        gate: runs the layers first; None to publish without that.
+        dry_run: only decide, and report the plans.
 
     Raises:
         AwsError: no credentials, another account, no registry.
         UsageError: the identity is of another partition.
         BenchError: a layer fails at the gate.
-        PublishError: a target is not as it should be; that was reported.
+        PublishError: a target is not as it should be; it was reported.
     """
-    # 1. identity, account, registry: no work is begun that cannot be finished
-    who = await preflight(request, aws, registry)
+    # 1. identity, account, registry
+    identity = await preflight(request, aws, registry)
     # 2. the bench: a layer that does not run is not published
     if gate and not dry_run:
-        request = await _tried(request, gate)
-    # 3. look, decide and do: a thread for each zip in each region
-    stopped = threading.Event()
+        request = await _benched(request, gate)
+    # 3. each target in its own thread: observe, plan, apply
     context = _context(request, registry, dry_run=dry_run)
-    late = f"not done within {request.deadline:.0f} seconds; run the same command again"
+    stopped = threading.Event()
     try:
-        with anyio.move_on_after(request.deadline), progress.step(LANE, "look") as shown:
-            regions = await _region_clients(request, aws, who.account, stopped)
-            await _all_reconciled(request, regions, context)
-            done = _so_far(request, context)
-            writes = sum(len(each.steps) for each in done.plans)
-            shown.result = f"{len(done.plans)} targets, {writes} things to do"
-        done = _so_far(request, context, missing=late)
+        result = await _reconciled(context, aws, identity.account, stopped)
     except anyio.get_cancelled_exc_class():
-        # 4. report, if it was interrupted, what is known by now
         if context.outcomes:
-            report(_so_far(request, context))
+            report(_result(context))
         raise
     finally:
-        stopped.set()  # only now: what the threads that are left behind run into is not reported
-    # 4. report
-    report(done)
-    # 5. fail where a target is not as it should be
-    check_outcomes(done.outcomes)
+        stopped.set()  # after the result: errors of threads that are still running are not in it
+    # 4. report, and fail if a target is not as it should be
+    report(result)
+    check_outcomes(result.outcomes)
 
 
 async def preflight(request: PublishRequest, aws: Aws, registry: Registry | None) -> Identity:
-    """Return who we are, which must be the one that may publish; the registry must be there.
+    """Return the identity, which must be allowed to publish; the registry must exist.
 
     Raises:
         AwsError: no credentials, another account, no registry.
         UsageError: the identity is of another partition.
     """
-    who = await identified(aws, request.regions, request.partition, request.account)
+    identity = await identified(aws, request.regions, request.partition, request.account)
     if registry:
         await in_thread(registry.check)
-    return who
+    return identity
 
 
-async def _tried(request: PublishRequest, gate: Gate) -> PublishRequest:
-    """Return the request with what the gate found in its packages' manifest entries."""
-    notes = await gate({each.path: each.record for each in request.packages})
+async def _benched(request: PublishRequest, gate: Gate) -> PublishRequest:
+    """Run the layers, and return the request with the gate's notes in the manifest's entries."""
+    notes = await gate({each.path: each.entry for each in request.packages})
     packages = tuple(
-        replace(each, record=each.record.with_bench_note(notes[each.sha256]))
+        replace(each, entry=each.entry.with_bench_note(notes[each.sha256]))
         for each in request.packages
     )
     return replace(request, packages=packages)
@@ -132,112 +122,102 @@ async def _tried(request: PublishRequest, gate: Gate) -> PublishRequest:
 def _context(
     request: PublishRequest, registry: Registry | None, *, dry_run: bool
 ) -> PublishContext:
-    by_layer = {each.layer: each for each in request.packages}
     targets = request.targets()
-
-    @cache
-    def upload(layer: str) -> LayerUpload:
-        return upload_of(by_layer[layer])
-
-    making = threading.Lock()
-
-    def shared_upload(package: Package) -> LayerUpload:
-        with making:  # each is made once, when it is first wanted, for all regions
-            return upload(package.layer)
-
     return PublishContext(
-        public=request.public,
-        dry_run=dry_run,
+        request=request,
         registry=registry,
-        upload=shared_upload,
-        uploading=threading.Semaphore(UPLOADS),
-        based_on=request.based_on,
+        dry_run=dry_run,
         bases=_bases(targets, request.based_on),
         ended={each.key: threading.Event() for each in targets},
     )
 
 
 def _bases(targets: Sequence[Target], based_on: Mapping[str, str]) -> dict[TargetKey, TargetKey]:
-    """Return the targets that are based on others of the same run, each with that one."""
+    """Return the targets whose base is a target of the same run, each with that one."""
 
-    def place(target: Target, distribution: str) -> tuple[str, str, str]:
+    def identity(target: Target, distribution: str) -> tuple[str, str, str]:
         return (target.region, str(target.package.architecture), distribution)
 
-    by_place = {place(each, each.package.record.distribution): each.key for each in targets}
+    keys = {identity(each, each.package.entry.distribution): each.key for each in targets}
     return {
-        each.key: by_place[wanted]
+        each.key: keys[base]
         for each in targets
-        if (base := based_on.get(each.package.record.distribution))
-        and (wanted := place(each, base)) in by_place
+        if (name := based_on.get(each.package.entry.distribution))
+        and (base := identity(each, name)) in keys
     }
+
+
+async def _reconciled(
+    context: PublishContext, aws: Aws, account: str, stopped: threading.Event
+) -> PublishResult:
+    """Reconcile all targets at once, and return the result; a late target counts as failed."""
+    request = context.request
+    with anyio.move_on_after(DEADLINE_SECONDS), progress.step(LANE, "reconcile") as step:
+        clients = await _region_clients(request, aws, account, stopped)
+        async with anyio.create_task_group() as tasks:
+            for each in request.targets():
+                work = partial(reconcile, each, clients[each.region], context)
+                tasks.start_soon(in_thread, work)
+        writes = sum(len(each.steps) for each in context.plans.values())
+        step.result = f"{len(context.plans)} targets, {writes} things to do"
+    late = f"not done within {DEADLINE_SECONDS:.0f} seconds; run the same command again"
+    return _result(context, missing=late)
 
 
 async def _region_clients(
     request: PublishRequest, aws: Aws, account: str, stopped: threading.Event
 ) -> dict[str, RegionClient]:
-    """Return a client for each region, with a bucket where a zip is large."""
-    with_bucket = request.bucket and any(package.is_large for package in request.packages)
+    """Return a client for each region, with its bucket if a zip needs one."""
 
-    def opened(region: str) -> RegionClient:
-        name = request.bucket.replace(REGION_WORD, region)
-        bucket = RegionBucket(aws, region, name, account) if with_bucket else None
+    def client(region: str) -> RegionClient:
+        name = request.bucket_in(region)
+        bucket = RegionBucket(aws, region, name, account) if name else None
         return RegionClient(aws, region, stopped, bucket)
 
-    made = await in_threads(opened, request.regions, at_once=len(request.regions))
+    made = await in_threads(client, request.regions, at_once=len(request.regions))
     return dict(zip(request.regions, made, strict=True))
 
 
-async def _all_reconciled(
-    request: PublishRequest, regions: Mapping[str, RegionClient], context: PublishContext
-) -> None:
-    """Reconcile all targets at once: none holds up another."""
-    async with anyio.create_task_group() as tasks:
-        for each in request.targets():
-            region = regions[each.region]
-            tasks.start_soon(in_thread, partial(reconcile, each, region, context))
-
-
-def _so_far(request: PublishRequest, context: PublishContext, *, missing: str = "") -> Published:
-    """Return what is known by now.
+def _result(context: PublishContext, *, missing: str = "") -> PublishResult:
+    """Return the plans and outcomes as far as they are known now.
 
     Args:
-        request: what is to be published where.
-        context: what came of the targets.
-        missing: why a target has not ended; empty to say what an interruption means, and to leave
-            out those that have no plan yet.
+        context: of the run.
+        missing: error of a target that has not ended; empty after an interruption, when targets
+            without a plan are left out.
     """
     plans: list[TargetPlan] = []
-    outcomes: list[Outcome] = []
-    for target in request.targets():
+    outcomes: list[TargetOutcome] = []
+    for target in context.request.targets():
         plan = context.plans.get(target.key)
         if plan is None and missing:
             plan = TargetPlan(target=target, blocked=missing)
         if plan is None:
             continue
         plans.append(plan)
-        # a copy: a thread that was left behind may still change its own
-        outcome = replace(context.outcomes.get(target.key, Outcome(plan=plan)))
+        # a copy: a thread that is still running may change the original
+        outcome = replace(context.outcomes.get(target.key, TargetOutcome(plan=plan)))
         if outcome.error == INTERRUPTED:
             outcome.error = missing or INTERRUPTED
         outcomes.append(outcome)
-    return Published(
+    return PublishResult(
         plans=tuple(plans),
-        skipped=request.skipped,
+        skipped=context.request.skipped,
         outcomes=() if context.dry_run else tuple(outcomes),
     )
 
 
-def check_outcomes(outcomes: Sequence[Outcome]) -> None:
-    """Fail where a target is not as it should be.
+def check_outcomes(outcomes: Sequence[TargetOutcome]) -> None:
+    """Fail if a target is not as it should be.
 
     Raises:
-        PublishError: with every failure; it says whether nothing was done, or only a part.
+        PublishError: every failure is named; a `PartlyPublishedError` if some targets succeeded.
     """
     failed = [each for each in outcomes if not each.succeeded]
     if failed:
-        kind = PartlyPublishedError if len(failed) < len(outcomes) else PublishError
-        raise kind(
+        raise publish_error(
             f"{len(failed)} of {len(outcomes)} targets are not as they should be",
-            hint="run the same command again: what is done is not done twice",
-            details=tuple(f"{each.plan.target}: {each.error}" for each in failed),
+            (f"{each.plan.target}: {each.error}" for each in failed),
+            failed=len(failed),
+            total=len(outcomes),
         )

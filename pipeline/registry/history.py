@@ -1,4 +1,4 @@
-"""What was published, as the registry has it: which rows are wanted, and how they came about."""
+"""Selected rows, newest first, and a distribution's releases with what each of them changed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _SHOWN = 12
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowFilter:
-    """Which rows are wanted; what is empty or None is all the same.
+    """A selection of rows; an empty field or None selects all.
 
     Attributes:
-        distribution: its name.
+        distribution: name of the distribution.
         region: such as `eu-west-1`.
         architecture: of the layer.
-        version: of the collector, as v0.158.0, 0.158.0 or 0_158_0.
-        public: whether every AWS account may use it.
+        version: the collector's, as v0.158.0, 0.158.0 or 0_158_0.
+        public: whether every AWS account may use the layer version.
     """
 
     distribution: str = ""
@@ -30,8 +30,8 @@ class RowFilter:
     version: str = ""
     public: bool | None = None
 
-    def fits(self, row: Row) -> bool:
-        """Whether a row is wanted."""
+    def matches(self, row: Row) -> bool:
+        """True if a row is selected."""
         return (
             self.distribution in ("", row.distribution)
             and self.region in ("", row.region)
@@ -48,8 +48,8 @@ class Release:
     Attributes:
         name: the layer's.
         rows: from the oldest to the newest.
-        changes: what differs from the release before it, of the same architecture and release
-            group; empty for the first.
+        changes: differences from the release before, of the same architecture and release group;
+            empty for the first.
     """
 
     name: str
@@ -63,31 +63,31 @@ class Release:
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """Where it is, sorted."""
+        """The regions where it was published, sorted."""
         return tuple(sorted({row.region for row in self.rows}))
 
     @property
     def public(self) -> tuple[str, ...]:
-        """The regions where every AWS account may use it, sorted."""
+        """The regions in which every AWS account may use it, sorted."""
         return tuple(sorted({row.region for row in self.rows if row.public}))
 
     @property
     def published(self) -> datetime | None:
-        """When it was published first."""
+        """The time when it was first published."""
         return self.first.publish_timestamp
 
 
-def selected(rows: Iterable[Row], wanted: RowFilter) -> tuple[Row, ...]:
-    """The rows that are wanted, the newest first."""
-    fitting = sorted((row for row in rows if wanted.fits(row)), key=lambda row: str(row.arn))
-    return tuple(sorted(fitting, key=lambda row: row.age_key, reverse=True))
+def selected(rows: Iterable[Row], selection: RowFilter) -> tuple[Row, ...]:
+    """Return the selected rows, the newest first."""
+    found = sorted((row for row in rows if selection.matches(row)), key=lambda row: str(row.arn))
+    return tuple(sorted(found, key=lambda row: row.age_key, reverse=True))
 
 
 def releases(rows: Iterable[Row]) -> tuple[Release, ...]:
-    """The releases of a distribution's rows, the newest first.
+    """Return the releases of a distribution's rows, the newest first.
 
-    Rows of the same layer name and content are one release, in as many regions; each region
-    numbers its layer versions for itself.
+    Rows of the same layer name and content are one release, whatever number each region gave its
+    layer version.
     """
     grouped: dict[tuple[str, str], list[Row]] = {}
     for row in sorted(rows, key=lambda row: (row.age_key, str(row.arn))):
@@ -96,13 +96,13 @@ def releases(rows: Iterable[Row]) -> tuple[Release, ...]:
 
 
 def _with_changes(grouped: dict[tuple[str, str], list[Row]]) -> Iterator[Release]:
-    """The releases from the oldest to the newest, each with what it changed."""
-    before: dict[tuple[Architecture, str], Row] = {}
+    """Yield the releases from the oldest to the newest, each with its changes."""
+    previous: dict[tuple[Architecture, str], Row] = {}
     for (name, _), rows in grouped.items():
-        line = (rows[0].architecture, rows[0].release_group)
-        changes = tuple(_changes(before[line], rows[0])) if line in before else ()
+        series = (rows[0].architecture, rows[0].release_group)
+        changes = tuple(_changes(previous[series], rows[0])) if series in previous else ()
         yield Release(name=name, rows=tuple(rows), changes=changes)
-        before[line] = rows[0]
+        previous[series] = rows[0]
 
 
 def _changes(old: Row, new: Row) -> Iterator[str]:
@@ -112,13 +112,13 @@ def _changes(old: Row, new: Row) -> Iterator[str]:
         yield f"name {old.base_name} -> {new.base_name}"
     if old.upstream_commit and new.upstream_commit and old.upstream_commit != new.upstream_commit:
         yield f"commit {old.upstream_commit[:_SHOWN]} -> {new.upstream_commit[:_SHOWN]}"
-    for what, before, after in (
+    for digest, before, after in (
         ("sha256", old.code_sha256, new.code_sha256),
         ("md5", old.md5_hash, new.md5_hash),
     ):
         if before and after:
             if before != after:
-                yield f"{what} {before[:_SHOWN]} -> {after[:_SHOWN]}"
+                yield f"{digest} {before[:_SHOWN]} -> {after[:_SHOWN]}"
             return
 
 

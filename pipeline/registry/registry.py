@@ -1,4 +1,4 @@
-"""The rows of the registry in its table: read, written on conditions, deleted."""
+"""The registry's rows: read, written and deleted on conditions."""
 
 from __future__ import annotations
 
@@ -15,47 +15,49 @@ from pipeline.aws.session import Aws
 from pipeline.config.regions import REGION
 from pipeline.errors import AwsError, UsageError, quoted
 from pipeline.naming import LayerArn
+from pipeline.options import OptionalTableOptions, TableOptions
 from pipeline.registry import table as shape
 from pipeline.registry.row import KEY, TIMESTAMP, ForeignRow, Row, Rows, read_row, read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-# The attributes by which a row is known to be as it was read: lists are left out, since tools
-# write them anew.
+# Attributes that show whether a row has changed since it was read. Lists are left out, since other
+# tools rewrite them.
 _COMPARED = (
     *("distribution", "architecture", "code_sha256", "md5_hash", TIMESTAMP),
     *("public", "base_layer_arn"),
 )
-
+# Value of --table for no registry.
+NO_TABLE = "none"
 
 ABSENT = WriteCondition(text="attribute_not_exists(#key)", names={"#key": KEY})
 
 
 def unchanged(item: Item) -> WriteCondition:
     """Return the condition that a row is as it was read, whatever types its attributes have."""
-    there = [name for name in _COMPARED if name in item]
+    present = [name for name in _COMPARED if name in item]
     return WriteCondition(
         text=" AND ".join(
             [
                 "attribute_exists(#key)",
-                *(f"#was_{name} = :was_{name}" for name in there),
+                *(f"#was_{name} = :was_{name}" for name in present),
                 *(f"attribute_not_exists(#was_{name})" for name in _COMPARED if name not in item),
             ]
         ),
         names={"#key": KEY, **{f"#was_{name}": name for name in _COMPARED}},
-        values={f":was_{name}": item[name] for name in there},
+        values={f":was_{name}": item[name] for name in present},
     )
 
 
 @dataclass(frozen=True)
 class Registry:
-    """A table of published layer versions; may be used by several threads.
+    """The table of published layer versions; several threads may use it.
 
-    Every method raises an `AwsError` where AWS does not answer, or refuses.
+    Every method raises an `AwsError` if AWS does not answer, or refuses.
 
     Attributes:
-        aws: the identity, and its clients.
+        aws: makes the client.
         table: name of the table.
         region: of the table.
     """
@@ -69,19 +71,19 @@ class Registry:
         return Table(self.aws, self.table, self.region, KEY)
 
     def row(self, arn: LayerArn) -> Row | ForeignRow | None:
-        """The row of a layer version; None where there is none."""
+        """Return the row of a layer version; None if there is none."""
         item = self._item(arn)
         return read_row(item) if item else None
 
     def put(self, row: Row) -> Row | ForeignRow | None:
-        """Write a row, unless there is one of its ARN that says something else.
+        """Write a row, unless the table has one of the same ARN but another content.
 
-        A row that is there already is brought up to date where it is of the same distribution and
-        content, or does not name its content; attributes that we do not know stay, as do the time
-        when it was first written and attributes that are empty in the new row.
+        A row of the same distribution that has the same content, or names no content, is updated.
+        It keeps the attributes that ocelot does not know, its timestamp, and each attribute that is
+        empty in the new row.
 
         Returns:
-            None where the row is in the registry now; else the one that was left alone.
+            None if the row was written; else the row that is in the table and was left alone.
         """
         item = _attributes(row)
         content = "attribute_not_exists(#code_sha256)"
@@ -99,60 +101,59 @@ class Registry:
         return None
 
     def add(self, row: Row) -> bool:
-        """Write a row where there is none of its ARN.
+        """Write a row if the table has none of its ARN.
 
         Returns:
-            True if the registry has it now; False where there is another, which stays as it is.
+            True if the table has the row now; False if it has another, which was left alone.
         """
-        return self._set(row.arn, _attributes(row), ABSENT, wanted=row)
+        return self._set(row.arn, _attributes(row), ABSENT, expected=row)
 
-    def amend(self, seen: Row, wanted: Row) -> bool:
-        """Set the attributes that differ between two rows of an ARN; none is removed.
+    def update(self, before: Row, after: Row) -> bool:
+        """Set the attributes that differ between two rows of one ARN; none is removed.
 
         Args:
-            seen: as it was read.
-            wanted: as it is to be.
+            before: the row as it was read.
+            after: the row as it should be.
 
         Returns:
-            True if the registry has it so now; False where the row has changed since it was read,
-            and stays as it is.
+            True if the row is as it should be now; False if it has changed since it was read, and
+            was left alone.
         """
-        there = self._item(seen.arn)
-        now = read_row(there) if there else None
-        if there is None or now != seen:
-            return now == wanted
-        before = seen.item()
-        changed = {
-            name: value for name, value in wanted.item().items() if before.get(name) != value
-        }
-        return self._set(seen.arn, changed, unchanged(there), wanted=wanted)
+        item = self._item(before.arn)
+        present = read_row(item) if item else None
+        if item is None or present != before:
+            return present == after
+        old = before.item()
+        changed = {name: value for name, value in after.item().items() if old.get(name) != value}
+        return self._set(before.arn, changed, unchanged(item), expected=after)
 
-    def delete(self, seen: Row) -> bool:
-        """Delete a row; one that is gone already counts as deleted.
+    def delete(self, row: Row) -> bool:
+        """Delete a row; it is no error if there is none.
 
         Returns:
-            True if it is gone; False where it has changed since it was read, and stays as it is.
+            True if there is no row now; False if it has changed since it was read, and was left
+            alone.
         """
-        there = self._item(seen.arn)
-        if there is None or read_row(there) != seen:
-            return there is None
+        item = self._item(row.arn)
+        if item is None or read_row(item) != row:
+            return item is None
         try:
             with self._shape_checked():
-                self._table.delete(str(seen.arn), unchanged(there))
+                self._table.delete(str(row.arn), unchanged(item))
         except ConditionFailedError as failed:
-            return not failed.item  # an answer was lost, and it was deleted then
+            return not failed.item  # deleted by an earlier attempt, whose answer was lost
         return True
 
     def of_distribution(self, name: str) -> Rows:
-        """Return the rows of a distribution. An index lags behind the table by a moment."""
+        """Return the rows of a distribution, by an index that lags slightly behind the table."""
         if not name:
-            return Rows(rows=())  # a key is never empty, and DynamoDB refuses to look for it
+            return Rows(rows=())  # DynamoDB refuses an empty key
         index = shape.DISTRIBUTION_INDEX
         with self._shape_checked():
             return read_rows(self._table.query(index, shape.INDEXES[index][0], name))
 
     def all(self) -> Rows:
-        """Every row, in no order."""
+        """Return every row, in no particular order."""
         with self._shape_checked():
             return read_rows(self._table.scan())
 
@@ -160,7 +161,7 @@ class Registry:
         """Check that the table has the expected shape.
 
         Raises:
-            AwsError: it does not; with every fault, and how to fix the first.
+            AwsError: it has not; every fault is named, and how to fix the first.
         """
         faults = self.faults()
         if faults:
@@ -168,29 +169,30 @@ class Registry:
             raise AwsError(faults[0].message, details=others, hint=faults[0].hint)
 
     def faults(self) -> tuple[shape.TableFault, ...]:
-        """Return what is wrong with the table."""
+        """Return the faults of the table."""
         described = self._table.describe()
         if described is None:
-            return (shape.missing(self.table, self.region),)
+            return (shape.missing_table(self.table, self.region),)
         return tuple(shape.table_faults(described, self.region))
 
     def _item(self, arn: LayerArn) -> Item | None:
         with self._shape_checked():
             return self._table.get(str(arn))
 
-    def _set(self, arn: LayerArn, item: Item, condition: WriteCondition, *, wanted: Row) -> bool:
-        """Set attributes on a condition; True if the row is as wanted afterwards."""
+    def _set(self, arn: LayerArn, item: Item, condition: WriteCondition, *, expected: Row) -> bool:
+        """Set attributes on a condition; return True if the row is as expected afterwards."""
         try:
             with self._shape_checked():
                 assignments = (f"#{name} = :{name}" for name in item)
                 self._table.update(str(arn), item, assignments, condition)
         except ConditionFailedError as failed:
-            return read_row(failed.item) == wanted  # an answer was lost, and it was set then
+            # it may have been set by an earlier attempt, whose answer was lost
+            return read_row(failed.item) == expected
         return True
 
     @contextmanager
     def _shape_checked(self) -> Generator[None]:
-        """Where a request shows that the table is wrong, say what is wrong with it."""
+        """If a request fails because of the table's shape, raise an error that names the faults."""
         try:
             yield
         except WrongTableError:
@@ -198,23 +200,29 @@ class Registry:
             raise
 
 
-def registry(aws: Aws, table: str, region: str) -> Registry:
-    """The registry that options name.
+def opened_registry(aws: Aws, options: TableOptions) -> Registry:
+    """Return the registry of the options `--table` and `--table-region`.
 
-    Args:
-        aws: the identity, and its clients.
-        table: name of the table.
-        region: of the table; empty for AWS_REGION, AWS_DEFAULT_REGION, the profile's region or,
-            where there is none of them, us-east-1.
+    The default region is AWS_REGION, AWS_DEFAULT_REGION, the profile's region or `DEFAULT_REGION`,
+    in this order.
 
     Raises:
-        UsageError: that is no region.
+        UsageError: the region is not valid.
     """
-    environment = os.environ.get("AWS_REGION")  # which boto3 does not look at
-    where = region or environment or aws.session.region_name or shape.DEFAULT_REGION
-    if not re.match(REGION, where):
-        raise UsageError(f"{quoted(where)} is no region", hint="name the table's by --table-region")
-    return Registry(aws, table, where)
+    environment = os.environ.get("AWS_REGION")  # which boto3 does not read
+    region = options.table_region or environment or aws.session.region_name or shape.DEFAULT_REGION
+    if not re.match(REGION, region):
+        raise UsageError(f"{quoted(region)} is no region", hint="name one: --table-region")
+    return Registry(aws, options.table, region)
+
+
+def optional_registry(aws: Aws, options: OptionalTableOptions) -> Registry | None:
+    """Return the registry of the options; None for `--table none`.
+
+    Raises:
+        UsageError: the region is not valid.
+    """
+    return None if options.table == NO_TABLE else opened_registry(aws, options)
 
 
 def _attributes(row: Row) -> Item:
@@ -222,7 +230,7 @@ def _attributes(row: Row) -> Item:
 
 
 def _assignments(item: Item) -> Iterator[str]:
-    """Assignments of attributes; empty ones, and the time, are set only where there is none yet."""
+    """Yield assignments; timestamp and empty values are set only if there is no value yet."""
     for name, value in item.items():
         empty = value in ({"S": ""}, {"L": []})
         if empty or name == TIMESTAMP:

@@ -1,27 +1,23 @@
 """A row of the registry: one published layer version, as other tools know it.
 
-Rows may be of older tools: they lack attributes, or have texts where numbers are expected. What
-cannot be understood at all is a `ForeignRow`, to be told and left alone.
+Rows of older tools lack attributes, or have texts where numbers are expected. A row that makes no
+sense at all is a `ForeignRow`, which is reported and left alone.
 """
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from pipeline.naming import utc_time
-
-if TYPE_CHECKING:
-    from pipeline.aws.dynamodb import Item
-    from pipeline.aws.layers import LayerVersion
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.errors import UsageError, quoted
-from pipeline.naming import Architecture, LayerArn, layer_arn
+from pipeline.naming import Architecture, LayerArn, layer_arn, utc_time
+
+if TYPE_CHECKING:
+    from pipeline.aws.dynamodb import Item
+    from pipeline.aws.layers import LayerVersion
 
 KEY = "layer_arn"
 TIMESTAMP = "publish_timestamp"
@@ -29,17 +25,17 @@ _TEXTS = (
     *("distribution", "distribution_description", "base_layer_arn", "base_name"),
     *("layer_version_str", "collector_version_input", "md5_hash"),
 )
-# Attributes that older tools do not know; they are written where they say something.
-_OURS = (
+# Attributes that only ocelot writes, and only if they are not empty.
+_OWN_TEXTS = (
     *("code_sha256", "upstream_repository", "upstream_ref", "upstream_commit", "ocelot"),
     "benched",
 )
-# Keys of indexes may not be empty.
+# Keys of indexes, which may not be empty.
 _INDEXED = ("distribution", "base_layer_arn")
 # Every attribute, in the order in which it is shown.
 COLUMNS = (
     *(KEY, *_TEXTS, "architecture", "region", "version", TIMESTAMP, "public"),
-    *("compatible_runtimes", *_OURS),
+    *("compatible_runtimes", *_OWN_TEXTS),
 )
 _ARCHITECTURES = {name: each for each in Architecture for name in (each.value, each.lambda_name)}
 
@@ -49,24 +45,24 @@ class Row:
     """One layer version.
 
     Attributes:
-        arn: names it; region and version number stand in it.
-        distribution: its name.
-        architecture: what it is for.
+        arn: of the layer version, with its region and version number.
+        distribution: name of the distribution.
+        architecture: of the layer.
         distribution_description: for people.
-        base_layer_arn: layer version ARN of the distribution's base; empty without one.
-        base_name: what all layers of the publisher begin with, such as `ocel`.
+        base_layer_arn: ARN of the layer version of the distribution's base; empty for none.
+        base_name: beginning of the publisher's layer names, such as `ocel`.
         layer_version_str: the version in the layer's name, such as `0_158_0`.
         collector_version_input: the collector's version, such as v0.158.0.
         md5_hash: of the zip, in hex.
-        publish_timestamp: in UTC; None where an older tool's row has none.
-        public: whether every AWS account may use it.
-        compatible_runtimes: Lambda's names of runtimes.
-        code_sha256: of the zip, in hex; empty in rows of older tools, as all that follow.
-        upstream_repository: where the collector's sources came from.
-        upstream_ref: the branch or tag that was asked for.
+        publish_timestamp: in UTC; None if an older tool's row has none.
+        public: whether every AWS account may use the layer version.
+        compatible_runtimes: runtimes, by Lambda's names.
+        code_sha256: of the zip, in hex; empty in rows of older tools, as are all that follow.
+        upstream_repository: repository of the collector's sources.
+        upstream_ref: the requested branch or tag.
         upstream_commit: full SHA.
         ocelot: version of ocelot.
-        benched: what the bench found before it was published, as in the manifest.
+        benched: result of the bench before publishing, as in the manifest.
     """
 
     arn: LayerArn
@@ -90,23 +86,23 @@ class Row:
 
     @property
     def region(self) -> str:
-        """Where it is."""
+        """The layer version's region."""
         return self.arn.region
 
     @property
     def version(self) -> int:
-        """The layer version's number, which each region counts for itself."""
+        """The layer version's number; each region has its own numbers."""
         return self.arn.version
 
     @property
     def release_group(self) -> str:
-        """What the layer's name ends with, such as `beta`; empty for another name."""
-        _, mark, group = self.arn.name.rpartition(f"-{self.layer_version_str}-")
-        return group if mark else ""
+        """The end of the layer's name, such as `beta`; empty for a name of another form."""
+        _, found, group = self.arn.name.rpartition(f"-{self.layer_version_str}-")
+        return group if found else ""
 
     @property
     def age_key(self) -> tuple[datetime, int]:
-        """What sorts rows from the oldest to the newest; those without a time come first."""
+        """Sort key from the oldest row to the newest; rows without a time come first."""
         return self.publish_timestamp or datetime.min.replace(tzinfo=UTC), self.version
 
     def data(self) -> dict[str, Any]:
@@ -121,26 +117,26 @@ class Row:
             TIMESTAMP: when.astimezone(UTC).isoformat() if when else "",
             "public": self.public,
             "compatible_runtimes": list(self.compatible_runtimes),
-            **{name: getattr(self, name) for name in _OURS},
+            **{name: getattr(self, name) for name in _OWN_TEXTS},
         }
 
     def item(self) -> Item:
         """The row as DynamoDB stores it."""
-        silent = (TIMESTAMP, *_OURS, *_INDEXED)
+        optional = (TIMESTAMP, *_OWN_TEXTS, *_INDEXED)
         return {
             name: _attribute(value)
             for name, value in self.data().items()
-            if value != "" or name not in silent
+            if value != "" or name not in optional
         }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ForeignRow:
-    """A row that cannot be understood.
+    """A row that cannot be read.
 
     Attributes:
-        key: its key, as it stands there.
-        reason: what is wrong with it.
+        key: its key, as in the table.
+        reason: a few words on what is wrong.
     """
 
     key: str
@@ -152,14 +148,14 @@ class ForeignRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rows:
-    """What the registry answers: rows, and what there is besides."""
+    """The rows of a query, and the foreign rows among them."""
 
     rows: tuple[Row, ...]
     foreign: tuple[ForeignRow, ...] = ()
 
 
 def read_rows(items: Iterable[Item]) -> Rows:
-    """Rows of items, in their order."""
+    """Return the rows of items, in their order."""
     read = tuple(read_row(item) for item in items)
     return Rows(
         rows=tuple(each for each in read if isinstance(each, Row)),
@@ -168,13 +164,13 @@ def read_rows(items: Iterable[Item]) -> Rows:
 
 
 def read_row(item: Item) -> Row | ForeignRow:
-    """The row of an item, whoever wrote it."""
+    """Return the row of an item, which another tool may have written."""
     key = _text(item.get(KEY))
     try:
         arn = layer_arn(key)
     except UsageError:
         return ForeignRow(key=key, reason=f"its {KEY} is no ARN of a layer version")
-    texts = {name: _text(item.get(name)) for name in (*_TEXTS, *_OURS)}
+    texts = {name: _text(item.get(name)) for name in (*_TEXTS, *_OWN_TEXTS)}
     architecture = _text(item.get("architecture"))
     if reason := next(_contradictions(item, arn), ""):
         return ForeignRow(key=key, reason=reason)
@@ -189,18 +185,18 @@ def read_row(item: Item) -> Row | ForeignRow:
 
 
 def base_layer_arn(rows: Iterable[Row], of: Row, base: str | None) -> str:
-    """The layer version of a distribution's base that goes with a row; empty for none.
+    """Return the ARN of the layer version of a distribution's base; empty if there is none.
 
-    It is the newest of the base's of the same account, region, architecture and collector's
-    version; one of the same release group comes before all others.
+    It is the newest one of the same account, region, architecture and collector version; the same
+    release group is preferred.
 
     Args:
-        rows: those of the base, among others.
-        of: the row that is about to be written.
-        base: the name of the base of its distribution; None where it has none.
+        rows: the base's, maybe among others.
+        of: the row that will name the ARN.
+        base: name of the distribution's base; None if it has none.
     """
 
-    def fitting(row: Row) -> bool:
+    def matches(row: Row) -> bool:
         return (
             row.distribution == base
             and row.arn.layer.rpartition(":")[0] == of.arn.layer.rpartition(":")[0]
@@ -210,12 +206,12 @@ def base_layer_arn(rows: Iterable[Row], of: Row, base: str | None) -> str:
     def rank(row: Row) -> tuple[bool, datetime, int]:
         return (row.release_group == of.release_group, *row.age_key)
 
-    newest = max((row for row in rows if fitting(row)), key=rank, default=None)
+    newest = max((row for row in rows if matches(row)), key=rank, default=None)
     return str(newest.arn) if newest else ""
 
 
 def _contradictions(item: Item, arn: LayerArn) -> Iterator[str]:
-    """What keeps an item of that ARN from being a row."""
+    """Yield the reasons why an item with that ARN cannot be read."""
     architecture = _text(item.get("architecture"))
     region, version = _text(item.get("region")), _text(item.get("version"))
     if not _text(item.get("distribution")):
@@ -236,7 +232,7 @@ def _same_number(text: str, number: int) -> bool:
 
 
 def _attribute(value: object) -> Mapping[str, Any]:
-    """A text, number, truth or list of texts as DynamoDB stores it."""
+    """Return a text, number, boolean or list of texts as DynamoDB stores it."""
     if isinstance(value, bool):
         return {"BOOL": value}
     if isinstance(value, list):
@@ -245,32 +241,32 @@ def _attribute(value: object) -> Mapping[str, Any]:
 
 
 def _attributes(value: object) -> Mapping[str, object]:
-    """An attribute's types and values; none where it is no attribute."""
+    """Return an attribute's types and values; none if it is no attribute."""
     return cast("Mapping[str, object]", value) if isinstance(value, Mapping) else {}
 
 
 def _text(value: object) -> str:
-    """A text or number as text; empty for anything else."""
+    """Return a text or number as text; empty for anything else."""
     attributes = _attributes(value)
     found = attributes.get("S", attributes.get("N"))
     return found if isinstance(found, str) else ""
 
 
 def _flag(value: object) -> bool:
-    """A boolean, be it in words."""
+    """Return True for a boolean, text or number that means true."""
     in_words = _text(value).strip().lower() in ("true", "yes", "1")
     return in_words or _attributes(value).get("BOOL") is True
 
 
 def _words(value: object) -> tuple[str, ...]:
-    """Words of a list, of a set, or of one text that has them all."""
+    """Return the words of a list, of a set, or of one text."""
     attributes = _attributes(value)
-    listed, several = attributes.get("L"), attributes.get("SS")
-    if isinstance(listed, list):
-        texts = (_text(each) for each in cast("list[object]", listed))
+    as_list, as_set = attributes.get("L"), attributes.get("SS")
+    if isinstance(as_list, list):
+        texts = (_text(each) for each in cast("list[object]", as_list))
         return tuple(text for text in texts if text)
-    if isinstance(several, list):
-        return tuple(each for each in cast("list[object]", several) if isinstance(each, str))
+    if isinstance(as_set, list):
+        return tuple(each for each in cast("list[object]", as_set) if isinstance(each, str))
     return tuple(re.findall(r"[A-Za-z0-9._-]+", _text(value)))
 
 
@@ -284,16 +280,16 @@ def layer_row(
     version_in_name: str,
     collector_version: str,
 ) -> Row:
-    """Return the row of a layer version: what AWS shows of it, and what its maker knows.
+    """Return the row of a layer version, from AWS' facts and the publisher's.
 
-    Publishing and syncing make rows here alone.
+    Both publishing and syncing make their rows by this function.
 
     Args:
         version: with its sha256.
-        distribution: its name.
+        distribution: name of the distribution.
         description: of the distribution, for people.
         architecture: of the layer.
-        base_name: what the layer's name begins with.
+        base_name: beginning of the layer's name.
         version_in_name: the collector's version as in the layer's name, such as 0_158_0.
         collector_version: such as v0.158.0; empty if it is not known.
     """

@@ -1,4 +1,4 @@
-"""The registry's table: its shape, what is wrong with one, and how to make it."""
+"""The registry's table: its shape, the faults of a table, and the command that makes it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.registry.row import KEY
 
-# Where neither option nor environment nor profile names a region.
+# Used if neither option nor environment nor profile names a region.
 DEFAULT_REGION = "us-east-1"
 
 DISTRIBUTION_INDEX = "distribution-index"
@@ -21,11 +21,11 @@ TYPES = {KEY: "S", "distribution": "S", "base_layer_arn": "S", "version": "N"}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TableFault:
-    """Something wrong with a table.
+    """One thing that is wrong with a table.
 
     Attributes:
-        message: what it is.
-        hint: what to do.
+        message: a sentence that names table and region.
+        hint: how to fix it.
     """
 
     message: str
@@ -33,7 +33,7 @@ class TableFault:
 
 
 def definition(table: str) -> dict[str, Any]:
-    """The table as DynamoDB's CreateTable takes it."""
+    """Return the table's definition, for DynamoDB's CreateTable."""
     return {
         "TableName": table,
         "BillingMode": "PAY_PER_REQUEST",
@@ -43,8 +43,8 @@ def definition(table: str) -> dict[str, Any]:
     }
 
 
-def missing(table: str, region: str) -> TableFault:
-    """There is no such table."""
+def missing_table(table: str, region: str) -> TableFault:
+    """Fault of a table that does not exist."""
     command = ("create-table", "--cli-input-json", json.dumps(definition(table)))
     return TableFault(
         message=f"there is no table {table} in {region}",
@@ -53,11 +53,11 @@ def missing(table: str, region: str) -> TableFault:
 
 
 def table_faults(described: Mapping[str, Any], region: str) -> Iterator[TableFault]:
-    """Yield what is wrong with a table.
+    """Yield the faults of a table.
 
     Args:
         described: DescribeTable's answer.
-        region: where it is.
+        region: of the table.
     """
     table: Mapping[str, Any] = described["Table"]
     name = table["TableName"]
@@ -73,7 +73,8 @@ def table_faults(described: Mapping[str, Any], region: str) -> Iterator[TableFau
     if not _has_keys(table, (KEY,), types):
         yield TableFault(
             message=f"the key of the table {name} in {region} is not {KEY} alone, a string",
-            hint="a table keeps its key: make one of another name, and give it by --table",
+            hint="a table's key cannot be changed: make a table of another name, and name it by "
+            "--table",
         )
     indexes = {each["IndexName"]: each for each in table.get("GlobalSecondaryIndexes", ())}
     for index, keys in INDEXES.items():
@@ -98,7 +99,7 @@ def _index_faults(
     if index is None:
         yield TableFault(message=f"{label} has no index {name}", hint=_aws(command, region))
         return
-    again = f"delete that index, then make it anew: {_aws(command, region)}"
+    again = f"delete that index, then make it again: {_aws(command, region)}"
     if not _has_keys(index, keys, types):
         yield TableFault(
             message=f"the keys of the index {name} of {label} are not "
@@ -107,7 +108,7 @@ def _index_faults(
         )
     if index.get("Projection", {}).get("ProjectionType", "ALL") != "ALL":
         yield TableFault(
-            message=f"the index {name} of {label} is without all attributes", hint=again
+            message=f"the index {name} of {label} does not contain all attributes", hint=again
         )
     if index.get("IndexStatus", "ACTIVE") not in ("ACTIVE", "UPDATING"):
         yield TableFault(
@@ -119,7 +120,7 @@ def _index_faults(
 def _has_keys(
     described: Mapping[str, Any], keys: tuple[str, ...], types: Mapping[str, str]
 ) -> bool:
-    """Whether a table or index has those keys, of their types."""
+    """True if a table or index has those keys, of their types."""
     schema = {each["KeyType"]: each["AttributeName"] for each in described.get("KeySchema", ())}
     found = tuple(schema[kind] for kind in ("HASH", "RANGE") if kind in schema)
     return found == keys and all(types.get(key) == TYPES[key] for key in keys)

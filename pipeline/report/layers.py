@@ -1,6 +1,6 @@
-"""Reports of what the registry has, and the same as CSV.
+"""Reports of the registry's rows and releases, as tables and as CSV.
 
-Anybody who may write to the table may have written a row: no text of it is a spreadsheet's formula.
+Other tools write to the table, too: no text from it may become a spreadsheet's formula.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _DIGITS = 12
 
 
 def layers_report(rows: Sequence[Row]) -> Report:
-    """Layer versions."""
+    """Return a row for each layer version."""
     cells = [
         (
             _minute(row.publish_timestamp),
@@ -45,7 +45,7 @@ def layers_report(rows: Sequence[Row]) -> Report:
 
 
 def history_report(releases: Sequence[Release]) -> Report:
-    """A distribution's releases."""
+    """Return a row for each release of a distribution."""
     rows = [_release_row(each) for each in releases]
     return Report(headings=_HISTORY, rows=rows, whole=("published",))
 
@@ -64,13 +64,13 @@ def _release_row(release: Release) -> tuple[str, ...]:
 
 
 def row_report(row: Row) -> Report:
-    """All attributes of one layer version."""
+    """Return all attributes of one layer version."""
     cells = [(name, _cell(value)) for name, value in row.data().items()]
     return Report(headings=("attribute", "value"), rows=cells, whole=("attribute",))
 
 
 def release_data(release: Release) -> dict[str, Any]:
-    """A release as values for JSON."""
+    """Return a release as values for JSON."""
     first = release.first
     return {
         "layer": release.name,
@@ -89,27 +89,27 @@ def release_data(release: Release) -> dict[str, Any]:
 
 
 def as_csv(records: Sequence[Mapping[str, Any]], columns: Iterable[str]) -> str:
-    """Records as CSV with a heading; no cell is a formula to a spreadsheet.
+    """Return records as CSV with a heading.
 
-    A cell that a spreadsheet would take for one has a ' before it; a list's values have semicolons
-    between them.
+    A cell that a spreadsheet would read as a formula gets a ' before it; a list's values are
+    separated by semicolons.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     names = tuple(columns)
     writer.writerow(names)
     for record in records:
-        writer.writerow([_harmless(_cell(record[name])) for name in names])
+        writer.writerow([_without_formula(_cell(record[name])) for name in names])
     return out.getvalue()
 
 
-def _harmless(cell: str) -> str:
-    cell = cell.replace("\r", " ")  # which the writer does not quote
+def _without_formula(cell: str) -> str:
+    cell = cell.replace("\r", " ")  # the writer does not quote it
     return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA) else cell
 
 
 def _cell(value: object) -> str:
-    """A value as one text; a list's with semicolons between them."""
+    """Return a value as one text; a list's values are separated by semicolons."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):

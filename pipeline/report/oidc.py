@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.report.rendering import Report, json_text
-from pipeline.trust.check import Entry, Finding, is_right
+from pipeline.trust.check import SubjectDecision, TrustFinding, is_right
 from pipeline.trust.job import Job
 
 _STYLES = {"ok": "green", "note": "yellow", "problem": "red"}
 
 
-def findings_report(role: str, job: Job, findings: Sequence[Finding]) -> Report:
+def findings_report(role: str, job: Job, findings: Sequence[TrustFinding]) -> Report:
     """Return a row for each finding, with the next step below what was found."""
     rows = [
         (
@@ -31,7 +31,12 @@ def findings_report(role: str, job: Job, findings: Sequence[Finding]) -> Report:
     )
 
 
-def check_json(role: str, job: Job, entries: Sequence[Entry], findings: Sequence[Finding]) -> str:
+def check_json(
+    role: str,
+    job: Job,
+    decisions: Sequence[SubjectDecision],
+    findings: Sequence[TrustFinding],
+) -> str:
     """Return the findings, and the subjects that the policy decides on, as JSON."""
     return json_text(
         {
@@ -40,7 +45,7 @@ def check_json(role: str, job: Job, entries: Sequence[Entry], findings: Sequence
             "repository": str(job.repository),
             "environment": job.environment,
             "ref": job.ref,
-            "subjects": entries,
+            "subjects": decisions,
             "findings": findings,
         }
     )

@@ -1,4 +1,4 @@
-"""Report of what publishing did, or of its plan."""
+"""Report of `ocelot publish`: the outcome of each target, or the plans of a dry run."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from pipeline.aws.session import Identity
 from pipeline.layer.manifest import FILE_NAME
 from pipeline.publish.plan import TargetPlan
-from pipeline.publish.reconcile import Outcome
-from pipeline.publish.run import Published
+from pipeline.publish.reconcile import TargetOutcome
+from pipeline.publish.run import PublishResult
 from pipeline.report.rendering import Report, data, json_text
 
 _RIGHT = ("time", "retries", "version")
@@ -20,24 +20,24 @@ _DONE = ("region", "architecture", "action", "ARN", "time", "retries")
 _PLANNED = ("region", "architecture", "action", "version")
 
 
-def published_report(done: Published) -> Report:
-    """What was done or, of a plan alone, what would be."""
-    if not done.outcomes:
-        rows = _plan_rows(done)
+def publish_report(result: PublishResult) -> Report:
+    """Return a row for each target: its outcome or, for a dry run, its plan."""
+    if not result.outcomes:
+        rows = _plan_rows(result)
         return Report(title="Would be published", headings=_PLANNED, rows=rows, right=_RIGHT)
-    words = Counter(each.plan.action if each.succeeded else "failed" for each in done.outcomes)
-    summary = ", ".join(f"{count} {word}" for word, count in sorted(words.items()))
+    actions = Counter(each.plan.action if each.succeeded else "failed" for each in result.outcomes)
+    summary = ", ".join(f"{count} {action}" for action, count in sorted(actions.items()))
     return Report(
         title="Published",
         summary=summary,
         headings=_DONE,
-        rows=[_outcome_row(each) for each in done.outcomes],
+        rows=[_outcome_row(each) for each in result.outcomes],
         right=_RIGHT,
         below="ARN",
     )
 
 
-def _outcome_row(outcome: Outcome) -> tuple[str, ...]:
+def _outcome_row(outcome: TargetOutcome) -> tuple[str, ...]:
     plan = outcome.plan
     return (
         plan.target.region,
@@ -49,8 +49,8 @@ def _outcome_row(outcome: Outcome) -> tuple[str, ...]:
     )
 
 
-def _plan_rows(done: Published) -> list[tuple[str, ...]]:
-    """All targets, and the regions that are left out."""
+def _plan_rows(result: PublishResult) -> list[tuple[str, ...]]:
+    """Return the plans of all targets, then the regions that are left out."""
     targets = [
         (
             each.target.region,
@@ -58,22 +58,22 @@ def _plan_rows(done: Published) -> list[tuple[str, ...]]:
             f"blocked: {each.blocked}" if each.blocked else each.action,
             str(each.version.arn.version) if each.version else "",
         )
-        for each in done.plans
+        for each in result.plans
     ]
-    return [*targets, *((region, "", f"skip: {reason}", "") for region, reason in done.skipped)]
+    return [*targets, *((region, "", f"skip: {reason}", "") for region, reason in result.skipped)]
 
 
-def published_json(done: Published) -> str:
-    """What was done or, of a plan alone, what would be, for programs."""
-    if done.outcomes:
-        targets = [_outcome(each) for each in done.outcomes]
+def publish_json(result: PublishResult) -> str:
+    """Return the report as JSON."""
+    if result.outcomes:
+        targets = [_outcome(each) for each in result.outcomes]
     else:
-        targets = [_planned(each) for each in done.plans]
-    skipped = [{"region": region, "reason": reason} for region, reason in done.skipped]
+        targets = [_planned(each) for each in result.plans]
+    skipped = [{"region": region, "reason": reason} for region, reason in result.skipped]
     return json_text({"targets": targets, "skipped": skipped})
 
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
+def _outcome(outcome: TargetOutcome) -> dict[str, Any]:
     return {
         **_target(outcome.plan),
         "ok": outcome.succeeded,
@@ -97,7 +97,7 @@ def _target(plan: TargetPlan) -> dict[str, Any]:
     return {
         "region": plan.target.region,
         "architecture": package.architecture,
-        "distribution": package.record.distribution,
+        "distribution": package.entry.distribution,
         "layer": package.layer,
         "sha256": package.sha256,
         "action": plan.action,
@@ -117,7 +117,7 @@ def identity_json(identity: Identity, regions: Sequence[str]) -> str:
     return json_text({**data(identity), "regions": regions})
 
 
-def released_json(folder: Path, done: Published) -> str:
+def released_json(folder: Path, result: PublishResult) -> str:
     """Return the manifest in the folder of a build, and the result of publishing it, as JSON."""
     manifest = json.loads((folder / FILE_NAME).read_bytes())
-    return json_text({"manifest": manifest, "published": json.loads(published_json(done))})
+    return json_text({"manifest": manifest, "published": json.loads(publish_json(result))})

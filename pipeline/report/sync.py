@@ -1,4 +1,4 @@
-"""Report of how the registry and the layers differ, and of what was done about it."""
+"""Report of `ocelot layers sync`: the repairs of the registry, and their outcomes."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.registry.sync.plan import Action, Repair
-from pipeline.registry.sync.run import RepairOutcome, Synced
+from pipeline.registry.sync.run import RepairOutcome, SyncResult
 from pipeline.report.rendering import Report, json_text
 
 _DONE = {Action.RECORD: "recorded", Action.UPDATE: "updated", Action.DELETE: "deleted"}
 _HEADINGS = ("region", "action", "layer version", "why")
 
 
-def synced_report(synced: Synced) -> Report:
-    """All that differs; no table where nothing does."""
-    rows = list(_rows(synced))
+def sync_report(result: SyncResult) -> Report:
+    """Return all differences; without a table if there is none."""
+    rows = list(_rows(result))
     return Report(
         title="Registry",
         headings=_HEADINGS if rows else (),
         rows=rows,
-        summary=_summary(synced),
+        summary=_summary(result),
         whole=_HEADINGS[:2],
     )
 
 
-def _rows(synced: Synced) -> Iterator[tuple[str, ...]]:
-    outcomes = {str(each.repair.arn): each for each in synced.outcomes}
-    for region in synced.regions:
+def _rows(result: SyncResult) -> Iterator[tuple[str, ...]]:
+    outcomes = {str(each.repair.arn): each for each in result.outcomes}
+    for region in result.regions:
         if region.unseen:
             yield region.region, "left alone", "all", region.unseen
         for repair in region.repairs:
@@ -36,9 +36,9 @@ def _rows(synced: Synced) -> Iterator[tuple[str, ...]]:
             yield region.region, repair.action.value, _layer(str(repair.arn)), why
         for left in region.left:
             yield region.region, "left alone", _layer(left.what), left.reason
-    for row in synced.foreign:
-        yield "", "left alone", row.key, f"the row cannot be understood: {row.reason}"
-    for name, reason in synced.skipped:
+    for row in result.foreign:
+        yield "", "left alone", row.key, f"the row cannot be read: {row.reason}"
+    for name, reason in result.skipped:
         yield name, "skipped", "all", reason
 
 
@@ -49,33 +49,33 @@ def _why(repair: Repair, outcome: RepairOutcome | None) -> str:
 
 
 def _layer(arn: str) -> str:
-    """A layer version's name and number, without what the region's column says."""
+    """Return a layer version's name and number; its region has a column of its own."""
     return arn.rpartition(":layer:")[2]
 
 
-def _summary(synced: Synced) -> str:
-    """How much there is, and what was done."""
-    regions = synced.regions
-    seen = [each for each in regions if not each.unseen]
-    versions = sum(each.versions for each in seen)
-    failed = sum(not each.succeeded for each in synced.outcomes)
-    if synced.outcomes:
-        words = Counter(_DONE[each.repair.action] for each in synced.outcomes if each.succeeded)
+def _summary(result: SyncResult) -> str:
+    """Return the number of layer versions, and of repairs by action."""
+    regions = result.regions
+    read = [each for each in regions if not each.unseen]
+    versions = sum(each.versions for each in read)
+    failed = sum(not each.succeeded for each in result.outcomes)
+    if result.outcomes:
+        actions = Counter(_DONE[each.repair.action] for each in result.outcomes if each.succeeded)
     else:
-        words = Counter(f"to {each.action}" for each in synced.repairs)
-    counts = [f"{count} {word}" for word, count in sorted(words.items())]
-    if not synced.repairs:
+        actions = Counter(f"to {each.action}" for each in result.repairs)
+    counts = [f"{count} {action}" for action, count in sorted(actions.items())]
+    if not result.repairs:
         counts.append("nothing to do")
     if failed:
         counts.append(f"{failed} failed")
     return (
-        f"{versions} layer versions in {len(seen)} of {len(regions)} regions: {', '.join(counts)}"
+        f"{versions} layer versions in {len(read)} of {len(regions)} regions: {', '.join(counts)}"
     )
 
 
-def synced_json(synced: Synced) -> str:
-    """The same for programs."""
-    outcomes = {str(each.repair.arn): each for each in synced.outcomes}
+def sync_json(result: SyncResult) -> str:
+    """Return the report as JSON."""
+    outcomes = {str(each.repair.arn): each for each in result.outcomes}
     regions = [
         {
             "region": each.region,
@@ -84,15 +84,15 @@ def synced_json(synced: Synced) -> str:
             "repairs": [_repair(one, outcomes.get(str(one.arn))) for one in each.repairs],
             "left": each.left,
         }
-        for each in synced.regions
+        for each in result.regions
     ]
-    foreign = [{"key": each.key, "reason": each.reason} for each in synced.foreign]
-    skipped = [{"region": name, "reason": reason} for name, reason in synced.skipped]
+    foreign = [{"key": each.key, "reason": each.reason} for each in result.foreign]
+    skipped = [{"region": name, "reason": reason} for name, reason in result.skipped]
     return json_text({"regions": regions, "foreign": foreign, "skipped": skipped})
 
 
 def _repair(repair: Repair, outcome: RepairOutcome | None) -> dict[str, Any]:
-    """A repair; what came of it only where it was tried."""
+    """Return a repair as values for JSON; its outcome only if it was tried."""
     values = {"layer_arn": str(repair.arn), "action": repair.action, "why": repair.why}
     if outcome is None:
         return values

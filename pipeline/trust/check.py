@@ -1,7 +1,7 @@
-"""What a trust policy means for one job, and whom else it lets in. Pure.
+"""Compare a trust policy with the one job that it should accept. Pure.
 
-The subjects and audiences that a policy names are compared with the job's as sets. Any other
-condition is a problem that names it, never an all-clear.
+Subjects and audiences are compared as sets. Any other condition is reported as a problem that names
+it: the check never passes on something that it does not understand.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pipeline.trust.policy import (
     SUBJECT_KEY,
     Principal,
     Statement,
+    accepts,
     has_wildcard,
-    lets_in,
 )
 from pipeline.trust.token import AUDIENCE
 
@@ -28,13 +28,13 @@ _AGAIN = "deploy oidc/cloudformation.yaml again, or fix the role's trust policy"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """One thing looked at.
+class TrustFinding:
+    """The result of one check.
 
     Attributes:
-        place: where: a statement, a condition, the table.
-        found: what is there, or what is wrong with it.
-        remedy: what to do next; empty where nothing is.
+        place: a statement, a form of the subject, the provider or the table.
+        found: a sentence on what is right or wrong there.
+        remedy: what to do next; empty for nothing.
     """
 
     state: State
@@ -44,12 +44,12 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
-    """Whether one form of a job's subject is let in.
+class SubjectDecision:
+    """The policy's decision on one form of a job's subject.
 
     Attributes:
-        form: `names`, or `ids`.
-        let_in: None where it cannot be told.
+        form: `names` or `ids`.
+        let_in: True if it is accepted; None if it is undecided.
     """
 
     form: str
@@ -57,122 +57,123 @@ class Entry:
     let_in: bool | None
 
 
-def entries(policy: tuple[Statement, ...], job: Job) -> tuple[Entry, ...]:
-    """Whether a job is let in, by each form that its subject may have."""
+def subject_decisions(policy: tuple[Statement, ...], job: Job) -> tuple[SubjectDecision, ...]:
+    """Return the policy's decision on each form of the job's subject."""
     return tuple(
-        Entry(form=form, subject=each, let_in=lets_in(policy, each))
+        SubjectDecision(form=form, subject=each, let_in=accepts(policy, each))
         for form, each in job.subjects.items()
     )
 
 
 def trust_findings(
     policy: tuple[Statement, ...], job: Job, account: str = ""
-) -> tuple[Finding, ...]:
-    """What is right and what is wrong with a trust policy.
+) -> tuple[TrustFinding, ...]:
+    """Return what is right and what is wrong with a trust policy.
 
     Args:
         policy: its statements.
-        job: the one job that is to be let in.
-        account: the role's; empty where it is not known.
+        job: the only job that the policy should accept.
+        account: the role's; empty if it is not known.
     """
     return (
-        *_entry_findings(policy, job),
-        *(each for one in policy if one.effect != "Deny" for each in _width(one, job, account)),
+        *_job_findings(policy, job),
+        *(each for one in policy if one.effect != "Deny" for each in _excess(one, job, account)),
     )
 
 
 def providers(policy: tuple[Statement, ...], account: str) -> tuple[str, ...]:
-    """The ARNs of an account's providers for GitHub that a trust policy names."""
+    """Return the ARNs of an account's OIDC providers for GitHub that a trust policy names."""
     named = (each for one in policy for each in one.principals)
     return tuple(dict.fromkeys(each.name for each in named if each.account == account))
 
 
-def provider_finding(arn: str, audiences: Collection[str] | None) -> Finding:
-    """Whether a provider is there and takes the tokens that jobs have for AWS.
+def provider_finding(arn: str, audiences: Collection[str] | None) -> TrustFinding:
+    """Return the finding on a provider, which must exist and accept tokens for AWS.
 
     Args:
         arn: its ARN.
-        audiences: the client ids that it has; None where there is no such provider.
+        audiences: that it accepts; None if there is no such provider.
     """
     if audiences is None:
-        return Finding(
+        return TrustFinding(
             state="problem",
             place="provider",
             found=f"there is no provider {arn}",
             remedy="deploy oidc/cloudformation.yaml without ProviderArn, which makes it",
         )
     if AUDIENCE not in audiences:
-        return Finding(
+        return TrustFinding(
             state="problem",
             place="provider",
-            found=f"{arn} takes no tokens for {AUDIENCE}",
+            found=f"{arn} accepts no tokens for {AUDIENCE}",
             remedy="aws iam add-client-id-to-open-id-connect-provider "
             f"--open-id-connect-provider-arn {arn} --client-id {AUDIENCE}",
         )
-    return Finding(state="ok", place="provider", found=f"{arn} takes tokens for {AUDIENCE}")
+    return TrustFinding(state="ok", place="provider", found=f"{arn} accepts tokens for {AUDIENCE}")
 
 
-def table_findings(name: str, faults: Iterable[TableFault]) -> tuple[Finding, ...]:
-    """What is wrong with the registry's table, or that it is as it should be."""
+def table_findings(name: str, faults: Iterable[TableFault]) -> tuple[TrustFinding, ...]:
+    """Return the findings on the registry's table: its faults, or that it has none."""
     return tuple(
-        Finding(state="problem", place="table", found=each.message, remedy=each.hint)
+        TrustFinding(state="problem", place="table", found=each.message, remedy=each.hint)
         for each in faults
-    ) or (Finding(state="ok", place="table", found=f"{name} is as the registry needs it"),)
+    ) or (TrustFinding(state="ok", place="table", found=f"{name} has the expected shape"),)
 
 
-def is_right(findings: Iterable[Finding]) -> bool:
-    """Whether there is no problem among findings."""
+def is_right(findings: Iterable[TrustFinding]) -> bool:
+    """True if no finding is a problem."""
     return all(each.state != "problem" for each in findings)
 
 
-def _entry_findings(policy: tuple[Statement, ...], job: Job) -> Iterator[Finding]:
-    found = entries(policy, job)
-    any_is = any(each.let_in for each in found)
+def _job_findings(policy: tuple[Statement, ...], job: Job) -> Iterator[TrustFinding]:
+    """Yield the findings on the job itself."""
+    found = subject_decisions(policy, job)
+    one_is_accepted = any(each.let_in for each in found)
     repository = job.repository
-    which = f"gh api repos/{repository}/actions/oidc/customization/sub tells which form GitHub uses"
+    which = f"gh api repos/{repository}/actions/oidc/customization/sub shows the form GitHub uses"
     for each in found:
         place = f"subject with {each.form}"
         if each.let_in:
-            yield Finding(state="ok", place=place, found=f"{each.subject} is let in")
+            yield TrustFinding(state="ok", place=place, found=f"{each.subject} is accepted")
         elif each.let_in is None:
-            yield Finding(
+            yield TrustFinding(
                 state="problem",
                 place=place,
-                found=f"whether {each.subject} is let in cannot be told: {_untold(policy)}",
-                remedy=f"have {SUBJECT_KEY} and {AUDIENCE_KEY} alone decide, by StringEquals",
+                found=f"no decision on {each.subject}: {_undecided(policy)}",
+                remedy=f"use conditions on {SUBJECT_KEY} and {AUDIENCE_KEY} only, by StringEquals",
             )
-        elif any_is:
-            found_text = f"{each.subject} is not let in"
-            yield Finding(state="note", place=place, found=found_text, remedy=which)
+        elif one_is_accepted:
+            not_accepted = f"{each.subject} is not accepted"
+            yield TrustFinding(state="note", place=place, found=not_accepted, remedy=which)
         else:
-            yield Finding(
+            yield TrustFinding(
                 state="problem",
                 place=place,
-                found=f"{each.subject} is not let in",
+                found=f"{each.subject} is not accepted",
                 remedy="check owner, name, environment and ref, in their exact case; "
                 f"if they are right, {_AGAIN}",
             )
     if not repository.with_ids:
-        yield Finding(
+        yield TrustFinding(
             state="note",
             place="subject with ids",
             found="is not checked, since the ids are not given; repositories made, renamed or "
-            "moved since 15 July 2026 have no other",
+            "moved since 15 July 2026 have no other form",
             remedy=f"give --owner-id and --repository-id; {which}",
         )
 
 
-def _untold(policy: tuple[Statement, ...]) -> str:
-    """Every element and condition that keeps a decision from being made."""
+def _undecided(policy: tuple[Statement, ...]) -> str:
+    """Return every element and condition that leaves the decision open, as one text."""
     return "; ".join(
-        f"{one.place}: {each}" for one in policy for each in (*one.strange, *one.inexact)
+        f"{one.place}: {each}" for one in policy for each in (*one.unsupported, *one.inexact)
     )
 
 
-def _width(one: Statement, job: Job, account: str) -> Iterator[Finding]:
-    """What lets in more than the job."""
-    for each in one.strange:
-        yield _problem(one, each, "write the statement with the elements that ocelot's has")
+def _excess(one: Statement, job: Job, account: str) -> Iterator[TrustFinding]:
+    """Yield the problems of a statement that may accept more than the job."""
+    for each in one.unsupported:
+        yield _problem(one, each, "use only the elements of the statement in oidc/")
     if not one.assumes:
         return
     for each in one.actions:
@@ -185,71 +186,67 @@ def _width(one: Statement, job: Job, account: str) -> Iterator[Finding]:
             yield _problem(
                 one,
                 f"{each} is no exact condition",
-                f"have {SUBJECT_KEY} and {AUDIENCE_KEY} alone, by StringEquals, without wildcards",
+                f"use {SUBJECT_KEY} and {AUDIENCE_KEY} only, by StringEquals, without wildcards",
             )
         yield from _audience_findings(one)
         yield from _subject_findings(one, job)
 
 
-def _principal_findings(one: Statement, principal: Principal, account: str) -> Iterator[Finding]:
-    if principal.is_anybody:
-        yield _problem(one, "everybody is a principal", f"name GitHub's provider alone; {_AGAIN}")
+def _principal_findings(
+    one: Statement, principal: Principal, account: str
+) -> Iterator[TrustFinding]:
+    if principal.is_everyone:
+        yield _problem(one, "the principal is *", f"name only GitHub's provider; {_AGAIN}")
     elif not principal.account:
         yield _problem(
             one,
             f"the principal {principal} is not GitHub's provider",
-            "take it out, unless it is meant to take on the role, too",
+            "remove it, unless it should be able to assume the role, too",
         )
     elif account and principal.account != account:
         yield _problem(
             one,
             f"the provider is of account {principal.account}, the role of {account}",
-            "name the provider of the role's own account",
+            "name the provider of the role's account",
         )
 
 
-def _audience_findings(one: Statement) -> Iterator[Finding]:
+def _audience_findings(one: Statement) -> Iterator[TrustFinding]:
     yield from _missing(one, AUDIENCE_KEY, f"add StringEquals {AUDIENCE_KEY} {AUDIENCE}")
     for each in sorted((one.values(AUDIENCE_KEY) or frozenset()) - {AUDIENCE}):
-        yield _problem(one, f"tokens for {each} are let in", f"have {AUDIENCE} alone")
+        yield _problem(one, f"tokens for {each} are accepted", f"accept {AUDIENCE} only")
 
 
-def _missing(one: Statement, key: str, remedy: str) -> Iterator[Finding]:
-    """The problem that no condition is on a key."""
+def _missing(one: Statement, key: str, remedy: str) -> Iterator[TrustFinding]:
+    """Yield a problem if no condition is on a key."""
     if all(each.key != key for each in one.conditions):
-        yield _problem(one, f"there is no condition on {key}: any value is let in", remedy)
+        yield _problem(one, f"there is no condition on {key}: any value is accepted", remedy)
 
 
-def _subject_findings(one: Statement, job: Job) -> Iterator[Finding]:
-    yield from _missing(one, SUBJECT_KEY, f"have StringEquals {SUBJECT_KEY} with exact subjects")
+def _subject_findings(one: Statement, job: Job) -> Iterator[TrustFinding]:
+    yield from _missing(one, SUBJECT_KEY, f"add StringEquals {SUBJECT_KEY} with exact subjects")
     for each in sorted((one.values(SUBJECT_KEY) or frozenset()) - set(job.subjects.values())):
         if not job.repository.with_ids and _may_be(each, job):
             yield _problem(
                 one,
-                f"{each} is let in, whose ids are not known",
+                f"{each} is accepted, but its ids are not known",
                 "give --owner-id and --repository-id to have them checked",
             )
         else:
             yield _problem(
                 one,
-                f"{each} is let in, too",
-                "take it out, or check for whom it is meant with --repository, --environment, "
-                "--ref",
+                f"{each} is accepted, too",
+                "remove it, or check its job with --repository, --environment, --ref",
             )
 
 
 def _may_be(subject: str, job: Job) -> bool:
-    """Whether a subject is a job's, if its ids are the repository's."""
-    own = job.repository
+    """True if a subject is the job's, whatever the ids in it."""
     _, _, rest = subject.partition("repo:")
     name, _, context = rest.partition(":")
-    owner, _, repository = name.partition("/")
-    return (owner.partition("@")[0], repository.partition("@")[0], context) == (
-        own.owner,
-        own.name,
-        job.context,
-    )
+    without_ids = "/".join(part.partition("@")[0] for part in name.split("/"))
+    return (without_ids, context) == (str(job.repository), job.context)
 
 
-def _problem(one: Statement, found: str, remedy: str) -> Finding:
-    return Finding(state="problem", place=one.place, found=found, remedy=remedy)
+def _problem(one: Statement, found: str, remedy: str) -> TrustFinding:
+    return TrustFinding(state="problem", place=one.place, found=found, remedy=remedy)

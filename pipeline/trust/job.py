@@ -1,4 +1,4 @@
-"""A job in GitHub Actions as its OIDC token tells of it. Pure.
+"""A job in GitHub Actions: its repository, and the subjects that its OIDC token may have.
 
 https://docs.github.com/en/actions/reference/security/oidc
 """
@@ -8,10 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from pipeline import process
 from pipeline.errors import UsageError, quoted
 
 HOST = "token.actions.githubusercontent.com"
+_VARIABLE = "GITHUB_REPOSITORY"
 _NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]*)/([A-Za-z0-9._-]+)\Z")
 _REMOTE = re.compile(
     r"(?:https://(?:[^/@]*@)?github\.com/|(?:ssh://)?git@github\.com[:/])"
@@ -21,12 +24,12 @@ _ID = re.compile(r"[1-9][0-9]*\Z")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Repository:
+class GitHubRepository:
     """A repository on GitHub.
 
     Attributes:
-        owner_id: the owner's; empty where it is not known, as is repository_id then.
-        repository_id: its own.
+        owner_id: the owner's id; both ids are empty if they are not known.
+        repository_id: the repository's id.
     """
 
     owner: str
@@ -39,49 +42,87 @@ class Repository:
 
     @property
     def with_ids(self) -> str:
-        """As subjects name it that bear ids; empty where they are not known."""
+        """The repository as in a subject with ids; empty if they are not known."""
         known = self.owner_id and self.repository_id
         return f"{self.owner}@{self.owner_id}/{self.name}@{self.repository_id}" if known else ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """A job that asks for a token.
+    """A job that requests a token.
 
     Attributes:
-        environment: the one that it names; empty for none.
-        ref: full name of the branch or tag, such as refs/heads/main; `pull_request` for any.
-            A job in an environment has a subject that does not tell it.
+        environment: the job's environment on GitHub; empty for none.
+        ref: full name of the branch or tag, such as refs/heads/main; `pull_request` for any pull
+            request. The subject of a job with an environment does not contain it.
     """
 
-    repository: Repository
+    repository: GitHubRepository
     environment: str = ""
     ref: str = ""
 
     @property
     def context(self) -> str:
-        """The end of its subjects."""
+        """The last part of its subjects."""
         if self.environment:
-            # a colon would look like the next part of the subject: GitHub quotes it
+            # GitHub quotes a colon, which would otherwise begin the next part of the subject
             return f"environment:{self.environment.replace(':', '%3A')}"
         return self.ref if self.ref == "pull_request" else f"ref:{self.ref}"
 
     @property
     def subjects(self) -> Mapping[str, str]:
-        """What its token's `sub` may be, by the form: `names`, and `ids` where they are known.
+        """The subjects that its token may have, by form: `names`, and `ids` if they are known.
 
-        Repositories that were made, renamed or moved since 15 July 2026 have the form with ids, as
-        have others that chose it.
+        Repositories made, renamed or moved since 15 July 2026 have the form with ids, as have
+        others that chose it.
         """
         forms = {"names": str(self.repository), "ids": self.repository.with_ids}
         return {form: f"repo:{name}:{self.context}" for form, name in forms.items() if name}
 
 
-def repository(text: str, owner_id: str = "", repository_id: str = "") -> Repository:
-    """The repository that options name.
+async def own_repository(
+    given: str, owner_id: str, repository_id: str, environment: Mapping[str, str], folder: Path
+) -> GitHubRepository:
+    """Return the repository of the options, of GitHub Actions, or of git, in this order.
+
+    GitHub Actions' ids are used only for the repository in whose job this runs.
+
+    Args:
+        given: owner/name; empty for none.
+        owner_id: the owner's id; both ids are empty for none.
+        repository_id: the repository's id.
+        environment: the process's.
+        folder: its git remote `origin` is read.
 
     Raises:
-        UsageError: it cannot be the name of one, or the ids are none, or only one of them is given.
+        UsageError: no repository is named, or its name or ids are not valid.
+    """
+    running = environment.get(_VARIABLE, "")
+    name = given or running or remote_repository(await _origin(folder))
+    if not name:
+        raise UsageError("no repository is named", hint="name it: --repository owner/name")
+    if name == running and not (owner_id or repository_id):
+        owner_id = environment.get(f"{_VARIABLE}_OWNER_ID", "")
+        repository_id = environment.get(f"{_VARIABLE}_ID", "")
+    return github_repository(name, owner_id, repository_id)
+
+
+async def _origin(folder: Path) -> str:
+    """Return the URL of git's remote `origin`; empty if there is none."""
+    try:
+        code, output, _ = await process.read_output(
+            ["git", "remote", "get-url", "origin"], cwd=folder
+        )
+    except OSError:
+        return ""
+    return "" if code else output.decode(errors="replace")
+
+
+def github_repository(text: str, owner_id: str = "", repository_id: str = "") -> GitHubRepository:
+    """Return the repository of an owner/name.
+
+    Raises:
+        UsageError: the name is not valid, an id is no number, or only one id is given.
     """
     found = _NAME.match(text)
     if found is None:
@@ -92,19 +133,21 @@ def repository(text: str, owner_id: str = "", repository_id: str = "") -> Reposi
     if any(ids) and not all(map(_ID.match, ids)):
         raise UsageError(
             "--owner-id and --repository-id are two numbers that go together",
-            hint=f"gh api repos/{text} --jq '.owner.id, .id' tells them",
+            hint=f"gh api repos/{text} --jq '.owner.id, .id' shows them",
         )
-    return Repository(owner=found[1], name=found[2], owner_id=owner_id, repository_id=repository_id)
+    return GitHubRepository(
+        owner=found[1], name=found[2], owner_id=owner_id, repository_id=repository_id
+    )
 
 
 def remote_repository(url: str) -> str:
-    """Owner and name of the repository on GitHub that a git URL means; empty for any other."""
+    """Return the owner/name of a git URL on GitHub; empty for any other URL."""
     found = _REMOTE.match(url.strip())
     return found[1] if found and _NAME.match(found[1]) else ""
 
 
 def full_ref(ref: str) -> str:
-    """A ref in full: a bare word is a branch, refs of pull requests are one and the same."""
+    """Return a ref's full name: a bare name is a branch, any pull request is `pull_request`."""
     if ref.startswith("refs/pull/"):
         return "pull_request"
     return ref if ref in ("", "pull_request") or ref.startswith("refs/") else f"refs/heads/{ref}"

@@ -1,7 +1,7 @@
-"""A role's trust policy: who may assume the role. Pure.
+"""A role's trust policy: its statements, and the subjects that may assume the role. Pure.
 
-Only what a policy needs is understood: exact values of a token's subject and audience. Of anything
-else no decision is made: it is a problem (see `pipeline.trust.check`).
+Decided are only conditions that compare a token's subject or audience with exact values. Any other
+element or condition leaves the decision open, and `pipeline.trust.check` reports it as a problem.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
 """
 
@@ -17,7 +17,7 @@ from pipeline.trust.token import AUDIENCE
 
 SUBJECT_KEY = f"{HOST}:sub"
 AUDIENCE_KEY = f"{HOST}:aud"
-_ANYBODY = "*"
+_EVERYONE = "*"
 _WEB_IDENTITY = "sts:assumerolewithwebidentity"
 _ASSUMES = {"sts:assumerole", "sts:assumerolewithsaml", _WEB_IDENTITY}
 _PROVIDER = re.compile(rf"arn:[a-z-]+:iam::([0-9]{{12}}):oidc-provider/{re.escape(HOST)}\Z")
@@ -26,11 +26,11 @@ _KNOWN = {"Sid", "Effect", "Action", "Principal", "Condition"}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Principal:
-    """Somebody who is named.
+    """A principal of a statement.
 
     Attributes:
-        kind: Federated, AWS, Service …; empty for everybody.
-        name: an ARN, an account, a host.
+        kind: Federated, AWS, Service …; empty for `"Principal": "*"`.
+        name: an ARN, an account, a host or `*`.
     """
 
     kind: str
@@ -41,14 +41,14 @@ class Principal:
 
     @property
     def account(self) -> str:
-        """The account whose provider for GitHub it is; empty for anybody else."""
+        """The account of the OIDC provider for GitHub; empty for any other principal."""
         found = _PROVIDER.match(self.name)
         return found[1] if found and self.kind == "Federated" else ""
 
     @property
-    def is_anybody(self) -> bool:
-        """Whether everybody is meant."""
-        return self.name == _ANYBODY
+    def is_everyone(self) -> bool:
+        """True for `*`."""
+        return self.name == _EVERYONE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,9 +56,9 @@ class Condition:
     """One operator on one key.
 
     Attributes:
-        operator: as the policy has it, such as StringEquals.
-        key: in small letters, as IAM's keys have no case.
-        values: any of them will do.
+        operator: as in the policy, such as StringEquals.
+        key: in lower case: IAM ignores the case of keys.
+        values: one of them must match.
     """
 
     operator: str
@@ -70,11 +70,11 @@ class Condition:
 
     @property
     def is_exact(self) -> bool:
-        """Whether it names a token's subjects or audiences one by one."""
+        """True if it compares a token's subject or audience with exact values."""
         is_literal = self.operator == "StringEquals" or (
             self.operator == "StringLike" and not any(map(has_wildcard, self.values))
         )
-        has_variables = any("${" in each for each in self.values)  # filled in for each request
+        has_variables = any("${" in each for each in self.values)  # they differ for each request
         return is_literal and self.key in (SUBJECT_KEY, AUDIENCE_KEY) and not has_variables
 
 
@@ -83,8 +83,8 @@ class Statement:
     """One statement.
 
     Attributes:
-        place: which one it is, for people.
-        strange: what in it is not understood, its conditions apart.
+        place: its number and Sid, for people.
+        unsupported: elements other than conditions that leave the decision open.
     """
 
     place: str
@@ -92,30 +92,30 @@ class Statement:
     actions: tuple[str, ...]
     principals: tuple[Principal, ...]
     conditions: tuple[Condition, ...] = ()
-    strange: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
 
     @property
     def inexact(self) -> tuple[Condition, ...]:
-        """Its conditions that do not compare a subject or an audience with exact values."""
+        """Its conditions that leave the decision open."""
         return tuple(each for each in self.conditions if not each.is_exact)
 
     @property
     def assumes(self) -> bool:
-        """Whether it is about assuming the role; a wildcard counts as that."""
+        """True if it is about assuming the role; an action with a wildcard counts."""
         return any(each.lower() in _ASSUMES or has_wildcard(each) for each in self.actions)
 
     def values(self, key: str) -> frozenset[str] | None:
-        """The values of a key that it takes by exact conditions; None where there is none."""
+        """Return the values of a key that its exact conditions accept; None without such one."""
         sets = [set(each.values) for each in self.conditions if each.key == key and each.is_exact]
         return frozenset(sets[0].intersection(*sets)) if sets else None
 
     def applies(self, subject: str) -> bool | None:
-        """Whether it is about GitHub's tokens for AWS with that subject; None: cannot be told."""
-        if self.strange:
+        """Return True if it applies to GitHub's tokens with that subject; None: undecided."""
+        if self.unsupported:
             return None
         if not any(each.lower() == _WEB_IDENTITY or has_wildcard(each) for each in self.actions):
             return False
-        if not any(each.account or each.is_anybody for each in self.principals):
+        if not any(each.account or each.is_everyone for each in self.principals):
             return False
         for key, value in ((SUBJECT_KEY, subject), (AUDIENCE_KEY, AUDIENCE)):
             exact = self.values(key)
@@ -124,9 +124,9 @@ class Statement:
         return None if self.inexact else True
 
 
-def lets_in(policy: tuple[Statement, ...], subject: str) -> bool | None:
-    """Whether a role is given to a GitHub job with that subject; None: cannot be told."""
-    # an effect that is not known may be either
+def accepts(policy: tuple[Statement, ...], subject: str) -> bool | None:
+    """Return True if a GitHub job with that subject may assume the role; None: undecided."""
+    # an effect that is not supported may be either
     allowed = {each.applies(subject) for each in policy if each.effect != "Deny"}
     denied = {each.applies(subject) for each in policy if each.effect != "Allow"}
     if True in denied or allowed <= {False}:
@@ -135,13 +135,13 @@ def lets_in(policy: tuple[Statement, ...], subject: str) -> bool | None:
 
 
 def statements(policy: Mapping[str, Any]) -> tuple[Statement, ...]:
-    """The statements of a trust policy, which is parsed JSON."""
+    """Return the statements of a trust policy, which is parsed JSON."""
     listed = _list(policy.get("Statement"))
     return tuple(_statement(number, each) for number, each in enumerate(listed, start=1))
 
 
 def has_wildcard(text: str) -> bool:
-    """Whether a pattern fits more than itself."""
+    """True if a pattern matches more than its own text."""
     return "*" in text or "?" in text
 
 
@@ -149,16 +149,16 @@ def _statement(number: int, given: object) -> Statement:
     elements = _mapping(given)
     sid = elements.get("Sid")
     effect = elements.get("Effect")
-    strange = [f"{name} is not understood" for name in sorted({*elements} - _KNOWN)]
+    unsupported = [f"{name} is not supported" for name in sorted({*elements} - _KNOWN)]
     if effect not in ("Allow", "Deny"):
-        strange.append(f"the effect {effect} is not understood")
+        unsupported.append(f"the effect {effect} is not supported")
     tests = _mapping(elements.get("Condition", {}))
     if elements.get("Condition", {}) != tests or not all(map(_mapping, tests.values())):
-        strange.append("its conditions are not understood")
+        unsupported.append("its conditions are not supported")
     principals = tuple(_principals(elements.get("Principal")))
     actions = _texts(elements.get("Action"))
     if not principals or not actions:
-        strange.append("it names no principal, or no action")
+        unsupported.append("it names no principal, or no action")
     return Statement(
         place=f"statement {number}" + (f" ({sid})" if sid else ""),
         effect=str(effect),
@@ -169,7 +169,7 @@ def _statement(number: int, given: object) -> Statement:
             for operator, keys in tests.items()
             for key, values in _mapping(keys).items()
         ),
-        strange=tuple(strange),
+        unsupported=tuple(unsupported),
     )
 
 

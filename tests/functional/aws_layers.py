@@ -1,7 +1,7 @@
-"""Lambda's layers as AWS has them, done by moto.
+"""Lambda's layers as AWS has them, made of moto.
 
-moto gets a few bytes in place of a layer's zip. The zip itself is kept here, once for all regions
-that are sent the same, and stands in moto's answers again: a hundred uploads of 10 MB cost little.
+moto gets a few bytes in place of a layer's zip. The zip itself is kept here, once for all regions,
+and moto's answers are changed back: a hundred uploads of 10 MB cost little.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from aws_wire import (
     ACCESS_DENIED,
     CODE_STORAGE_EXCEEDED,
     LAYERS,
-    AwsError,
+    ErrorAnswer,
     Name,
-    RefusedError,
+    RefusedRequestError,
     Request,
     Response,
     answer,
@@ -46,16 +46,16 @@ _LISTED = (
     "CompatibleRuntimes",
     "LicenseInfo",
 )
-# moto gives a bucket's files to whoever signs.
+# moto serves a bucket's files to any signature.
 _S3_READER = (
     "AWS4-HMAC-SHA256 Credential=LAMBDA/20260101/{region}/s3/aws4_request, SignedHeaders=host"
 )
-_NO_ZIP = AwsError(
+_NO_ZIP = ErrorAnswer(
     400,
     "InvalidParameterValueException",
     "Could not unzip uploaded file. Please check your file, then try to upload again.",
 )
-_TOO_BIG = AwsError(
+_TOO_BIG = ErrorAnswer(
     400,
     "InvalidParameterValueException",
     f"Unzipped size must be smaller than {UNZIPPED_BYTES} bytes",
@@ -69,19 +69,18 @@ class Zip(NamedTuple):
     """The zip of layer versions.
 
     Attributes:
-        content: bytes of it.
-        problem: why AWS does not take it.
-        stand_in: what moto has instead, in base64.
+        problem: error with which AWS refuses it.
+        stand_in: content that moto has instead, in base64.
     """
 
     content: bytes
     sha256: bytes
-    problem: AwsError | None
+    problem: ErrorAnswer | None
     stand_in: str
 
 
 class _Layer(NamedTuple):
-    """A layer version that is asked for: account and name in place of an ARN."""
+    """The layer of a request, by account and name."""
 
     account: str
     name: str
@@ -92,14 +91,14 @@ class Layers:
 
     Attributes:
         downloads: URL below which `download` is served, by region and sha256.
-        code_storage: bytes in each region and account; then no more zips are taken.
-        operations: the calls that are done here.
+        code_storage: bytes in each region and account; more are refused.
+        operations: the calls that are answered here.
     """
 
     def __init__(
         self, moto: Callable[[Request, str], Response], account: Callable[[Name], str]
     ) -> None:
-        """With what has moto do a request for an account, and what tells whose a call is."""
+        """Args: a function that sends a request to moto, and one that returns a call's account."""
         self.downloads = ""
         self.code_storage = CODE_STORAGE_BYTES
         self.operations: Mapping[str, Operation] = {
@@ -115,16 +114,16 @@ class Layers:
         }
         self._moto = moto
         self._account = account
-        # by sha256, by what moto has instead and by moto's sha256 of that
+        # by sha256, by stand-in and by the stand-in's sha256
         self._zips: dict[str | bytes, Zip] = {}
         self._texts: dict[bytes, Zip] = {}  # by sha256 of their base64
         self._stored: dict[tuple[str, str, str, int], int] = {}
 
     def slim(self, request: Request, name: Name) -> Request:
-        """Keep the zip that a request has; it goes on with what stands for it."""
+        """Keep the zip of a request; return the request with its stand-in."""
         if name.operation != "PublishLayerVersion":
             return request
-        # as botocore writes it; to read JSON of such a size takes longer than to hash it
+        # as botocore writes it; hashing is faster than reading JSON of such a size
         head, key, rest = request.body.partition(b'"ZipFile": "')
         text, end, tail = rest.partition(b'"')
         if not key:
@@ -136,7 +135,7 @@ class Layers:
         return replace(request, body=head + key + stand_in + end + tail)
 
     def download(self, sha256: str) -> Response:
-        """The zip that a layer version's Content.Location leads to."""
+        """Return the zip at a layer version's Content.Location."""
         kept = self._zips.get(bytes.fromhex(sha256))
         if not kept:
             return Response(404, {}, b"")
@@ -153,12 +152,12 @@ class Layers:
         return self._zips[sha256]
 
     def _layer(self, name: Name) -> _Layer:
-        """The layer that is meant, which must be the caller's own."""
+        """Return the layer of a call, which must be the caller's."""
         own = self._account(name)
         found = _ARN.fullmatch(name.resource)
         layer = _Layer(found["account"], found["name"]) if found else _Layer(own, name.resource)
         if layer.account != own:
-            raise RefusedError(ACCESS_DENIED)
+            raise RefusedRequestError(ACCESS_DENIED)
         return layer
 
     def _at(self, request: Request, layer: _Layer, target: str, **more: Any) -> Response:  # noqa: ANN401
@@ -169,26 +168,26 @@ class Layers:
         got = self._at(request, layer, path, method="GET", body=b"")
         return json.loads(got.json["Policy"])["Statement"] if got.ok else []
 
-    def _told(self, got: Response, name: Name) -> Response:
-        """An answer on a layer version with the zip's own figures."""
+    def _with_zip(self, got: Response, name: Name) -> Response:
+        """Return an answer about a layer version with the figures of its zip."""
         if not got.ok:
             return got
-        told = got.json
-        kept = self._zips[told["Content"]["CodeSha256"]]
-        told["Content"] = {
+        data = got.json
+        kept = self._zips[data["Content"]["CodeSha256"]]
+        data["Content"] = {
             "Location": f"{self.downloads}{name.region}/{kept.sha256.hex()}",
             "CodeSha256": base64.b64encode(kept.sha256).decode(),
             "CodeSize": len(kept.content),
         }
-        return answer(told, got.status)
+        return answer(data, got.status)
 
     def _used(self, name: Name) -> int:
-        place = (self._account(name), name.region)
-        return sum(size for where, size in self._stored.items() if where[:2] == place)
+        owner = (self._account(name), name.region)
+        return sum(size for key, size in self._stored.items() if key[:2] == owner)
 
     def _publish(self, request: Request, name: Name) -> Response:
-        layer, asked = self._layer(name), request.json
-        content = asked["Content"]
+        layer, parameters = self._layer(name), request.json
+        content = parameters["Content"]
         if "S3Bucket" in content:
             target = f"/{content['S3Bucket']}/{quote(content['S3Key'])}"
             signed = {"authorization": _S3_READER.format(region=name.region)}
@@ -198,14 +197,14 @@ class Layers:
             content = {"ZipFile": self._keep(got.body).stand_in}
         kept = self._zips[content["ZipFile"]]
         if kept.problem:
-            raise RefusedError(kept.problem)
+            raise RefusedRequestError(kept.problem)
         if self._used(name) + len(kept.content) > self.code_storage:
-            raise RefusedError(CODE_STORAGE_EXCEEDED)
-        body = json.dumps({**asked, "Content": content}).encode()
-        got = self._told(self._at(request, layer, layer_path(layer.name), body=body), name)
+            raise RefusedRequestError(CODE_STORAGE_EXCEEDED)
+        body = json.dumps({**parameters, "Content": content}).encode()
+        got = self._with_zip(self._at(request, layer, layer_path(layer.name), body=body), name)
         if got.ok:
-            where = (layer.account, name.region, layer.name, got.json["Version"])
-            self._stored[where] = len(kept.content)
+            key = (layer.account, name.region, layer.name, got.json["Version"])
+            self._stored[key] = len(kept.content)
         return got
 
     def _names(self, request: Request, name: Name) -> Response:
@@ -243,7 +242,7 @@ class Layers:
 
     def _get(self, request: Request, name: Name) -> Response:
         layer = self._layer(name)
-        return self._told(self._at(request, layer, layer_path(layer.name, name.version)), name)
+        return self._with_zip(self._at(request, layer, layer_path(layer.name, name.version)), name)
 
     def _delete(self, request: Request, name: Name) -> Response:
         layer = self._layer(name)
@@ -257,22 +256,22 @@ class Layers:
         return self._at(request, layer, path)
 
     def _permit(self, request: Request, name: Name) -> Response:
-        layer, asked = self._layer(name), request.json
-        sid = asked["StatementId"]
+        layer, parameters = self._layer(name), request.json
+        sid = parameters["StatementId"]
         if any(each["Sid"] == sid for each in self._statements(request, layer, name.version)):
-            raise RefusedError(
-                AwsError(
+            raise RefusedRequestError(
+                ErrorAnswer(
                     409,
                     "ResourceConflictException",
                     f"The statement id ({sid}) provided already exists. Please provide a new "
                     "statement id, or remove the existing statement.",
                 )
             )
-        if re.fullmatch(r"\d{12}", asked["Principal"]):
+        if re.fullmatch(r"\d{12}", parameters["Principal"]):
             partition = _partition(name.region)
-            asked["Principal"] = f"arn:{partition}:iam::{asked['Principal']}:root"
+            parameters["Principal"] = f"arn:{partition}:iam::{parameters['Principal']}:root"
         path = layer_path(layer.name, name.version, policy=True)
-        got = self._at(request, layer, path, body=json.dumps(asked).encode())
+        got = self._at(request, layer, path, body=json.dumps(parameters).encode())
         return got._replace(status=201) if got.ok else got
 
     def _settings(self, _request: Request, name: Name) -> Response:
@@ -288,14 +287,16 @@ class Layers:
 
 
 def _most(request: Request) -> int:
-    """How many are wanted on a page."""
+    """Return the requested length of a page."""
     most = int(request.query.get("MaxItems", PAGE))
     if not 1 <= most <= PAGE:
-        raise RefusedError(AwsError(400, "ValidationException", f"MaxItems is 1 to {PAGE}"))
+        raise RefusedRequestError(
+            ErrorAnswer(400, "ValidationException", f"MaxItems is 1 to {PAGE}")
+        )
     return most
 
 
-def _problem(content: bytes) -> AwsError | None:
+def _problem(content: bytes) -> ErrorAnswer | None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as opened:
             unzipped = sum(each.file_size for each in opened.infolist())

@@ -1,4 +1,4 @@
-"""Calls to AWS on record, and rules on what befalls them; `faulty_proxy` tells how they work."""
+"""The record of calls to AWS, and rules for their faults; `faulty_proxy` explains both."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from aws_wire import AwsError, Name
+from aws_wire import ErrorAnswer, Name
 
-HANG = 3600.0  # seconds that no client waits; the end of the test ends it
+HANG = 3600.0  # seconds: longer than any client waits; it ends with the test
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A call as it came and went.
+    """A call.
 
     Attributes:
         name: service, operation, region, access key, layer or table.
-        account: whose it is.
+        account: of the caller.
         size: bytes of the request's body.
-        start, end: seconds of time.monotonic(); no end while it is under way.
-        status: of HTTP; None where there was no answer, or none that the client waited for.
-        error: AWS' code of an answered error, "ThrottlingException".
-        done: moto did it, whatever the client was told.
+        start, end: seconds of time.monotonic(); no end while it is running.
+        status: of HTTP; None without an answer, or if the client had gone.
+        error: AWS' code of an error answer, "ThrottlingException".
+        done: whether moto did it, whatever the answer was.
     """
 
     name: Name
@@ -58,25 +58,25 @@ Names = str | Collection[str]
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """What befalls which calls.
+    """A fault, and the calls that it applies to.
 
     Attributes:
         operation, region: one or several; empty for any. The region of a call that is not signed,
-            as AssumeRoleWithWebIdentity, is "".
-        skip: so many matching calls are left alone first.
-        times: then so many are befallen; None for all.
-        per_region: each region has its own count.
-        probability: that one of these is befallen; the same for a seed, region, operation and
-            count there, however calls overtake one another.
+            such as AssumeRoleWithWebIdentity, is "".
+        skip: number of matching calls without the fault, at first.
+        times: number of calls with the fault after these; None for all.
+        per_region: whether each region has its own count.
+        probability: of the fault, for each call; it depends only on seed, region, operation and
+            count there, not on the order in which calls arrive.
         seed: of the probability.
-        error: is answered.
-        reset: the connection is: when the "head" has come, in mid of the "upload", or in place of
+        error: the answer.
+        reset: when the connection is reset: after the "head", during the "upload", or instead of
             the "answer".
-        stall: seconds before anything is done; HANG for good.
+        stall: seconds before anything is done; HANG for ever.
         late: seconds before the answer.
-        during, before, after: called in mid of the upload, before moto gets it, after moto did it.
-            The call waits for them: one that kills the client, and waits for its end, does it at
-            exactly that moment. What one raises is raised again when the proxy is left.
+        during, before, after: called during the upload, before and after the call goes to moto.
+            The call waits for them, so that a hook can kill the client at exactly that moment.
+            Their exceptions are raised when the proxy is left.
     """
 
     operation: Names = ()
@@ -86,7 +86,7 @@ class Rule:
     per_region: bool = False
     probability: float = 1
     seed: int = 0
-    error: AwsError | None = None
+    error: ErrorAnswer | None = None
     reset: Literal["", "head", "upload", "answer"] = ""
     stall: float = 0
     late: float = 0
@@ -98,12 +98,12 @@ class Rule:
         return _among(call.operation, self.operation) and _among(call.region, self.region)
 
 
-def _among(one: str, wanted: Names) -> bool:
-    return not wanted or (one == wanted if isinstance(wanted, str) else one in wanted)
+def _among(one: str, names: Names) -> bool:
+    return not names or (one == names if isinstance(names, str) else one in names)
 
 
 class Gate:
-    """A hook that holds calls: `reached` is set by the first, `opened` lets all go on."""
+    """A hook that holds calls: the first sets `reached`; all continue when `opened` is set."""
 
     def __init__(self) -> None:
         self.reached = threading.Event()
@@ -112,75 +112,75 @@ class Gate:
     def __call__(self, call: Call) -> None:
         self.reached.set()
         if not self.opened.wait(60):
-            raise TimeoutError(f"nobody opened the gate for {call.name}")
+            raise TimeoutError(f"the gate was not opened for {call.name}")
 
 
 class Rules:
-    """The rules of a test, which count."""
+    """The rules of a test, with their counts."""
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         self._rules = tuple(rules)
         self._counts: Counter[tuple[object, ...]] = Counter()
         self._lock = threading.Lock()
 
-    def due(self, asked: Name) -> list[Rule]:
-        """The rules that befall a call; counts it."""
+    def due(self, name: Name) -> list[Rule]:
+        """Count a call, and return the rules that apply to it."""
         with self._lock:
-            matching = [pair for pair in enumerate(self._rules) if pair[1].matches(asked)]
-            return [rule for place, rule in matching if self._befalls(place, rule, asked)]
+            matching = [pair for pair in enumerate(self._rules) if pair[1].matches(name)]
+            return [rule for place, rule in matching if self._applies(place, rule, name)]
 
-    def _befalls(self, place: int, rule: Rule, asked: Name) -> bool:
-        before = self._count(place, asked.region if rule.per_region else None)
-        like = self._count(place, asked.region, asked.operation)
+    def _applies(self, place: int, rule: Rule, name: Name) -> bool:
+        before = self._count(place, name.region if rule.per_region else None)
+        like = self._count(place, name.region, name.operation)
         if before < rule.skip or (rule.times is not None and before >= rule.skip + rule.times):
             return False
-        chance = random.Random(f"{rule.seed} {asked.region} {asked.operation} {like}")  # noqa: S311
+        chance = random.Random(f"{rule.seed} {name.region} {name.operation} {like}")  # noqa: S311
         return chance.random() < rule.probability
 
     def _count(self, *what: object) -> int:
-        """How often that was counted before now."""
+        """Return the count so far, and add one."""
         self._counts[what] += 1
         return self._counts[what] - 1
 
 
 class Record:
-    """Calls in the order in which they came."""
+    """The calls, in the order in which they came."""
 
     def __init__(self) -> None:
         self._calls: dict[int, Call] = {}
         self._numbers = itertools.count()
         self._changed = threading.Condition()
 
-    def came(self, asked: Name, *, account: str, size: int) -> tuple[int, Call]:
-        """Record a call; gives its number."""
-        call = Call(name=asked, account=account, size=size, start=time.monotonic())
+    def came(self, name: Name, *, account: str, size: int) -> tuple[int, Call]:
+        """Record a call, and return its number."""
+        call = Call(name=name, account=account, size=size, start=time.monotonic())
         with self._changed:
             number = next(self._numbers)
             self._calls[number] = call
         return number, call
 
     def went(self, number: int, **facts: Any) -> None:  # noqa: ANN401
-        """Record more of a call, unless it is forgotten."""
+        """Add facts to a call, unless it is forgotten."""
         with self._changed:
             if number in self._calls:
                 self._calls[number] = replace(self._calls[number], **facts)
             self._changed.notify_all()
 
-    def calls(self, wanted: Rule) -> list[Call]:
-        """Those that a rule matches."""
+    def calls(self, rule: Rule) -> list[Call]:
+        """Return the calls that a rule matches."""
         with self._changed:
-            return [call for call in self._calls.values() if wanted.matches(call.name)]
+            return [call for call in self._calls.values() if rule.matches(call.name)]
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Begin a new record."""
         with self._changed:
             self._calls.clear()
 
     def idle(self, seconds: float) -> None:
-        """Wait until no call is under way."""
+        """Wait until no call is running."""
         with self._changed:
-            if not self._changed.wait_for(lambda: not self._under_way(), seconds):
-                raise TimeoutError(f"still under way: {self._under_way()}")
+            if not self._changed.wait_for(lambda: not self._running(), seconds):
+                raise TimeoutError(f"still running: {self._running()}")
 
-    def _under_way(self) -> list[Call]:
+    def _running(self) -> list[Call]:
         return [call for call in self._calls.values() if call.end is None]

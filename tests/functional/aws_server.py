@@ -1,14 +1,14 @@
-"""moto as an AWS of the test's own: a process on loopback, for as long as it is entered.
+"""moto, an AWS for tests: a process on loopback, for as long as its context lasts.
 
-Every region and every account is there from the start. The account of a call is the one in its
+All regions and accounts exist from the start. The account of a call is the one in its
 access key (`access_key("210987654321")`), for keys of an assumed role the role's.
 
     with MotoServer() as moto:          # answers at once: calls wait until moto has started
         client = boto_client("s3", "eu-west-1", moto.url)
         run_ocelot(..., env=environment(moto.url))
-        moto.reset()                    # everything is forgotten
+        moto.reset()                    # deletes everything
 
-moto deviates from AWS; `faulty_proxy` before it mends that and is what tests mostly talk to.
+moto differs from AWS in places. Most tests use `faulty_proxy`, which corrects that.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ _BACKLOG = 256
 
 
 def access_key(account: str = ACCOUNT) -> str:
-    """The access key of an account's user."""
+    """Return the access key of an account's user."""
     return f"AKIA{account}"
 
 
 def account_of(key: str) -> str | None:
-    """The account of such a key; None for any other."""
+    """Return the account of such a key; None for another key."""
     found = _KEY.fullmatch(key)
     return found[1] if found else None
 
 
 def environment(url: str, *, account: str = ACCOUNT, region: str = "us-east-1") -> dict[str, str]:
-    """What a run of the command line needs to see this AWS and no other.
+    """Return the variables by which the command line uses this AWS.
 
-    `runs.environment` keeps the variables of AWS that the test's own environment has away from it.
+    `runs.environment` removes the AWS variables of the test's own environment.
     """
     return {
         "AWS_ENDPOINT_URL": url,
@@ -64,7 +64,7 @@ def boto_client(
     credentials: dict[str, str] | None = None,
     attempts: int = 1,
 ) -> Any:  # noqa: ANN401
-    """A client of boto3 in the test, untouched by the machine's settings.
+    """Return a client of boto3, independent of the machine's settings.
 
     Args:
         service: as boto3 names it, "lambda".
@@ -72,7 +72,7 @@ def boto_client(
         url: of moto or a proxy.
         credentials: AccessKeyId, SecretAccessKey and SessionToken, as STS gives them; without them
             the key of ACCOUNT. Empty ones sign nothing.
-        attempts: in all; 1 does not try again.
+        attempts: at most; 1 for no retries.
     """
     from botocore import UNSIGNED  # noqa: PLC0415  the server's process does without
     from botocore.config import Config  # noqa: PLC0415
@@ -80,7 +80,7 @@ def boto_client(
     given = {"AccessKeyId": access_key()} if credentials is None else credentials
     config = Config(
         retries={"mode": "standard", "total_max_attempts": attempts},
-        connect_timeout=60,  # which the upload has in all, too: urllib3 sends under it
+        connect_timeout=60,  # urllib3 applies it to the upload, too
         read_timeout=60,
         signature_version=None if given else UNSIGNED,
     )
@@ -97,7 +97,7 @@ def boto_client(
 
 @cache
 def _session() -> Any:  # noqa: ANN401
-    """One for all clients: it reads what it knows of each service once."""
+    """Return the session of all clients, which reads each service's data only once."""
     import boto3  # noqa: PLC0415
     from botocore.session import Session  # noqa: PLC0415
 
@@ -108,7 +108,7 @@ def _session() -> Any:  # noqa: ANN401
 
 
 class MotoServer:
-    """The process; it ends with the test, however that ends.
+    """The process; it ends when the test process ends.
 
     Attributes:
         host: address and port.
@@ -119,7 +119,7 @@ class MotoServer:
         with socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG) as listening:
             self.host = f"127.0.0.1:{listening.getsockname()[1]}"
             self.url = f"http://{self.host}"
-            # it gets the socket, so that calls wait for it, and stdin, whose end is its own
+            # it inherits the socket, so that calls wait for it, and ends when its stdin ends
             self._process = subprocess.Popen(
                 [sys.executable, __file__, str(listening.fileno())],
                 pass_fds=[listening.fileno()],
@@ -134,7 +134,7 @@ class MotoServer:
         self._process.wait(10)
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Delete everything."""
         connection = http.client.HTTPConnection(self.host, timeout=60)
         connection.request("POST", "/moto-api/reset")
         answer = connection.getresponse()
@@ -144,7 +144,7 @@ class MotoServer:
 
 
 def _serve(descriptor: int) -> None:
-    """Be the process."""
+    """Run the server in its process."""
     threading.Thread(target=_end_with_stdin, daemon=True).start()
     from moto.moto_server.werkzeug_app import (  # noqa: PLC0415  # pyright: ignore[reportMissingTypeStubs]  seconds, for the server alone
         DomainDispatcherApplication,

@@ -1,4 +1,4 @@
-"""What goes over AWS' wire: requests named by service and operation, answers, errors.
+"""AWS' protocols: requests named by service and operation, answers, errors.
 
 Lambda speaks REST with JSON, DynamoDB JSON, STS forms and XML, S3 REST with XML:
 https://smithy.io/2.0/aws/protocols/index.html.
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-DOWNLOADS = "/snapshots/"  # where the zips of layer versions are
+DOWNLOADS = "/snapshots/"  # path of the zips of layer versions
 
 _READS = ("Get", "List", "Head", "Describe", "Query", "Scan", "BatchGet", "TransactGet", "Assume")
 _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]*)/\d+/(?P<region>[^/]*)/(?P<service>[^/]*)/")
@@ -58,15 +58,15 @@ _S3_BUCKET = {
 
 
 @dataclass(frozen=True)
-class AwsError:
-    """An error as AWS answers it, in JSON or XML.
+class ErrorAnswer:
+    """An error that AWS answers, in JSON or XML.
 
     Attributes:
         status: of HTTP.
         code: "TooManyRequestsException".
         message: for people.
-        xml: the code where a service that speaks XML has another, "Throttling".
-        headers: what is answered beside it.
+        xml: the code of services that speak XML, if it differs, "Throttling".
+        headers: further headers.
     """
 
     status: int
@@ -76,26 +76,26 @@ class AwsError:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-THROTTLED = AwsError(429, "TooManyRequestsException", "Rate exceeded", "Throttling")
-SERVICE_EXCEPTION = AwsError(
+THROTTLED = ErrorAnswer(429, "TooManyRequestsException", "Rate exceeded", "Throttling")
+SERVICE_EXCEPTION = ErrorAnswer(
     500, "ServiceException", "An error occurred, please try again.", "InternalFailure"
 )
-UNAVAILABLE = AwsError(
+UNAVAILABLE = ErrorAnswer(
     503, "ServiceUnavailableException", "Service is unavailable.", "ServiceUnavailable"
 )
-ACCESS_DENIED = AwsError(
+ACCESS_DENIED = ErrorAnswer(
     403, "AccessDeniedException", "User is not authorized to perform this.", "AccessDenied"
 )
-CODE_STORAGE_EXCEEDED = AwsError(
+CODE_STORAGE_EXCEEDED = ErrorAnswer(
     400, "CodeStorageExceededException", "Code storage limit exceeded."
 )
-EXPIRED_TOKEN = AwsError(
+EXPIRED_TOKEN = ErrorAnswer(
     403,
     "ExpiredTokenException",
     "The security token included in the request is expired",
     "ExpiredToken",
 )
-NOT_OPTED_IN = AwsError(
+NOT_OPTED_IN = ErrorAnswer(
     403,
     "UnrecognizedClientException",
     "The security token included in the request is invalid.",
@@ -103,16 +103,16 @@ NOT_OPTED_IN = AwsError(
 )
 
 
-class RefusedError(Exception):
-    """AWS does not do what it was asked."""
+class RefusedRequestError(Exception):
+    """AWS refuses a request."""
 
-    def __init__(self, error: AwsError) -> None:
+    def __init__(self, error: ErrorAnswer) -> None:
         super().__init__(f"{error.code}: {error.message}")
         self.error = error
 
 
 class Response(NamedTuple):
-    """An answer; a HEAD's body is empty though its Content-Length tells otherwise."""
+    """An answer; a HEAD's body is empty whatever its Content-Length."""
 
     status: int
     headers: Mapping[str, str]
@@ -129,12 +129,12 @@ class Response(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A request as it came.
+    """A request.
 
     Attributes:
         target: path and query, as sent.
-        headers: names in small letters.
-        body: empty while only the head is here.
+        headers: names in lower case.
+        body: empty until it is read.
     """
 
     method: str
@@ -154,7 +154,7 @@ class Request:
 
     @property
     def size(self) -> int:
-        """Bytes of the body, from the head."""
+        """Bytes of the body, by Content-Length."""
         return int(self.headers.get("content-length") or 0)
 
     @property
@@ -171,14 +171,14 @@ class Request:
 
 
 class Name(NamedTuple):
-    """What a request asks for.
+    """The operation of a request, and its resource.
 
     Attributes:
         service: "lambda", "sts", "dynamodb", "s3"; "download" for the zip of a layer version.
-        operation: "PublishLayerVersion"; method and path where no table here knows better.
+        operation: "PublishLayerVersion"; method and path of an unknown operation.
         region: of the signature; empty for a call that is not signed.
         key: the access key; empty for a call that is not signed.
-        resource: a layer as the caller names it (quotes undone), a table, bucket and key, a role.
+        resource: a layer as in the request (unquoted), a table, bucket and key, or a role.
         version: of the layer; 0 for none.
         statement: of the layer version's policy; empty for none.
     """
@@ -197,7 +197,7 @@ class Name(NamedTuple):
 
 
 def name(request: Request) -> Name:
-    """Name a request; that of a form needs its body, all others the head alone."""
+    """Return the name of a request; only a form's needs the body."""
     signed = _CREDENTIAL.search(request.headers.get("authorization", ""))
     signed = signed or _CREDENTIAL.search(f"Credential={request.query.get('X-Amz-Credential')}/")
     key, region, service = signed.group("key", "region", "service") if signed else ("", "", "")
@@ -218,7 +218,7 @@ def name(request: Request) -> Name:
 
 
 def _lambda(request: Request) -> tuple[str, str, int, str]:
-    """Operation, layer, version and statement."""
+    """Return operation, layer, version and statement."""
     for method, path, operation in _LAMBDA:
         found = path.fullmatch(request.path.rstrip("/"))
         if found and method == request.method:
@@ -242,26 +242,26 @@ def _s3(request: Request) -> str:
 
 
 def layer_path(layer: str, version: int = 0, *, policy: bool = False, statement: str = "") -> str:
-    """The path of a layer's versions, of one, its policy or a statement of that."""
+    """Return the path of a layer's versions, of one version, its policy or a statement."""
     parts = [LAYERS, layer, "versions", *([str(version)] if version else [])]
     parts += [*(["policy"] if policy or statement else []), *([statement] if statement else [])]
     return "/".join(parts)
 
 
 def answer(content: object, status: int = 200) -> Response:
-    """An answer in JSON."""
+    """Return an answer in JSON."""
     return Response(status, {"content-type": "application/json"}, json.dumps(content).encode())
 
 
-def failure(error: AwsError, service: str) -> Response:
-    """An error in the words of the service."""
+def failure(error: ErrorAnswer, service: str) -> Response:
+    """Return an error answer in the service's protocol."""
     if service not in _XML:
         headers = {"content-type": "application/json", "x-amzn-errortype": error.code}
         kind = "User" if error.status < 500 else "Service"
-        told = {"Type": kind, "message": error.message}
+        content = {"Type": kind, "message": error.message}
         if service == "dynamodb":
-            told = {"__type": f"com.amazonaws.dynamodb.v20120810#{error.code}", **told}
-        return Response(error.status, {**headers, **error.headers}, json.dumps(told).encode())
+            content = {"__type": f"com.amazonaws.dynamodb.v20120810#{error.code}", **content}
+        return Response(error.status, {**headers, **error.headers}, json.dumps(content).encode())
     code, message = error.xml or error.code, escape(error.message)
     found = f"<Code>{code}</Code><Message>{message}</Message>"
     if service == "sts":
@@ -273,9 +273,9 @@ def failure(error: AwsError, service: str) -> Response:
 
 
 def error_code(found: Response) -> str:
-    """The code of an error, as the service has it; empty for an answer that is none."""
+    """Return the code of an error answer; empty for any other answer."""
     if found.status < 400:
         return ""
     code = found.headers.get("x-amzn-errortype", "")
-    told = re.search(rb'<Code>([^<]+)<|"__type": *"(?:[^"#]*#)?([^"]+)"', found.body)
-    return code or (next(filter(None, told.groups())).decode() if told else "")
+    match = re.search(rb'<Code>([^<]+)<|"__type": *"(?:[^"#]*#)?([^"]+)"', found.body)
+    return code or (next(filter(None, match.groups())).decode() if match else "")

@@ -1,11 +1,11 @@
-"""AWS with faults: what stands between a client and moto, keeps a record and does what rules say.
+"""AWS with faults: a proxy between client and moto that records calls and applies rules to them.
 
     with MotoServer() as moto, FaultyProxy(moto) as aws:
         aws.rules(
             Rule(operation="PublishLayerVersion", region="eu-west-1", times=2, error=THROTTLED),
             Rule(operation="AddLayerVersionPermission", skip=3, times=1, reset="answer"),
             Rule(region=("me-south-1", "af-south-1"), error=NOT_OPTED_IN),
-            Rule(region="ca-west-1", stall=HANG),                # or reset="head": refused
+            Rule(region="ca-west-1", stall=HANG),                # or reset="head"
             Rule(stall=0.05),                                    # all calls are slow
             Rule(operation="PublishLayerVersion", region="us-east-1", after=kill),
         )
@@ -13,18 +13,18 @@
         assert [call.region for call in aws.calls("PublishLayerVersion")] == ...
         assert aws.client("lambda", "eu-west-1").list_layer_versions(LayerName="x")...
 
-A call is named by its head: region and service by the signature. What each rule does has its
-moment, and the moments come in this order:
+A call is named by its head: region and service are in the signature. The parts of a rule apply in
+this order:
 
-1. the head has come: `reset="head"`
-2. half of the body has come: `during`, `reset="upload"`
-3. all of it has come: `stall`, then `before`; a client that is gone by now has asked for nothing
-4. `error` is the answer, and moto does not hear of the call
-5. AWS' own refusals, else moto does it
-6. `after`, then `late`, then `reset="answer"`: moto did it, and the client never learns
+1. after the head: `reset="head"`
+2. after half of the body: `during`, `reset="upload"`
+3. after all of it: `stall`, then `before`; a call whose client has gone ends here
+4. `error` is the answer, and moto does not get the call
+5. AWS' own refusals; else moto does the call
+6. `after`, then `late`, then `reset="answer"`: moto did it, and the client gets no answer
 
-All rules that match a call apply, and each counts for itself. What AWS does by itself is set in
-`aws.mended`: trusts, requests_per_second, expire_credentials(), layers.code_storage. Rules, hooks
+All rules that match a call apply, each with its own count. AWS' own behaviour is set in
+`aws.emulator`: trusts, requests_per_second, expire_credentials(), layers.code_storage. Rules, hooks
 and the record's calls are in `aws_rules`, errors in `aws_wire`.
 """
 
@@ -47,26 +47,26 @@ from pathlib import Path
 from typing import Any, Self
 
 import trustme
-from aws_mended import REQUEST_BYTES, MendedAws
+from aws_emulator import REQUEST_BYTES, EmulatedAws
 from aws_rules import HANG, Call, Hook, Names, Record, Rule, Rules
 from aws_server import ACCOUNT, MotoServer, boto_client, environment
-from aws_wire import DOWNLOADS, RefusedError, Request, Response, error_code, failure, name
+from aws_wire import DOWNLOADS, RefusedRequestError, Request, Response, error_code, failure, name
 
-_AT_ONCE = 8  # uploads that are taken in at a time: each is in memory whole, and some times over
+_AT_ONCE = 8  # uploads at a time: each is in memory several times
 _PIECE = 1 << 20
 
 
 class FaultyProxy:
-    """AWS on loopback, for as long as it is entered.
+    """AWS on loopback, for as long as its context lasts.
 
     Attributes:
-        mended: what does the calls; its attributes are AWS' limits and trusts.
+        emulator: answers the calls; its attributes are AWS' limits and trusts.
         url: of all services in all regions.
-        tls: trusts the addresses of layers' zips, as `environment` has runs do.
+        tls: trusts the addresses of layers' zips, as `environment` does.
     """
 
     def __init__(self, moto: MotoServer) -> None:
-        self.mended = MendedAws(moto.host)
+        self.emulator = EmulatedAws(moto.host)
         self.closing = threading.Event()
         self.uploads = threading.Semaphore(_AT_ONCE)
         self.problems: list[BaseException] = []
@@ -79,18 +79,18 @@ class FaultyProxy:
         folder = self._ending.enter_context(tempfile.TemporaryDirectory())
         self._bundle = Path(folder) / "ca.pem"
         known = ssl.get_default_verify_paths().cafile
-        theirs = Path(known).read_bytes() if known else b""
-        self._bundle.write_bytes(theirs + authority.cert_pem.bytes())
+        system = Path(known).read_bytes() if known else b""
+        self._bundle.write_bytes(system + authority.cert_pem.bytes())
         self.tls = ssl.create_default_context(cafile=str(self._bundle))
         secured = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("127.0.0.1").configure_cert(secured)  # pyright: ignore[reportUnknownMemberType]
         self.url = f"http://{self._serve(None)}"
-        self.mended.layers.downloads = f"https://{self._serve(secured)}{DOWNLOADS}"
+        self.emulator.layers.downloads = f"https://{self._serve(secured)}{DOWNLOADS}"
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self.closing.set()
-        self.mended.close()
+        self.emulator.close()
         self._ending.close()
         if self.problems and not error:
             raise self.problems[0]
@@ -106,7 +106,7 @@ class FaultyProxy:
         return f"127.0.0.1:{server.server_port}"
 
     def environment(self, *, account: str = ACCOUNT, region: str = "us-east-1") -> dict[str, str]:
-        """What a run of the command line needs to see this AWS and no other."""
+        """Return the variables by which the command line uses this AWS."""
         return {
             **environment(self.url, account=account, region=region),
             "SSL_CERT_FILE": str(self._bundle),
@@ -120,19 +120,19 @@ class FaultyProxy:
         credentials: dict[str, str] | None = None,
         attempts: int = 1,
     ) -> Any:  # noqa: ANN401
-        """A client of boto3, see `aws_server.boto_client`; closed with the proxy."""
+        """Return a client of boto3, see `aws_server.boto_client`; it is closed with the proxy."""
         made = boto_client(service, region, self.url, credentials=credentials, attempts=attempts)
         self._ending.callback(made.close)
         return made
 
     def rules(self, *rules: Rule) -> None:
-        """Have these rules and no others; what they count begins anew."""
+        """Replace the rules; counts begin at zero."""
         self.ruling = Rules(rules)
 
     def calls(
         self, operation: Names = (), region: Names = (), *, writing: bool | None = None
     ) -> list[Call]:
-        """The record: calls in the order in which they came, those under way too."""
+        """Return the calls in the order in which they came, running ones included."""
         calls = self.record.calls(Rule(operation=operation, region=region))
         return [call for call in calls if writing in (None, call.is_writing)]
 
@@ -141,12 +141,12 @@ class FaultyProxy:
         self.record.forget()
 
     def idle(self, seconds: float = 30) -> None:
-        """Wait until no call is under way: a client that was killed may have left one."""
+        """Wait until no call is running: a client that was killed may have left one."""
         self.record.idle(seconds)
 
 
 class _CutError(ConnectionError):
-    """There is no answer, and no connection any more."""
+    """The connection ends without an answer."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -160,7 +160,7 @@ class _Server(ThreadingHTTPServer):
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
-        if self.tls:  # the handshake is the handler's, in its own thread
+        if self.tls:  # the handler does the handshake, in its own thread
             connection = self.tls.wrap_socket(
                 connection, server_side=True, do_handshake_on_connect=False
             )
@@ -172,14 +172,14 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def server_close(self) -> None:
-        """Also end the connections that clients keep."""
+        """End also the connections that clients keep open."""
         super().server_close()
         for connection in list(self.open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        # a client that hung up, or was made to, is no news
+        # clients that hang up are expected
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
@@ -194,20 +194,20 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*arguments)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401
-        """Nothing is printed; the owner keeps the record."""
+        """Print nothing."""
 
     def do_GET(self) -> None:
         headers = {key.lower(): value for key, value in self.headers.items()}
         request = Request(method=self.command, target=self.path, headers=headers)
-        if request.is_form or "x-amz-target" in headers:  # what is asked stands in the body
+        if request.is_form or "x-amz-target" in headers:  # named by its body
             request = replace(request, body=self._read(request.size))
-        asked = name(request)
+        called = name(request)
         number, call = self.owner.record.came(
-            asked, account=self.owner.mended.account(asked), size=request.size
+            called, account=self.owner.emulator.account(called), size=request.size
         )
         try:
             answer = self._answer(request, call, number)
-        except Exception as error:  # noqa: BLE001  of our own: the test is to fail
+        except Exception as error:  # noqa: BLE001  a bug of the proxy: the test must fail
             if not isinstance(error, ConnectionError):
                 self.owner.problems.append(error)
             self.owner.record.went(number, end=time.monotonic())
@@ -218,16 +218,16 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_DELETE = do_HEAD = do_GET  # noqa: N815
 
     def _answer(self, request: Request, call: Call, number: int) -> Response:
-        """What a call comes to; the moments are those of the module's docstring.
+        """Return the answer to a call; the module's docstring has the order.
 
         Raises:
-            _CutError: nothing.
+            _CutError: there is no answer.
         """
         rules = self.owner.ruling.due(call.name)
         self._cut(rules, "head")
         request = self._with_body(request, call, rules)
         self._wait(sum(rule.stall for rule in rules))
-        self._tell(call, [rule.before for rule in rules])
+        self._call_hooks(call, [rule.before for rule in rules])
         if self._is_gone():
             raise _CutError
         answer = self._done(request, call, rules, number)
@@ -235,31 +235,31 @@ class _Handler(BaseHTTPRequestHandler):
         self._cut(rules, "answer")
         if self._is_gone():
             raise _CutError
-        # before the answer is sent: who has it may look at the record at once
+        # before the answer is sent: the test may read the record right after
         facts = {"status": answer.status, "error": error_code(answer)}
         self.owner.record.went(number, end=time.monotonic(), **facts)
         return answer
 
     def _done(self, request: Request, call: Call, rules: Sequence[Rule], number: int) -> Response:
-        """What AWS answers, be it by a rule."""
+        """Return the answer of a rule, or of AWS."""
         error = next((rule.error for rule in rules if rule.error), None)
         if error:
             return failure(error, call.name.service)
         try:
-            answer = self.owner.mended.do(request, call.name)
-        except RefusedError as refused:
+            answer = self.owner.emulator.do(request, call.name)
+        except RefusedRequestError as refused:
             return failure(refused.error, call.name.service)
         self.owner.record.went(number, done=answer.ok)
-        self._tell(replace(call, done=answer.ok), [rule.after for rule in rules])
+        self._call_hooks(replace(call, done=answer.ok), [rule.after for rule in rules])
         return answer
 
     def _with_body(self, request: Request, call: Call, rules: Sequence[Rule]) -> Request:
-        """The request with the whole of its body, in which a zip is replaced."""
+        """Return the request with its whole body, in which a zip is replaced."""
         size = 0 if request.body else request.size
         half = b""
         if any(rule.during or rule.reset == "upload" for rule in rules):
             half = self._read(size // 2)
-            self._tell(call, [rule.during for rule in rules])
+            self._call_hooks(call, [rule.during for rule in rules])
             self._cut(rules, "upload")
         if call.name.service == "lambda" and size > REQUEST_BYTES:
             for start in range(len(half), size, _PIECE):
@@ -267,7 +267,7 @@ class _Handler(BaseHTTPRequestHandler):
             return request
         with self.owner.uploads if size > _PIECE else contextlib.nullcontext():
             body = request.body or half + self._read(size - len(half))
-            return self.owner.mended.layers.slim(replace(request, body=body), call.name)
+            return self.owner.emulator.layers.slim(replace(request, body=body), call.name)
 
     def _read(self, size: int) -> bytes:
         read = self.rfile.read(size)
@@ -283,7 +283,7 @@ class _Handler(BaseHTTPRequestHandler):
         if seconds and self.owner.closing.wait(min(seconds, HANG)):
             raise _CutError
 
-    def _tell(self, call: Call, hooks: Iterable[Hook | None]) -> None:
+    def _call_hooks(self, call: Call, hooks: Iterable[Hook | None]) -> None:
         for hook in filter(None, hooks):
             try:
                 hook(call)
@@ -292,7 +292,7 @@ class _Handler(BaseHTTPRequestHandler):
                 raise _CutError from error
 
     def _is_gone(self) -> bool:
-        """Whether the client has hung up; it sends nothing while it waits for an answer."""
+        """True if the client has hung up; it sends nothing while it waits for an answer."""
         if isinstance(self.connection, ssl.SSLSocket):
             return False
         try:
@@ -303,16 +303,17 @@ class _Handler(BaseHTTPRequestHandler):
             return True
 
     def _reset(self) -> None:
-        """End the connection without a good-bye: the client sees a reset."""
+        """Reset the connection."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
 
     def _send(self, answer: Response) -> None:
         length = answer.headers.get("content-length", str(len(answer.body)))
-        told = {**answer.headers, "content-length": length, "x-amzn-requestid": str(uuid.uuid4())}
+        added = {"content-length": length, "x-amzn-requestid": str(uuid.uuid4())}
+        headers = {**answer.headers, **added}
         lines = [f"HTTP/1.1 {answer.status} {self.responses.get(answer.status, ('',))[0]}"]
-        lines += [f"{key}: {value}" for key, value in told.items()]
+        lines += [f"{key}: {value}" for key, value in headers.items()]
         body = b"" if self.command == "HEAD" else answer.body
-        # one write: the body is not to wait for an acknowledgement of the head
+        # one write, so that the body does not wait for an acknowledgement of the head
         self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)

@@ -1,4 +1,4 @@
-"""HTTP servers on loopback, each for as long as a test needs it."""
+"""HTTP servers on loopback for single tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Quiet(BaseHTTPRequestHandler):
     """A handler that prints nothing."""
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401
-        """Tests keep a record of their own."""
+        """Print nothing."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -23,7 +23,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        # a client that was ended, or that hangs up in the handshake, is no news
+        # clients that end or hang up are expected
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
@@ -32,7 +32,7 @@ class _Server(ThreadingHTTPServer):
 def serving(
     handler: Callable[..., BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None
 ) -> Generator[str]:
-    """Serve on a free port of 127.0.0.1; gives address and port."""
+    """Serve on a free port of 127.0.0.1; yields address and port."""
     server = _Server(("127.0.0.1", 0), handler)
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)

@@ -1,4 +1,4 @@
-"""An AWS with a registry, small zips for it, and publishing in this process or in its own."""
+"""An AWS with a registry, two small zips, and publishing in this process or in one of its own."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from aws_rules import Call, Hook
 from aws_server import ACCOUNT
 from botocore.retries.standard import ExponentialBackoff
 from faulty_proxy import FaultyProxy
-from publish_examples import NAMING, dist
+from publish_examples import OPTIONS, dist
 from runs import CONFIG, OCELOT, Ran, environment, run_ocelot
 
-from pipeline.aws import layers
+from pipeline.aws import download
 from pipeline.aws.layers import public_statements
 from pipeline.aws.session import Aws, default_aws
 from pipeline.config.folder import Config, load_config
 from pipeline.errors import PublishError
 from pipeline.naming import LayerArn, layer_arn
 from pipeline.options import TABLE
-from pipeline.publish import reconcile, run
+from pipeline.publish import observe, reconcile, run
 from pipeline.publish.package import Package, read_packages
 from pipeline.publish.request import PublishRequest
-from pipeline.publish.run import Published
+from pipeline.publish.run import PublishResult
 from pipeline.registry.registry import Registry
 from pipeline.registry.row import Row
 from pipeline.registry.table import definition
@@ -48,8 +48,8 @@ LAYER = "ocel-amd64-minimal-0_155_0-beta"
 
 
 @dataclass(frozen=True)
-class There:
-    """What AWS has of a target."""
+class TargetState:
+    """The state of a target: versions of its content, public statements, row."""
 
     versions: tuple[int, ...]
     statements: tuple[str, ...]
@@ -62,7 +62,7 @@ class Publishing:
 
     Attributes:
         folder: of zips and cache.
-        regions: where to publish.
+        regions: to publish in.
     """
 
     aws: FaultyProxy
@@ -76,7 +76,7 @@ class Publishing:
         return self.folder / "dist"
 
     def packages(self) -> tuple[Package, ...]:
-        return read_packages([self.zips], NAMING)
+        return read_packages(OPTIONS, [self.zips])
 
     def client(self, region: str = IRELAND) -> Any:  # noqa: ANN401
         return self.aws.client("lambda", region)
@@ -87,8 +87,8 @@ class Publishing:
     def registry(self) -> Registry:
         return Registry(default_aws(), TABLE, HOME)
 
-    def publish(self, *, public: bool | None = True, **more: Any) -> Published:  # noqa: ANN401
-        """Publish in this process; a target that failed is in what is returned."""
+    def publish(self, *, public: bool | None = True, **more: Any) -> PublishResult:  # noqa: ANN401
+        """Publish in this process, and return the result, failed targets included."""
         who = self.who or default_aws()
         dry_run = more.pop("dry_run", False)
         config: Config = more.pop("config", None) or load_config(CONFIG)
@@ -101,7 +101,7 @@ class Publishing:
             based_on={name: each.base for name, each in config.distributions.items() if each.base},
             **more,
         )
-        done: list[Published] = []
+        done: list[PublishResult] = []
         registry = Registry(who, TABLE, HOME)
         work = partial(run.publish, request, who, registry, done.append, dry_run=dry_run)
         with contextlib.suppress(PublishError):
@@ -110,7 +110,7 @@ class Publishing:
 
     def command(self, *more: str | Path) -> list[str | Path]:
         regions = ",".join(self.regions)
-        # its zips are no programs: the bench would refuse them
+        # without the bench: the zips contain no programs
         own = ["--config", CONFIG, "--no-bench"]
         return ["publish", self.zips, "--regions", regions, *own, *more]
 
@@ -124,7 +124,7 @@ class Publishing:
         )
 
     def start(self, *more: str) -> subprocess.Popen[str]:
-        """The command line, on its way."""
+        """Start the command line."""
         process = subprocess.Popen(
             [str(OCELOT), *map(str, self.command("--public", *more))],
             env=environment(self.folder / "cache", self.aws.environment()),
@@ -136,8 +136,8 @@ class Publishing:
         self.started.append(process)
         return process
 
-    def there(self, region: str, package: Package) -> There:
-        """What AWS has of a target."""
+    def state(self, region: str, package: Package) -> TargetState:
+        """Return the state of a target."""
         client = self.client(region)
         listed = client.list_layer_versions(LayerName=package.layer)["LayerVersions"]
         same = [
@@ -146,24 +146,24 @@ class Publishing:
             if content_of(client, package.layer, each["Version"]) == package.sha256
         ]
         if not same:
-            return There((), (), None)
+            return TargetState((), (), None)
         statements = public_statements(policy_of(client, package.layer, same[0]))
         row = self.registry().row(version_arn(region, package.layer, same[0]))
-        return There(tuple(same), statements, row if isinstance(row, Row) else None)
+        return TargetState(tuple(same), statements, row if isinstance(row, Row) else None)
 
-    def check_all_is_there_once(self, *, regions: Sequence[str] = ()) -> None:
-        """Each target has one version with its content, one statement and its row."""
+    def check_every_target_exists_once(self, *, regions: Sequence[str] = ()) -> None:
+        """Check that each target has one version of its content, one statement and its row."""
         self.aws.rules()
         for region in regions or self.regions:
             for package in self.packages():
-                there = self.there(region, package)
-                assert len(there.versions) == 1, (region, package.layer, there)
-                assert there.statements == ("publish",), (region, package.layer, there)
-                assert there.row is not None, (region, package.layer)
-                assert (there.row.code_sha256, there.row.public) == (package.sha256, True)
+                state = self.state(region, package)
+                assert len(state.versions) == 1, (region, package.layer, state)
+                assert state.statements == ("publish",), (region, package.layer, state)
+                assert state.row is not None, (region, package.layer)
+                assert (state.row.code_sha256, state.row.public) == (package.sha256, True)
 
     def writes(self) -> list[Call]:
-        """The writing calls since the record was begun."""
+        """Return the writing calls since the record was begun."""
         return self.aws.calls(writing=True)
 
 
@@ -172,7 +172,7 @@ def version_arn(region: str, layer: str, version: int) -> LayerArn:
 
 
 def content_of(client: Any, layer: str, version: int) -> str:  # noqa: ANN401
-    """SHA-256 of a layer version in hex."""
+    """Return the SHA-256 of a layer version, in hex."""
     answer = client.get_layer_version(LayerName=layer, VersionNumber=version)
     return base64.b64decode(answer["Content"]["CodeSha256"]).hex()
 
@@ -185,21 +185,21 @@ def policy_of(client: Any, layer: str, version: int) -> str:  # noqa: ANN401
 
 
 def no_pause(*_: object) -> float:
-    """What botocore waits before it sends a request again, in tests."""
+    """Return botocore's pause before a retry, in tests."""
     return 0.01
 
 
 def prepared(
     aws: FaultyProxy, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Generator[Publishing]:
-    """A publisher with an empty AWS that has a registry, in this process too; no long pauses."""
+    """A publisher and an AWS with an empty registry, in this process too; without long pauses."""
     for name, value in aws.environment().items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN", "GITHUB_STEP_SUMMARY"):
         monkeypatch.delenv(name, raising=False)
-    for each in (layers, reconcile):
+    for each in (download, reconcile):
         monkeypatch.setattr(each, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(reconcile, "LOOK_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(observe, "SEARCH_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", no_pause)
     dist(folder / "dist")
     publishing = Publishing(aws=aws, folder=folder)
@@ -212,7 +212,7 @@ def prepared(
 
 
 def kills(process: list[subprocess.Popen[str]], number: signal.Signals) -> Hook:
-    """A hook that ends a process, and waits until it is gone; the first call alone does it."""
+    """Return a hook that signals a process and waits for its end; only its first call does so."""
     once = threading.Lock()
 
     def kill(_call: Call) -> None:
@@ -224,8 +224,8 @@ def kills(process: list[subprocess.Popen[str]], number: signal.Signals) -> Hook:
 
 
 @contextmanager
-def steady() -> Generator[None]:
-    """Without Python's garbage collection, which holds up both sides for a quarter of a second."""
+def without_garbage_collection() -> Generator[None]:
+    """Switch off garbage collection, which would delay both sides by a quarter of a second."""
     gc.collect()
     gc.disable()
     try:
@@ -235,7 +235,7 @@ def steady() -> Generator[None]:
 
 
 def most_in_a_second(calls: Sequence[Call]) -> int:
-    """The most calls of any second."""
+    """Return the largest number of calls in any second."""
     starts = sorted(call.start for call in calls)
     return max(
         (sum(at <= other < at + 1 for other in starts) for at in starts),
@@ -243,12 +243,12 @@ def most_in_a_second(calls: Sequence[Call]) -> int:
     )
 
 
-def foreign(row: Row) -> Row:
-    """A row of other content."""
+def with_other_content(row: Row) -> Row:
+    """Return the row with another content."""
     return replace(row, code_sha256="b" * 64)
 
 
-def told(ran: Ran) -> dict[str, Any]:
-    """The targets of a run with --json, by region and architecture."""
+def json_targets(ran: Ran) -> dict[str, Any]:
+    """Return the targets of a run with --json, by region and architecture."""
     found = json.loads(ran.out)
     return {f"{each['region']} {each['architecture']}": each for each in found["targets"]}

@@ -1,4 +1,4 @@
-"""Bringing the registry in step, in this process or by the command line."""
+"""Syncing the registry, in this process or by the command line."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from pipeline.options import TABLE
 from pipeline.registry.registry import Registry
 from pipeline.registry.row import Row
 from pipeline.registry.sync import run
-from pipeline.registry.sync.run import Synced
+from pipeline.registry.sync.run import SyncResult
 
 ARN = "arn:aws:lambda:{}:123456789012:layer:{}:{}"
-OURS = ARN.format(IRELAND, LAYER, 1)
-THERE = ARN.format(FRANCE, LAYER, 1)
+ARN_IRELAND = ARN.format(IRELAND, LAYER, 1)
+ARN_FRANCE = ARN.format(FRANCE, LAYER, 1)
 
 
-def synced(publishing: Publishing, *, regions: Sequence[str] = REGIONS, **more: Any) -> Synced:  # noqa: ANN401
-    """Bring the registry in step, in this process."""
+def synced(publishing: Publishing, *, regions: Sequence[str] = REGIONS, **more: Any) -> SyncResult:  # noqa: ANN401
+    """Sync the registry in this process."""
     who = publishing.who or default_aws()
     choice = RegionChoice(partition=more.pop("partition", "aws"), regions=tuple(regions))
     registry, known = Registry(who, TABLE, HOME), load_config(CONFIG).distributions
@@ -37,7 +37,7 @@ def synced(publishing: Publishing, *, regions: Sequence[str] = REGIONS, **more: 
 
 
 def ocelot_sync(publishing: Publishing, *more: str) -> Ran:
-    """Bring the registry in step by the command line."""
+    """Sync the registry by the command line."""
     regions = ",".join(publishing.regions)
     return run_ocelot(
         *("layers", "sync", "--regions", regions, "--config", CONFIG, *more),
@@ -47,18 +47,21 @@ def ocelot_sync(publishing: Publishing, *more: str) -> Ran:
     )
 
 
-def in_step(publishing: Publishing, **more: Any) -> bool:  # noqa: ANN401
-    """Whether a run finds nothing to do, and writes nothing."""
+def nothing_to_do(publishing: Publishing, **more: Any) -> bool:  # noqa: ANN401
+    """True if a run finds nothing to do, and writes nothing."""
     publishing.aws.rules()
     publishing.aws.forget()
     done = synced(publishing, **more)
     return done.repairs == () == done.outcomes and publishing.writes() == []
 
 
-def by_hand(
+def publish_by_hand(
     publishing: Publishing, region: str, layer: str, *, described: str | None = None, epoch: int = 0
 ) -> tuple[str, bytes]:
-    """Publish a layer version as somebody else does: its ARN and zip, described as it is or not."""
+    """Publish a layer version without ocelot; return its ARN and zip.
+
+    Its description names its content, unless `described` is another text.
+    """
     zipped = content(epoch=epoch or 1_750_000_000)
     true = layer_description("by hand", hashlib.sha256(zipped).hexdigest())
     answer = publishing.client(region).publish_layer_version(
@@ -72,13 +75,13 @@ def by_hand(
 
 
 def row_of(publishing: Publishing, arn: str) -> Row | None:
-    """The row of a layer version."""
+    """Return the row of a layer version."""
     found = publishing.registry().row(layer_arn(arn))
     return found if isinstance(found, Row) else None
 
 
 def item_of(publishing: Publishing, arn: str) -> dict[str, Any]:
-    """The row as it stands in the table."""
+    """Return a row as it is in the table."""
     answer = publishing.aws.client("dynamodb", HOME).get_item(
         TableName=TABLE, Key={"layer_arn": {"S": arn}}
     )
@@ -86,35 +89,35 @@ def item_of(publishing: Publishing, arn: str) -> dict[str, Any]:
 
 
 def store(publishing: Publishing, item: Any) -> None:  # noqa: ANN401
-    """Write an item as somebody else does."""
+    """Write an item without ocelot."""
     publishing.aws.client("dynamodb", HOME).put_item(TableName=TABLE, Item=item)
 
 
 def drop(publishing: Publishing, arn: str) -> None:
-    """Delete a row by hand."""
+    """Delete a row without ocelot."""
     publishing.aws.client("dynamodb", HOME).delete_item(
         TableName=TABLE, Key={"layer_arn": {"S": arn}}
     )
 
 
 def unpublish(publishing: Publishing, arn: str) -> None:
-    """Delete a layer version by hand."""
+    """Delete a layer version without ocelot."""
     parts = layer_arn(arn)
     publishing.client(parts.region).delete_layer_version(
         LayerName=parts.name, VersionNumber=parts.version
     )
 
 
-def actions(done: Synced) -> list[tuple[str, str]]:
-    """What was to be done with which layer version."""
+def actions(done: SyncResult) -> list[tuple[str, str]]:
+    """Return the repairs: layer version and action."""
     return [(str(each.arn), each.action.value) for each in done.repairs]
 
 
-def left(done: Synced) -> dict[str, str]:
-    """What was left alone, and why."""
+def left(done: SyncResult) -> dict[str, str]:
+    """Return the layers and layer versions that were left alone, with the reasons."""
     return {one.what: one.reason for each in done.regions for one in each.left}
 
 
-def told_regions(ran: Ran) -> dict[str, Any]:
-    """The regions of a run with --json."""
+def json_regions(ran: Ran) -> dict[str, Any]:
+    """Return the regions of a run with --json."""
     return {each["region"]: each for each in json.loads(ran.out)["regions"]}

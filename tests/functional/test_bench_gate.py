@@ -21,9 +21,9 @@ from pipeline.layer.manifest import FILE_NAME, Start, read_manifest
 from pipeline.naming import layer_arn
 from pipeline.registry.row import Row
 
-OURS = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "")
-pytestmark = pytest.mark.skipif(not OURS, reason=f"no layer runs on {platform.machine()}")
-FILE = f"collector-{OURS}-minimal.zip"
+ARN_IRELAND = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "")
+pytestmark = pytest.mark.skipif(not ARN_IRELAND, reason=f"no layer runs on {platform.machine()}")
+FILE = f"collector-{ARN_IRELAND}-minimal.zip"
 
 
 def offered(publishing: Publishing, content: bytes, distribution: str = "default") -> Path:
@@ -117,7 +117,7 @@ def test_a_layer_that_cannot_run_here_is_published_with_the_reason(
     publishing: Publishing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))  # no qemu there
-    other, machine = ("arm64", 0xB7) if OURS == "amd64" else ("amd64", 0x3E)
+    other, machine = ("arm64", 0xB7) if ARN_IRELAND == "amd64" else ("amd64", 0x3E)
     file = f"collector-{other}-minimal.zip"
     header = b"\x7fELF\x02\x01".ljust(18, b"\0") + struct.pack("<H", machine)
     folder = publishing.folder / "own"
@@ -130,7 +130,7 @@ def test_a_layer_that_cannot_run_here_is_published_with_the_reason(
 
 
 def test_a_build_with_the_bench_notes_that_it_passed(built: Built, tmp_path: Path) -> None:
-    command = ["build", "-d", "minimal", "-a", OURS, "-r", "sample", "-o", tmp_path / "dist"]
+    command = ["build", "-d", "minimal", "-a", ARN_IRELAND, "-r", "sample", "-o", tmp_path / "dist"]
     command += ["--config", CONFIG, "--json"]
     ran = run_ocelot(*command, "--bench", cache=built.cache, cwd=tmp_path)
     assert ran.code == 0, ran.err
@@ -186,7 +186,7 @@ def test_the_gate_alone_notes_results_and_runs_no_layer_again_that_passed(
         return run_ocelot(*command, cache=built.cache, cwd=tmp_path)
 
     assert gate().code == 0
-    assert noted(folder)[0 if OURS == "amd64" else 1] == "passed"
+    assert noted(folder)[0 if ARN_IRELAND == "amd64" else 1] == "passed"
     before = (folder / FILE_NAME).read_bytes()
     again = gate()
     assert again.code == 0

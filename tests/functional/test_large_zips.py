@@ -1,9 +1,10 @@
-"""Zips that are too large for a request go to Lambda by way of S3; storage that is full is seen."""
+"""Zips that are too large for a request go through S3; full code storage is noticed before."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -12,11 +13,11 @@ from aws_rules import Rule
 from aws_server import ACCOUNT
 from aws_wire import ACCESS_DENIED, UNAVAILABLE
 from botocore.stub import ANY, Stubber
-from publish_examples import AMD64, NAMING, write_manifest
+from publish_examples import AMD64, OPTIONS, write_manifest
 from publishing import FRANCE, IRELAND, OHIO, Publishing
 from unit_examples import layer
 
-from pipeline.aws.bucket import RegionBucket
+from pipeline.aws.s3 import RegionBucket
 from pipeline.aws.session import Aws
 from pipeline.errors import UsageError
 from pipeline.layer.manifest import code_sha256
@@ -49,24 +50,24 @@ def large(publishing: Publishing, noise: bytes) -> Publishing:
 
 
 def packages(publishing: Publishing) -> tuple[Package, ...]:
-    return read_packages([publishing.zips], NAMING, by_bucket=True)
+    return read_packages(replace(OPTIONS, bucket=BUCKET), [publishing.zips])
 
 
-def left_behind(publishing: Publishing, region: str) -> list[str]:
+def keys_in_bucket(publishing: Publishing, region: str) -> list[str]:
     found = publishing.aws.client("s3", region).list_objects_v2(
         Bucket=BUCKET.replace("{region}", region)
     )
     return [each["Key"] for each in found.get("Contents", [])]
 
 
-def test_a_large_zip_goes_by_a_bucket_in_its_region(large: Publishing) -> None:
+def test_a_large_zip_goes_through_a_bucket_in_each_region(large: Publishing) -> None:
     ran = large.ocelot("--public", "--bucket", BUCKET)
     assert ran.code == 0, ran.err
     (package,) = packages(large)
     for region in (IRELAND, FRANCE):
-        there = large.there(region, package)
-        assert (there.versions, there.statements) == ((1,), ("publish",))
-        assert left_behind(large, region) == []
+        state = large.state(region, package)
+        assert (state.versions, state.statements) == ((1,), ("publish",))
+        assert keys_in_bucket(large, region) == []
     uploads = large.aws.calls("PutObject")
     assert sorted(call.region for call in uploads) == [IRELAND, FRANCE]
     assert all(call.size < 10_000 for call in large.aws.calls("PublishLayerVersion"))
@@ -76,10 +77,10 @@ def test_a_large_zip_goes_by_a_bucket_in_its_region(large: Publishing) -> None:
     assert large.aws.calls("PutObject") == []
 
 
-def test_without_a_bucket_a_large_zip_is_told_before_anything_starts(large: Publishing) -> None:
+def test_without_a_bucket_a_large_zip_is_refused_before_any_request(large: Publishing) -> None:
     ran = large.ocelot()
     assert ran.code == 2
-    assert "AWS takes 50.0 MiB in a request" in ran.err
+    assert "AWS accepts 50.0 MiB in a request" in ran.err
     assert "--bucket 'NAME-{region}'" in ran.err
     assert large.aws.calls() == []
     with pytest.raises(UsageError, match="in a request"):
@@ -87,17 +88,20 @@ def test_without_a_bucket_a_large_zip_is_told_before_anything_starts(large: Publ
 
 
 @pytest.mark.parametrize(
-    ("bucket", "told"),
-    [("one-for-all", "is in one region, and there are 2"), ("Not/{region}", "makes no bucket's")],
+    ("bucket", "message"),
+    [
+        ("one-for-all", "is in one region, and there are 2"),
+        ("Not/{region}", "gives no valid bucket name"),
+    ],
 )
-def test_a_bucket_that_cannot_be_one_is_refused(large: Publishing, bucket: str, told: str) -> None:
+def test_an_invalid_bucket_is_refused(large: Publishing, bucket: str, message: str) -> None:
     ran = large.ocelot("--bucket", bucket)
     assert ran.code == 2
-    assert told in ran.err
+    assert message in ran.err
     assert large.aws.calls() == []
 
 
-def test_a_region_without_its_bucket_fails_alone(large: Publishing) -> None:
+def test_a_region_without_its_bucket_stops_no_other(large: Publishing) -> None:
     large.regions = [IRELAND, FRANCE, OHIO]
     done = large.publish(packages=packages(large), bucket=BUCKET)
     failed = [each for each in done.outcomes if not each.succeeded]
@@ -106,30 +110,30 @@ def test_a_region_without_its_bucket_fails_alone(large: Publishing) -> None:
     assert [call for call in large.aws.calls("PublishLayerVersion") if call.region == OHIO] == []
 
 
-def test_an_upload_to_a_bucket_is_tried_again(large: Publishing) -> None:
+def test_an_upload_to_a_bucket_is_retried(large: Publishing) -> None:
     large.aws.rules(Rule(operation="PutObject", error=UNAVAILABLE, times=1))
     done = large.publish(packages=packages(large), bucket=BUCKET)
     assert [each.error for each in done.outcomes] == ["", ""]
 
 
-def test_a_zip_that_cannot_be_cleared_away_is_told(large: Publishing) -> None:
+def test_a_zip_that_cannot_be_deleted_from_the_bucket_is_noted(large: Publishing) -> None:
     large.aws.rules(Rule(operation="DeleteObject", region=FRANCE, error=ACCESS_DENIED))
     done = large.publish(packages=packages(large), bucket=BUCKET)
     assert [each.error for each in done.outcomes] == ["", ""]
     (note,) = done.outcomes[1].notes
     assert f"is left in ocelot-zips-{FRANCE}" in note
-    assert len(left_behind(large, FRANCE)) == 1
+    assert len(keys_in_bucket(large, FRANCE)) == 1
 
 
-def test_only_a_bucket_of_our_account_gets_the_zip(tmp_path: Path) -> None:
-    bucket = RegionBucket(Aws(boto3.Session("AKIA", "x")), IRELAND, "ours", ACCOUNT)
-    owner = {"Bucket": "ours", "ExpectedBucketOwner": ACCOUNT}
+def test_only_a_bucket_of_the_account_gets_the_zip(tmp_path: Path) -> None:
+    bucket = RegionBucket(Aws(boto3.Session("AKIA", "x")), IRELAND, "zips", ACCOUNT)
+    owner = {"Bucket": "zips", "ExpectedBucketOwner": ACCOUNT}
     path = tmp_path / "x.zip"
     path.write_bytes(b"zip")
     with Stubber(vars(bucket)["_client"]) as stubber:
         stubber.add_response("head_bucket", {}, owner)
-        wanted = {**owner, "Key": "k", "Body": ANY, "ChecksumSHA256": code_sha256(b"zip")}
-        stubber.add_response("put_object", {}, wanted)
+        parameters = {**owner, "Key": "k", "Body": ANY, "ChecksumSHA256": code_sha256(b"zip")}
+        stubber.add_response("put_object", {}, parameters)
         stubber.add_response("delete_object", {}, {**owner, "Key": "k"})
         bucket.check()
         bucket.put("k", path, hashlib.sha256(b"zip").hexdigest())
@@ -137,11 +141,9 @@ def test_only_a_bucket_of_our_account_gets_the_zip(tmp_path: Path) -> None:
         stubber.assert_no_pending_responses()
 
 
-def test_a_storage_that_has_no_room_is_told_before_anything_is_sent(
-    publishing: Publishing,
-) -> None:
+def test_full_code_storage_is_noticed_before_the_upload(publishing: Publishing) -> None:
     first, second = publishing.packages()
-    publishing.aws.mended.layers.code_storage = first.size + second.size - 1
+    publishing.aws.emulator.layers.code_storage = first.size + second.size - 1
     done = publishing.publish()
     failed = [each for each in done.outcomes if not each.succeeded]
     assert {each.plan.target.region for each in failed} == set(publishing.regions)
@@ -150,6 +152,6 @@ def test_a_storage_that_has_no_room_is_told_before_anything_is_sent(
     assert len(publishing.aws.calls("PublishLayerVersion")) == len(publishing.regions)
 
 
-def test_an_endpoint_that_tells_no_storage_is_no_hindrance(publishing: Publishing) -> None:
+def test_without_storage_limits_layers_are_published(publishing: Publishing) -> None:
     publishing.aws.rules(Rule(operation="GetAccountSettings", error=ACCESS_DENIED))
     assert all(each.succeeded for each in publishing.publish().outcomes)

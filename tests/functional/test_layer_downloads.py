@@ -1,4 +1,4 @@
-"""The zip of a published layer, had from the address that AWS names."""
+"""The zip of a published layer, downloaded from the address that AWS gives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 import trustme
 from loopback import Quiet, serving
 
-from pipeline.aws.layers import LayerVersion, download_layer, layer_md5
+from pipeline.aws.download import download_layer, layer_md5
+from pipeline.aws.layers import LayerVersion
 from pipeline.errors import AwsError
 from pipeline.naming import layer_arn
 
@@ -23,7 +24,7 @@ SECRET = "X-Amz-Signature=secret"
 
 @contextmanager
 def answering(status: int, content: bytes, length: int, authority: trustme.CA) -> Generator[str]:
-    """A loopback server that speaks TLS and gives one answer; the address of a zip there."""
+    """Serve one answer over TLS on loopback; yields the address of a zip."""
 
     class Handler(Quiet):
         def do_GET(self) -> None:
@@ -60,43 +61,47 @@ def refused(location: str) -> AwsError:
     return caught.value
 
 
-def test_a_zip_is_had_from_where_aws_says(authority: trustme.CA) -> None:
+def test_a_zip_is_downloaded(authority: trustme.CA) -> None:
     with answering(200, b"a zip", 5, authority) as location:
         assert download_layer(published(location)) == b"a zip"
 
 
-def test_an_address_that_has_expired_is_told_without_it(authority: trustme.CA) -> None:
+def test_the_error_of_an_expired_address_does_not_show_it(authority: trustme.CA) -> None:
     with answering(403, b"", 0, authority) as location:
-        assert "cannot be had" in str(refused(location))
+        assert "cannot be downloaded" in str(refused(location))
 
 
-def test_a_server_that_nobody_vouches_for_is_refused(authority: trustme.CA) -> None:
-    del authority  # whose certificates alone are trusted
+def test_a_server_without_a_trusted_certificate_is_refused(authority: trustme.CA) -> None:
+    del authority  # only its certificates are trusted
     with answering(200, b"a zip", 5, trustme.CA()) as location:
-        assert "cannot be had" in str(refused(location))
+        assert "cannot be downloaded" in str(refused(location))
 
 
-def test_an_answer_that_is_no_http_is_told(
+def test_an_answer_that_is_no_http_is_an_error(
     authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(BaseHTTPRequestHandler, "protocol_version", "nonsense")
     with answering(200, b"a zip", 5, authority) as location:
-        assert "cannot be had" in str(refused(location))
+        assert "cannot be downloaded" in str(refused(location))
 
 
 @pytest.mark.parametrize("location", ["", "http://127.0.0.1:9/a.zip", "file:///etc/passwd"])
-def test_no_other_address_than_https_is_asked(location: str) -> None:
-    assert "named no place" in str(refused(location))
+def test_only_https_addresses_are_used(location: str) -> None:
+    assert "gave no address" in str(refused(location))
 
 
 def stored(location: str, content: bytes, size: int | None = None) -> LayerVersion:
-    """What AWS says of a zip, be it true or not."""
+    """A layer version with the digest of a content, and its size or another."""
     digest = hashlib.sha256(content).hexdigest()
-    told = len(content) if size is None else size
-    return LayerVersion(arn=ARN, sha256=digest, size=told, location=location)
+    return LayerVersion(
+        arn=ARN,
+        sha256=digest,
+        size=len(content) if size is None else size,
+        location=location,
+    )
 
 
-def test_the_md5_of_a_zip_is_had_piece_by_piece(authority: trustme.CA) -> None:
+def test_the_md5_of_a_zip_is_read_piece_by_piece(authority: trustme.CA) -> None:
     zipped = bytes(range(256)) * 10_000  # more than a piece
     with answering(200, zipped, len(zipped), authority) as location:
         found = layer_md5(stored(location, zipped))
@@ -108,21 +113,21 @@ def test_the_md5_of_a_zip_is_had_piece_by_piece(authority: trustme.CA) -> None:
     [(b"b zip", 5, 5), (b"a zip and more", 14, 5), (b"a zi", 4, 5), (b"a zip", 5, 3)],
     ids=["other content", "longer", "shorter", "longer than AWS says"],
 )
-def test_a_zip_that_is_not_what_aws_says_has_no_md5(
+def test_a_zip_with_another_content_than_aws_says_has_no_md5(
     authority: trustme.CA, sent: bytes, length: int, size: int
 ) -> None:
     with answering(200, sent, length, authority) as location:
         layer = stored(location, b"a zip", size)
-        with pytest.raises(AwsError, match="is not what AWS says") as caught:
+        with pytest.raises(AwsError, match="has another sha256 than AWS says") as caught:
             layer_md5(layer)
     assert SECRET not in caught.value.text()
 
 
-def test_a_zip_that_never_ends_is_given_up_at_its_size(authority: trustme.CA) -> None:
+def test_reading_an_endless_zip_ends_at_its_size(authority: trustme.CA) -> None:
     endless = b"x" * 30_000_000
     with (
         answering(200, endless, 10**12, authority) as location,
-        pytest.raises(AwsError, match="is not what AWS says"),
+        pytest.raises(AwsError, match="has another sha256 than AWS says"),
     ):
         layer_md5(stored(location, b"a zip"))
 

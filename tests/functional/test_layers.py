@@ -42,7 +42,7 @@ ROWS = (
 
 @pytest.fixture(scope="module")
 def environment(moto: MotoServer) -> Generator[dict[str, str]]:
-    """What leads to a table with rows, one of an older tool's and one of nobody's among them."""
+    """The environment of a table with rows, among them one of an older tool and a foreign one."""
     moto.reset()
     with FaultyProxy(moto) as aws, pytest.MonkeyPatch.context() as patch:
         for name, value in aws.environment(region=REGION).items():
@@ -52,8 +52,8 @@ def environment(moto: MotoServer) -> Generator[dict[str, str]]:
         registry = Registry(default_aws(), TABLE, REGION)
         for each in ROWS:
             assert registry.put(each) is None
-        strange = {"layer_arn": {"S": "hello\x1b[31m"}, "distribution": {"S": "other"}}
-        for item in (old_item(row("older"), public={"S": "False"}), strange):
+        foreign = {"layer_arn": {"S": "hello\x1b[31m"}, "distribution": {"S": "other"}}
+        for item in (old_item(row("older"), public={"S": "False"}), foreign):
             client.put_item(TableName=TABLE, Item=item)
         yield aws.environment(region=REGION)
 
@@ -63,14 +63,14 @@ def layers(environment: dict[str, str], tmp_path: Path) -> Layers:
     """Runs `ocelot layers`."""
 
     def run(*arguments: str, env: Mapping[str, str] | None = None) -> Ran:
-        surroundings = {**environment, "COLUMNS": "250", **(env or {})}
-        return run_ocelot("layers", *arguments, cache=tmp_path, env=surroundings, cwd=tmp_path)
+        complete = {**environment, "COLUMNS": "250", **(env or {})}
+        return run_ocelot("layers", *arguments, cache=tmp_path, env=complete, cwd=tmp_path)
 
     return run
 
 
 def listed(ran: Ran) -> list[str]:
-    """The ARNs of a list as JSON."""
+    """Return the ARNs of a list as JSON."""
     assert ran.code == 0, ran.err
     return [each["layer_arn"] for each in json.loads(ran.out)]
 
@@ -83,7 +83,7 @@ def test_all_is_listed_with_the_newest_first(layers: Layers) -> None:
     assert found[-2:] == [str(ROWS[4].arn), str(arn("older"))]
 
 
-def test_what_cannot_be_understood_is_told_beside_it(layers: Layers) -> None:
+def test_a_foreign_row_is_reported_on_standard_error(layers: Layers) -> None:
     ran = layers("list", "--json")
     assert ran.err == (
         r"left out, since it cannot be understood: 'hello\x1b[31m': "
@@ -104,7 +104,7 @@ def test_what_cannot_be_understood_is_told_beside_it(layers: Layers) -> None:
         (("-d", "none"), ()),
     ],
 )
-def test_a_list_is_narrowed(
+def test_a_list_is_filtered(
     layers: Layers, options: tuple[str, ...], found: tuple[int, ...]
 ) -> None:
     assert sorted(listed(layers("list", "--json", *options))) == sorted(
@@ -126,33 +126,33 @@ def test_a_list_for_people_is_a_table(layers: Layers) -> None:
     assert str(ROWS[3].arn) in ran.out
 
 
-def test_show_tells_all_of_one_layer_version(layers: Layers) -> None:
+def test_show_has_all_attributes_of_one_layer_version(layers: Layers) -> None:
     assert json.loads(layers("show", str(row().arn), "--json").out) == row().data()
     assert row().code_sha256 in layers("show", str(row().arn)).out
     assert len(layers("show", str(row().arn), "--csv").out.splitlines()) == 2
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("argument", "message"),
     [
         (str(arn(version=99)), "has no row of arn:aws:lambda:eu-west-1:"),
         ("hello", "'hello' is no ARN of a layer version"),
     ],
 )
-def test_show_of_what_there_is_not_is_a_usage_error(layers: Layers, asked: str, told: str) -> None:
-    ran = layers("show", asked)
+def test_show_without_a_row_is_a_usage_error(layers: Layers, argument: str, message: str) -> None:
+    ran = layers("show", argument)
     assert (ran.code, ran.out) == (UsageError.exit_code, "")
-    assert told in ran.err
+    assert message in ran.err
 
 
 def test_history_is_a_line_a_release(layers: Layers) -> None:
     data = json.loads(layers("history", "-d", "minimal", "--json").out)
-    told = [
+    lines = [
         (each["layer"], each["regions"], [change.split()[0] for change in each["changes"]])
         for each in data
     ]
-    assert told[0] == ("ocel-amd64-minimal-0_159_0-beta", [REGION], ["collector", "sha256"])
-    assert sorted(told[1:]) == [
+    assert lines[0] == ("ocel-amd64-minimal-0_159_0-beta", [REGION], ["collector", "sha256"])
+    assert sorted(lines[1:]) == [
         ("ocel-amd64-minimal-0_158_0-beta", [REGION, "us-east-1"], []),
         ("ocel-arm64-minimal-0_158_0-beta", [REGION], []),
     ]
@@ -185,26 +185,26 @@ def test_another_table_is_named_by_option_or_environment(layers: Layers) -> None
     assert "aws dynamodb create-table" in by_option.err
 
 
-def test_the_table_is_looked_for_in_the_region_named(layers: Layers) -> None:
+def test_the_table_is_in_the_requested_region(layers: Layers) -> None:
     ran = layers("list", "--table-region", "us-west-2")
     assert ran.code == AwsError.exit_code
     assert "there is no table PublishedCustomCollectorExtensionLayers in us-west-2" in ran.err
 
 
-def test_without_credentials_it_ends_with_a_hint(layers: Layers) -> None:
+def test_without_credentials_the_error_has_a_hint(layers: Layers) -> None:
     ran = layers("list", env={"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""})
     assert (ran.code, ran.out) == (AwsError.exit_code, "")
     assert "Unable to locate credentials" in ran.err
     assert "check the credentials" in ran.err
 
 
-def test_a_profile_that_there_is_not_ends_with_a_hint(layers: Layers) -> None:
+def test_a_missing_profile_is_an_error(layers: Layers) -> None:
     ran = layers("list", env={"AWS_PROFILE": "mine"})
     assert ran.code == AwsError.exit_code
     assert "The config profile (mine) could not be found" in ran.err
 
 
-def test_an_aws_that_does_not_answer_is_told(layers: Layers) -> None:
+def test_an_aws_that_does_not_answer_is_an_error(layers: Layers) -> None:
     ran = layers("list", env={"AWS_ENDPOINT_URL": "http://127.0.0.1:9"})
     assert ran.code == AwsError.exit_code
     assert "Could not connect to the endpoint URL" in ran.err

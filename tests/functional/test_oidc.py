@@ -68,9 +68,9 @@ def check(aws: FaultyProxy, tmp_path: Path) -> Check:
     """Runs `ocelot oidc check` for acme/layers."""
 
     def run(*arguments: str, env: dict[str, str] | None = None) -> Ran:
-        surroundings = {**aws.environment(region=REGION), **(env or {})}
+        complete = {**aws.environment(region=REGION), **(env or {})}
         options = ("oidc", "check", *OWN, *arguments)
-        return run_ocelot(*options, cache=tmp_path, env=surroundings, cwd=tmp_path)
+        return run_ocelot(*options, cache=tmp_path, env=complete, cwd=tmp_path)
 
     return run
 
@@ -81,7 +81,7 @@ def test_cfn_lint_finds_nothing() -> None:
     assert [f"{each.linenumber}: {each.rule.id} {each.message}" for each in found] == []
 
 
-def test_a_deployed_stack_is_as_it_should_be(aws: FaultyProxy, check: Check) -> None:
+def test_a_deployed_stack_passes(aws: FaultyProxy, check: Check) -> None:
     outputs = deployed(aws)
     assert set(outputs) == {
         *("AWS_ROLE_TO_ASSUME", "DYNAMODB_TABLE_NAME", "AWS_REAPER_ROLE", "AWS_READER_ROLE")
@@ -89,14 +89,14 @@ def test_a_deployed_stack_is_as_it_should_be(aws: FaultyProxy, check: Check) -> 
     assert outputs["DYNAMODB_TABLE_NAME"] == TABLE
     ran = check("--json", env=outputs)
     assert (ran.code, ran.err) == (0, "")
-    told = json.loads(ran.out)
-    assert told["ok"] is True
-    assert told["role"] == outputs["AWS_ROLE_TO_ASSUME"]
-    assert [(each["form"], each["subject"], each["let_in"]) for each in told["subjects"]] == [
+    data = json.loads(ran.out)
+    assert data["ok"] is True
+    assert data["role"] == outputs["AWS_ROLE_TO_ASSUME"]
+    assert [(each["form"], each["subject"], each["let_in"]) for each in data["subjects"]] == [
         ("names", "repo:acme/layers:environment:publish", True),
         ("ids", "repo:acme@11/layers@22:environment:publish", True),
     ]
-    assert {each["state"] for each in told["findings"]} == {"ok"}
+    assert {each["state"] for each in data["findings"]} == {"ok"}
     for role, job in (
         ("AWS_REAPER_ROLE", ("--environment", "reap")),
         ("AWS_READER_ROLE", ("--ref", "main")),
@@ -105,9 +105,7 @@ def test_a_deployed_stack_is_as_it_should_be(aws: FaultyProxy, check: Check) -> 
         assert ran.code == 0, ran.out
 
 
-def test_the_table_that_is_made_is_the_one_that_publishing_takes(
-    aws: FaultyProxy, check: Check, tmp_path: Path
-) -> None:
+def test_publishing_uses_the_stacks_table(aws: FaultyProxy, check: Check, tmp_path: Path) -> None:
     outputs = deployed(aws, TableName="Mine")
     table = aws.client("dynamodb", REGION).describe_table(TableName="Mine")["Table"]
     assert table["DeletionProtectionEnabled"] is True
@@ -127,24 +125,24 @@ def test_the_table_that_is_made_is_the_one_that_publishing_takes(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
-        (("--environment", "Publish"), "environment:Publish is not let in"),
-        (("--environment", "reap"), "environment:publish is let in, too"),
-        (("--ref", "main"), "refs/heads/main is not let in"),
-        (("--repository-id", "23"), "repo:acme@11/layers@22:environment:publish is let in, too"),
+        (("--environment", "Publish"), "environment:Publish is not accepted"),
+        (("--environment", "reap"), "environment:publish is accepted, too"),
+        (("--ref", "main"), "refs/heads/main is not accepted"),
+        (("--repository-id", "23"), "repo:acme@11/layers@22:environment:publish is accepted, too"),
     ],
 )
-def test_another_job_is_not_what_the_role_is_for(
-    aws: FaultyProxy, check: Check, arguments: tuple[str, ...], told: str
+def test_a_role_that_does_not_match_the_job_fails(
+    aws: FaultyProxy, check: Check, arguments: tuple[str, ...], message: str
 ) -> None:
     ran = check(*arguments, env=deployed(aws))
     assert ran.code == TrustError.exit_code
-    assert told in " ".join(ran.out.replace("│", " ").split())
+    assert message in " ".join(ran.out.replace("│", " ").split())
     assert "is not as it should be" in ran.err
 
 
-def test_a_role_that_was_made_too_wide_is_told(aws: FaultyProxy, check: Check) -> None:
+def test_a_role_that_accepts_too_much_fails(aws: FaultyProxy, check: Check) -> None:
     outputs = deployed(aws)
     arn = outputs["AWS_ROLE_TO_ASSUME"]
     wide: dict[str, Any] = {
@@ -161,56 +159,54 @@ def test_a_role_that_was_made_too_wide_is_told(aws: FaultyProxy, check: Check) -
     )
     ran = check("--json", env=outputs)
     assert ran.code == TrustError.exit_code
-    told = json.loads(ran.out)
-    assert told["ok"] is False
-    found = "\n".join(each["found"] for each in told["findings"] if each["state"] == "problem")
+    data = json.loads(ran.out)
+    assert data["ok"] is False
+    found = "\n".join(each["found"] for each in data["findings"] if each["state"] == "problem")
     assert f"there is no condition on {HOST}:aud" in found
     assert "repo:acme/* is no exact condition" in found
 
 
-def test_a_provider_that_is_gone_or_takes_other_tokens_is_told(
-    aws: FaultyProxy, check: Check
-) -> None:
+def test_a_provider_that_is_missing_or_wrong_fails(aws: FaultyProxy, check: Check) -> None:
     outputs, iam = deployed(aws), aws.client("iam")
     iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
     gone = check("--json", env=outputs)
     assert (gone.code, "there is no provider" in gone.out) == (TrustError.exit_code, True)
     iam.create_open_id_connect_provider(Url=f"https://{HOST}", ClientIDList=["x"])
     other = check("--json", env=outputs)
-    assert (other.code, "takes no tokens for" in other.out) == (TrustError.exit_code, True)
+    assert (other.code, "accepts no tokens for" in other.out) == (TrustError.exit_code, True)
 
 
-def test_a_role_that_is_not_there_is_an_error_of_awss(check: Check) -> None:
-    ran = check("--role-arn", f"arn:aws:iam::{ACCOUNT}:role/nobody")
+def test_a_missing_role_is_an_error(check: Check) -> None:
+    ran = check("--role-arn", f"arn:aws:iam::{ACCOUNT}:role/missing")
     assert (ran.code, ran.out) == (AwsError.exit_code, "")
     assert "iam:GetRole must be allowed" in ran.err
 
 
-def test_a_role_of_another_account_is_told(aws: FaultyProxy, check: Check) -> None:
+def test_a_role_of_another_account_is_an_error(aws: FaultyProxy, check: Check) -> None:
     arn = deployed(aws)["AWS_ROLE_TO_ASSUME"].replace(ACCOUNT, "210987654321")
     ran = check("--role-arn", arn)
     assert ran.code == AwsError.exit_code
-    assert "take credentials of the role's account" in ran.err
+    assert "use credentials of the role's account" in ran.err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ((), "no role is given"),
         (("--role-arn", "publisher"), "is no ARN of a role"),
         (("--owner-id", "x"), "two numbers"),
     ],
 )
-def test_what_cannot_be_checked_is_a_usage_error(
-    check: Check, arguments: tuple[str, ...], told: str
+def test_options_that_cannot_be_used_are_usage_errors(
+    check: Check, arguments: tuple[str, ...], message: str
 ) -> None:
     ran = check(*arguments)
     assert (ran.code, ran.out) == (UsageError.exit_code, "")
-    assert told in ran.err
+    assert message in ran.err
 
 
 @pytest.mark.parametrize("env", [{}, {"GITHUB_REPOSITORY": "acme/layers"}])
-def test_the_repository_is_gits_origin_or_the_jobs(
+def test_the_repository_is_gits_or_the_jobs(
     aws: FaultyProxy, tmp_path: Path, env: dict[str, str]
 ) -> None:
     if not env:
@@ -228,7 +224,7 @@ def test_the_repository_is_gits_origin_or_the_jobs(
     assert json.loads(ran.out)["repository"] == "acme/layers"
 
 
-def test_a_job_in_github_knows_its_ids(aws: FaultyProxy, tmp_path: Path) -> None:
+def test_a_job_in_github_has_its_ids(aws: FaultyProxy, tmp_path: Path) -> None:
     env = {
         **deployed(aws),
         "GITHUB_REPOSITORY": "acme/layers",
@@ -244,7 +240,7 @@ def test_a_job_in_github_knows_its_ids(aws: FaultyProxy, tmp_path: Path) -> None
     assert [each["form"] for each in json.loads(ran.out)["subjects"]] == ["names", "ids"]
 
 
-def test_without_a_repository_there_is_nothing_to_check(tmp_path: Path) -> None:
+def test_without_a_repository_there_is_a_usage_error(tmp_path: Path) -> None:
     ran = run_ocelot("oidc", "check", cache=tmp_path, cwd=tmp_path)
     assert ran.code == UsageError.exit_code
     assert "--repository owner/name" in ran.err

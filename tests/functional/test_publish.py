@@ -1,4 +1,4 @@
-"""`ocelot publish` against an AWS that does what it should."""
+"""`ocelot publish` against an AWS without faults."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from aws_mended import Trust, web_token
+from aws_emulator import Trust, web_token
 from aws_rules import Rule
 from aws_server import ACCOUNT
 from aws_wire import NOT_OPTED_IN, SERVICE_EXCEPTION
@@ -20,27 +20,25 @@ from publishing import (
     REGIONS,
     WRITES,
     Publishing,
-    foreign,
-    told,
+    json_targets,
+    with_other_content,
 )
 from unit_examples import layer
 
 from pipeline.errors import AwsError, UsageError
 from pipeline.naming import Architecture
 from pipeline.publish.package import LICENCE, RUNTIMES
-from pipeline.publish.plan import Step
+from pipeline.publish.plan import PublishStep
 
 OTHER = "210987654321"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/publisher"
 
 
-def test_each_layer_is_published_public_and_recorded_in_each_region(
-    publishing: Publishing,
-) -> None:
+def test_each_layer_is_published_public_and_recorded_in_each_region(publishing: Publishing) -> None:
     ran = publishing.ocelot("--public", "--json")
     assert ran.code == 0, ran.err
-    publishing.check_all_is_there_once()
-    targets = told(ran)
+    publishing.check_every_target_exists_once()
+    targets = json_targets(ran)
     assert set(targets) == {f"{region} {a}" for region in REGIONS for a in Architecture}
     assert all(each["ok"] and each["public"] for each in targets.values())
     arn = f"arn:aws:lambda:{FRANCE}:{ACCOUNT}:layer:{LAYER}:1"
@@ -48,7 +46,7 @@ def test_each_layer_is_published_public_and_recorded_in_each_region(
     assert targets[f"{FRANCE} amd64"]["done"] == ["publish", "make public", "record"]
 
 
-def test_a_layer_version_says_what_it_is_and_what_it_is_for(publishing: Publishing) -> None:
+def test_a_layer_version_has_the_manifests_facts(publishing: Publishing) -> None:
     publishing.publish()
     package = publishing.packages()[1]
     found = publishing.client(OHIO).get_layer_version(LayerName=package.layer, VersionNumber=1)
@@ -58,16 +56,16 @@ def test_a_layer_version_says_what_it_is_and_what_it_is_for(publishing: Publishi
     assert found["LicenseInfo"] == LICENCE
 
 
-def test_the_registrys_row_says_what_was_published(publishing: Publishing) -> None:
+def test_the_row_has_the_facts_of_the_layer_version(publishing: Publishing) -> None:
     publishing.publish()
     package = publishing.packages()[0]
-    row = publishing.there(IRELAND, package).row
+    row = publishing.state(IRELAND, package).row
     assert row is not None
     assert (row.distribution, row.architecture) == ("minimal", Architecture.AMD64)
     assert (row.base_name, row.layer_version_str) == ("ocel", "0_155_0")
     assert (row.code_sha256, row.md5_hash, row.public) == (package.sha256, package.md5, True)
     assert row.compatible_runtimes == RUNTIMES
-    assert row.upstream_commit == package.record.upstream.commit
+    assert row.upstream_commit == package.entry.upstream.commit
 
 
 def test_a_target_takes_three_writing_calls_and_a_second_run_none(publishing: Publishing) -> None:
@@ -95,37 +93,36 @@ def test_a_preflight_needs_no_zips_and_writes_nothing(publishing: Publishing) ->
     assert publishing.writes() == []
 
 
-def test_a_dry_run_writes_nothing_and_tells_what_would_be_done(publishing: Publishing) -> None:
+def test_a_dry_run_writes_nothing_and_shows_the_steps(publishing: Publishing) -> None:
     ran = publishing.ocelot("--public", "--dry-run", "--json")
     assert ran.code == 0, ran.err
     assert publishing.writes() == []
     steps = ["publish", "make public", "record"]
-    assert all(each["steps"] == steps for each in told(ran).values())
+    assert all(each["steps"] == steps for each in json_targets(ran).values())
 
 
-def test_a_dry_run_tells_a_region_that_cannot_be_seen_and_shows_a_table(
-    publishing: Publishing,
-) -> None:
+def test_a_dry_run_shows_a_table_and_a_region_that_cannot_be_read(publishing: Publishing) -> None:
     publishing.aws.rules(Rule(region=FRANCE, error=NOT_OPTED_IN))
     ran = publishing.ocelot("--dry-run")
     assert ran.code == 0, ran.err
-    assert "blocked: eu-west-3: list the layer's versions" in " ".join(ran.out.split())
+    assert "eu-west-3" in ran.out
+    assert "blocked: list the layer's versions" in " ".join(ran.out.split())
 
 
-def test_layers_stay_private_where_nothing_is_said(publishing: Publishing) -> None:
+def test_layers_stay_private_by_default(publishing: Publishing) -> None:
     done = publishing.publish(public=None)
     assert all(each.succeeded and not each.public for each in done.outcomes)
-    there = publishing.there(IRELAND, publishing.packages()[0])
-    assert (there.versions, there.statements) == ((1,), ())
-    assert there.row is not None
-    assert not there.row.public
+    state = publishing.state(IRELAND, publishing.packages()[0])
+    assert (state.versions, state.statements) == ((1,), ())
+    assert state.row is not None
+    assert not state.row.public
 
 
 def test_private_layers_are_made_public_afterwards(publishing: Publishing) -> None:
     publishing.publish(public=False)
     publishing.aws.forget()
     publishing.publish(public=True)
-    publishing.check_all_is_there_once()
+    publishing.check_every_target_exists_once()
     assert {call.operation for call in publishing.writes()} == set(WRITES[1:])
 
 
@@ -134,15 +131,13 @@ def test_public_layers_are_made_private_afterwards(publishing: Publishing) -> No
     ran = publishing.ocelot("--private")
     assert ran.code == 0, ran.err
     for package in publishing.packages():
-        there = publishing.there(OHIO, package)
-        assert (there.versions, there.statements) == ((1,), ())
-        assert there.row is not None
-        assert not there.row.public
+        state = publishing.state(OHIO, package)
+        assert (state.versions, state.statements) == ((1,), ())
+        assert state.row is not None
+        assert not state.row.public
 
 
-def test_every_statement_that_lets_everybody_goes_when_a_layer_is_made_private(
-    publishing: Publishing,
-) -> None:
+def test_making_private_removes_every_public_statement(publishing: Publishing) -> None:
     publishing.publish()
     publishing.client().add_layer_version_permission(
         LayerName=LAYER,
@@ -152,10 +147,10 @@ def test_every_statement_that_lets_everybody_goes_when_a_layer_is_made_private(
         Principal="*",
     )
     publishing.publish(public=False)
-    assert publishing.there(IRELAND, publishing.packages()[0]).statements == ()
+    assert publishing.state(IRELAND, publishing.packages()[0]).statements == ()
 
 
-def test_a_statement_of_our_name_that_lets_only_some_is_told(publishing: Publishing) -> None:
+def test_a_statement_of_the_same_id_for_one_account_is_a_failure(publishing: Publishing) -> None:
     publishing.publish(public=False)
     publishing.client().add_layer_version_permission(
         LayerName=LAYER,
@@ -170,7 +165,7 @@ def test_a_statement_of_our_name_that_lets_only_some_is_told(publishing: Publish
     assert not done.outcomes[0].public
 
 
-def test_a_row_that_is_missing_is_written_again(publishing: Publishing) -> None:
+def test_a_missing_row_is_written_again(publishing: Publishing) -> None:
     publishing.publish()
     arn = f"arn:aws:lambda:{OHIO}:{ACCOUNT}:layer:{LAYER}:1"
     publishing.aws.client("dynamodb", HOME).delete_item(
@@ -179,26 +174,26 @@ def test_a_row_that_is_missing_is_written_again(publishing: Publishing) -> None:
     publishing.aws.forget()
     done = publishing.publish()
     assert [call.operation for call in publishing.writes()] == ["UpdateItem"]
-    assert [each.plan.steps for each in done.outcomes if each.plan.steps] == [(Step.RECORD,)]
-    publishing.check_all_is_there_once()
+    assert [each.plan.steps for each in done.outcomes if each.plan.steps] == [(PublishStep.RECORD,)]
+    publishing.check_every_target_exists_once()
 
 
-def test_a_row_of_other_content_is_left_alone_and_told(publishing: Publishing) -> None:
+def test_a_row_with_another_content_is_left_alone_and_reported(publishing: Publishing) -> None:
     publishing.publish()
-    row = publishing.there(IRELAND, publishing.packages()[0]).row
+    row = publishing.state(IRELAND, publishing.packages()[0]).row
     assert row is not None
     client = publishing.aws.client("dynamodb", HOME)
-    client.put_item(TableName=publishing.registry().table, Item=foreign(row).item())
+    client.put_item(TableName=publishing.registry().table, Item=with_other_content(row).item())
     ran = publishing.ocelot("--public", "--json")
     assert ran.code == 13
-    failed = [each for each in told(ran).values() if not each["ok"]]
+    failed = [each for each in json_targets(ran).values() if not each["ok"]]
     assert len(failed) == 1
-    assert "says something else" in failed[0]["error"]
-    assert publishing.registry().row(row.arn) == foreign(row)
+    assert "contradicts it and was left alone" in failed[0]["error"]
+    assert publishing.registry().row(row.arn) == with_other_content(row)
 
 
-def lie(publishing: Publishing, sha256: str, times: int = 1) -> None:
-    """Versions that are described as a zip that they are not."""
+def publish_mislabelled(publishing: Publishing, sha256: str, times: int = 1) -> None:
+    """Publish versions whose description names another zip."""
     for at in range(times):
         publishing.client().publish_layer_version(
             LayerName=LAYER,
@@ -207,17 +202,15 @@ def lie(publishing: Publishing, sha256: str, times: int = 1) -> None:
         )
 
 
-def test_a_version_that_only_says_it_is_our_zip_is_not_taken_for_it(
-    publishing: Publishing,
-) -> None:
+def test_a_version_that_is_only_described_as_the_zip_is_not_reused(publishing: Publishing) -> None:
     package = publishing.packages()[0]
-    lie(publishing, package.sha256)
+    publish_mislabelled(publishing, package.sha256)
     ran = publishing.ocelot("--public", "--json")
     assert ran.code == 0, ran.err
-    target = told(ran)[f"{IRELAND} amd64"]
+    target = json_targets(ran)[f"{IRELAND} amd64"]
     assert target["arn"].endswith(":2")
     assert "version 1 is described as this zip, but is sha256" in target["notes"][0]
-    publishing.check_all_is_there_once()
+    publishing.check_every_target_exists_once()
 
 
 def test_a_version_beyond_the_first_page_is_found(publishing: Publishing) -> None:
@@ -236,26 +229,24 @@ def test_a_version_beyond_the_first_page_is_found(publishing: Publishing) -> Non
     assert len(publishing.aws.calls("ListLayerVersions")) == 3
 
 
-def test_of_several_versions_of_the_same_content_the_oldest_counts(
-    publishing: Publishing,
-) -> None:
+def test_of_several_same_versions_the_oldest_is_used(publishing: Publishing) -> None:
     publishing.publish()
     package = publishing.packages()[0]
-    again = {"LayerName": LAYER, "Description": package.described}
+    again = {"LayerName": LAYER, "Description": package.description}
     publishing.client().publish_layer_version(Content={"ZipFile": content()}, **again)
     publishing.aws.forget()
     done = publishing.publish()
     assert publishing.writes() == []
     assert done.outcomes[0].arn.endswith(":1")
-    assert done.outcomes[0].notes == ("the same content is in version 2 as well",)
+    assert done.outcomes[0].notes == ("version 2 has the same content",)
 
 
-def test_another_content_is_a_version_of_its_own(publishing: Publishing) -> None:
+def test_another_content_gets_a_new_version(publishing: Publishing) -> None:
     publishing.publish()
     dist(publishing.zips, epoch=1_760_000_000)
     done = publishing.publish()
     assert all(each.arn.endswith(":2") for each in done.outcomes)
-    publishing.check_all_is_there_once()
+    publishing.check_every_target_exists_once()
 
 
 def test_another_account_than_the_one_named_is_refused(publishing: Publishing) -> None:
@@ -265,16 +256,14 @@ def test_another_account_than_the_one_named_is_refused(publishing: Publishing) -
     assert publishing.writes() == []
 
 
-def test_regions_of_another_partition_than_the_credentials_are_refused(
-    publishing: Publishing,
-) -> None:
+def test_regions_of_another_partition_are_refused(publishing: Publishing) -> None:
     publishing.regions = ["cn-north-1"]
     with pytest.raises(UsageError, match="partition aws-cn, the regions of aws"):
         publishing.publish()
     assert publishing.writes() == []
 
 
-def test_without_credentials_it_is_told_how_to_get_some(publishing: Publishing) -> None:
+def test_without_credentials_the_error_says_how_to_get_some(publishing: Publishing) -> None:
     none = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
     ran = publishing.ocelot("--public", env=none)
     assert ran.code == 11
@@ -290,27 +279,29 @@ def test_without_the_table_nothing_is_published(publishing: Publishing) -> None:
     assert publishing.writes() == []
 
 
-def test_without_a_registry_layers_are_published_all_the_same(publishing: Publishing) -> None:
+def test_without_a_registry_layers_are_published(publishing: Publishing) -> None:
     ran = publishing.ocelot("--public", "--table", "none", "--json")
     assert ran.code == 0, ran.err
     assert publishing.aws.calls(region=HOME) == []
-    assert all(each["done"] == ["publish", "make public"] for each in told(ran).values())
+    assert all(each["done"] == ["publish", "make public"] for each in json_targets(ran).values())
 
 
 @pytest.mark.parametrize("at", [0, 2])
-def test_a_region_that_is_not_opted_into_holds_up_no_other(publishing: Publishing, at: int) -> None:
+def test_a_region_that_is_not_enabled_stops_no_other(publishing: Publishing, at: int) -> None:
     publishing.aws.rules(Rule(region=REGIONS[at], error=NOT_OPTED_IN))
     ran = publishing.ocelot("--public", "--json")
     assert ran.code == 13
-    targets = told(ran)
+    targets = json_targets(ran)
     blocked = [key for key, each in targets.items() if not each["ok"]]
     assert blocked == [f"{REGIONS[at]} amd64", f"{REGIONS[at]} arm64"]
     assert "may not be enabled" in targets[blocked[0]]["error"]
     assert "2 of 6 targets are not as they should be" in ran.err
-    publishing.check_all_is_there_once(regions=[each for each in REGIONS if each != REGIONS[at]])
+    publishing.check_every_target_exists_once(
+        regions=[each for each in REGIONS if each != REGIONS[at]]
+    )
 
 
-def test_where_every_region_refuses_the_command_ends_with_12(publishing: Publishing) -> None:
+def test_if_every_region_refuses_the_command_exits_with_12(publishing: Publishing) -> None:
     publishing.aws.rules(Rule(operation="ListLayerVersions", error=NOT_OPTED_IN))
     ran = publishing.ocelot("--public")
     assert ran.code == 12
@@ -318,9 +309,7 @@ def test_where_every_region_refuses_the_command_ends_with_12(publishing: Publish
     assert publishing.writes() == []
 
 
-def test_people_see_a_table_whole_arns_and_a_summary(
-    publishing: Publishing, tmp_path: Path
-) -> None:
+def test_people_see_a_table_arns_and_a_summary(publishing: Publishing, tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     ran = publishing.ocelot("--public", env={"GITHUB_STEP_SUMMARY": str(summary)})
     assert ran.code == 0, ran.err
@@ -331,22 +320,20 @@ def test_people_see_a_table_whole_arns_and_a_summary(
     assert f"| {OHIO} | amd64 | publish, make public, record | {arn} |" in summary.read_text()
 
 
-def test_what_came_of_it_is_written_where_it_is_wished(
-    publishing: Publishing, tmp_path: Path
-) -> None:
+def test_the_result_is_written_to_a_file(publishing: Publishing, tmp_path: Path) -> None:
     ran = publishing.ocelot("--public", "--json", "--output", tmp_path / "new" / "done.json")
     assert ran.code == 0, ran.err
     assert json.loads((tmp_path / "new" / "done.json").read_text()) == json.loads(ran.out)
 
 
-def test_results_are_told_where_they_cannot_be_written(publishing: Publishing) -> None:
+def test_the_result_is_shown_if_it_cannot_be_written(publishing: Publishing) -> None:
     ran = publishing.ocelot("--public", "--json", "--output", "/proc/done.json")
     assert ran.code == 8
-    assert all(each["ok"] for each in told(ran).values())
+    assert all(each["ok"] for each in json_targets(ran).values())
 
 
-def test_a_role_is_taken_on_by_a_token(publishing: Publishing) -> None:
-    publishing.aws.mended.trusts = [Trust(subject="repo:acme/layers:*")]
+def test_a_role_is_assumed_by_a_token(publishing: Publishing) -> None:
+    publishing.aws.emulator.trusts = [Trust(subject="repo:acme/layers:*")]
     env = {
         "AWS_ACCESS_KEY_ID": "",
         "AWS_SECRET_ACCESS_KEY": "",
@@ -354,18 +341,16 @@ def test_a_role_is_taken_on_by_a_token(publishing: Publishing) -> None:
     }
     ran = publishing.ocelot("--public", "--role-arn", ROLE, "--oidc-token", "env:TOKEN", env=env)
     assert ran.code == 0, ran.err
-    publishing.check_all_is_there_once()
+    publishing.check_every_target_exists_once()
     assert env["TOKEN"] not in ran.out + ran.err
 
 
-def test_a_role_that_does_not_trust_the_token_is_told_without_the_token(
-    publishing: Publishing,
-) -> None:
-    publishing.aws.mended.trusts = [Trust(subject="repo:acme/layers:*")]
+def test_the_error_of_an_untrusting_role_hides_the_token(publishing: Publishing) -> None:
+    publishing.aws.emulator.trusts = [Trust(subject="repo:acme/layers:*")]
     env = {"TOKEN": web_token("repo:evil/fork:ref:refs/heads/main")}
     ran = publishing.ocelot("--role-arn", ROLE, "--oidc-token", "env:TOKEN", env=env)
     assert ran.code == 11
-    assert "cannot be taken on" in ran.err
+    assert "cannot be assumed" in ran.err
     assert env["TOKEN"] not in ran.out + ran.err
 
 
@@ -377,7 +362,7 @@ def test_no_secret_is_in_output(publishing: Publishing) -> None:
     assert secret["AWS_SECRET_ACCESS_KEY"] not in ran.out + ran.err
 
 
-def test_regions_that_are_all_in_quarantine_are_told(
+def test_regions_that_are_all_in_quarantine_are_an_error(
     publishing: Publishing, tmp_path: Path
 ) -> None:
     folder = tmp_path / "config"
@@ -388,39 +373,31 @@ def test_regions_that_are_all_in_quarantine_are_told(
     (folder / "regions.yaml").write_text(f"sets: {{}}\n{quarantine}")
     ran = publishing.ocelot("--regions", IRELAND, "--config", folder)
     assert ran.code == 2
-    assert "there is no region left to work in" in ran.err
+    assert "every requested region is in quarantine" in ran.err
     assert "dark" in ran.err
 
 
-def test_a_zip_of_a_distribution_that_the_config_does_not_have_is_recorded(
-    publishing: Publishing,
-) -> None:
+def test_a_zip_of_an_unconfigured_distribution_is_recorded(publishing: Publishing) -> None:
     manifest = publishing.zips / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"minimal"', '"their-own"'))
+    manifest.write_text(manifest.read_text().replace('"minimal"', '"unconfigured"'))
     done = publishing.publish()
     assert [each.error for each in done.outcomes] == [""] * 6
-    row = publishing.there(IRELAND, publishing.packages()[0]).row
+    row = publishing.state(IRELAND, publishing.packages()[0]).row
     assert row is not None
-    assert (row.distribution, row.base_layer_arn) == ("their-own", "")
+    assert (row.distribution, row.base_layer_arn) == ("unconfigured", "")
 
 
-def test_an_account_that_is_named_and_the_right_one_is_no_hindrance(
-    publishing: Publishing,
-) -> None:
+def test_with_the_right_account_layers_are_published(publishing: Publishing) -> None:
     assert all(each.succeeded for each in publishing.publish(account=ACCOUNT).outcomes)
 
 
-def test_a_region_that_does_not_say_who_we_are_is_not_the_only_one_asked(
-    publishing: Publishing,
-) -> None:
+def test_if_one_region_gives_no_identity_another_one_does(publishing: Publishing) -> None:
     publishing.aws.rules(Rule(operation="GetCallerIdentity", region=IRELAND, error=NOT_OPTED_IN))
     assert all(each.succeeded for each in publishing.publish().outcomes)
 
 
-def test_a_base_that_is_published_in_the_same_run_is_named_in_the_derived_ones_row(
-    publishing: Publishing,
-) -> None:
-    """The index by which bases are found lags behind the table; here it has nothing at all."""
+def test_the_row_of_a_derived_layer_names_a_base_of_the_run(publishing: Publishing) -> None:
+    """The index that finds bases lags behind the table; here it fails altogether."""
     publishing.regions = [IRELAND]
     base, derived = "collector-amd64-minimal.zip", "collector-amd64-minimal-forwarder.zip"
     dist(publishing.zips, base)
@@ -439,7 +416,7 @@ def test_a_base_that_is_published_in_the_same_run_is_named_in_the_derived_ones_r
     done = publishing.publish()
     assert [each.error for each in done.outcomes] == ["", ""]
     rows = {
-        each.package.record.distribution: publishing.there(IRELAND, each.package).row
+        each.package.entry.distribution: publishing.state(IRELAND, each.package).row
         for each in (outcome.plan.target for outcome in done.outcomes)
     }
     assert rows["minimal"]
@@ -448,9 +425,7 @@ def test_a_base_that_is_published_in_the_same_run_is_named_in_the_derived_ones_r
     assert rows["minimal"].base_layer_arn == ""
 
 
-def test_a_name_in_a_manifest_that_leads_out_of_its_folder_is_refused(
-    publishing: Publishing,
-) -> None:
+def test_a_path_in_a_manifest_that_leaves_its_folder_is_refused(publishing: Publishing) -> None:
     (publishing.folder / AMD64).write_bytes(content())
     write_manifest(publishing.zips, [layer(f"../{AMD64}", content())])
     ran = publishing.ocelot()

@@ -19,9 +19,8 @@ from pipeline.aws.dynamodb import Item
 from pipeline.aws.session import Aws, default_aws
 from pipeline.errors import AwsError, UsageError
 from pipeline.naming import Architecture
-from pipeline.options import TABLE
-from pipeline.registry import registry as door
-from pipeline.registry.registry import Registry
+from pipeline.options import TABLE, TableOptions
+from pipeline.registry.registry import Registry, opened_registry
 from pipeline.registry.row import ForeignRow, Row
 from pipeline.registry.table import (
     DEFAULT_REGION,
@@ -35,25 +34,25 @@ def registry(publishing: Publishing) -> Registry:
     return publishing.registry()
 
 
-def other_table(publishing: Publishing, **changed: Any) -> Registry:  # noqa: ANN401  CreateTable's own words
-    """A table as it should be, but for what is changed."""
+def other_table(publishing: Publishing, **changed: Any) -> Registry:  # noqa: ANN401  CreateTable's parameters
+    """Make a correct table with changes."""
     publishing.aws.client("dynamodb", HOME).create_table(**{**definition("other"), **changed})
     return Registry(default_aws(), "other", HOME)
 
 
-def amiss(registry: Registry) -> AwsError:
+def check_error(registry: Registry) -> AwsError:
     with pytest.raises(AwsError) as caught:
         registry.check()
     return caught.value
 
 
-def test_a_table_as_it_should_be_passes(registry: Registry) -> None:
+def test_a_correct_table_passes(registry: Registry) -> None:
     registry.check()
 
 
 @pytest.mark.usefixtures("publishing")
-def test_a_table_that_is_absent_is_told_with_the_command_that_makes_it() -> None:
-    error = amiss(Registry(default_aws(), "mine", HOME))
+def test_the_error_of_a_missing_table_has_the_command_that_makes_it() -> None:
+    error = check_error(Registry(default_aws(), "mine", HOME))
     assert str(error) == f"there is no table mine in {HOME}"
     assert "aws dynamodb create-table --cli-input-json '{" in error.hint
     assert error.hint.endswith(f"--region {HOME}")
@@ -63,7 +62,7 @@ CALLS: dict[str, Callable[[Registry], object]] = {
     "row": lambda registry: registry.row(arn()),
     "put": lambda registry: registry.put(row()),
     "add": lambda registry: registry.add(row()),
-    "amend": lambda registry: registry.amend(row(), row(public=False)),
+    "update": lambda registry: registry.update(row(), row(public=False)),
     "delete": lambda registry: registry.delete(row()),
     "of_distribution": lambda registry: registry.of_distribution("minimal"),
     "all": lambda registry: registry.all(),
@@ -72,23 +71,23 @@ CALLS: dict[str, Callable[[Registry], object]] = {
 
 @pytest.mark.usefixtures("publishing")
 @pytest.mark.parametrize("call", CALLS)
-def test_every_call_tells_that_the_table_is_absent(call: str) -> None:
+def test_every_call_reports_a_missing_table(call: str) -> None:
     with pytest.raises(AwsError, match="there is no table mine in us-east-1"):
         CALLS[call](Registry(default_aws(), "mine", HOME))
 
 
-def test_a_table_of_another_key_is_told(publishing: Publishing) -> None:
+def test_a_table_with_another_key_is_an_error(publishing: Publishing) -> None:
     keys = [{"AttributeName": "distribution", "KeyType": "HASH"}]
-    error = amiss(other_table(publishing, KeySchema=keys))
+    error = check_error(other_table(publishing, KeySchema=keys))
     assert str(error) == (f"the key of the table other in {HOME} is not layer_arn alone, a string")
-    assert error.hint.startswith("a table keeps its key")
+    assert error.hint.startswith("a table's key cannot be changed")
 
 
 def without(index: str) -> list[Any]:
     return [each for each in definition("")["GlobalSecondaryIndexes"] if each["IndexName"] != index]
 
 
-def test_a_query_without_its_index_tells_of_the_index(publishing: Publishing) -> None:
+def test_a_query_without_its_index_names_the_index(publishing: Publishing) -> None:
     types = [
         each
         for each in definition("")["AttributeDefinitions"]
@@ -101,23 +100,23 @@ def test_a_query_without_its_index_tells_of_the_index(publishing: Publishing) ->
         registry.of_distribution("minimal")
 
 
-def test_a_row_comes_back_as_it_was_put(registry: Registry) -> None:
+def test_a_row_is_read_as_it_was_put(registry: Registry) -> None:
     assert registry.put(row()) is None
     assert registry.row(row().arn) == row()
 
 
-def test_there_is_no_row_where_none_was_put(registry: Registry) -> None:
+def test_a_row_that_was_not_put_is_none(registry: Registry) -> None:
     assert registry.row(arn()) is None
 
 
-def test_the_same_row_may_be_put_again_and_keeps_its_first_time(registry: Registry) -> None:
+def test_a_row_that_is_put_again_keeps_its_timestamp(registry: Registry) -> None:
     registry.put(row(public=False))
     later = row(published=PUBLISHED + timedelta(hours=1))
     assert registry.put(later) is None
     assert registry.row(row().arn) == row(public=True)
 
 
-def test_a_row_of_other_content_is_never_overwritten(registry: Registry) -> None:
+def test_a_row_with_another_content_is_never_overwritten(registry: Registry) -> None:
     registry.put(row(content=b"one"))
     assert registry.put(row(content=b"two")) == row(content=b"one")
     assert registry.row(row().arn) == row(content=b"one")
@@ -125,11 +124,11 @@ def test_a_row_of_other_content_is_never_overwritten(registry: Registry) -> None
 
 def test_a_row_without_a_digest_does_not_overwrite_one_that_has_it(registry: Registry) -> None:
     registry.put(row())
-    silent = dataclasses.replace(row(), code_sha256="", public=False)
-    assert registry.put(silent) == row()
+    sparse = dataclasses.replace(row(), code_sha256="", public=False)
+    assert registry.put(sparse) == row()
 
 
-def test_an_older_tools_row_gets_what_it_lacks(publishing: Publishing, registry: Registry) -> None:
+def test_an_old_row_gets_missing_attributes(publishing: Publishing, registry: Registry) -> None:
     store(publishing, {**old_item(row()), "bench": {"M": {"cold": {"N": "1"}}}})
     assert registry.put(row()) is None
     now = registry.row(row().arn)
@@ -140,41 +139,37 @@ def test_an_older_tools_row_gets_what_it_lacks(publishing: Publishing, registry:
     assert item_of(publishing, str(arn()))["bench"] == {"M": {"cold": {"N": "1"}}}
 
 
-def test_a_silent_row_takes_nothing_away(registry: Registry) -> None:
+def test_empty_attributes_do_not_overwrite_others(registry: Registry) -> None:
     registry.put(row())
-    silent = dataclasses.replace(
+    sparse = dataclasses.replace(
         row(), distribution_description="", compatible_runtimes=(), upstream_ref=""
     )
-    assert registry.put(silent) is None
+    assert registry.put(sparse) is None
     assert registry.row(row().arn) == row()
 
 
-def test_an_older_tools_row_of_another_distribution_is_left_alone(
-    publishing: Publishing, registry: Registry
-) -> None:
+def test_another_distributions_row_is_kept(publishing: Publishing, registry: Registry) -> None:
     store(publishing, old_item(row(), distribution={"S": "other"}))
     present = registry.put(row())
     assert isinstance(present, Row)
     assert present.distribution == "other"
 
 
-def test_a_row_that_cannot_be_understood_is_left_alone_and_told(
-    publishing: Publishing, registry: Registry
-) -> None:
+def test_a_foreign_row_is_kept_and_returned(publishing: Publishing, registry: Registry) -> None:
     store(publishing, old_item(row(), distribution=None))
     foreign = ForeignRow(key=str(row().arn), reason="it has no distribution")
     assert registry.put(row()) == foreign
     assert registry.row(row().arn) == foreign
 
 
-def test_of_many_writers_one_wins_and_the_others_are_told(registry: Registry) -> None:
+def test_of_many_writers_one_wins_and_the_others_get_its_row(registry: Registry) -> None:
     rows = [row(content=bytes([number])) for number in range(8)]
     with ThreadPoolExecutor(8) as threads:
         written = list(threads.map(registry.put, rows))
-    there = registry.row(row().arn)
+    present = registry.row(row().arn)
     won = [one for one, outcome in zip(rows, written, strict=True) if outcome is None]
-    assert won == [there]
-    assert [outcome for outcome in written if outcome] == [there] * 7
+    assert won == [present]
+    assert [outcome for outcome in written if outcome] == [present] * 7
 
 
 def test_many_writers_of_one_row_all_succeed(registry: Registry) -> None:
@@ -182,7 +177,7 @@ def test_many_writers_of_one_row_all_succeed(registry: Registry) -> None:
         assert list(threads.map(registry.put, [row()] * 8)) == [None] * 8
 
 
-def test_a_row_is_added_where_there_is_none(registry: Registry) -> None:
+def test_a_row_is_added_if_there_is_none(registry: Registry) -> None:
     assert registry.add(row())
     assert registry.row(arn()) == row()
     assert registry.add(row())  # as after an answer that was lost
@@ -190,29 +185,25 @@ def test_a_row_is_added_where_there_is_none(registry: Registry) -> None:
     assert registry.row(arn()) == row()
 
 
-def test_a_row_is_not_added_over_one_that_cannot_be_understood(
-    publishing: Publishing, registry: Registry
-) -> None:
+def test_a_row_does_not_replace_a_foreign_row(publishing: Publishing, registry: Registry) -> None:
     store(publishing, {"layer_arn": {"S": str(arn())}})
     assert not registry.add(row())
     assert isinstance(registry.row(arn()), ForeignRow)
 
 
-def test_a_row_is_amended_in_what_differs_and_in_nothing_else(
-    publishing: Publishing, registry: Registry
-) -> None:
-    store(publishing, {**old_item(row()), "theirs": {"S": "kept"}})
-    seen = registry.row(arn())
-    assert isinstance(seen, Row)
-    wanted = dataclasses.replace(seen, public=False, base_layer_arn=str(arn("base")))
-    assert registry.amend(seen, wanted)
+def test_an_update_changes_only_differences(publishing: Publishing, registry: Registry) -> None:
+    store(publishing, {**old_item(row()), "another": {"S": "kept"}})
+    before = registry.row(arn())
+    assert isinstance(before, Row)
+    after = dataclasses.replace(before, public=False, base_layer_arn=str(arn("base")))
+    assert registry.update(before, after)
     assert item_of(publishing, str(arn())) == {
         **old_item(row()),
-        "theirs": {"S": "kept"},
+        "another": {"S": "kept"},
         "public": {"BOOL": False},
         "base_layer_arn": {"S": str(arn("base"))},
     }
-    assert registry.amend(seen, wanted)  # as after an answer that was lost
+    assert registry.update(before, after)  # as after an answer that was lost
 
 
 @pytest.mark.parametrize(
@@ -225,27 +216,27 @@ def test_a_row_is_amended_in_what_differs_and_in_nothing_else(
         {"md5_hash": ""},
     ],
 )
-def test_a_row_that_is_not_what_was_seen_is_neither_amended_nor_deleted(
+def test_a_row_that_changed_since_it_was_read_is_neither_updated_nor_deleted(
     registry: Registry, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = dataclasses.replace(row(), **change)
-    assert registry.put(there) is None
-    assert not registry.amend(row(), row(public=False))
+    present = dataclasses.replace(row(), **change)
+    assert registry.put(present) is None
+    assert not registry.update(row(), row(public=False))
     assert not registry.delete(row())
 
-    # nor where it is changed between the door's own look and its writing
+    # nor if it changes between the registry's own reading and writing
     def as_before(_registry: Registry, _arn: object) -> Item:
         return row().item()
 
     monkeypatch.setattr(Registry, "_item", as_before)
-    assert not registry.amend(row(), row(public=False))
+    assert not registry.update(row(), row(public=False))
     assert not registry.delete(row())
     monkeypatch.undo()
-    assert registry.row(arn()) == there
+    assert registry.row(arn()) == present
 
 
-def test_a_row_that_is_gone_is_not_amended_and_counts_as_deleted(registry: Registry) -> None:
-    assert not registry.amend(row(), row(public=False))
+def test_a_row_that_is_gone_is_not_updated_and_counts_as_deleted(registry: Registry) -> None:
+    assert not registry.update(row(), row(public=False))
     assert registry.row(arn()) is None
     assert registry.delete(row())
 
@@ -257,13 +248,13 @@ def test_a_row_is_deleted_and_no_other(registry: Registry) -> None:
     assert registry.all().rows == (row(version=8),)
 
 
-def test_an_older_tools_row_is_deleted_whatever_types_it_has(
+def test_a_row_of_an_older_tool_is_deleted_whatever_its_types(
     publishing: Publishing, registry: Registry
 ) -> None:
     store(publishing, old_item(row(), public={"N": "1"}, md5_hash={"NULL": True}))
-    seen = registry.row(arn())
-    assert isinstance(seen, Row)
-    assert registry.delete(seen)
+    before = registry.row(arn())
+    assert isinstance(before, Row)
+    assert registry.delete(before)
     assert registry.row(arn()) is None
 
 
@@ -292,9 +283,7 @@ def test_more_rows_than_one_page_holds_are_all_read(
     assert set(registry.of_distribution("minimal").rows) == set(rows)
 
 
-def test_foreign_rows_are_told_beside_the_others(
-    publishing: Publishing, registry: Registry
-) -> None:
+def test_foreign_rows_are_returned_too(publishing: Publishing, registry: Registry) -> None:
     registry.put(row())
     store(publishing, {"layer_arn": {"S": "hello"}, "distribution": {"S": "minimal"}})
     answer = registry.all()
@@ -314,7 +303,7 @@ def test_foreign_rows_are_told_beside_the_others(
         ("", {}, DEFAULT_REGION),
     ],
 )
-def test_the_tables_region_is_the_one_named_or_the_environments(
+def test_the_tables_region_is_the_options_or_the_environments(
     monkeypatch: pytest.MonkeyPatch, given: str, environment: dict[str, str], region: str
 ) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
@@ -322,10 +311,13 @@ def test_the_tables_region_is_the_one_named_or_the_environments(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert door.registry(default_aws(), "mine", given).region == region
+    assert (
+        opened_registry(default_aws(), TableOptions(table="mine", table_region=given)).region
+        == region
+    )
 
 
-def test_the_profiles_region_counts_where_the_environment_names_none(
+def test_without_a_region_in_the_environment_the_profiles_is_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     settings = tmp_path / "config"
@@ -334,9 +326,9 @@ def test_the_profiles_region_counts_where_the_environment_names_none(
     monkeypatch.setenv("AWS_PROFILE", "mine")
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
-    assert door.registry(default_aws(), "mine", "").region == "eu-west-3"
+    assert opened_registry(default_aws(), TableOptions(table="mine")).region == "eu-west-3"
 
 
-def test_what_is_no_region_is_a_usage_error() -> None:
+def test_an_invalid_region_is_a_usage_error() -> None:
     with pytest.raises(UsageError):
-        door.registry(Aws(boto3.Session()), "mine", "x.example.com/")
+        opened_registry(Aws(boto3.Session()), TableOptions(table_region="x.example.com/"))

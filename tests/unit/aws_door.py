@@ -1,4 +1,4 @@
-"""The calls that the door to AWS makes, read from its sources, and the permissions they take."""
+"""The calls of `pipeline/aws`, read from its sources, and the permissions that they need."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from unit_examples import CHECKOUT
 
 DOOR = CHECKOUT / "pipeline" / "aws"
 
-# https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html and its like; what boto3 adds
-# to its clients for S3 makes several calls.
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html and its like; the methods
+# that boto3 adds to its clients for S3 make several calls.
 PERMISSIONS = {
     "lambda:GetLayerVersionByArn": ("lambda:GetLayerVersion",),
     "s3:HeadBucket": ("s3:ListBucket",),
@@ -23,8 +23,8 @@ PERMISSIONS = {
     "s3:CreateMultipartUpload": ("s3:PutObject",),
     "s3:UploadPart": ("s3:PutObject",),
     "s3:CompleteMultipartUpload": ("s3:PutObject",),
-    "sts:GetCallerIdentity": (),  # everybody may
-    "sts:AssumeRoleWithWebIdentity": (),  # the trust policy's business
+    "sts:GetCallerIdentity": (),  # needs no permission
+    "sts:AssumeRoleWithWebIdentity": (),  # decided by the trust policy
 }
 ADDED_BY_BOTO3 = {
     "upload_file": ("s3:PutObject", "s3:AbortMultipartUpload"),
@@ -32,18 +32,18 @@ ADDED_BY_BOTO3 = {
     "download_file": ("s3:HeadObject", "s3:GetObject"),
     "download_fileobj": ("s3:HeadObject", "s3:GetObject"),
 }
-NAMING = ("get_paginator", "get_waiter", "generate_presigned_url")
+OPTIONS = ("get_paginator", "get_waiter", "generate_presigned_url")
 
 
-class UntoldCallError(Exception):
-    """A call of which the sources do not tell what it is."""
+class UnknownCallError(Exception):
+    """A call whose operation is not a literal in the sources."""
 
 
 def calls(sources: dict[str, str] | None = None) -> frozenset[str]:
-    """The calls of the door's modules, such as lambda:ListLayers.
+    """Return the calls in sources, such as lambda:ListLayers.
 
     Args:
-        sources: text by file name; those of the door where there are none.
+        sources: text by file name; by default those of `pipeline/aws`.
     """
     given = sources or {each.name: each.read_text("utf-8") for each in DOOR.glob("*.py")}
     trees = {name: ast.parse(text, filename=name) for name, text in given.items()}
@@ -57,39 +57,39 @@ def calls(sources: dict[str, str] | None = None) -> frozenset[str]:
 
 
 def permissions(call: str) -> tuple[str, ...]:
-    """The IAM actions that a call takes; by default the one of its own name."""
+    """Return the IAM actions that a call needs; by default the one of its name."""
     return PERMISSIONS.get(call, (call,))
 
 
 def _services(tree: ast.Module) -> Iterator[str]:
-    """The services of which a module makes clients."""
+    """Yield the services that a module makes clients of."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _name(node.func) in ("client", "make") and node.args:
             first = node.args[0]
             if isinstance(first, ast.Constant):
                 yield str(first.value)
-            elif _name(first) != "service":  # the door's own, which hands it on
-                raise UntoldCallError(f"a client of {ast.unparse(first)}")
+            elif _name(first) != "service":  # the parameter of Aws.client
+                raise UnknownCallError(f"a client of {ast.unparse(first)}")
 
 
 def _calls(tree: ast.Module, own: set[str], everywhere: set[str]) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             yield from _operation(node.attr, own, everywhere)
-        if isinstance(node, ast.Call) and _name(node.func) in NAMING:
+        if isinstance(node, ast.Call) and _name(node.func) in OPTIONS:
             named = node.args[0]
             if not isinstance(named, ast.Constant):
-                raise UntoldCallError(ast.unparse(node))
+                raise UnknownCallError(ast.unparse(node))
             found = list(_operation(str(named.value), own, everywhere))
             if not found:
-                raise UntoldCallError(ast.unparse(node))
+                raise UnknownCallError(ast.unparse(node))
             yield from found
         if isinstance(node, ast.Attribute) and node.attr in ("_make_api_call", "_make_request"):
-            raise UntoldCallError(ast.unparse(node))
+            raise UnknownCallError(ast.unparse(node))
 
 
 def _operation(method: str, own: set[str], everywhere: set[str]) -> Iterator[str]:
-    """What a method of a client calls; nothing for a name that no client has."""
+    """Yield the calls of a client's method; none for a name that no client has."""
     if method in ADDED_BY_BOTO3 and "s3" in everywhere:
         yield from ADDED_BY_BOTO3[method]
         return
@@ -101,13 +101,13 @@ def _operation(method: str, own: set[str], everywhere: set[str]) -> Iterator[str
 
 
 def _prefix(service: str) -> str:
-    """What a service's IAM actions begin with."""
+    """Return the prefix of a service's IAM actions."""
     return _model(service).signing_name
 
 
 @cache
 def _methods(service: str) -> dict[str, str]:
-    """Operations by the name of the client's method."""
+    """Return operations by the name of the client's method."""
     return {xform_name(each): each for each in _model(service).operation_names}
 
 
@@ -122,7 +122,7 @@ def _session() -> Any:  # noqa: ANN401
 
 
 def _name(node: ast.expr) -> str:
-    """The last part of a dotted name."""
+    """Return the last part of a dotted name."""
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""

@@ -1,4 +1,4 @@
-"""The shipped template, rendered for an example, and what its roles may do."""
+"""The shipped template, rendered for an example, and the permissions of its roles."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ IDS = {"GitHubOwnerId": "11", "GitHubRepositoryId": "22"}
 BUCKETS = {"BucketName": "acme-zips-{region}"}
 
 
-class RefusedError(Exception):
+class RefusedParametersError(Exception):
     """CloudFormation would refuse these parameters."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """What the template makes of parameters, resources and outputs by logical id."""
+    """The template filled in with parameters: resources and outputs by logical id."""
 
     parameters: Mapping[str, str]
     resources: Mapping[str, Any]
@@ -58,16 +58,18 @@ def template() -> Mapping[str, Any]:
 
 
 def rendered(*, partition: str = "aws", **given: str) -> Stack:
-    """The stack of acme/layers; a RefusedError where CloudFormation would refuse."""
+    """Return the stack of acme/layers; a RefusedParametersError if CloudFormation would refuse."""
     declared = template()["Parameters"]
     defaults = {name: each["Default"] for name, each in declared.items() if "Default" in each}
     values = {**defaults, **OWN, **given}
-    if {*values} != {*declared} or not all(_takes(declared[name], values[name]) for name in values):
-        raise RefusedError(given)
+    if {*values} != {*declared} or not all(
+        _accepts(declared[name], values[name]) for name in values
+    ):
+        raise RefusedParametersError(given)
     return _Render(partition, values).stack()
 
 
-def _takes(declared: Mapping[str, Any], value: str) -> bool:
+def _accepts(declared: Mapping[str, Any], value: str) -> bool:
     choices = declared.get("AllowedValues", [value])
     return value in choices and bool(re.fullmatch(declared.get("AllowedPattern", ".*"), value))
 
@@ -89,7 +91,7 @@ class _Render:
             one["Assert"] for each in template()["Rules"].values() for one in each["Assertions"]
         ]
         if not all(map(self.truth, rules)):
-            raise RefusedError(self.parameters)
+            raise RefusedParametersError(self.parameters)
         return Stack(
             parameters=self.parameters,
             resources={
@@ -145,7 +147,7 @@ class _Render:
         )
 
     def reference(self, name: str) -> str | None:
-        """A parameter's value, or an ARN; a resource without a name has its logical id for one."""
+        """Return a parameter's value, or an ARN; a resource without a name is named by its id."""
         if name == "AWS::NoValue" or name in self.names:
             return self.names.get(name)
         kind = {
@@ -157,12 +159,12 @@ class _Render:
 
 
 def trust(role: str, **given: str) -> tuple[Statement, ...]:
-    """The trust policy of a role."""
+    """Return the trust policy of a role."""
     return statements(rendered(**given).properties(ROLES[role])["AssumeRolePolicyDocument"])
 
 
 def granted(role: str, stack: Stack) -> Iterator[Mapping[str, Any]]:
-    """The statements of a role's own policies and of those that it shares."""
+    """Yield the statements of a role's own and managed policies."""
     properties = stack.properties(ROLES[role])
     for each in properties.get("Policies", ()):
         yield from each["PolicyDocument"]["Statement"]
@@ -171,12 +173,12 @@ def granted(role: str, stack: Stack) -> Iterator[Mapping[str, Any]]:
 
 
 def actions(role: str, stack: Stack) -> set[str]:
-    """All actions of which a role is allowed something."""
+    """Return all actions that a role is allowed, on any resource."""
     return {each for one in granted(role, stack) for each in several(one["Action"])}
 
 
 def allowed(role: str, action: str, resource: str, stack: Stack, account: str = ACCOUNT) -> bool:
-    """Whether a role may do something to a resource of an account."""
+    """True if a role may do an action on a resource of an account."""
     own = {"StringEquals": {"s3:ResourceAccount": account}}
     return any(
         one["Effect"] == "Allow"

@@ -1,4 +1,4 @@
-"""Zips with their manifest, and what is published of them, for both tiers."""
+"""Zips with their manifest, and packages of them, for both tiers."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from supply_examples import layer_zip, paper
 from unit_examples import layer
 
 from pipeline.layer.manifest import FILE_NAME, Layer, Manifest
-from pipeline.publish.package import Naming, Package, read_packages
+from pipeline.options import PublishOptions, ReleaseGroupOptions
+from pipeline.publish.package import Package, read_packages
 
-NAMING = Naming(base="ocel", release_group="beta")
+OPTIONS = PublishOptions()
 AMD64, ARM64 = "collector-amd64-minimal.zip", "collector-arm64-minimal.zip"
 
 
 def content(file: str = AMD64, epoch: int = 1_750_000_000) -> bytes:
-    """A layer's zip; another one for another time."""
+    """A layer's zip; another epoch gives another zip."""
     return layer_zip(paper("arm64" if "arm64" in file else "amd64"), epoch=epoch)
 
 
 def dist(folder: Path, *files: str, epoch: int = 1_750_000_000) -> Path:
-    """What `ocelot build` leaves: zips and a manifest."""
+    """Write the output of `ocelot build`: zips and a manifest."""
     contents = {file: content(file, epoch) for file in files or (AMD64, ARM64)}
     folder.mkdir(parents=True, exist_ok=True)
     for file, each in contents.items():
@@ -31,11 +32,11 @@ def dist(folder: Path, *files: str, epoch: int = 1_750_000_000) -> Path:
 
 
 def write_manifest(folder: Path, layers: Sequence[Layer]) -> None:
-    """A manifest that says that, true or not."""
+    """Write a manifest with these entries, true or not."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FILE_NAME).write_text(Manifest(layers=tuple(layers)).text(), encoding="utf-8")
 
 
-def package(folder: Path, file: str = AMD64, naming: Naming = NAMING) -> Package:
-    """One zip that is to be published."""
-    return read_packages([dist(folder, file) / file], naming)[0]
+def package(folder: Path, file: str = AMD64, options: ReleaseGroupOptions = OPTIONS) -> Package:
+    """A zip to be published."""
+    return read_packages(options, [dist(folder, file) / file])[0]

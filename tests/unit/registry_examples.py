@@ -21,7 +21,7 @@ def arn(
     region: str = "eu-west-1",
     version: int = 7,
 ) -> LayerArn:
-    """A layer version's ARN, named as ocelot does."""
+    """A layer version's ARN, with a name as ocelot makes it."""
     return LayerArn(
         partition="aws",
         region=region,
@@ -72,7 +72,7 @@ def row(  # noqa: PLR0913  as many as its attributes
 
 
 def old_item(of: Row, **changed: dict[str, object] | None) -> dict[str, dict[str, object]]:
-    """The item that an older tool writes for a layer version; None leaves an attribute out."""
+    """The item that an older tool writes for a layer version; None removes an attribute."""
     item: dict[str, dict[str, object] | None] = {
         "layer_arn": {"S": str(of.arn)},
         "distribution": {"S": of.distribution},

@@ -1,4 +1,4 @@
-"""What a look at a region sees, and whose it is, as examples."""
+"""Examples of layer versions, scopes and observations for syncing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from registry_examples import ACCOUNT, PUBLISHED, arn
 from pipeline.aws.layers import LayerVersion
 from pipeline.config.distributions import Distribution
 from pipeline.registry.row import ForeignRow, Row, Rows
-from pipeline.registry.sync.plan import Look, Scope
+from pipeline.registry.sync.plan import RegionObservation, Scope
 
 REGION = "eu-west-1"
 CONTENT = hashlib.sha256(b"a zip").hexdigest()
@@ -22,7 +22,7 @@ DISTRIBUTIONS = {
 
 
 def scope(*rows: Row, foreign: tuple[ForeignRow, ...] = ()) -> Scope:
-    """The layers that begin with `ocel`, with these rows."""
+    """The scope of the layers that begin with `ocel`, with these rows."""
     return Scope(
         account=ACCOUNT,
         base="ocel",
@@ -32,10 +32,10 @@ def scope(*rows: Row, foreign: tuple[ForeignRow, ...] = ()) -> Scope:
 
 
 def seen(distribution: str = "minimal", **changed: Any) -> LayerVersion:  # noqa: ANN401
-    """A layer version without a row, as AWS has it, described truly."""
+    """A layer version whose description names its content."""
     version = LayerVersion(
         arn=arn(distribution),
-        described=CONTENT,
+        described_sha256=CONTENT,
         sha256=CONTENT,
         created=PUBLISHED,
         runtimes=("python3.13",),
@@ -44,6 +44,8 @@ def seen(distribution: str = "minimal", **changed: Any) -> LayerVersion:  # noqa
     return replace(version, **changed)
 
 
-def look(*versions: LayerVersion, gone: tuple[str, ...] = (), unseen: str = "") -> Look:
-    """What a look at the region saw."""
-    return Look(region=REGION, versions=versions, gone=frozenset(gone), unseen=unseen)
+def observed(
+    *versions: LayerVersion, gone: tuple[str, ...] = (), unseen: str = ""
+) -> RegionObservation:
+    """An observation of the region."""
+    return RegionObservation(region=REGION, versions=versions, gone=frozenset(gone), unseen=unseen)

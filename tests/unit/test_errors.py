@@ -6,7 +6,7 @@ import pytest
 from unit_examples import CHECKOUT
 
 from pipeline import errors
-from pipeline.errors import EXIT_CODES, ConfigError, OcelotError, Problem
+from pipeline.errors import EXIT_CODES, Attempt, AwsError, ConfigError, OcelotError, Problem
 
 CLASSES = [
     each
@@ -44,3 +44,22 @@ def test_a_single_problem_is_counted_as_one() -> None:
     error = ConfigError((Problem(file="a.yaml", line=3, message="x"),))
     assert str(error) == "1 problem in the configuration"
     assert error.details == ("a.yaml:3: x",)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (AwsError("refused", hint="log in"), "refused; log in"),
+        (AwsError("refused"), "refused"),
+        (KeyError("x"), "unexpected KeyError: 'x'"),
+    ],
+)
+def test_an_attempt_turns_an_error_into_a_line(error: Exception, line: str) -> None:
+    with Attempt() as attempt:
+        raise error
+    assert attempt.error == line
+
+
+def test_an_attempt_does_not_catch_an_interruption() -> None:
+    with pytest.raises(KeyboardInterrupt), Attempt():
+        raise KeyboardInterrupt

@@ -16,12 +16,12 @@ ARM64 = row(architecture=Architecture.ARM64)
 
 
 def days(number: int, **changed: object) -> Row:
-    """A row of that many days later."""
+    """A row published that many days later."""
     return row(published=PUBLISHED + timedelta(days=number), **changed)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(
-    ("wanted", "fits"),
+    ("selection", "is_selected"),
     [
         (RowFilter(), True),
         (RowFilter(distribution="minimal"), True),
@@ -39,23 +39,23 @@ def days(number: int, **changed: object) -> Row:
         (RowFilter(distribution="minimal", region="eu-west-2"), False),
     ],
 )
-def test_a_row_is_wanted_by_everything_that_is_given(wanted: RowFilter, fits: bool) -> None:  # noqa: FBT001
-    assert selected([row()], wanted) == ((row(),) if fits else ())
+def test_a_row_is_selected_by_every_given_field(selection: RowFilter, is_selected: bool) -> None:  # noqa: FBT001
+    assert selected([row()], selection) == ((row(),) if is_selected else ())
 
 
-def test_a_version_is_found_in_a_row_that_has_only_the_collectors() -> None:
+def test_a_row_is_selected_by_its_collector_version_alone() -> None:
     only = dataclasses.replace(row(), layer_version_str="")
     assert selected([only], RowFilter(version="0_158_0")) == (only,)
 
 
-def test_the_newest_comes_first_and_what_has_no_time_last() -> None:
+def test_the_newest_comes_first_and_rows_without_a_time_last() -> None:
     unknown = row(published=None)
     rows = [unknown, days(1), days(3), days(2)]
     assert selected(rows, RowFilter()) == (days(3), days(2), days(1), unknown)
 
 
 @given(st.permutations([row(), ARM64, row(region="us-east-1"), row("other"), row(version=8)]))
-def test_the_order_does_not_hang_on_the_tables(rows: list[Row]) -> None:
+def test_the_order_does_not_depend_on_the_tables_order(rows: list[Row]) -> None:
     assert selected(rows, RowFilter()) == selected(sorted(rows, key=repr), RowFilter())
     assert releases(rows) == releases(sorted(rows, key=repr))
 
@@ -67,18 +67,18 @@ def test_one_content_in_many_regions_is_one_release() -> None:
     assert (release.name, release.changes) == ("ocel-amd64-minimal-0_158_0-beta", ())
 
 
-def test_a_release_counts_from_its_first_row() -> None:
+def test_a_release_has_the_time_of_its_first_row() -> None:
     (release,) = releases([days(2), days(0, region="us-east-1"), days(1, region="us-east-2")])
     assert release.published == PUBLISHED
     assert release.first.region == "us-east-1"
 
 
-def test_public_are_the_regions_where_it_is() -> None:
+def test_the_public_regions_are_those_with_a_public_row() -> None:
     (release,) = releases([row(public=False), row(region="us-east-1", public=True)])
     assert release.public == ("us-east-1",)
 
 
-def test_each_architecture_has_a_line_of_its_own() -> None:
+def test_each_architecture_has_its_own_changes() -> None:
     found = releases([row(), days(1, architecture=Architecture.ARM64, content=b"arm64")])
     assert [(each.first.architecture, each.changes) for each in found] == [
         (Architecture.ARM64, ()),
@@ -104,24 +104,24 @@ def test_another_commit_is_a_change() -> None:
     assert new.changes[0] == "commit 0123456789ab -> ffffffffffff"
 
 
-def test_a_release_group_is_compared_with_itself() -> None:
+def test_changes_are_within_a_release_group() -> None:
     beta, prod = days(1, group="beta", content=b"new"), days(2, group="prod", content=b"new")
     last, middle, _ = releases([row(), beta, prod])
     assert (last.name.rpartition("-")[2], last.changes) == ("prod", ())
     assert middle.changes
 
 
-def test_older_rows_are_told_apart_by_their_md5() -> None:
+def test_rows_of_older_tools_are_compared_by_md5() -> None:
     rows = [dataclasses.replace(each, code_sha256="") for each in (row(), days(1, content=b"new"))]
     new, _ = releases(rows)
     assert new.changes == (f"md5 {rows[0].md5_hash[:12]} -> {rows[1].md5_hash[:12]}",)
 
 
-def test_from_an_older_row_to_ours_the_md5_tells_what_changed() -> None:
+def test_a_row_of_an_older_tool_and_a_new_row_are_compared_by_md5() -> None:
     old = dataclasses.replace(row(), code_sha256="")
     assert releases([old, days(1, version=8)])[0].changes == ()
     assert releases([old, days(1, content=b"new")])[0].changes[0].startswith("md5 ")
 
 
-def test_nothing_published_is_no_history() -> None:
+def test_without_rows_there_are_no_releases() -> None:
     assert releases([]) == ()

@@ -39,7 +39,7 @@ def test_a_layers_cells_are_in_the_order_of_the_headings() -> None:
     }
 
 
-def test_what_an_older_row_lacks_is_not_known() -> None:
+def test_a_missing_time_is_shown_as_not_known() -> None:
     old = Row(
         arn=row().arn,
         distribution="minimal",
@@ -62,10 +62,10 @@ def test_a_releases_cells_are_in_the_order_of_the_headings() -> None:
     }
 
 
-@pytest.mark.parametrize(("public", "told"), [(True, "yes"), (False, "no")])
-def test_public_everywhere_or_nowhere_is_a_word(public: bool, told: str) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(("public", "word"), [(True, "yes"), (False, "no")])
+def test_public_everywhere_or_nowhere_is_a_word(public: bool, word: str) -> None:  # noqa: FBT001
     rows = [row(public=public), row(region="us-east-1", public=public)]
-    assert first_row(report.history_report(releases(rows)))["public"] == told
+    assert first_row(report.history_report(releases(rows)))["public"] == word
 
 
 def test_one_layer_version_has_all_its_attributes() -> None:

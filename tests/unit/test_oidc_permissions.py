@@ -1,4 +1,4 @@
-"""What the roles of the template may do, held against the calls that the door to AWS makes."""
+"""The permissions of the template's roles, compared with the calls that ocelot makes to AWS."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ROWS = f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/{TABLE}"
 BUCKET = "arn:aws:s3:::acme-zips-eu-west-3"
 ALL = "*"
 
-# Each permission, who has it and to what it is wanted.
+# Each permission with the roles that have it, and the resources that it is needed for.
 NEEDED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "lambda:ListLayers": (EVERY, (ALL,)),
     "lambda:ListLayerVersions": (EVERY, (ALL,)),
@@ -54,10 +54,10 @@ NEEDED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "s3:GetObject": ((PUBLISHER,), (f"{BUCKET}/a.zip",)),
     "s3:DeleteObject": ((PUBLISHER,), (f"{BUCKET}/a.zip",)),
 }
-# What a person does with credentials of their own, and no role.
+# Used by people with their own credentials, not by a role.
 BY_A_PERSON = {"iam:GetRole", "iam:GetOpenIDConnectProvider"}
 
-# AWS knows no single resource of these.
+# Permissions without single resources.
 UNBOUNDED = {name for name, (_, resources) in NEEDED.items() if resources == (ALL,)}
 
 OTHERS = {
@@ -86,7 +86,7 @@ CASES = [
 ]
 
 
-def test_the_door_makes_calls_that_are_found() -> None:
+def test_calls_are_found_in_the_sources() -> None:
     assert {
         *("lambda:PublishLayerVersion", "lambda:ListLayerVersions", "dynamodb:UpdateItem"),
         *("dynamodb:Scan", "dynamodb:Query", "sts:AssumeRoleWithWebIdentity", "iam:GetRole"),
@@ -94,9 +94,9 @@ def test_the_door_makes_calls_that_are_found() -> None:
 
 
 @pytest.mark.parametrize("call", sorted(calls()))
-def test_a_call_of_the_doors_is_allowed_to_somebody(call: str) -> None:
-    wanted = set(permissions(call)) - BY_A_PERSON
-    assert wanted <= set(NEEDED), f"say in NEEDED who may {call}, and in oidc/cloudformation.yaml"
+def test_every_call_is_allowed_to_a_role_or_a_person(call: str) -> None:
+    needed = set(permissions(call)) - BY_A_PERSON
+    assert needed <= set(NEEDED), f"add {call} to NEEDED and to oidc/cloudformation.yaml"
 
 
 @pytest.mark.parametrize(("role", "action", "resource"), CASES)
@@ -108,11 +108,11 @@ def test_a_role_is_allowed_what_it_needs_and_no_other_role_is(
 
 @pytest.mark.parametrize("role", EVERY)
 def test_a_role_has_no_other_actions(role: str) -> None:
-    assert actions(role, STACK) == {name for name, (who, _) in NEEDED.items() if role in who}
+    assert actions(role, STACK) == {name for name, (roles, _) in NEEDED.items() if role in roles}
 
 
 @pytest.mark.parametrize("action", sorted(set(NEEDED) - UNBOUNDED))
-def test_no_role_may_do_anything_to_what_is_not_the_projects(action: str) -> None:
+def test_no_role_may_use_resources_of_others(action: str) -> None:
     others = OTHERS[action.partition(":")[0]]
     names = [*others, *(f"{each}:7" for each in others), *(f"{each}/a.zip" for each in others)]
     assert [
@@ -121,7 +121,7 @@ def test_no_role_may_do_anything_to_what_is_not_the_projects(action: str) -> Non
 
 
 @pytest.mark.parametrize("action", ["s3:PutObject", "s3:GetObject", "s3:DeleteObject"])
-def test_a_bucket_of_another_account_is_not_the_projects(action: str) -> None:
+def test_a_bucket_of_another_account_may_not_be_used(action: str) -> None:
     assert not allowed(PUBLISHER, action, f"{BUCKET}/a.zip", STACK, account="210987654321")
 
 
@@ -135,7 +135,7 @@ def test_statements_allow_named_actions_of_named_resources(role: str) -> None:
             assert set(several(one["Action"])) <= UNBOUNDED
 
 
-def test_without_buckets_nobody_may_do_anything_in_s3() -> None:
+def test_without_buckets_no_role_has_permissions_for_s3() -> None:
     stack = rendered()
     assert [each for role in EVERY for each in actions(role, stack) if each.startswith("s3:")] == []
 
@@ -155,10 +155,10 @@ def test_in_another_partition_the_resources_are_its_own() -> None:
 
 
 @pytest.mark.parametrize("action", NEEDED)
-def test_the_guide_says_what_each_permission_is_for(action: str) -> None:
+def test_the_guide_lists_each_permission_with_its_roles(action: str) -> None:
     service, _, name = action.partition(":")
     guide = (CHECKOUT / "oidc" / "README.md").read_text("utf-8")
     rows = [line for line in guide.splitlines() if line.startswith(f"| `{service}:")]
     (row,) = [line for line in rows if re.search(rf"[`:]{name}`", line)]
-    told = [cell.strip() == "yes" for cell in row.split("|")[2:5]]
-    assert told == [role in NEEDED[action][0] for role in EVERY]
+    listed = [cell.strip() == "yes" for cell in row.split("|")[2:5]]
+    assert listed == [role in NEEDED[action][0] for role in EVERY]

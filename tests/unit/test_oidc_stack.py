@@ -12,7 +12,7 @@ TABLE = "Table"
 PROTECTION = ("DeletionProtectionEnabled", "PointInTimeRecoverySpecification")
 
 
-def test_the_table_is_the_registrys() -> None:
+def test_the_table_has_the_registrys_shape() -> None:
     properties = dict(rendered().properties(TABLE))
     for name in PROTECTION:
         del properties[name]
@@ -20,7 +20,7 @@ def test_the_table_is_the_registrys() -> None:
     assert list(table_faults({"Table": {**properties, "TableStatus": "ACTIVE"}}, "")) == []
 
 
-def test_the_table_outlives_mistakes() -> None:
+def test_the_table_is_protected_from_deletion() -> None:
     table = rendered().resources[TABLE]
     assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain"
     assert table["Properties"]["DeletionProtectionEnabled"] is True
@@ -29,13 +29,13 @@ def test_the_table_outlives_mistakes() -> None:
     }
 
 
-def test_the_table_may_be_there_already() -> None:
+def test_an_existing_table_is_used() -> None:
     stack = rendered(CreateTable="false", TableName="mine")
     assert TABLE not in stack.resources
     assert stack.outputs["DynamodbTableName"] == "mine"
 
 
-def test_outputs_are_described_as_the_workflows_secrets() -> None:
+def test_outputs_have_the_names_of_the_workflows_secrets() -> None:
     described = {
         each["Description"]: rendered().outputs[name]
         for name, each in template()["Outputs"].items()
@@ -49,6 +49,6 @@ def test_outputs_are_described_as_the_workflows_secrets() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(template()["Parameters"]))
-def test_the_guide_and_the_template_tell_each_parameter(name: str) -> None:
+def test_each_parameter_is_described_and_in_the_guide(name: str) -> None:
     assert template()["Parameters"][name]["Description"]
     assert name in (CHECKOUT / "oidc" / "README.md").read_text("utf-8")

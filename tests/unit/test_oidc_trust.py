@@ -1,9 +1,9 @@
-"""Whom the roles of the template let in: exactly the intended subjects, and no others."""
+"""The roles of the template accept exactly the intended subjects."""
 
 from __future__ import annotations
 
 import pytest
-from oidc_examples import IDS, OWN, ROLES, RefusedError, rendered, template, trust
+from oidc_examples import IDS, OWN, ROLES, RefusedParametersError, rendered, template, trust
 
 from pipeline.cli.oidc import ENVIRONMENT
 from pipeline.options import TABLE, PublishOptions
@@ -19,10 +19,10 @@ ENDS = {
 }
 
 
-def let_in(role: str, **given: str) -> list[str]:
-    """The subjects that a role lets in; whatever else is in its policy fails."""
+def accepted(role: str, **given: str) -> list[str]:
+    """Return the subjects that a role accepts; anything else in its policy fails."""
     (statement,) = trust(role, **given)
-    assert (statement.effect, statement.strange, statement.inexact) == ("Allow", (), ())
+    assert (statement.effect, statement.unsupported, statement.inexact) == ("Allow", (), ())
     assert statement.actions == ("sts:AssumeRoleWithWebIdentity",)
     assert [each.account for each in statement.principals] == ["123456789012"]
     assert {each.operator for each in statement.conditions} == {"StringEquals"}
@@ -33,18 +33,18 @@ def let_in(role: str, **given: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("role", "end"), ENDS.items())
-def test_without_ids_one_subject_is_let_in(role: str, end: str) -> None:
-    assert let_in(role) == [f"{NAMES}:{end}"]
+def test_without_ids_one_subject_is_accepted(role: str, end: str) -> None:
+    assert accepted(role) == [f"{NAMES}:{end}"]
 
 
 @pytest.mark.parametrize(("role", "end"), ENDS.items())
-def test_with_ids_both_forms_are_let_in(role: str, end: str) -> None:
-    assert let_in(role, **IDS) == sorted([f"{NAMES}:{end}", f"{WITH_IDS}:{end}"])
+def test_with_ids_both_forms_are_accepted(role: str, end: str) -> None:
+    assert accepted(role, **IDS) == sorted([f"{NAMES}:{end}", f"{WITH_IDS}:{end}"])
 
 
 @pytest.mark.parametrize(("role", "end"), ENDS.items())
-def test_names_need_not_be_trusted_where_there_are_ids(role: str, end: str) -> None:
-    assert let_in(role, **IDS, TrustNames="false") == [f"{WITH_IDS}:{end}"]
+def test_with_ids_the_form_with_names_can_be_refused(role: str, end: str) -> None:
+    assert accepted(role, **IDS, TrustNames="false") == [f"{WITH_IDS}:{end}"]
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -55,11 +55,11 @@ def test_the_names_of_environments_and_branch_are_parameters(role: str) -> None:
         "reaper": "environment:Publish",
         "reader": "ref:refs/heads/feature",
     }
-    assert let_in(role, **given) == [f"{NAMES}:{ends[role]}"]
+    assert accepted(role, **given) == [f"{NAMES}:{ends[role]}"]
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_the_provider_may_be_there_already(role: str) -> None:
+def test_an_existing_provider_is_used(role: str) -> None:
     arn = "arn:aws:iam::210987654321:oidc-provider/token.actions.githubusercontent.com"
     assert "Provider" in rendered().resources
     assert "Provider" not in rendered(ProviderArn=arn).resources
@@ -78,13 +78,13 @@ REFUSED = [
     ("GitHubRepository", "a/b"),
     ("PublishEnvironment", "publish:x"),
     ("PublishEnvironment", ""),
-    ("ReapEnvironment", "publish"),  # who publishes does not reap
+    ("ReapEnvironment", "publish"),  # the publisher may not reap
     ("ReadBranch", "main\n"),
     ("ReadBranch", ""),
     ("GitHubOwnerId", "0"),
-    ("GitHubOwnerId", "11"),  # without that of the repository
+    ("GitHubOwnerId", "11"),  # without the repository id
     ("GitHubRepositoryId", "22"),
-    ("TrustNames", "false"),  # then nobody would be trusted
+    ("TrustNames", "false"),  # no subject would be left
     ("TrustNames", "yes"),
     ("ProviderArn", "arn:aws:iam::123456789012:oidc-provider/example.com"),
     (
@@ -102,13 +102,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("name", "value"), REFUSED)
-def test_a_parameter_that_would_let_in_more_is_refused(name: str, value: str) -> None:
-    with pytest.raises(RefusedError):
+def test_a_parameter_that_would_accept_more_is_refused(name: str, value: str) -> None:
+    with pytest.raises(RefusedParametersError):
         rendered(**{name: value})
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_who_is_let_in_has_no_default(name: str) -> None:
+def test_the_repository_has_no_default(name: str) -> None:
     assert "Default" not in template()["Parameters"][name]
 
 

@@ -34,7 +34,7 @@ def test_the_statement_that_publishing_adds_is_public() -> None:
         {"Condition": {}},
     ],
 )
-def test_other_ways_to_let_everybody_are_public_too(changed: dict[str, object]) -> None:
+def test_other_forms_of_a_public_statement_are_public_too(changed: dict[str, object]) -> None:
     assert public_statements(policy(**changed)) == ("publish",)
 
 
@@ -48,14 +48,14 @@ def test_other_ways_to_let_everybody_are_public_too(changed: dict[str, object]) 
         {"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-123"}}},
     ],
 )
-def test_what_lets_only_some_is_not_public(changed: dict[str, object]) -> None:
+def test_a_statement_for_some_accounts_is_not_public(changed: dict[str, object]) -> None:
     assert public_statements(policy(**changed)) == ()
 
 
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "null", "3", '{"Statement": 3}', '{"Statement": [3]}']
 )
-def test_no_policy_is_not_public(text: str) -> None:
+def test_an_invalid_policy_is_not_public(text: str) -> None:
     assert public_statements(text) == ()
 
 
@@ -73,5 +73,5 @@ WORDS = st.sampled_from(["Statement", "Effect", "Principal", "Action", "AWS", "S
         lambda each: st.lists(each) | st.dictionaries(WORDS, each),
     )
 )
-def test_whatever_a_policy_is_it_is_read(value: object) -> None:
+def test_any_json_is_read(value: object) -> None:
     assert isinstance(public_statements(json.dumps(value)), tuple)

@@ -11,9 +11,9 @@ from registry_examples import row
 from pipeline.aws.layers import LayerVersion
 from pipeline.naming import layer_arn
 from pipeline.publish.plan import (
-    Observed,
-    Step,
+    PublishStep,
     Target,
+    TargetObservation,
     TargetPlan,
     target_plan,
 )
@@ -38,27 +38,32 @@ def rows(target: Target) -> Mapping[str, Row | None]:
     }
 
 
-PUBLISH, SHARE, UNSHARE, RECORD = Step.PUBLISH, Step.SHARE, Step.UNSHARE, Step.RECORD
+PUBLISH, SHARE, UNSHARE, RECORD = (
+    PublishStep.PUBLISH,
+    PublishStep.SHARE,
+    PublishStep.UNSHARE,
+    PublishStep.RECORD,
+)
 
-ABSENT: list[tuple[bool | None, tuple[Step, ...]]] = [
+ABSENT: list[tuple[bool | None, tuple[PublishStep, ...]]] = [
     (True, (PUBLISH, SHARE, RECORD)),
     (False, (PUBLISH, RECORD)),
     (None, (PUBLISH, RECORD)),
 ]
 
 
-@pytest.mark.parametrize(("wish", "steps"), ABSENT)
+@pytest.mark.parametrize(("public", "steps"), ABSENT)
 @pytest.mark.parametrize("registry", [True, False])
-def test_what_is_not_there_is_published_made_as_wished_and_recorded(
-    target: Target, *, wish: bool | None, steps: tuple[Step, ...], registry: bool
+def test_an_absent_layer_version_is_published_shared_as_requested_and_recorded(
+    target: Target, *, public: bool | None, steps: tuple[PublishStep, ...], registry: bool
 ) -> None:
-    plan = target_plan(target, Observed(), public=wish, registry=registry)
+    plan = target_plan(target, TargetObservation(), public=public, registry=registry)
     assert plan.steps == tuple(step for step in steps if registry or step != RECORD)
     assert plan.version is None
 
 
-# What is public and what is wished: what is to be done, and the row that needs no change then.
-PRESENT: dict[tuple[bool, bool | None], tuple[tuple[Step, ...], str]] = {
+# By present and requested permission: the steps, and the row that needs no change then.
+PRESENT: dict[tuple[bool, bool | None], tuple[tuple[PublishStep, ...], str]] = {
     (True, True): ((), "public"),
     (True, None): ((), "public"),
     (True, False): ((UNSHARE,), "private"),
@@ -68,32 +73,32 @@ PRESENT: dict[tuple[bool, bool | None], tuple[tuple[Step, ...], str]] = {
 }
 
 
-@pytest.mark.parametrize(("is_public", "wish"), PRESENT)
+@pytest.mark.parametrize(("is_public", "public"), PRESENT)
 @pytest.mark.parametrize(
-    "said", ["none", "public", "private", "of other content", "of an older tool"]
+    "present", ["none", "public", "private", "of other content", "of an older tool"]
 )
 @pytest.mark.parametrize("registry", [True, False])
-def test_of_what_is_there_only_what_is_missing_is_done(
-    target: Target, *, is_public: bool, wish: bool | None, said: str, registry: bool
+def test_for_an_existing_layer_version_only_missing_steps_are_planned(
+    target: Target, *, is_public: bool, public: bool | None, present: str, registry: bool
 ) -> None:
     version = LayerVersion(arn=layer_arn(ARN), public=is_public)
-    seen = Observed(version=version, row=rows(target)[said])
-    plan = target_plan(target, seen, public=wish, registry=registry)
-    steps, right = PRESENT[is_public, wish]
-    assert plan.steps == (*steps, *([RECORD] if registry and said != right else []))
+    seen = TargetObservation(version=version, row=rows(target)[present])
+    plan = target_plan(target, seen, public=public, registry=registry)
+    steps, right = PRESENT[is_public, public]
+    assert plan.steps == (*steps, *([RECORD] if registry and present != right else []))
     assert plan.version == version
 
 
-@pytest.mark.parametrize("wish", [True, False, None])
-def test_where_nothing_can_be_seen_nothing_is_done(target: Target, *, wish: bool | None) -> None:
-    seen = Observed(blocked="eu-west-1: list: no", notes=("a note",))
-    plan = target_plan(target, seen, public=wish, registry=True)
+@pytest.mark.parametrize("public", [True, False, None])
+def test_a_blocked_target_has_no_steps(target: Target, *, public: bool | None) -> None:
+    seen = TargetObservation(blocked="eu-west-1: list: no", notes=("a note",))
+    plan = target_plan(target, seen, public=public, registry=True)
     assert (plan.steps, plan.blocked, plan.notes) == ((), "eu-west-1: list: no", ("a note",))
     assert plan.action == "blocked"
 
 
 def test_a_new_public_target_takes_three_writing_calls(target: Target) -> None:
-    whole = target_plan(target, Observed(), public=True, registry=True)
+    whole = target_plan(target, TargetObservation(), public=True, registry=True)
     assert len(whole.steps) == 3
 
 
@@ -107,12 +112,12 @@ def test_a_new_public_target_takes_three_writing_calls(target: Target) -> None:
         ((PUBLISH, SHARE, RECORD), "publish, make public, record"),
     ],
 )
-def test_the_action_is_told_in_a_few_words(
-    target: Target, steps: tuple[Step, ...], words: str
+def test_the_action_names_the_steps(
+    target: Target, steps: tuple[PublishStep, ...], words: str
 ) -> None:
     assert TargetPlan(target=target, steps=steps).action == words
 
 
-def test_notes_of_what_was_seen_are_in_the_plan(target: Target) -> None:
-    plan = target_plan(target, Observed(notes=("odd",)), public=None, registry=False)
+def test_notes_of_the_observation_are_in_the_plan(target: Target) -> None:
+    plan = target_plan(target, TargetObservation(notes=("odd",)), public=None, registry=False)
     assert plan.notes == ("odd",)

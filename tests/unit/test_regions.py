@@ -38,18 +38,18 @@ def quarantined(region: str = "me-south-1", until: date = TODAY) -> Regions:
     return Regions.model_validate({"sets": REGIONS.sets, "quarantine": [entry]})
 
 
-def chosen(asked: str, regions: Regions | None = REGIONS, today: date = TODAY) -> RegionChoice:
-    return chosen_regions(regions, asked, known=KNOWN, today=today)
+def chosen(requested: str, regions: Regions | None = REGIONS, today: date = TODAY) -> RegionChoice:
+    return chosen_regions(regions, requested, known=KNOWN, today=today)
 
 
-def refused(asked: str, regions: Regions | None = REGIONS) -> str:
+def refused(requested: str, regions: Regions | None = REGIONS) -> str:
     with pytest.raises(UsageError) as caught:
-        chosen(asked, regions)
+        chosen(requested, regions)
     return caught.value.text()
 
 
 @pytest.mark.parametrize(
-    ("asked", "regions"),
+    ("requested", "regions"),
     [
         ("default", ("eu-west-1", "eu-central-1")),
         ("europe", ("eu-central-1", "eu-west-1")),
@@ -61,8 +61,8 @@ def refused(asked: str, regions: Regions | None = REGIONS) -> str:
         ("us-east-1,all", ("us-east-1", "eu-central-1", "eu-west-1", "me-south-1")),
     ],
 )
-def test_words_mean_regions_in_their_order(asked: str, regions: tuple[str, ...]) -> None:
-    assert chosen(asked) == RegionChoice(partition="aws", regions=regions)
+def test_regions_are_in_the_order_of_their_names(requested: str, regions: tuple[str, ...]) -> None:
+    assert chosen(requested) == RegionChoice(partition="aws", regions=regions)
 
 
 @pytest.mark.parametrize(("word", "partition"), ALL_REGIONS.items())
@@ -75,39 +75,42 @@ def test_without_a_file_regions_can_be_named() -> None:
     assert chosen("all-cn", None).regions == KNOWN["aws-cn"]
 
 
-def test_without_a_file_the_default_is_not_known() -> None:
+def test_without_a_file_there_is_no_default_set() -> None:
     assert "there is no regions.yaml in the config folder" in refused("default", None)
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("requested", "message"),
     [
-        ("eu-wst-1", "'eu-wst-1' is no region with AWS Lambda and no set of regions; perhaps you"),
+        (
+            "eu-wst-1",
+            "'eu-wst-1' is neither a region with AWS Lambda nor a set of regions; perhaps you",
+        ),
         ("EU-WEST-1", "perhaps you meant eu-west-1?"),
         ("europa", "perhaps you meant europe?"),
         ("eu-west-1,defualt", "perhaps you meant default?"),
-        ("typo", "regions.yaml: typo: AWS Lambda is in no region eu-wset-1; perhaps you meant"),
+        ("typo", "regions.yaml: typo: eu-wset-1 is no region with AWS Lambda; perhaps you meant"),
         ("", "no region is named"),
         (" , ", "no region is named"),
-        ("x\x1b[31m", r"'x\x1b[31m' is no region"),
+        ("x\x1b[31m", r"'x\x1b[31m' is neither a region"),
     ],
 )
-def test_what_means_nothing_is_told(asked: str, message: str) -> None:
-    assert message in refused(asked)
+def test_an_unknown_name_is_an_error(requested: str, message: str) -> None:
+    assert message in refused(requested)
 
 
-@pytest.mark.parametrize("asked", ["eu-west-1,cn-north-1", "china,default", "all,all-us-gov"])
-def test_regions_of_two_partitions_are_refused(asked: str) -> None:
-    message = refused(asked)
+@pytest.mark.parametrize("requested", ["eu-west-1,cn-north-1", "china,default", "all,all-us-gov"])
+def test_regions_of_two_partitions_are_refused(requested: str) -> None:
+    message = refused(requested)
     assert "these regions are of 2 partitions" in message
-    assert "publish once for each" in message
+    assert "run the command once for each" in message
 
 
 def test_the_message_names_a_region_of_each_partition() -> None:
     assert "eu-west-1 (aws) and cn-north-1 (aws-cn)" in refused("eu-west-1,us-east-1,china")
 
 
-def test_a_partition_of_which_nothing_is_known_is_refused() -> None:
+def test_a_partition_without_known_regions_is_refused() -> None:
     with pytest.raises(UsageError):
         chosen_regions(REGIONS, "all-cn", known={"aws": ("eu-west-1",)}, today=TODAY)
 
@@ -122,22 +125,22 @@ def test_a_region_in_quarantine_is_left_out_up_to_its_last_day(today: date) -> N
     assert choice.skipped == SKIPPED
 
 
-def test_from_the_day_after_it_is_taken_again() -> None:
+def test_from_the_day_after_it_is_used_again() -> None:
     choice = chosen("all", quarantined(), date(2027, 2, 1))
     assert choice == RegionChoice(partition="aws", regions=KNOWN["aws"])
 
 
-def test_a_region_named_alone_is_left_out_too_and_told() -> None:
+def test_a_region_that_is_named_by_itself_is_left_out_too() -> None:
     choice = chosen("me-south-1", quarantined())
     assert choice == RegionChoice(partition="aws", regions=(), skipped=SKIPPED)
 
 
-def test_what_was_not_asked_for_is_not_told_as_left_out() -> None:
+def test_only_requested_regions_are_shown_as_skipped() -> None:
     assert chosen("default", quarantined()).skipped == ()
 
 
-def test_a_quarantine_of_no_region_is_told() -> None:
-    assert "no region me-suoth-1; perhaps you meant me-south-1?" in refused(
+def test_a_quarantine_of_an_unknown_region_is_an_error() -> None:
+    assert "me-suoth-1 is no region with AWS Lambda; perhaps you meant me-south-1?" in refused(
         "default", quarantined("me-suoth-1")
     )
 
@@ -209,18 +212,16 @@ def test_a_file_has_sets_and_quarantine(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_problem_of_the_file_is_told_with_its_line(
-    tmp_path: Path, text: str, message: str
-) -> None:
+def test_a_problem_of_the_file_has_its_line(tmp_path: Path, text: str, message: str) -> None:
     assert problems_of(folder(tmp_path, text)) == [message]
 
 
 @pytest.mark.parametrize("text", ["[]\n", "sets: {a: []}\n", "sets: {a: eu-west-1}\n", "{\n"])
-def test_a_file_of_another_shape_is_told(tmp_path: Path, text: str) -> None:
+def test_a_file_of_another_shape_has_problems(tmp_path: Path, text: str) -> None:
     assert all(each.startswith("regions.yaml:") for each in problems_of(folder(tmp_path, text)))
 
 
-def test_every_problem_of_the_file_is_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_of_the_file_are_found_at_once(tmp_path: Path) -> None:
     text = "sets:\n  all: [x]\n  b: [y]\nquarantine:\n- region: z\n  until: 1\n"
     assert len(problems_of(folder(tmp_path, text))) == 6
 

@@ -42,7 +42,7 @@ ROWS = st.builds(
     upstream_commit=TEXT,
     ocelot=TEXT,
 )
-# Whatever DynamoDB can answer, and more.
+# Everything that DynamoDB can answer, and more.
 ANYTHING: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.text(max_size=9) | st.binary(max_size=9) | st.integers(),
     lambda inner: (
@@ -59,7 +59,7 @@ def test_a_row_comes_back_from_its_item(one: Row) -> None:
     assert read_row(one.item()) == one
 
 
-def test_an_item_has_the_attributes_that_other_tools_know() -> None:
+def test_an_item_has_the_attributes_of_other_tools() -> None:
     base = dataclasses.replace(row(), base_layer_arn=str(arn("default")))
     assert base.item() == {
         "layer_arn": {
@@ -88,20 +88,20 @@ def test_an_item_has_the_attributes_that_other_tools_know() -> None:
     }
 
 
-def test_an_indexs_key_is_never_written_empty() -> None:
+def test_the_key_of_an_index_is_never_written_empty() -> None:
     assert "base_layer_arn" not in row().item()
 
 
-def test_what_only_ocelot_knows_is_left_out_where_it_is_not_known() -> None:
-    silent = Row(arn=arn(), distribution="minimal", architecture=Architecture.AMD64)
-    item = silent.item()
+def test_empty_attributes_of_ocelot_are_left_out() -> None:
+    sparse = Row(arn=arn(), distribution="minimal", architecture=Architecture.AMD64)
+    item = sparse.item()
     assert {"code_sha256", "upstream_commit", "ocelot", "publish_timestamp"} & set(item) == set()
     assert item["distribution_description"] == {"S": ""}
 
 
 def test_a_time_of_another_zone_is_written_in_utc() -> None:
-    there = datetime.fromisoformat("2026-07-01T14:30:00+02:00")
-    assert row(published=there).item()["publish_timestamp"] == {"S": "2026-07-01T12:30:00+00:00"}
+    local = datetime.fromisoformat("2026-07-01T14:30:00+02:00")
+    assert row(published=local).item()["publish_timestamp"] == {"S": "2026-07-01T12:30:00+00:00"}
 
 
 def test_an_older_tools_row_is_read() -> None:
@@ -140,7 +140,7 @@ def test_an_older_tools_row_is_read() -> None:
         ("base_name", {"NULL": True}, ""),
     ],
 )
-def test_an_attribute_of_another_type_is_understood(
+def test_an_attribute_of_another_type_is_read(
     name: str, value: dict[str, object] | None, read: object
 ) -> None:
     found = read_row(old_item(row(), **{name: value}))
@@ -149,7 +149,7 @@ def test_an_attribute_of_another_type_is_understood(
 
 
 @pytest.mark.parametrize("version", [{"N": "7"}, {"S": "7"}, {"S": "7.0"}, None])
-def test_a_version_may_be_told_in_several_ways(version: dict[str, object] | None) -> None:
+def test_a_version_may_have_several_types(version: dict[str, object] | None) -> None:
     assert isinstance(read_row(old_item(row(), version=version)), Row)
 
 
@@ -167,7 +167,7 @@ def test_a_version_may_be_told_in_several_ways(version: dict[str, object] | None
         ("version", {"S": "x\x1b"}, r"its version is 'x\x1b', but its ARN is of 7"),
     ],
 )
-def test_what_cannot_be_understood_is_told(
+def test_a_row_that_cannot_be_read_has_a_reason(
     name: str, value: dict[str, object] | None, reason: str
 ) -> None:
     found = read_row(old_item(row(), **{name: value}))
@@ -176,40 +176,40 @@ def test_what_cannot_be_understood_is_told(
 
 
 @given(st.dictionaries(st.sampled_from(ATTRIBUTES), ANYTHING))
-def test_no_item_is_a_crash(changed: dict[str, Any]) -> None:
+def test_any_item_is_read(changed: dict[str, Any]) -> None:
     assert isinstance(read_row({**row().item(), **changed}), Row | ForeignRow)
     assert isinstance(read_row(changed), ForeignRow)
 
 
-def test_rows_and_foreign_rows_are_told_apart() -> None:
+def test_rows_and_foreign_rows_are_separated() -> None:
     foreign = ForeignRow(key="", reason="its layer_arn is no ARN of a layer version")
     assert read_rows([row().item(), {}]) == Rows(rows=(row(),), foreign=(foreign,))
 
 
-MINE = row("mine")
+DERIVED = row("derived")
 
 
 def test_the_base_is_the_newest_of_its_rows() -> None:
     older = row(version=9, published=PUBLISHED - timedelta(days=1))
     newer = row(version=3)
-    assert base_layer_arn([older, newer], MINE, "minimal") == str(newer.arn)
-    assert base_layer_arn([newer, older], MINE, "minimal") == str(newer.arn)
+    assert base_layer_arn([older, newer], DERIVED, "minimal") == str(newer.arn)
+    assert base_layer_arn([newer, older], DERIVED, "minimal") == str(newer.arn)
 
 
 def test_of_two_rows_of_one_time_the_higher_version_is_the_newest() -> None:
     rows = [row(version=number) for number in (2, 10, 9)]
-    assert base_layer_arn(rows, MINE, "minimal") == str(arn(version=10))
+    assert base_layer_arn(rows, DERIVED, "minimal") == str(arn(version=10))
 
 
 def test_a_row_without_a_time_is_older_than_all_others() -> None:
     rows = [row(version=9, published=None), row(version=3)]
-    assert base_layer_arn(rows, MINE, "minimal") == str(arn(version=3))
+    assert base_layer_arn(rows, DERIVED, "minimal") == str(arn(version=3))
 
 
 def test_the_base_of_the_same_release_group_comes_first() -> None:
     prod = row(version=9, group="prod", published=PUBLISHED + timedelta(days=1))
-    assert base_layer_arn([prod, row()], MINE, "minimal") == str(row().arn)
-    assert base_layer_arn([prod], MINE, "minimal") == str(prod.arn)
+    assert base_layer_arn([prod, row()], DERIVED, "minimal") == str(row().arn)
+    assert base_layer_arn([prod], DERIVED, "minimal") == str(prod.arn)
 
 
 @pytest.mark.parametrize(
@@ -222,9 +222,9 @@ def test_the_base_of_the_same_release_group_comes_first() -> None:
         dataclasses.replace(row(), arn=dataclasses.replace(row().arn, account="999999999999")),
     ],
 )
-def test_what_does_not_go_with_a_row_is_no_base(other: Row) -> None:
-    assert base_layer_arn([other], MINE, "minimal") == ""
+def test_a_row_of_another_layer_is_no_base(other: Row) -> None:
+    assert base_layer_arn([other], DERIVED, "minimal") == ""
 
 
 def test_a_distribution_without_a_base_names_none() -> None:
-    assert base_layer_arn([row()], MINE, None) == ""
+    assert base_layer_arn([row()], DERIVED, None) == ""

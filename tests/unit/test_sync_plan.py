@@ -1,5 +1,3 @@
-"""What the registry needs to be in step with the layers."""
-
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -10,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from registry_examples import ACCOUNT, PUBLISHED, arn, row
-from sync_examples import CONTENT, REGION, look, scope, seen
+from sync_examples import CONTENT, REGION, observed, scope, seen
 
 from pipeline.aws.layers import LayerVersion
 from pipeline.naming import Architecture, LayerArn
 from pipeline.registry.row import ForeignRow, Row
 from pipeline.registry.sync.plan import (
     Action,
-    Left,
-    Look,
+    LeftAlone,
+    RegionObservation,
     RegionPlan,
     Repair,
     Scope,
@@ -27,8 +25,8 @@ from pipeline.registry.sync.plan import (
 )
 
 
-def theirs(of: Row, **changed: str) -> Row:
-    """The same row, of a layer of somebody else's."""
+def elsewhere(of: Row, **changed: str) -> Row:
+    """Return the row with another ARN."""
     return replace(of, arn=replace(of.arn, **changed))
 
 
@@ -41,24 +39,24 @@ def reasons(plan: RegionPlan) -> list[str]:
     return [each.reason for each in plan.left]
 
 
-def test_a_layer_version_with_its_row_is_in_step() -> None:
-    plan = region_plan(look(seen()), scope(row()))
+def test_a_layer_version_with_its_row_needs_no_repair() -> None:
+    plan = region_plan(observed(seen()), scope(row()))
     assert plan == RegionPlan(region=REGION, versions=1)
 
 
-def test_a_row_that_was_only_not_seen_stays() -> None:
-    assert region_plan(look(), scope(row())).repairs == ()
+def test_a_row_whose_layer_version_is_not_certainly_gone_stays() -> None:
+    assert region_plan(observed(), scope(row())).repairs == ()
 
 
-def test_of_a_region_that_was_not_seen_nothing_is_touched() -> None:
-    blind = look(seen("derived"), gone=(str(arn()),), unseen="down")
-    assert region_plan(blind, scope(row())) == RegionPlan(region=REGION, unseen="down")
+def test_a_region_that_was_not_read_has_no_repairs() -> None:
+    unseen = observed(seen("derived"), gone=(str(arn()),), unseen="down")
+    assert region_plan(unseen, scope(row())) == RegionPlan(region=REGION, unseen="down")
 
 
-def test_a_layer_version_without_a_row_is_recorded_from_what_aws_tells() -> None:
-    repair = only(region_plan(look(seen()), scope()))
-    assert (repair.action, repair.why) == (Action.RECORD, "there is no row of it")
-    assert repair.wanted == Row(
+def test_a_layer_version_without_a_row_is_recorded_from_aws_facts() -> None:
+    repair = only(region_plan(observed(seen()), scope()))
+    assert (repair.action, repair.why) == (Action.RECORD, "it has no row")
+    assert repair.after == Row(
         arn=arn(),
         distribution="minimal",
         distribution_description="OTLP and no more",
@@ -78,44 +76,46 @@ def test_a_layer_version_without_a_row_is_recorded_from_what_aws_tells() -> None
     [row(region="us-east-1", content=b"other"), row(region="us-east-1", group="prod")],
     ids=["content", "name"],
 )
-def test_where_another_layer_came_from_says_nothing(other: Row) -> None:
-    wanted = only(region_plan(look(seen()), scope(other))).wanted
-    assert wanted is not None
-    assert (wanted.upstream_commit, wanted.ocelot) == ("", "")
+def test_upstream_facts_are_not_copied_from_another_layer(other: Row) -> None:
+    made = only(region_plan(observed(seen()), scope(other))).after
+    assert made is not None
+    assert (made.upstream_commit, made.ocelot) == ("", "")
 
 
-def test_a_distribution_that_only_a_row_knows_is_recorded_without_description() -> None:
-    wanted = only(region_plan(look(seen("their-own")), scope(row("their-own", version=1)))).wanted
-    assert wanted is not None
-    assert (wanted.distribution, wanted.distribution_description) == ("their-own", "")
+def test_a_distribution_that_only_a_row_names_is_recorded_without_description() -> None:
+    made = only(
+        region_plan(observed(seen("unconfigured")), scope(row("unconfigured", version=1)))
+    ).after
+    assert made is not None
+    assert (made.distribution, made.distribution_description) == ("unconfigured", "")
 
 
 @pytest.mark.parametrize("public", [True, False])
-def test_public_is_as_the_policy_says(public: bool) -> None:  # noqa: FBT001
+def test_public_follows_the_policy(public: bool) -> None:  # noqa: FBT001
     before = row(public=not public)
-    repair = only(region_plan(look(seen(public=public)), scope(before)))
-    assert repair == Repair(seen=before, wanted=row(public=public))
+    repair = only(region_plan(observed(seen(public=public)), scope(before)))
+    assert repair == Repair(before=before, after=row(public=public))
     assert repair.action is Action.UPDATE
     assert repair.why == ("public: no -> yes" if public else "public: yes -> no")
 
 
-def test_a_row_of_a_layer_that_is_not_described_follows_its_policy() -> None:
+def test_a_row_of_a_layer_version_without_a_description_follows_its_policy() -> None:
     old = replace(row(public=False), code_sha256="")
-    plan = region_plan(look(seen(described="", sha256="")), scope(old))
-    assert only(plan).wanted == replace(old, public=True)
+    plan = region_plan(observed(seen(described_sha256="", sha256="")), scope(old))
+    assert only(plan).after == replace(old, public=True)
 
 
-def test_a_base_that_is_named_stays_and_one_that_is_not_recorded_is_awaited() -> None:
+def test_a_base_arn_is_kept_and_left_out_until_the_base_is_recorded() -> None:
     named = replace(row("derived"), base_layer_arn="arn")
-    assert region_plan(look(seen(), seen("derived")), scope(row(), named)).repairs == ()
-    assert region_plan(look(seen("derived")), scope(row("derived"))).repairs == ()
+    assert region_plan(observed(seen(), seen("derived")), scope(row(), named)).repairs == ()
+    assert region_plan(observed(seen("derived")), scope(row("derived"))).repairs == ()
 
 
-def test_a_base_that_is_recorded_now_counts_and_one_that_is_deleted_does_not() -> None:
+def test_a_base_arn_is_of_a_row_that_is_recorded_now_and_not_of_one_that_is_deleted() -> None:
     newer = row(version=9, published=PUBLISHED + timedelta(days=1))
-    found = look(seen(), seen("derived"), gone=(str(newer.arn),))
+    found = observed(seen(), seen("derived"), gone=(str(newer.arn),))
     plan = region_plan(found, scope(newer, row("derived")))
-    by_arn = {(each.action, each.arn): each.wanted for each in plan.repairs}
+    by_arn = {(each.action, each.arn): each.after for each in plan.repairs}
     assert set(by_arn) == {
         (Action.UPDATE, arn("derived")),
         (Action.RECORD, arn()),
@@ -129,59 +129,62 @@ def test_a_base_that_is_recorded_now_counts_and_one_that_is_deleted_does_not() -
 @pytest.mark.parametrize(
     ("version", "reason"),
     [
-        (seen(described="", sha256=""), "its description names no sha256: nobody knows what it is"),
         (
-            seen(described="a" * 64),
-            f"its description says sha256 {'a' * 12}, AWS says {CONTENT[:12]}",
+            seen(described_sha256="", sha256=""),
+            "its description names no sha256, so its content is not known",
         ),
-        (seen("unheard-of"), "its name tells of no distribution that is known"),
+        (
+            seen(described_sha256="a" * 64),
+            f"its description has sha256 {'a' * 12}, AWS has {CONTENT[:12]}",
+        ),
+        (seen("unknown"), "its name contains no known distribution"),
     ],
 )
-def test_a_layer_version_in_doubt_is_told_and_not_recorded(
-    version: LayerVersion, reason: str
-) -> None:
-    plan = region_plan(look(version), scope())
-    assert (plan.repairs, plan.left) == ((), (Left(what=str(version.arn), reason=reason),))
+def test_a_layer_version_in_doubt_is_only_reported(version: LayerVersion, reason: str) -> None:
+    plan = region_plan(observed(version), scope())
+    assert (plan.repairs, plan.left) == ((), (LeftAlone(what=str(version.arn), reason=reason),))
 
 
-def test_a_row_that_tells_another_content_is_told_and_left_alone() -> None:
-    plan = region_plan(look(seen(public=False)), scope(row(content=b"other")))
+def test_a_row_with_another_content_is_reported_and_left_alone() -> None:
+    plan = region_plan(observed(seen(public=False)), scope(row(content=b"other")))
     assert plan.repairs == ()
-    assert reasons(plan)[0].startswith("its row says sha256 ")
+    assert reasons(plan)[0].startswith("its row has sha256 ")
     assert reasons(plan)[0].endswith(f", its description {CONTENT[:12]}")
 
 
-def test_a_layer_version_whose_row_cannot_be_understood_is_not_recorded() -> None:
+def test_a_layer_version_with_a_foreign_row_is_not_recorded() -> None:
     foreign = ForeignRow(key=str(arn()), reason="it has no distribution")
-    plan = region_plan(look(seen()), scope(foreign=(foreign,)))
+    plan = region_plan(observed(seen()), scope(foreign=(foreign,)))
     assert (plan.repairs, plan.left) == ((), ())
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        theirs(row(), account="210987654321"),
-        theirs(row(), name="acme-amd64-minimal-0_158_0-beta"),
-        theirs(row(), name="ocelot"),
+        elsewhere(row(), account="210987654321"),
+        elsewhere(row(), name="acme-amd64-minimal-0_158_0-beta"),
+        elsewhere(row(), name="ocelot"),
         row(region="us-east-1"),
     ],
-    ids=["account", "name", "a name that goes on otherwise", "region"],
+    ids=["account", "name", "a name with the same beginning", "region"],
 )
-def test_the_rows_of_others_are_none_of_ours(other: Row) -> None:
+def test_rows_of_other_publishers_are_left_alone(other: Row) -> None:
     assert scope(other).rows(REGION) == ()
-    assert region_plan(look(gone=(str(other.arn),)), scope(other)).repairs == ()
+    assert region_plan(observed(gone=(str(other.arn),)), scope(other)).repairs == ()
 
 
-def test_foreign_rows_are_told_but_for_those_of_other_regions() -> None:
+def test_foreign_rows_are_reported_except_those_of_other_regions() -> None:
     keys = ("hello", str(arn()), str(arn(region="us-east-1")))
     found = scope(foreign=tuple(ForeignRow(key=key, reason="x") for key in keys))
     assert [each.key for each in foreign_rows(found, [REGION])] == ["hello", str(arn())]
 
 
-def test_a_repair_is_of_a_row() -> None:
-    with pytest.raises(ValueError, match="of a row"):
+def test_a_repair_without_a_row_is_an_error() -> None:
+    with pytest.raises(ValueError, match="has a row"):
         _ = Repair().arn
 
+
+Region = tuple[RegionObservation, Scope]
 
 ARNS = st.builds(
     arn,
@@ -196,7 +199,7 @@ CONTENTS = st.sampled_from([CONTENT, "b" * 64, ""])
 
 @st.composite
 def rows_of(draw: st.DrawFn, at: LayerArn) -> Row:
-    """A row of a layer version, not always right."""
+    """A row of a layer version, which may be wrong."""
     parts = at.name.split("-")
     made = row(
         parts[2],
@@ -216,70 +219,68 @@ def rows_of(draw: st.DrawFn, at: LayerArn) -> Row:
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> tuple[Look, Scope]:
-    """Layer versions and rows of all kinds; what has a row and is not there is gone."""
+def regions(draw: st.DrawFn) -> Region:
+    """Layer versions and rows of all kinds; a row without its layer version is gone."""
     rows = [draw(rows_of(each)) for each in draw(st.lists(ARNS, unique=True, max_size=6))]
     here = [each for each in draw(st.lists(ARNS, unique=True, max_size=6)) if each.region == REGION]
     versions = tuple(
         LayerVersion(
             arn=each,
-            described=draw(CONTENTS),
+            described_sha256=draw(CONTENTS),
             sha256=draw(CONTENTS),
             created=PUBLISHED,
             public=draw(st.booleans()),
         )
         for each in here
     )
-    whose = scope(*rows)
-    gone = {str(each.arn) for each in whose.rows(REGION)} - {str(each) for each in here}
-    return look(*versions, gone=tuple(sorted(gone))), whose
+    scoped = scope(*rows)
+    gone = {str(each.arn) for each in scoped.rows(REGION)} - {str(each) for each in here}
+    return observed(*versions, gone=tuple(sorted(gone))), scoped
 
 
 def applied(rows: Sequence[Row], repairs: Sequence[Repair]) -> list[Row]:
-    """The registry after the repairs."""
+    """The rows after the repairs."""
     after = {str(each.arn): each for each in rows}
     for repair in repairs:
-        if repair.wanted:
-            after[str(repair.arn)] = repair.wanted
+        if repair.after:
+            after[str(repair.arn)] = repair.after
         else:
             del after[str(repair.arn)]
     return list(after.values())
 
 
-@given(worlds())
-def test_after_the_repairs_there_is_nothing_to_do(world: tuple[Look, Scope]) -> None:
-    found, whose = world
-    after = applied(whose.registry.rows, region_plan(found, whose).repairs)
-    again = region_plan(replace(found, gone=frozenset()), scope(*after))
+@given(regions())
+def test_after_the_repairs_nothing_is_left_to_repair(region: Region) -> None:
+    observation, scoped = region
+    after = applied(scoped.registry.rows, region_plan(observation, scoped).repairs)
+    again = region_plan(replace(observation, gone=frozenset()), scope(*after))
     assert again.repairs == ()
 
 
-@given(worlds())
-def test_only_rows_of_ours_are_touched_and_only_those_that_are_gone_deleted(
-    world: tuple[Look, Scope],
-) -> None:
-    found, whose = world
-    plan = region_plan(found, whose)
+@given(regions())
+def test_only_the_publishers_rows_are_repaired_and_only_gone_ones_deleted(region: Region) -> None:
+    observation, scoped = region
+    plan = region_plan(observation, scoped)
     assert len({str(each.arn) for each in plan.repairs}) == len(plan.repairs)
     for repair in plan.repairs:
-        assert whose.covers(repair.arn)
+        assert scoped.covers(repair.arn)
         assert repair.arn.region == REGION
-        assert (repair.action is Action.DELETE) == (str(repair.arn) in found.gone)
-        if repair.seen and repair.wanted:
+        assert (repair.action is Action.DELETE) == (str(repair.arn) in observation.gone)
+        if repair.before and repair.after:
             changed = {"public", "base_layer_arn"}
-            before, after = repair.seen.data(), repair.wanted.data()
+            before, after = repair.before.data(), repair.after.data()
             assert {name for name in after if before[name] != after[name]} <= changed
 
 
-@given(worlds())
-def test_what_is_recorded_is_what_aws_confirms(world: tuple[Look, Scope]) -> None:
-    found, whose = world
+@given(regions())
+def test_only_content_that_aws_confirms_is_recorded(region: Region) -> None:
+    observation, scoped = region
     confirmed = {
         str(each.arn): each.sha256
-        for each in found.versions
-        if each.described and each.described == each.sha256
+        for each in observation.versions
+        if each.described_sha256 and each.described_sha256 == each.sha256
     }
-    for repair in region_plan(found, whose).repairs:
+    for repair in region_plan(observation, scoped).repairs:
         if repair.action is Action.RECORD:
-            assert repair.wanted is not None
-            assert confirmed[str(repair.arn)] == repair.wanted.code_sha256
+            assert repair.after is not None
+            assert confirmed[str(repair.arn)] == repair.after.code_sha256

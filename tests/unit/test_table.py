@@ -12,7 +12,7 @@ from pipeline.registry.table import (
     DISTRIBUTION_INDEX,
     TableFault,
     definition,
-    missing,
+    missing_table,
     table_faults,
 )
 
@@ -26,14 +26,14 @@ def faults(**changed: object) -> list[TableFault]:
 
 
 def indexes(**changed: object) -> list[dict[str, Any]]:
-    """The indexes, the first of them changed."""
+    """Return the indexes with changes to the first."""
     first, second = definition("mine")["GlobalSecondaryIndexes"]
     return [{**first, **changed}, second]
 
 
 def test_the_table_that_the_hint_makes_has_no_fault() -> None:
     assert faults() == []
-    command = shlex.split(missing("mine", "eu-west-1").hint.partition("make it: ")[2])
+    command = shlex.split(missing_table("mine", "eu-west-1").hint.partition("make it: ")[2])
     assert command[:4] == ["aws", "dynamodb", "create-table", "--cli-input-json"]
     assert json.loads(command[4]) == definition("mine")
 
@@ -53,7 +53,7 @@ def test_a_missing_index_is_made_by_the_hint() -> None:
 
 
 @pytest.mark.parametrize("status", ["CREATING", "DELETING", "ARCHIVED"])
-def test_a_table_that_is_not_ready_is_told(status: str) -> None:
+def test_a_table_that_is_not_ready_has_a_fault(status: str) -> None:
     (fault,) = faults(TableStatus=status)
     assert fault.message == f"the table mine in eu-west-1 is {status}"
 
@@ -62,22 +62,22 @@ def test_a_table_that_is_being_changed_can_be_used() -> None:
     assert faults(TableStatus="UPDATING") == []
 
 
-def test_an_index_that_is_still_filled_is_told() -> None:
+def test_an_index_that_is_not_ready_has_a_fault() -> None:
     (fault,) = faults(GlobalSecondaryIndexes=indexes(IndexStatus="CREATING"))
     assert fault.message.endswith(
         f"index {DISTRIBUTION_INDEX} of the table mine in eu-west-1 is CREATING"
     )
 
 
-def test_an_index_without_all_attributes_is_told() -> None:
+def test_an_index_without_all_attributes_has_a_fault() -> None:
     (fault,) = faults(GlobalSecondaryIndexes=indexes(Projection={"ProjectionType": "INCLUDE"}))
-    assert "without all attributes" in fault.message
+    assert "does not contain all attributes" in fault.message
 
 
-def test_a_key_of_another_type_is_told() -> None:
+def test_a_key_of_another_type_is_a_fault() -> None:
     types = [{**each, "AttributeType": "B"} for each in definition("")["AttributeDefinitions"]]
     assert len(faults(AttributeDefinitions=types)) == 3
 
 
-def test_a_table_of_which_nothing_is_told_has_every_fault() -> None:
+def test_an_empty_description_of_a_table_has_every_fault() -> None:
     assert len(list(table_faults({"Table": {"TableName": "mine"}}, "eu-west-1"))) == 4

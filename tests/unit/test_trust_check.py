@@ -1,4 +1,4 @@
-"""What `ocelot oidc check` says of trust policies, good and bad."""
+"""Findings of `ocelot oidc check` on good and bad trust policies."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from oidc_examples import IDS, trust
 
 from pipeline.registry.table import TableFault
 from pipeline.trust.check import (
-    Finding,
-    entries,
+    TrustFinding,
     is_right,
     provider_finding,
     providers,
+    subject_decisions,
     table_findings,
     trust_findings,
 )
-from pipeline.trust.job import Job, Repository
-from pipeline.trust.policy import lets_in, statements
+from pipeline.trust.job import GitHubRepository, Job
+from pipeline.trust.policy import accepts, statements
 
 ACCOUNT = "123456789012"
 HOST = "token.actions.githubusercontent.com"
@@ -29,8 +29,8 @@ AUDIENCE = "sts.amazonaws.com"
 OWN = "repo:acme/layers:environment:publish"
 OWN_WITH_IDS = "repo:acme@11/layers@22:environment:publish"
 
-NAMED = Repository(owner="acme", name="layers")
-KNOWN = Repository(owner="acme", name="layers", owner_id="11", repository_id="22")
+NAMED = GitHubRepository(owner="acme", name="layers")
+KNOWN = GitHubRepository(owner="acme", name="layers", owner_id="11", repository_id="22")
 JOB = Job(repository=NAMED, environment="publish")
 KNOWN_JOB = Job(repository=KNOWN, environment="publish")
 
@@ -38,23 +38,23 @@ GOOD = {"StringEquals": {AUD: AUDIENCE, SUB: OWN}}
 
 
 def statement(condition: Mapping[str, Any] | None = None, **changed: Any) -> dict[str, Any]:  # noqa: ANN401
-    """A statement as it should be, but for what is changed; None leaves an element out."""
-    told = {
+    """A correct statement with changes; None removes an element."""
+    elements = {
         "Effect": "Allow",
         "Action": "sts:AssumeRoleWithWebIdentity",
         "Principal": {"Federated": PROVIDER},
         "Condition": GOOD if condition is None else condition,
         **changed,
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in elements.items() if value is not None}
 
 
-def found(*given: dict[str, Any], job: Job = JOB) -> tuple[Finding, ...]:
+def found(*given: dict[str, Any], job: Job = JOB) -> tuple[TrustFinding, ...]:
     return trust_findings(statements({"Statement": list(given)}), job, ACCOUNT)
 
 
 def problems(*given: dict[str, Any], job: Job = JOB) -> str:
-    """All problems as one text; each has a place and says what to do."""
+    """Return all problems as one text; each must have a place and a remedy."""
     wrong = [each for each in found(*given, job=job) if each.state == "problem"]
     assert all(each.place and each.remedy for each in wrong)
     return "\n".join(f"{each.place}: {each.found}" for each in wrong)
@@ -63,29 +63,29 @@ def problems(*given: dict[str, Any], job: Job = JOB) -> str:
 def test_a_good_policy_has_no_problems() -> None:
     assert problems(statement()) == ""
     assert is_right(found(statement()))
-    assert f"{OWN} is let in" in [each.found for each in found(statement())]
+    assert f"{OWN} is accepted" in [each.found for each in found(statement())]
 
 
-def test_the_shipped_role_is_good_for_its_own_job_alone() -> None:
+def test_the_shipped_role_accepts_only_its_own_job() -> None:
     policy = trust("publisher", **IDS)
     assert is_right(trust_findings(policy, KNOWN_JOB, ACCOUNT))
-    other = Job(repository=Repository(owner="acme", name="other"), environment="publish")
+    other = Job(repository=GitHubRepository(owner="acme", name="other"), environment="publish")
     assert not is_right(trust_findings(policy, other, ACCOUNT))
 
 
-def test_ids_that_are_not_given_are_noted() -> None:
+def test_missing_ids_are_noted() -> None:
     (note,) = [each for each in found(statement()) if each.state == "note"]
     assert "are not given" in note.found
     assert "--owner-id" in note.remedy
 
 
-def test_one_form_that_is_let_in_is_enough_but_told() -> None:
+def test_one_accepted_form_is_enough_and_the_other_is_noted() -> None:
     states = [(each.place, each.state) for each in found(statement(), job=KNOWN_JOB)]
     assert states[:2] == [("subject with names", "ok"), ("subject with ids", "note")]
 
 
 @pytest.mark.parametrize(
-    ("condition", "told"),
+    ("condition", "problem"),
     [
         ({}, f"there is no condition on {SUB}"),
         ({}, f"there is no condition on {AUD}"),
@@ -119,29 +119,29 @@ def test_one_form_that_is_let_in_is_enough_but_told() -> None:
         ({"StringEquals": {AUD: [AUDIENCE, "example.com"], SUB: OWN}}, "tokens for example.com"),
         (
             {"StringEquals": {AUD: AUDIENCE, SUB: [OWN, "repo:acme/layers:pull_request"]}},
-            "repo:acme/layers:pull_request is let in, too",
+            "repo:acme/layers:pull_request is accepted, too",
         ),
         (
             {"StringEquals": {AUD: AUDIENCE, SUB: "repo:other/layers:environment:publish"}},
-            f"{OWN} is not let in",
+            f"{OWN} is not accepted",
         ),
         (
             {"StringEquals": {AUD: AUDIENCE, SUB: "repo:acme/layers:environment:Publish"}},
-            f"{OWN} is not let in",
+            f"{OWN} is not accepted",
         ),
     ],
 )
 def test_a_condition_that_is_too_wide_or_too_narrow_is_a_problem(
-    condition: Mapping[str, Any], told: str
+    condition: Mapping[str, Any], problem: str
 ) -> None:
-    assert told in problems(statement(condition))
+    assert problem in problems(statement(condition))
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "problem"),
     [
-        ({"Principal": "*"}, "everybody is a principal"),
-        ({"Principal": {"AWS": "*"}}, "everybody is a principal"),
+        ({"Principal": "*"}, "the principal is *"),
+        ({"Principal": {"AWS": "*"}}, "the principal is *"),
         ({"Principal": {"AWS": "arn:aws:iam::210987654321:root"}}, "is not GitHub's provider"),
         ({"Principal": {"Service": "ec2.amazonaws.com"}}, "is not GitHub's provider"),
         ({"Principal": {"Federated": "accounts.google.com"}}, "is not GitHub's provider"),
@@ -162,15 +162,15 @@ def test_a_condition_that_is_too_wide_or_too_narrow_is_a_problem(
             {"Action": "sts:AssumeRole", "Principal": {"AWS": "210987654321"}},
             "AWS 210987654321 is not GitHub's provider",
         ),
-        ({"NotAction": "sts:TagSession", "Action": None}, "NotAction is not understood"),
-        ({"NotPrincipal": {"AWS": "x"}, "Principal": None}, "NotPrincipal is not understood"),
-        ({"Effect": "allow"}, "the effect allow is not understood"),
-        ({"Condition": ["x"]}, "its conditions are not understood"),
-        ({"Condition": {"StringEquals": OWN}}, "its conditions are not understood"),
+        ({"NotAction": "sts:TagSession", "Action": None}, "NotAction is not supported"),
+        ({"NotPrincipal": {"AWS": "x"}, "Principal": None}, "NotPrincipal is not supported"),
+        ({"Effect": "allow"}, "the effect allow is not supported"),
+        ({"Condition": ["x"]}, "its conditions are not supported"),
+        ({"Condition": {"StringEquals": OWN}}, "its conditions are not supported"),
     ],
 )
-def test_another_statement_is_a_problem(changed: dict[str, Any], told: str) -> None:
-    assert told in problems(statement(), statement(**changed))
+def test_another_statement_is_a_problem(changed: dict[str, Any], problem: str) -> None:
+    assert problem in problems(statement(), statement(**changed))
 
 
 @pytest.mark.parametrize(
@@ -182,47 +182,47 @@ def test_another_statement_is_a_problem(changed: dict[str, Any], told: str) -> N
         {"Bool": {"aws:SecureTransport": "true"}},
     ],
 )
-def test_what_is_not_understood_is_never_counted_as_let_in(more: dict[str, Any]) -> None:
+def test_an_unsupported_condition_leaves_the_decision_open(more: dict[str, Any]) -> None:
     both = {**GOOD, **more}
     if "StringEquals" in more:
         both = {"StringEquals": {**GOOD["StringEquals"], **more["StringEquals"]}}
-    told = problems(statement(both))
-    assert f"whether {OWN} is let in cannot be told" in told
-    assert next(iter(more)) in told
-    (entry,) = entries(statements({"Statement": statement(both)}), JOB)
+    text = problems(statement(both))
+    assert f"no decision on {OWN}" in text
+    assert next(iter(more)) in text
+    (entry,) = subject_decisions(statements({"Statement": statement(both)}), JOB)
     assert entry.let_in is None
 
 
-def test_a_refusal_counts_before_all_else() -> None:
-    refusal = statement({"StringEquals": {SUB: OWN}}, Effect="Deny")
-    assert f"{OWN} is not let in" in problems(statement(), refusal)
+def test_deny_takes_precedence() -> None:
+    denied = statement({"StringEquals": {SUB: OWN}}, Effect="Deny")
+    assert f"{OWN} is not accepted" in problems(statement(), denied)
 
 
 @pytest.mark.parametrize(
     "condition", [{"StringLike": {SUB: "repo:acme/*"}}, {"Bool": {"aws:x": "true"}}]
 )
-def test_a_refusal_that_is_not_exact_is_a_problem(condition: dict[str, Any]) -> None:
-    told = problems(statement(), statement(condition, Effect="Deny"))
-    assert "cannot be told" in told
-    assert next(iter(condition)) in told
+def test_a_deny_statement_that_is_not_exact_is_a_problem(condition: dict[str, Any]) -> None:
+    text = problems(statement(), statement(condition, Effect="Deny"))
+    assert f"no decision on {OWN}" in text
+    assert next(iter(condition)) in text
 
 
-def test_a_refusal_of_others_does_no_harm() -> None:
-    refusal = statement({"StringEquals": {SUB: "repo:evil/layers:pull_request"}}, Effect="Deny")
-    assert problems(statement(), refusal) == ""
+def test_a_deny_statement_for_other_subjects_is_no_problem() -> None:
+    denied = statement({"StringEquals": {SUB: "repo:evil/layers:pull_request"}}, Effect="Deny")
+    assert problems(statement(), denied) == ""
 
 
-def test_nothing_is_let_in_by_an_empty_policy() -> None:
-    assert f"{OWN} is not let in" in problems()
-    assert lets_in(statements({}), OWN) is False
+def test_an_empty_policy_accepts_nothing() -> None:
+    assert f"{OWN} is not accepted" in problems()
+    assert accepts(statements({}), OWN) is False
 
 
-def test_tags_of_a_session_are_no_way_in() -> None:
+def test_a_statement_for_session_tags_is_no_problem() -> None:
     tags = statement({}, Action="sts:TagSession")
     assert problems(statement(), tags) == ""
 
 
-def test_keys_have_no_case() -> None:
+def test_the_case_of_keys_is_ignored() -> None:
     upper = {"StringEquals": {AUD.upper(): AUDIENCE, SUB.title(): OWN}}
     assert problems(statement(upper)) == ""
 
@@ -245,18 +245,18 @@ def test_a_wildcard_beside_an_exact_condition_is_a_problem(more: dict[str, str])
     assert pattern in problems(statement({**GOOD, "StringLike": more}))
 
 
-def test_ids_that_cannot_be_compared_are_a_problem_until_they_are_given() -> None:
+def test_a_subject_with_ids_is_a_problem_until_the_ids_are_given() -> None:
     both = statement({"StringEquals": {AUD: AUDIENCE, SUB: [OWN, OWN_WITH_IDS]}})
-    assert f"{OWN_WITH_IDS} is let in, whose ids are not known" in problems(both)
+    assert f"{OWN_WITH_IDS} is accepted, but its ids are not known" in problems(both)
     assert problems(both, job=KNOWN_JOB) == ""
     wrong = Job(
-        repository=Repository(owner="acme", name="layers", owner_id="11", repository_id="23"),
+        repository=GitHubRepository(owner="acme", name="layers", owner_id="11", repository_id="23"),
         environment="publish",
     )
-    assert f"{OWN_WITH_IDS} is let in, too" in problems(both, job=wrong)
+    assert f"{OWN_WITH_IDS} is accepted, too" in problems(both, job=wrong)
 
 
-def test_the_providers_of_the_account_are_those_that_are_looked_at() -> None:
+def test_only_providers_of_the_account_are_checked() -> None:
     other = PROVIDER.replace(ACCOUNT, "210987654321")
     named = {"Federated": [PROVIDER, other, "accounts.google.com", PROVIDER]}
     policy = statements({"Statement": statement(Principal=named)})
@@ -264,20 +264,20 @@ def test_the_providers_of_the_account_are_those_that_are_looked_at() -> None:
 
 
 @pytest.mark.parametrize(
-    ("audiences", "state", "told"),
+    ("audiences", "state", "found"),
     [
-        ((AUDIENCE, "x"), "ok", f"takes tokens for {AUDIENCE}"),
-        (("x",), "problem", f"takes no tokens for {AUDIENCE}"),
-        ((), "problem", "takes no tokens"),
+        ((AUDIENCE, "x"), "ok", f"accepts tokens for {AUDIENCE}"),
+        (("x",), "problem", f"accepts no tokens for {AUDIENCE}"),
+        ((), "problem", "accepts no tokens"),
         (None, "problem", "there is no provider"),
     ],
 )
-def test_a_provider_must_be_there_and_take_the_audience(
-    audiences: tuple[str, ...] | None, state: str, told: str
+def test_a_provider_must_exist_and_accept_the_audience(
+    audiences: tuple[str, ...] | None, state: str, found: str
 ) -> None:
     finding = provider_finding(PROVIDER, audiences)
     assert finding.state == state
-    assert told in finding.found
+    assert found in finding.found
 
 
 def test_a_table_is_a_problem_for_each_fault() -> None:

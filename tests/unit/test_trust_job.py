@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.trust.job import Job, full_ref, remote_repository, repository
+from pipeline.trust.job import Job, full_ref, github_repository, remote_repository
 
-ACME = repository("acme/layers")
+ACME = github_repository("acme/layers")
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ ACME = repository("acme/layers")
         (Job(repository=ACME, ref="refs/heads/main"), "repo:acme/layers:ref:refs/heads/main"),
         (Job(repository=ACME, ref="refs/tags/v1"), "repo:acme/layers:ref:refs/tags/v1"),
         (Job(repository=ACME, ref="pull_request"), "repo:acme/layers:pull_request"),
-        # an environment leaves no place for the ref, and a colon none for more parts
+        # with an environment there is no ref; a colon is quoted
         (
             Job(repository=ACME, environment="a:b", ref="refs/heads/main"),
             "repo:acme/layers:environment:a%3Ab",
@@ -26,8 +26,8 @@ def test_the_subject_of_a_job(job: Job, subject: str) -> None:
     assert job.subjects == {"names": subject}
 
 
-def test_with_ids_there_is_another_form() -> None:
-    job = Job(repository=repository("acme/layers", "11", "22"), environment="publish")
+def test_with_ids_there_is_a_second_form() -> None:
+    job = Job(repository=github_repository("acme/layers", "11", "22"), environment="publish")
     assert job.subjects == {
         "names": "repo:acme/layers:environment:publish",
         "ids": "repo:acme@11/layers@22:environment:publish",
@@ -35,15 +35,15 @@ def test_with_ids_there_is_another_form() -> None:
 
 
 @pytest.mark.parametrize("name", ["layers", "acme/", "/layers", "a/b/c", "acme/l*", "-a/b", ""])
-def test_a_name_that_cannot_be_is_refused(name: str) -> None:
+def test_an_invalid_name_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="is no repository on GitHub"):
-        repository(name)
+        github_repository(name)
 
 
 @pytest.mark.parametrize("ids", [("1", ""), ("", "2"), ("x", "2"), ("1", "-2"), ("0", "1")])
 def test_ids_are_two_numbers(ids: tuple[str, str]) -> None:
     with pytest.raises(UsageError, match="two numbers"):
-        repository("acme/layers", *ids)
+        github_repository("acme/layers", *ids)
 
 
 @pytest.mark.parametrize(

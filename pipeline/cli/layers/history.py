@@ -27,11 +27,11 @@ def history(
     shown.check()
     from pipeline.aws.session import default_aws
     from pipeline.registry.history import releases
-    from pipeline.registry.registry import registry
+    from pipeline.registry.registry import opened_registry
     from pipeline.report.layers import RELEASE_COLUMNS, history_report, release_data
 
-    source = registry(default_aws(), table.table, table.table_region)
-    found = source.of_distribution(distribution)
+    registry = opened_registry(default_aws(), table)
+    found = registry.of_distribution(distribution)
     name_left_out(found.foreign)
     done = releases(found.rows)
     shown.show_rows([release_data(each) for each in done], RELEASE_COLUMNS, history_report(done))

@@ -41,7 +41,7 @@ def list_layers(
     from pipeline.aws.session import default_aws
     from pipeline.naming import Architecture
     from pipeline.registry.history import RowFilter, selected
-    from pipeline.registry.registry import registry
+    from pipeline.registry.registry import opened_registry
     from pipeline.registry.row import COLUMNS
     from pipeline.report.layers import layers_report
 
@@ -53,8 +53,8 @@ def list_layers(
         version=version,
         public=public,
     )
-    source = registry(default_aws(), table.table, table.table_region)
-    found = source.of_distribution(distribution) if distribution else source.all()
+    registry = opened_registry(default_aws(), table)
+    found = registry.of_distribution(distribution) if distribution else registry.all()
     name_left_out(found.foreign)
     rows = selected(found.rows, conditions)
     shown.show_rows([row.data() for row in rows], COLUMNS, layers_report(rows))

@@ -48,4 +48,4 @@ class RowOptions(JsonOptions):
 def name_left_out(rows: Iterable[ForeignRow]) -> None:
     """Name on standard error the rows that are left out."""
     for each in rows:
-        typer.echo(f"left out, since it cannot be understood: {each}", err=True)
+        typer.echo(f"left out, since it cannot be read: {each}", err=True)

@@ -22,17 +22,17 @@ def show_layer(
     from pipeline.aws.session import default_aws
     from pipeline.errors import UsageError
     from pipeline.naming import layer_arn
-    from pipeline.registry.registry import registry
+    from pipeline.registry.registry import opened_registry
     from pipeline.registry.row import COLUMNS, Row
     from pipeline.report.layers import row_report
 
     requested = layer_arn(arn)
-    source = registry(default_aws(), table.table, table.table_region)
-    row = source.row(requested)
+    registry = opened_registry(default_aws(), table)
+    row = registry.row(requested)
     if not isinstance(row, Row):
-        where = f"the table {source.table} in {source.region}"
+        where = f"the table {registry.table} in {registry.region}"
         raise UsageError(
-            f"{where} has a row of {arn} that cannot be understood: {row.reason}"
+            f"{where} has a row of {arn} that cannot be read: {row.reason}"
             if row
             else f"{where} has no row of {arn}",
             hint="list the layers: ocelot layers list",

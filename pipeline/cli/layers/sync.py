@@ -16,28 +16,28 @@ def sync(options: SyncOptions, token: TokenOptions, common: CommonOptions) -> No
 
     The layers themselves are never changed. What is uncertain is reported and left unchanged.
     """
+    from pipeline.aws.regions import region_choice
     from pipeline.github.annotations import append_summary
-    from pipeline.publish.request import region_choice
-    from pipeline.registry.registry import registry
+    from pipeline.registry.registry import opened_registry
     from pipeline.registry.sync import run as syncing
     from pipeline.report.rendering import markdown
-    from pipeline.report.sync import synced_json, synced_report
+    from pipeline.report.sync import sync_json, sync_report
 
     loaded = common.load()
-    choice = region_choice(loaded, options.regions)
+    choice = region_choice(loaded.regions, options.regions)
     aws = token.aws(options.role_arn, choice.regions)
-    rows = registry(aws, options.table, options.table_region)
+    registry = opened_registry(aws, options)
     work = partial(
         syncing.sync,
-        *(choice, aws, rows, loaded.distributions),
+        *(choice, aws, registry, loaded.distributions),
         base=options.layer_name,
         account=options.account,
         dry_run=options.dry_run,
     )
     with shown_progress(verbose=common.verbose):
         done = run(work, left="no row was left half-written", kept="finished work is not repeated")
-    report = synced_report(done)
-    common.show(synced_json(done), report)
+    report = sync_report(done)
+    common.show(sync_json(done), report)
     if not options.dry_run:
         append_summary(markdown(report), os.environ)
         syncing.check_synced(done)

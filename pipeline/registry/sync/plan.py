@@ -1,7 +1,7 @@
-"""Decide what the registry needs to be in step with a region's layers: pure, on frozen data.
+"""Decide how the registry's rows are repaired to match a region's layer versions. Pure.
 
-A row follows its layer version and never the other way round: nothing of Lambda's is changed.
-Whatever is in doubt is left alone.
+A row follows its layer version, and no layer version is changed. In doubt, a row or layer version
+is reported and left alone.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pipeline.config.distributions import Distribution
 from pipeline.naming import LayerArn, layer_name_parts
 from pipeline.registry.row import ForeignRow, Row, Rows, base_layer_arn, layer_row
 
-# What a row of the same layer and content in another region knows, and AWS does not.
-_FROM_SIBLINGS = ("upstream_repository", "upstream_ref", "upstream_commit", "ocelot", "benched")
-NAMELESS = "its name tells of no distribution that is known"
+# Facts that AWS does not have, copied from a row of the same layer and content in another region.
+_COPIED = ("upstream_repository", "upstream_ref", "upstream_commit", "ocelot", "benched")
+NO_DISTRIBUTION = "its name contains no known distribution"
 _SHOWN = 12
 
 
 class Action(StrEnum):
-    """What is done to a row."""
+    """The change of a row."""
 
     RECORD = "record"
     UPDATE = "update"
@@ -32,13 +32,13 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """Whose layers and rows are meant; those of others are none of ours.
+    """The publisher's layers, and all rows; other layers and their rows are left alone.
 
     Attributes:
         account: of the layers.
-        base: what their names begin with.
+        base: beginning of the layers' names.
         distributions: the configured ones, by name.
-        registry: all rows that there are, of all regions.
+        registry: all rows, of all regions.
     """
 
     account: str
@@ -48,87 +48,86 @@ class Scope:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The distributions that a layer may be of: configured, or known by a row."""
+        """The distributions that a layer may be of: configured, or in a row."""
         return frozenset(self.distributions) | {row.distribution for row in self.registry.rows}
 
     @cached_property
     def foreign(self) -> frozenset[str]:
-        """The keys of rows that cannot be understood."""
+        """The keys of foreign rows."""
         return frozenset(each.key for each in self.registry.foreign)
 
     def covers(self, arn: LayerArn) -> bool:
-        """Whether a layer version is of the account and of a layer with such a name."""
+        """True if a layer version is the publisher's, by account and name."""
         return arn.account == self.account and arn.name.startswith(f"{self.base}-")
 
     def rows(self, region: str) -> tuple[Row, ...]:
-        """The rows that are meant in a region."""
+        """Return the rows of the publisher's layers in a region."""
         return tuple(
             row for row in self.registry.rows if row.region == region and self.covers(row.arn)
         )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Left:
-    """Something that is reported and left alone."""
+class LeftAlone:
+    """A layer, or the ARN of a layer version, that is reported and left alone."""
 
     what: str
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Look:
-    """All that was seen of a region, or nothing.
+class RegionObservation:
+    """The layer versions of a region.
 
     Attributes:
-        versions: the layer versions; with their sha256 only where they have no row and name one.
-        gone: the ARNs of rows that AWS has certainly no layer version for: it does not list it,
-            and says that it is not there when it is asked for.
-        left: what was noticed besides.
-        unseen: why nothing can be said of the region; empty where it was seen.
+        versions: with their sha256 only if they have no row and their description names one.
+        gone: ARNs of rows whose layer version does not exist: AWS neither lists nor returns it.
+        left: further layers and layer versions to be reported.
+        unseen: error because of which the region was not read; empty if it was.
     """
 
     region: str
     versions: tuple[LayerVersion, ...] = ()
     gone: frozenset[str] = frozenset()
-    left: tuple[Left, ...] = ()
+    left: tuple[LeftAlone, ...] = ()
     unseen: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Repair:
-    """A row that is to be written or deleted.
+    """One row to be recorded, updated or deleted.
 
     Attributes:
-        seen: the row that is there; None where there is none.
-        wanted: the row as it is to be; None where it is to go.
+        before: the row in the registry; None if there is none.
+        after: the row as it should be; None if there should be none.
     """
 
-    seen: Row | None = None
-    wanted: Row | None = None
+    before: Row | None = None
+    after: Row | None = None
 
     @property
     def arn(self) -> LayerArn:
-        """The layer version's."""
-        row = self.wanted or self.seen
+        """The layer version's ARN."""
+        row = self.after or self.before
         if row is None:
-            raise ValueError("a repair is of a row")
+            raise ValueError("a repair has a row")
         return row.arn
 
     @property
     def action(self) -> Action:
-        """What is done."""
-        if self.wanted is None:
+        """The change of the row."""
+        if self.after is None:
             return Action.DELETE
-        return Action.UPDATE if self.seen else Action.RECORD
+        return Action.UPDATE if self.before else Action.RECORD
 
     @property
     def why(self) -> str:
-        """What is wrong now, in a few words."""
-        if self.wanted is None:
+        """The difference between registry and layer version, in a few words."""
+        if self.after is None:
             return "there is no such layer version"
-        if self.seen is None:
-            return "there is no row of it"
-        before, after = self.seen.data(), self.wanted.data()
+        if self.before is None:
+            return "it has no row"
+        before, after = self.before.data(), self.after.data()
         return ", ".join(
             f"{name}: {_words(before[name])} -> {_words(value)}"
             for name, value in after.items()
@@ -138,106 +137,111 @@ class Repair:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegionPlan:
-    """What the registry needs to be in step with a region.
+    """The repairs of a region's rows.
 
     Attributes:
-        versions: how many layer versions were seen.
-        unseen: why nothing is done; empty where the region was seen.
+        versions: number of the publisher's layer versions.
+        left: layers and layer versions that are reported and left alone.
+        unseen: error because of which nothing is done; empty if the region was read.
     """
 
     region: str
     versions: int = 0
     repairs: tuple[Repair, ...] = ()
-    left: tuple[Left, ...] = ()
+    left: tuple[LeftAlone, ...] = ()
     unseen: str = ""
 
 
-def region_plan(look: Look, scope: Scope) -> RegionPlan:
-    """Decide what the registry needs; nothing where the region was not seen.
+def region_plan(observation: RegionObservation, scope: Scope) -> RegionPlan:
+    """Decide the repairs of a region's rows; none if the region was not read.
 
     Args:
-        look: what was seen of it.
-        scope: whose layers are meant, and the rows that there are.
+        observation: the region's layer versions.
+        scope: the publisher's layers, and all rows.
     """
-    if look.unseen:
-        return RegionPlan(region=look.region, unseen=look.unseen)
-    rows = {str(row.arn): row for row in scope.rows(look.region)}
-    gone = [rows[arn] for arn in sorted(look.gone) if arn in rows]
-    judged = [_judged(each, rows.get(str(each.arn)), scope) for each in look.versions]
-    repairs = [each for each in judged if isinstance(each, Repair)]
-    staying = (row for row in scope.registry.rows if row not in gone)
-    bases = (*staying, *(each.wanted for each in repairs if each.wanted and not each.seen))
+    if observation.unseen:
+        return RegionPlan(region=observation.region, unseen=observation.unseen)
+    rows = {str(row.arn): row for row in scope.rows(observation.region)}
+    gone = [rows[arn] for arn in sorted(observation.gone) if arn in rows]
+    decided = [_decided(each, rows.get(str(each.arn)), scope) for each in observation.versions]
+    repairs = [each for each in decided if isinstance(each, Repair)]
+    kept = (row for row in scope.registry.rows if row not in gone)
+    bases = (*kept, *(each.after for each in repairs if each.after and not each.before))
     repairs = [
-        *(Repair(seen=row) for row in gone),
-        *(replace(each, wanted=_with_base(each.wanted, bases, scope)) for each in repairs),
+        *(Repair(before=row) for row in gone),
+        *(replace(each, after=_with_base(each.after, bases, scope)) for each in repairs),
     ]
     return RegionPlan(
-        region=look.region,
-        versions=len(look.versions),
-        repairs=tuple(sorted((each for each in repairs if each.seen != each.wanted), key=_order)),
-        left=(*look.left, *(each for each in judged if isinstance(each, Left))),
+        region=observation.region,
+        versions=len(observation.versions),
+        repairs=tuple(sorted((each for each in repairs if each.before != each.after), key=_order)),
+        left=(*observation.left, *(each for each in decided if isinstance(each, LeftAlone))),
     )
 
 
 def foreign_rows(scope: Scope, regions: Iterable[str]) -> Iterator[ForeignRow]:
-    """The rows that cannot be understood, but for those that are surely of other regions."""
+    """Yield the foreign rows, except those that are certainly of other regions."""
     prefixes = tuple(f":lambda:{region}:" for region in regions)
     for each in scope.registry.foreign:
         if ":lambda:" not in each.key or any(prefix in each.key for prefix in prefixes):
             yield each
 
 
-def _judged(version: LayerVersion, row: Row | None, scope: Scope) -> Repair | Left | None:
-    """The row of a layer version as it is and should be, which may be the same; or why not."""
+def _decided(version: LayerVersion, row: Row | None, scope: Scope) -> Repair | LeftAlone | None:
+    """Return the repair of a layer version's row, which may change nothing, or why there is none.
+
+    None for a foreign row, which is reported as such.
+    """
     arn = str(version.arn)
     if row is None:
         if arn in scope.foreign:
-            return None  # reported as a foreign row
-        made = _recorded(version, scope)
-        return Repair(wanted=made) if isinstance(made, Row) else Left(what=arn, reason=made)
-    if row.code_sha256 and version.described and row.code_sha256 != version.described:
+            return None
+        made = _new_row(version, scope)
+        return Repair(after=made) if isinstance(made, Row) else LeftAlone(what=arn, reason=made)
+    described = version.described_sha256
+    if row.code_sha256 and described and row.code_sha256 != described:
         reason = (
-            f"its row says sha256 {row.code_sha256[:_SHOWN]}, "
-            f"its description {version.described[:_SHOWN]}"
+            f"its row has sha256 {row.code_sha256[:_SHOWN]}, its description {described[:_SHOWN]}"
         )
-        return Left(what=arn, reason=reason)
-    return Repair(seen=row, wanted=replace(row, public=version.public))
+        return LeftAlone(what=arn, reason=reason)
+    return Repair(before=row, after=replace(row, public=version.public))
 
 
-def _recorded(version: LayerVersion, scope: Scope) -> Row | str:
-    """The row of a layer version that has none, but for its base and MD5; or why there is none."""
-    words = layer_name_parts(version.arn.name, scope.base, scope.names)
-    if words is None:
-        return NAMELESS
-    if not version.described:
-        return "its description names no sha256: nobody knows what it is"
-    if version.described != version.sha256:
+def _new_row(version: LayerVersion, scope: Scope) -> Row | str:
+    """Return the row of a layer version that has none, without base and MD5; or why not."""
+    parts = layer_name_parts(version.arn.name, scope.base, scope.names)
+    if parts is None:
+        return NO_DISTRIBUTION
+    if not version.described_sha256:
+        return "its description names no sha256, so its content is not known"
+    if version.described_sha256 != version.sha256:
         return (
-            f"its description says sha256 {version.described[:_SHOWN]}, "
-            f"AWS says {version.sha256[:_SHOWN]}"
+            f"its description has sha256 {version.described_sha256[:_SHOWN]}, "
+            f"AWS has {version.sha256[:_SHOWN]}"
         )
-    known = scope.distributions.get(words.distribution)
+    known = scope.distributions.get(parts.distribution)
     row = layer_row(
         version,
-        distribution=words.distribution,
+        distribution=parts.distribution,
         description=known.description if known else "",
-        architecture=words.architecture,
+        architecture=parts.architecture,
         base_name=scope.base,
-        version_in_name=words.version,
-        collector_version=words.collector_version,
+        version_in_name=parts.version,
+        collector_version=parts.collector_version,
     )
-    return _with_siblings(row, scope.registry.rows)
+    return _with_copied_facts(row, scope.registry.rows)
 
 
-def _with_siblings(row: Row, rows: Iterable[Row]) -> Row:
-    """A row with what is known of the same layer and content in another region."""
+def _with_copied_facts(row: Row, rows: Iterable[Row]) -> Row:
+    """Return a row with the facts of a row of the same layer and content in another region."""
     for each in rows:
         if (each.arn.name, each.code_sha256) == (row.arn.name, row.code_sha256):
-            return replace(row, **{name: getattr(each, name) for name in _FROM_SIBLINGS})
+            return replace(row, **{name: getattr(each, name) for name in _COPIED})
     return row
 
 
 def _with_base(row: Row | None, bases: Sequence[Row], scope: Scope) -> Row | None:
+    """Return a row with the ARN of its base, if it names none and its distribution has one."""
     known = scope.distributions.get(row.distribution) if row else None
     if row is None or row.base_layer_arn or known is None or known.base is None:
         return row
@@ -249,7 +253,7 @@ def _order(repair: Repair) -> tuple[str, int]:
 
 
 def _words(value: object) -> str:
-    """A value in a few words."""
+    """Return an attribute's value as words."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value) or "none"

@@ -1,7 +1,7 @@
-"""moto behind a door that answers as AWS does where moto does not.
+"""moto, corrected where it does not answer as AWS does.
 
-One call goes to moto at a time. It is one process with one interpreter anyway, and its conditional
-writes are not safe from one another.
+Only one call at a time goes to moto: it is one process with one interpreter anyway, and its
+conditional writes are not atomic.
 """
 
 from __future__ import annotations
@@ -20,7 +20,15 @@ from typing import Any
 
 from aws_layers import Layers
 from aws_server import ACCOUNT, account_of
-from aws_wire import EXPIRED_TOKEN, THROTTLED, AwsError, Name, RefusedError, Request, Response
+from aws_wire import (
+    EXPIRED_TOKEN,
+    THROTTLED,
+    ErrorAnswer,
+    Name,
+    RefusedRequestError,
+    Request,
+    Response,
+)
 
 # "Request must be smaller than 70167211 bytes for the PublishLayerVersion operation"
 REQUEST_BYTES = 70_167_211
@@ -28,17 +36,17 @@ GITHUB = "https://token.actions.githubusercontent.com"
 
 _ISSUED = re.compile(rb"<AccessKeyId>([^<]+)<")
 _HOP = frozenset({"connection", "content-length", "date", "expect", "server", "transfer-encoding"})
-_NO_JWT = AwsError(400, "InvalidIdentityToken", "The ID Token provided is not a valid JWT.")
-_AUDIENCE = AwsError(400, "InvalidIdentityToken", "Incorrect token audience")
-_TOKEN_EXPIRED = AwsError(400, "ExpiredTokenException", "Token expired")
-_UNTRUSTED = AwsError(
+_NO_JWT = ErrorAnswer(400, "InvalidIdentityToken", "The ID Token provided is not a valid JWT.")
+_AUDIENCE = ErrorAnswer(400, "InvalidIdentityToken", "Incorrect token audience")
+_TOKEN_EXPIRED = ErrorAnswer(400, "ExpiredTokenException", "Token expired")
+_UNTRUSTED = ErrorAnswer(
     403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity"
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trust:
-    """Whose web identity tokens a role takes.
+    """Web identity tokens that a role accepts.
 
     Attributes:
         subject: pattern of the token's, "repo:acme/layers:*".
@@ -54,32 +62,32 @@ class Trust:
 
 
 def web_token(subject: str, **claims: object) -> str:
-    """A web identity token as GitHub Actions has them, with a signature that is none.
+    """Return a web identity token as GitHub makes it, but without a valid signature.
 
     Args:
         subject: "repo:acme/layers:ref:refs/heads/main".
-        claims: others, or others than GitHub's: aud, iss, exp.
+        claims: further or other claims: aud, iss, exp.
     """
-    told = {"sub": subject, "aud": "sts.amazonaws.com", "iss": GITHUB, **claims}
-    parts = [{"alg": "RS256", "typ": "JWT"}, told, {}]
+    payload = {"sub": subject, "aud": "sts.amazonaws.com", "iss": GITHUB, **claims}
+    parts = [{"alg": "RS256", "typ": "JWT"}, payload, {}]
     return ".".join(
         base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts
     )
 
 
-class MendedAws:
-    """moto as AWS.
+class EmulatedAws:
+    """AWS, made of moto.
 
     Attributes:
-        layers: those of Lambda.
-        requests_per_second: of Lambda in a region and account, then it throttles; None for any.
-            AWS has 15.
-        trusts: whose web identity tokens are taken.
+        layers: Lambda's layers.
+        requests_per_second: Lambda throttles more in a region and account; None for no limit. AWS
+            has 15.
+        trusts: web identity tokens that are accepted.
         clock: seconds, for the throttling.
     """
 
     def __init__(self, host: str) -> None:
-        """With moto's address and port."""
+        """Args: moto's address and port."""
         self.layers = Layers(self._moto, self.account)
         self.requests_per_second: int | None = None
         self.trusts: Sequence[Trust] = ()
@@ -88,7 +96,7 @@ class MendedAws:
         self._lock = threading.Lock()
         self._closed = False
         self._recent: dict[tuple[str, str], deque[float]] = {}
-        self._accounts: dict[str, str] = {}  # by the keys that STS handed out
+        self._accounts: dict[str, str] = {}  # by access key from STS
         self._fresh: set[str] | None = None
         self._operations = {
             **self.layers.operations,
@@ -97,27 +105,27 @@ class MendedAws:
         }
 
     def close(self) -> None:
-        """Let nothing more through to moto."""
+        """Send no more requests to moto."""
         with self._lock:
             self._closed = True
             self._connection.close()
 
     def expire_credentials(self) -> None:
-        """Have all keys expire but those that STS hands out from now on."""
+        """Let all keys expire, except those that STS gives from now on."""
         self._fresh = set()
 
     def account(self, name: Name) -> str:
-        """Whose call it is."""
+        """Return the account of a call."""
         if not name.key:
             found = re.search(r"::(\d{12}):", name.resource)  # the role's
             return found[1] if found else ACCOUNT
         return self._accounts.get(name.key) or account_of(name.key) or ACCOUNT
 
     def do(self, request: Request, name: Name) -> Response:
-        """Do what is asked, as AWS does.
+        """Answer a request as AWS does.
 
         Raises:
-            RefusedError: AWS would not do it.
+            RefusedRequestError: AWS would refuse it.
         """
         if name.service == "download":
             return self.layers.download(name.resource)
@@ -130,7 +138,7 @@ class MendedAws:
     def _admit(self, request: Request, name: Name) -> None:
         if name.key and self._fresh is not None and name.key not in self._fresh:
             status = 400 if name.service in ("dynamodb", "s3") else 403
-            raise RefusedError(replace(EXPIRED_TOKEN, status=status))
+            raise RefusedRequestError(replace(EXPIRED_TOKEN, status=status))
         if name.service != "lambda":
             return
         if self.requests_per_second is not None:
@@ -139,11 +147,11 @@ class MendedAws:
             while recent and recent[0] <= now - 1:
                 recent.popleft()
             if len(recent) >= self.requests_per_second:
-                raise RefusedError(THROTTLED)
+                raise RefusedRequestError(THROTTLED)
             recent.append(now)
         if request.size > REQUEST_BYTES:
-            raise RefusedError(
-                AwsError(
+            raise RefusedRequestError(
+                ErrorAnswer(
                     413,
                     "RequestEntityTooLargeException",
                     f"Request must be smaller than {REQUEST_BYTES} bytes "
@@ -155,7 +163,7 @@ class MendedAws:
         return self._moto(request, self.account(name))
 
     def _moto(self, request: Request, account: str) -> Response:
-        """Have moto do it, on behalf of an account."""
+        """Send a request to moto, for an account."""
         headers = {k: v for k, v in request.headers.items() if k not in _HOP}
         headers["x-moto-account-id"] = account
         try:
@@ -166,9 +174,9 @@ class MendedAws:
             self._connection.close()
             raise RuntimeError(f"moto gave no answer to {request.method} {request.path}") from error
         kept = ("content-length",) if request.method == "HEAD" else ()
-        told = {k.lower(): v for k, v in got.getheaders()}
-        told = {k: v for k, v in told.items() if k not in _HOP or k in kept}
-        return Response(got.status, told, body)
+        answered = {k.lower(): v for k, v in got.getheaders()}
+        answered = {k: v for k, v in answered.items() if k not in _HOP or k in kept}
+        return Response(got.status, answered, body)
 
     def _assume(self, request: Request, name: Name) -> Response:
         if name.operation == "AssumeRoleWithWebIdentity":
@@ -184,19 +192,19 @@ class MendedAws:
     def _check(self, token: str, *, role: str) -> None:
         claims = _claims(token)
         if claims is None:
-            raise RefusedError(_NO_JWT)
+            raise RefusedRequestError(_NO_JWT)
         if claims.get("exp", float("inf")) <= time.time():
-            raise RefusedError(_TOKEN_EXPIRED)
+            raise RefusedRequestError(_TOKEN_EXPIRED)
         known = [
             each
             for each in self.trusts
             if (each.audience, each.issuer) == (claims.get("aud"), claims.get("iss"))
         ]
         if not known:
-            raise RefusedError(_AUDIENCE)
+            raise RefusedRequestError(_AUDIENCE)
         subject = claims.get("sub", "")
         if not any(fnmatchcase(subject, t.subject) and fnmatchcase(role, t.role) for t in known):
-            raise RefusedError(_UNTRUSTED)
+            raise RefusedRequestError(_UNTRUSTED)
 
 
 def _claims(token: str) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Buckets of S3 by which zips go to Lambda that are too large for a request of their own."""
+"""S3 buckets, through which zips reach Lambda that are too large for a request."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class RegionBucket:
-    """A bucket in a region.
+    """A bucket in one region.
 
-    AWS is told whose the bucket has to be, so that a name that somebody else took gets no zip.
-    Every method raises an `AwsError` where AWS refuses, or does not answer however often.
+    Every request names the account that must own the bucket: a bucket of the same name in another
+    account gets no zip. Every method raises an `AwsError` if AWS refuses or does not answer.
     """
 
     def __init__(self, aws: Aws, region: str, name: str, account: str) -> None:
@@ -28,12 +28,12 @@ class RegionBucket:
         self._client: S3Client = aws.client("s3", region, session.UPLOAD)
 
     def check(self) -> None:
-        """See that it is there, and ours."""
+        """Check that the bucket exists and belongs to the account."""
         with region_errors(f"look for the bucket {self.name}", self._region):
             self._client.head_bucket(Bucket=self.name, ExpectedBucketOwner=self._account)
 
     def put(self, key: str, path: Path, sha256: str) -> None:
-        """Upload a file, which is read piece by piece; S3 checks its SHA-256, given in hex."""
+        """Upload a file, read piece by piece; S3 checks its SHA-256, given in hex."""
         with region_errors(f"upload to {self.name}", self._region), path.open("rb") as file:
             self._client.put_object(
                 Bucket=self.name,
@@ -44,6 +44,6 @@ class RegionBucket:
             )
 
     def delete(self, key: str) -> None:
-        """Take a file away, be it gone already."""
+        """Delete a file; it is no error if there is none."""
         with region_errors("clear the bucket", self._region):
             self._client.delete_object(Bucket=self.name, Key=key, ExpectedBucketOwner=self._account)

@@ -1,4 +1,4 @@
-"""Roles and OIDC providers of IAM: the calls that are used, and no others."""
+"""IAM's roles and OIDC providers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pipeline.naming import RoleArn
 if TYPE_CHECKING:
     from mypy_boto3_iam.client import IAMClient
 
-# Where each partition has its IAM, which is one for all its regions.
+# IAM has one endpoint for each partition, in this region.
 REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 
 
 def trust_policy(aws: Aws, role: RoleArn) -> Mapping[str, Any]:
-    """A role's trust policy, as parsed JSON.
+    """Return a role's trust policy, as parsed JSON.
 
     Raises:
         AwsError: there is no such role, the credentials are another account's, or AWS refuses.
@@ -33,14 +33,14 @@ def trust_policy(aws: Aws, role: RoleArn) -> Mapping[str, Any]:
     if answer["Role"]["Arn"] != role.text:
         raise AwsError(
             f"the role of that name is {answer['Role']['Arn']}, not {role}",
-            hint="take credentials of the role's account, and its whole ARN",
+            hint="use credentials of the role's account, and the role's whole ARN",
         )
-    # botocore parses it, whatever the stubs say
+    # botocore parses the document; its stubs say otherwise
     return cast("Mapping[str, Any]", answer["Role"].get("AssumeRolePolicyDocument", {}))
 
 
 def provider_audiences(aws: Aws, arn: str) -> tuple[str, ...] | None:
-    """For whom the tokens must be that an OIDC provider takes; None where there is none.
+    """Return the audiences that an OIDC provider accepts; None if there is no such provider.
 
     Raises:
         AwsError: AWS does not answer, or refuses.
