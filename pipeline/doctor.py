@@ -26,8 +26,8 @@ from pipeline.bench.environment.machine import (
     missing_packages,
     this_machine,
 )
-from pipeline.build.compile import go_program
 from pipeline.build.recipe import GO_VERSION
+from pipeline.build.toolchain import go_program
 from pipeline.errors import ToolchainError
 from pipeline.naming import Architecture
 

@@ -19,7 +19,7 @@ from pipeline.build.compile import Compiler
 from pipeline.build.lock import Lock, Locked
 from pipeline.build.request import BuildRequest, plan_commit
 from pipeline.build.sources import gather_commits
-from pipeline.build.upstream import Upstream
+from pipeline.build.upstream import UpstreamReader
 from pipeline.config.folder import Config
 from pipeline.errors import LockError, OcelotError, UsageError, VerifyError
 from pipeline.files import read_file
@@ -36,7 +36,7 @@ _COMPARED = (
 # Returns the zip of a claim; it is called only where the digests differ.
 Content = Callable[[], bytes]
 # Returns the upstream of a repository and a ref.
-UpstreamOf = Callable[[str, str], Upstream]
+UpstreamOf = Callable[[str, str], UpstreamReader]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,7 +243,7 @@ async def _rebuilt(
     entry: Locked,
     architectures: Sequence[Architecture],
     config: Config,
-    upstream: Upstream,
+    upstream: UpstreamReader,
     compiler: Compiler,
     cache: Path,
 ) -> Mapping[Architecture, _Rebuilt]:

@@ -16,8 +16,9 @@ import anyio
 
 from pipeline import process, progress
 from pipeline.audit.findings import Scan, read_scan
-from pipeline.build.compile import Workspace, go_program, module_settings
-from pipeline.build.recipe import CACHES, GO_VERSION, Step
+from pipeline.build.compile import Workspace
+from pipeline.build.recipe import CACHES, GO_VERSION, GoStep
+from pipeline.build.toolchain import go_program, module_settings
 from pipeline.errors import ToolchainError, UsageError, quoted
 from pipeline.files import output_errors
 from pipeline.layer.elf import read_elf
@@ -123,7 +124,7 @@ async def _govulncheck(program: Path, url: str, folder: Path, *, symbols: bool) 
         caches=folder,
         settings={},
     )
-    step = Step(
+    step = GoStep(
         name="govulncheck",
         lane=LANE,
         argv=("govulncheck", *options, str(folder / "collector")),
@@ -199,7 +200,7 @@ async def _installed(go: Path, cache: Path) -> Path:
     return program
 
 
-def _install_step(folder: Path) -> Step:
+def _install_step(folder: Path) -> GoStep:
     environment = {
         "CGO_ENABLED": "0",
         "GOBIN": str(folder / "bin"),
@@ -208,7 +209,7 @@ def _install_step(folder: Path) -> Step:
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
     }
-    return Step(
+    return GoStep(
         name=f"install govulncheck {GOVULNCHECK_VERSION}",
         lane=LANE,
         argv=("go", "install", f"{GOVULNCHECK}@{GOVULNCHECK_VERSION}"),

@@ -12,10 +12,11 @@ from pathlib import Path
 from anyio import create_task_group, to_thread
 
 from pipeline import progress
-from pipeline.build.compile import Compiler, Workspace, golang_image, workspace
-from pipeline.build.failure import blaming, together
+from pipeline.build.compile import Compiler, Workspace, workspace
+from pipeline.build.failure import merged_error, with_tuning_blame
 from pipeline.build.plan import BuildPlan, LayerPlan
 from pipeline.build.store import LayerZip, find_zip, keep_zip
+from pipeline.build.toolchain import golang_image
 from pipeline.errors import CompileError, LockError, OcelotError
 from pipeline.layer.layerfile import COLLECTOR
 from pipeline.layer.limits import check_limits
@@ -107,8 +108,8 @@ async def _compiled(
             for each in missing:
                 tasks.start_soon(finish, each, work)
         if errors:
-            error = together(errors)
-            raise blaming(error, plan.tuned) if isinstance(error, CompileError) else error
+            error = merged_error(errors)
+            raise with_tuning_blame(error, plan.tuned) if isinstance(error, CompileError) else error
     return built
 
 

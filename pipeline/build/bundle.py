@@ -22,12 +22,13 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Annotated, Literal
 
 import zstandard
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from pipeline import files
 from pipeline.build.upstream import Resolved, Source
 from pipeline.errors import LockError, OutputError, UpstreamError, quoted
 from pipeline.layer.limits import megabytes
+from pipeline.record import Record
 
 INDEX = "ocelot-bundle.json"
 LEVEL = 10
@@ -39,18 +40,14 @@ _SIZE = slice(124, 136)  # of a header: octal digits
 _HINT = "fetch or make the bundle again; nothing of it was used"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Member(_Record):
+class BundleMember(Record):
     """A file of a bundle."""
 
     size: Annotated[int, Field(ge=0)]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
-class Index(_Record):
+class BundleIndex(Record):
     """What a bundle is for and what is in it."""
 
     version: Literal[1] = 1
@@ -59,7 +56,7 @@ class Index(_Record):
     ref: str
     commit: Annotated[str, Field(pattern="^([0-9a-f]{40}|[0-9a-f]{64})$")]
     committed: Annotated[int, Field(ge=0)]
-    members: dict[str, Member]
+    members: dict[str, BundleMember]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +67,7 @@ class Bundle:
         sha256: of the bundle's file.
     """
 
-    index: Index
+    index: BundleIndex
     folder: Path
     sha256: str
 
@@ -92,7 +89,7 @@ class Bundle:
 
 @dataclass(frozen=True, kw_only=True)
 class BundleUpstream:
-    """The upstream that lies in a bundle; see `Upstream`."""
+    """The upstream that lies in a bundle; see `UpstreamReader`."""
 
     bundle: Bundle
 
@@ -107,11 +104,11 @@ class BundleUpstream:
         return self.bundle.index.ref
 
     async def resolve(self) -> Resolved:
-        """See `Upstream.resolve`."""
+        """See `UpstreamReader.resolve`."""
         return Resolved(commit=self.bundle.index.commit, kind="commit")
 
     async def read(self, commit: str) -> Source:
-        """See `Upstream.read`."""
+        """See `UpstreamReader.read`."""
         index = self.bundle.index
         if commit != index.commit:
             raise UpstreamError(
@@ -126,7 +123,7 @@ class BundleUpstream:
         )
 
 
-def write_bundle(path: Path, index: Index, members: Mapping[str, Path]) -> None:
+def write_bundle(path: Path, index: BundleIndex, members: Mapping[str, Path]) -> None:
     """Write a bundle's file; its name only ever stands for the whole.
 
     Args:
@@ -179,10 +176,10 @@ def _compressor() -> zstandard.ZstdCompressor:
     return zstandard.ZstdCompressor(level=LEVEL, threads=2, write_checksum=True)
 
 
-def _member(path: Path) -> Member:
+def _member(path: Path) -> BundleMember:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Member(size=path.stat().st_size, sha256=digest)
+    return BundleMember(size=path.stat().st_size, sha256=digest)
 
 
 def _write_tar(out: IO[bytes], index: bytes, members: Mapping[str, Path]) -> None:
@@ -206,7 +203,7 @@ def _padding(size: int) -> bytes:
     return bytes(-size % _BLOCK)
 
 
-def _unpack(file: IO[bytes], folder: Path) -> Index:
+def _unpack(file: IO[bytes], folder: Path) -> BundleIndex:
     reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
     index = _read_index(reader)
     _check_room(index, folder)
@@ -225,14 +222,14 @@ def _expect(reader: IO[bytes], content: bytes, what: str) -> None:
         raise _DamagedError(f"{what} is not where {INDEX} says")
 
 
-def _read_index(reader: IO[bytes]) -> Index:
+def _read_index(reader: IO[bytes]) -> BundleIndex:
     head = reader.read(_BLOCK)
     octal = re.fullmatch(rb"[0-7]{11}\0", head[_SIZE])
     size = int(octal[0][:-1], 8) if octal else 0
     if head != _header(INDEX, size) or size > _LARGEST_INDEX:
         raise _DamagedError(f"it does not begin with {INDEX}")
     try:
-        index = Index.model_validate_json(reader.read(size))
+        index = BundleIndex.model_validate_json(reader.read(size))
     except ValueError as error:
         raise _DamagedError(f"{INDEX} is not of the form expected") from error
     _expect(reader, _padding(size), f"the end of {INDEX}")
@@ -240,7 +237,7 @@ def _read_index(reader: IO[bytes]) -> Index:
     return index
 
 
-def _check_names(index: Index) -> None:
+def _check_names(index: BundleIndex) -> None:
     """Every member is a file of its own inside the folder."""
     folders = {str(each) for name in index.members for each in PurePosixPath(name).parents}
     for name in index.members:
@@ -252,7 +249,7 @@ def _check_names(index: Index) -> None:
             raise _DamagedError(f"a member is called {quoted(name)}")
 
 
-def _check_room(index: Index, folder: Path) -> None:
+def _check_room(index: BundleIndex, folder: Path) -> None:
     with files.output_errors(folder):
         free = shutil.disk_usage(folder).free
     needed = sum(each.size for each in index.members.values())
@@ -263,7 +260,7 @@ def _check_room(index: Index, folder: Path) -> None:
         )
 
 
-def _write_member(reader: IO[bytes], name: str, member: Member, place: Path) -> None:
+def _write_member(reader: IO[bytes], name: str, member: BundleMember, place: Path) -> None:
     digest, left = hashlib.sha256(), member.size
     with files.output_errors(place.parent):
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -14,14 +14,14 @@ from anyio import to_thread
 
 from pipeline import files, progress
 from pipeline.build import bundle, lock, toolchain
-from pipeline.build.bundle import Bundle, BundleUpstream, Index
-from pipeline.build.compile import Compiler, collect_modules, go_program
+from pipeline.build.bundle import Bundle, BundleIndex, BundleUpstream
+from pipeline.build.compile import Compiler, collect_modules
 from pipeline.build.inputs import BuildInputs
 from pipeline.build.lock import Lock, Locked
 from pipeline.build.modules import offline_settings
 from pipeline.build.plan import BuildPlan
 from pipeline.build.request import BuildRequest, plan_build
-from pipeline.build.upstream import Upstream
+from pipeline.build.upstream import UpstreamReader
 from pipeline.config.folder import Config, load_config
 from pipeline.errors import LockError, ToolchainError, UsageError
 
@@ -29,7 +29,7 @@ LANE = "bundle"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bundled:
+class WrittenBundle:
     """A bundle that was written.
 
     Attributes:
@@ -48,7 +48,7 @@ class Bundled:
 
 async def make_bundle(
     request: BuildRequest, config: Config, compiler: Compiler, output: Path
-) -> Bundled:
+) -> WrittenBundle:
     """Gather what a locked build needs and write the bundle.
 
     Args:
@@ -77,7 +77,7 @@ async def make_bundle(
         count = len(list(modules.rglob("*.zip")))
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Bundled(
+    return WrittenBundle(
         path=output,
         sha256=digest,
         size=path.stat().st_size,
@@ -115,7 +115,7 @@ class BundleInputs(BuildInputs):
     bundle: Bundle
     locked: ClassVar[bool] = True
 
-    def upstream(self, repository: str, ref: str) -> Upstream:
+    def upstream(self, repository: str, ref: str) -> UpstreamReader:
         """Return the bundle's upstream collector, whatever repository and ref are named."""
         del repository, ref
         return BundleUpstream(bundle=self.bundle)
@@ -177,7 +177,7 @@ def bundled_toolchain(opened: Bundle) -> Path | None:
 
 def _has_go() -> bool:
     try:
-        return go_program().is_file()
+        return toolchain.go_program().is_file()
     except ToolchainError:
         return False
 
@@ -201,7 +201,7 @@ def _toolchain_members() -> Mapping[str, Path]:
 
 
 def _write(path: Path, plan: BuildPlan, folder: Path, go: Mapping[str, Path]) -> None:
-    index = Index(
+    index = BundleIndex(
         distribution=plan.facts.distribution,
         repository=plan.facts.repository,
         ref=plan.facts.ref,

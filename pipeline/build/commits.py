@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline import files
-from pipeline.build.git import FETCH_SECONDS, Repository, SilentError, run_git
+from pipeline.build.git import FETCH_SECONDS, SilentError, UpstreamRepository, run_git
 from pipeline.errors import UpstreamError
 from pipeline.files import Tree
 
@@ -42,7 +42,7 @@ def not_upstream(message: str) -> UpstreamError:
     )
 
 
-async def download_commit(origin: Repository, commit: str, store: Path) -> None:
+async def download_commit(origin: UpstreamRepository, commit: str, store: Path) -> None:
     """Fetch one commit and keep its collector/ as a tar.
 
     Raises:
@@ -87,7 +87,7 @@ def _keep(store: Path, commit: str, committed: int, tar: bytes) -> None:
     files.write_atomic(store / f"{commit}.json", json.dumps(record).encode())
 
 
-async def _fetch_commit(origin: Repository, bare: Path, commit: str) -> None:
+async def _fetch_commit(origin: UpstreamRepository, bare: Path, commit: str) -> None:
     """Bring a commit into a repository, alone where the server gives single commits."""
     fetch = ["-C", str(bare), "fetch", "--quiet", "--no-tags"]
     try:
@@ -108,7 +108,7 @@ async def _fetch_commit(origin: Repository, bare: Path, commit: str) -> None:
         ) from error
 
 
-async def _init_bare(origin: Repository, path: Path, commit: str) -> None:
+async def _init_bare(origin: UpstreamRepository, path: Path, commit: str) -> None:
     form = "sha256" if len(commit) == SHA_256_DIGITS else "sha1"
     init = ["init", "--quiet", "--bare", f"--object-format={form}", str(path)]
     await run_git(origin, init)

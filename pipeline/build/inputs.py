@@ -1,4 +1,4 @@
-"""What a build is made from: the configuration and an upstream collector.
+"""The inputs of a build: the configuration and an upstream collector.
 
 `BuildInputs` takes them from the checkout and from a repository, `bundling.BundleInputs` from a
 bundle.
@@ -13,9 +13,9 @@ from typing import ClassVar
 
 from pipeline import paths
 from pipeline.build.compile import Compiler
-from pipeline.build.git import Repository
+from pipeline.build.git import UpstreamRepository
 from pipeline.build.sources import VARIABLE, GatheredUpstream
-from pipeline.build.upstream import HostUpstream, Upstream, check_ref, repository
+from pipeline.build.upstream import HostUpstream, UpstreamReader, check_ref, upstream_repository
 from pipeline.config.folder import Config
 
 
@@ -32,7 +32,7 @@ class BuildInputs:
     cache: Path
     locked: ClassVar[bool] = False
 
-    def upstream(self, repository: str, ref: str) -> Upstream:
+    def upstream(self, repository: str, ref: str) -> UpstreamReader:
         """Return an upstream collector.
 
         Raises:
@@ -59,7 +59,9 @@ class BuildInputs:
         return Compiler(caches=self.cache / "go", keep_temp=keep_temp)
 
 
-def requested_upstream(given: str, ref: str, cache: Path, folder: Path | None = None) -> Upstream:
+def requested_upstream(
+    given: str, ref: str, cache: Path, folder: Path | None = None
+) -> UpstreamReader:
     """Return the upstream collector that the options name.
 
     Args:
@@ -73,8 +75,10 @@ def requested_upstream(given: str, ref: str, cache: Path, folder: Path | None = 
     """
     ref = check_ref(ref)
     if folder:
-        return HostUpstream(origin=Repository(given=given, folder=folder), ref=ref, cache=cache)
+        return HostUpstream(
+            origin=UpstreamRepository(given=given, folder=folder), ref=ref, cache=cache
+        )
     if sources := os.environ.get(VARIABLE):
         return GatheredUpstream(given=given, ref=ref, folder=Path(sources))
-    origin = repository(given, sample=paths.sample_upstream())
+    origin = upstream_repository(given, sample=paths.sample_upstream())
     return HostUpstream(origin=origin, ref=ref, cache=cache)

@@ -15,7 +15,6 @@ from typing import Annotated, Literal, Self, cast
 
 import tomli_w
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     ValidationError,
@@ -27,8 +26,8 @@ from pipeline import progress
 from pipeline.build.upstream import Resolved
 from pipeline.errors import LockError, OutputError
 from pipeline.files import folder_lock, write_atomic
-from pipeline.layer.manifest import field_problems
 from pipeline.naming import Architecture
+from pipeline.record import Record, field_problems
 
 FILE_NAME = "ocelot.lock"
 HEADING = "# Written by `ocelot lock`; commit it beside the configuration.\n"
@@ -45,17 +44,13 @@ def _dashed(name: str) -> str:
     return name.replace("_", "-")
 
 
-class _Record(BaseModel):
+class _LockRecord(Record):
     model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        regex_engine="python-re",
-        alias_generator=_dashed,
-        populate_by_name=True,
+        regex_engine="python-re", alias_generator=_dashed, populate_by_name=True
     )
 
 
-class Facts(_Record):
+class Facts(_LockRecord):
     """What a distribution is made from: a build's plan, lock, manifest and provenance tell of it.
 
     Attributes:
@@ -113,7 +108,7 @@ class Locked(Facts):
         return (self.distribution, self.repository, self.ref)
 
 
-class Lock(_Record):
+class Lock(_LockRecord):
     """The whole file, sorted by what the entries belong to."""
 
     version: Literal[1] = 1
@@ -229,7 +224,7 @@ def _record_zips(folder: Path, entry: Locked, zips: dict[Architecture, str]) -> 
         write_atomic(folder / FILE_NAME, lock.text().encode())
 
 
-def settled(locked: Locked | None, now: Resolved) -> tuple[str, str]:
+def commit_to_build(locked: Locked | None, now: Resolved) -> tuple[str, str]:
     """The commit to build, and what the user should know of it.
 
     A branch may move on; a tag or a commit that is not the one locked is an error.
@@ -261,7 +256,7 @@ def settled(locked: Locked | None, now: Resolved) -> tuple[str, str]:
     return locked.commit, f"{note} {locked.commit[:12]} (ocelot lock --upgrade follows)"
 
 
-def differences(locked: Locked, now: Facts) -> tuple[str, ...]:
+def lock_differences(locked: Locked, now: Facts) -> tuple[str, ...]:
     """What differs from a lock's entry, a sentence each with both values; empty if nothing does."""
     found: list[str] = []
     if locked.commit != now.commit:

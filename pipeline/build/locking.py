@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline import progress
-from pipeline.build import gomod, lock
+from pipeline.build import lock
 from pipeline.build.compile import Compiler, resolved_modules
-from pipeline.build.failure import together
+from pipeline.build.failure import merged_error
 from pipeline.build.lock import Lock, Locked
+from pipeline.build.modules import added_requirements, added_sums, changed_sums
 from pipeline.build.plan import BuildPlan
 from pipeline.build.request import BuildRequest, plan_commit
 from pipeline.config.folder import Config
@@ -22,7 +23,7 @@ from pipeline.files import Tree
 
 
 @dataclass(frozen=True, kw_only=True)
-class Locking:
+class LockResult:
     """What became of one distribution.
 
     Attributes:
@@ -54,7 +55,7 @@ async def lock_distributions(
     compiler: Compiler | None,
     *,
     upgrade: bool = False,
-) -> tuple[Locking, ...]:
+) -> tuple[LockResult, ...]:
     """Lock one distribution after the other; one that fails holds up no other.
 
     Args:
@@ -69,21 +70,21 @@ async def lock_distributions(
     )
 
 
-def entries(outcomes: Sequence[Locking]) -> list[Locked]:
+def entries(outcomes: Sequence[LockResult]) -> list[Locked]:
     """The entries that were found out."""
     return [each.after for each in outcomes if each.after]
 
 
-def check_outcomes(outcomes: Sequence[Locking], *, check: bool) -> None:
+def check_outcomes(outcomes: Sequence[LockResult], *, check: bool) -> None:
     """Fail where a distribution could not be locked or, if that was asked, is not up to date.
 
     Raises:
-        OcelotError: the failures, told together.
+        OcelotError: the failures, told merged_error.
         LockError: the lock is not up to date.
     """
     failures = [each for each in outcomes if each.error]
     if failures:
-        raise together([_named(each) for each in failures])
+        raise merged_error([_named(each) for each in failures])
     stale = [each for each in outcomes if each.status != "unchanged"]
     if check and stale:
         raise LockError(
@@ -97,7 +98,7 @@ def check_outcomes(outcomes: Sequence[Locking], *, check: bool) -> None:
         )
 
 
-def _named(outcome: Locking) -> OcelotError:
+def _named(outcome: LockResult) -> OcelotError:
     error = outcome.error or LockError("unknown")
     return error.with_message(f"{outcome.distribution}: {error}", error.details)
 
@@ -109,31 +110,31 @@ async def _outcome(
     old: Lock,
     *,
     upgrade: bool,
-) -> Locking:
+) -> LockResult:
     name, upstream = request.distribution, request.upstream
     before = old.find(name, upstream.given, upstream.ref)
     kept = None if upgrade else before
     try:
         config.distribution(name)
-        commit, note = lock.settled(kept, await upstream.resolve())
+        commit, note = lock.commit_to_build(kept, await upstream.resolve())
         if note:
             progress.note(f"{name}: {note}")
         plan = await plan_commit(request, config, commit, None)
-        differences = lock.differences(kept, plan.facts) if kept else ()
+        differences = lock.lock_differences(kept, plan.facts) if kept else ()
         if kept and not differences:
-            return Locking(distribution=name, before=before, after=before)
+            return LockResult(distribution=name, before=before, after=before)
         after = await _entry(plan, compiler, kept) if compiler else None
     except OcelotError as error:
-        return Locking(distribution=name, before=before, error=error)
+        return LockResult(distribution=name, before=before, error=error)
     if before and after and upgrade:
         differences = _moves(before, after)
         after = after if differences else before
-    return Locking(distribution=name, before=before, after=after, differences=differences)
+    return LockResult(distribution=name, before=before, after=after, differences=differences)
 
 
 async def _entry(plan: BuildPlan, compiler: Compiler, kept: Locked | None) -> Locked:
     entry = _locked(plan, await resolved_modules(plan.tree, plan.prepare(), compiler))
-    changed = gomod.changed_sums(kept.go_sum, entry.go_sum) if kept else ()
+    changed = changed_sums(kept.go_sum, entry.go_sum) if kept else ()
     if changed:
         raise LockError(
             f"modules of {plan.facts.distribution} have changed since they were locked",
@@ -149,8 +150,8 @@ def _locked(plan: BuildPlan, resolved: Tree) -> Locked:
     go_mod, go_sum = plan.tree.get("go.mod", b""), plan.tree.get("go.sum", b"")
     return Locked(
         **plan.facts.model_dump(),
-        go_mod=gomod.added_requirements(go_mod, resolved.get("go.mod", b"")),
-        go_sum=gomod.added_sums(go_sum, resolved.get("go.sum", b"")),
+        go_mod=added_requirements(go_mod, resolved.get("go.mod", b"")),
+        go_sum=added_sums(go_sum, resolved.get("go.sum", b"")),
     )
 
 
@@ -158,4 +159,4 @@ def _moves(before: Locked, after: Locked) -> tuple[str, ...]:
     """What an upgrade changed."""
     if before.model_copy(update={"zips": {}}) == after:
         return ()
-    return lock.differences(before, after) or ("modules or their sums",)
+    return lock.lock_differences(before, after) or ("modules or their sums",)

@@ -1,17 +1,92 @@
-"""Go modules in a folder that Go takes for a module proxy.
+"""Go modules: the texts of go.mod and go.sum (pure), and a folder that Go takes as a module proxy.
 
-Protocol: https://go.dev/ref/mod#goproxy-protocol
+Formats: https://go.dev/ref/mod#go-mod-file, https://go.dev/ref/mod#go-sum-files and
+https://go.dev/ref/mod#goproxy-protocol
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline.files import output_errors
 
 DOWNLOADS = "cache/download"
 DEFAULT_PROXY = "https://proxy.golang.org,direct"
+
+_REQUIRE = re.compile(r"^(?P<path>[^\s()]+)\s+(?P<version>v[^\s]+)$")
+_SETTING = re.compile(r"^(?P<path>go|toolchain)\s+(?P<version>\S+)$")
+
+
+def requirements(go_mod: bytes) -> dict[str, str]:
+    """Version by module path; the keys `go` and `toolchain` stand for those lines."""
+    found: dict[str, str] = {}
+    block = ""
+    for raw in go_mod.decode(errors="replace").splitlines():
+        line = raw.partition("//")[0].strip()
+        if line.endswith("("):
+            block = line.removesuffix("(").strip()
+        elif line == ")":
+            block = ""
+        elif match := _required(line, block):
+            found[match["path"]] = match["version"]
+    return found
+
+
+def _required(line: str, block: str) -> re.Match[str] | None:
+    if block:
+        return _REQUIRE.match(line) if block == "require" else None
+    word, rest = (*line.split(maxsplit=1), "", "")[:2]
+    return _REQUIRE.match(rest) if word == "require" else _SETTING.match(line)
+
+
+def added_requirements(old: bytes, new: bytes) -> tuple[str, ...]:
+    """What a new go.mod requires at another version than the old one, as `module@version`."""
+    before = requirements(old)
+    return tuple(
+        sorted(
+            f"{path}@{version}"
+            for path, version in requirements(new).items()
+            if before.get(path) != version
+        )
+    )
+
+
+def added_sums(old: bytes, new: bytes) -> tuple[str, ...]:
+    """The lines of a new go.sum that the old one has not, sorted."""
+    return tuple(sorted(set(_lines(new)) - set(_lines(old))))
+
+
+def changed_sums(before: Iterable[str], now: Iterable[str]) -> tuple[str, ...]:
+    """The modules whose sum is another now, each with both values."""
+    sums = dict(line.rsplit(" ", 1) for line in before)
+    return tuple(
+        f"{name}: locked {sums[name]}, now {value}"
+        for name, value in (line.rsplit(" ", 1) for line in now)
+        if sums.get(name, value) != value
+    )
+
+
+def with_sums(go_sum: bytes, lines: Iterable[str]) -> bytes:
+    """A go.sum with lines added that it has not yet."""
+    present = _lines(go_sum)
+    more = sorted(set(lines) - set(present))
+    return "".join(f"{line}\n" for line in (*present, *more)).encode() if more else go_sum
+
+
+def edit_arguments(required: Sequence[str]) -> tuple[str, ...]:
+    """Requirements, as `module@version`, as arguments of `go mod edit`."""
+    settings = {"go": "-go=", "toolchain": "-toolchain="}
+    return tuple(
+        f"{settings[path]}{version}" if path in settings else f"-require={path}@{version}"
+        for path, _, version in (each.partition("@") for each in required)
+    )
+
+
+def _lines(go_sum: bytes) -> list[str]:
+    return [line for line in go_sum.decode(errors="replace").splitlines() if line.strip()]
 
 
 def offline_settings(proxy: str) -> dict[str, str]:

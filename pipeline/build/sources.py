@@ -13,25 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from pipeline import progress
 from pipeline.build.commits import keep_commit, read_commit
-from pipeline.build.lock import Locked, settled
-from pipeline.build.upstream import Resolved, Source, Upstream
+from pipeline.build.lock import Locked, commit_to_build
+from pipeline.build.upstream import Resolved, Source, UpstreamReader
 from pipeline.errors import LockError, ToolchainError, UpstreamError
 from pipeline.files import write_atomic
+from pipeline.record import Record
 
 VARIABLE = "OCELOT_SOURCES"
 INDEX = "sources.json"
 COMMITS = "upstream"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Meaning(_Record):
+class ResolvedRef(Record):
     """The commit that a ref of a repository means; see `Resolved`."""
 
     repository: str
@@ -40,20 +35,20 @@ class Meaning(_Record):
     kind: Literal["branch", "tag", "commit", "folder"]
 
 
-class Index(_Record):
+class SourceIndex(Record):
     """What `sources.json` holds."""
 
     version: Literal[1] = 1
-    refs: tuple[Meaning, ...] = ()
+    refs: tuple[ResolvedRef, ...] = ()
 
-    def find(self, repository: str, ref: str) -> Meaning | None:
+    def find(self, repository: str, ref: str) -> ResolvedRef | None:
         """What a repository's ref means."""
         found = (each for each in self.refs if (each.repository, each.ref) == (repository, ref))
         return next(found, None)
 
 
 async def gather_sources(
-    upstream: Upstream, entries: Sequence[Locked | None], folder: Path
+    upstream: UpstreamReader, entries: Sequence[Locked | None], folder: Path
 ) -> tuple[str, ...]:
     """Put the commits that builds of a ref need into a folder.
 
@@ -77,10 +72,10 @@ async def gather_sources(
         if None in entries:
             raise
         progress.note(f"{error}; reading the locked commits")
-    return await gather_commits(upstream, wanted_commits(now, entries), folder, now=now)
+    return await gather_commits(upstream, needed_commits(now, entries), folder, now=now)
 
 
-def wanted_commits(now: Resolved | None, entries: Sequence[Locked | None]) -> tuple[str, ...]:
+def needed_commits(now: Resolved | None, entries: Sequence[Locked | None]) -> tuple[str, ...]:
     """The commits that builds of a ref need, sorted.
 
     Args:
@@ -93,14 +88,14 @@ def wanted_commits(now: Resolved | None, entries: Sequence[Locked | None]) -> tu
             commits |= {entry.commit} if entry else set()
             continue
         try:
-            commits.add(settled(entry, now)[0])
+            commits.add(commit_to_build(entry, now)[0])
         except LockError:  # the build itself will fail by it
             continue
     return tuple(sorted(commits))
 
 
 async def gather_commits(
-    upstream: Upstream, commits: Collection[str], folder: Path, *, now: Resolved | None = None
+    upstream: UpstreamReader, commits: Collection[str], folder: Path, *, now: Resolved | None = None
 ) -> tuple[str, ...]:
     """Put commits into a folder, and note what the ref means.
 
@@ -118,26 +113,26 @@ async def gather_commits(
         keep_commit(folder / COMMITS, source.commit, source.committed, source.files)
     if now:
         index = read_index(folder)
-        meant = Meaning(
+        meant = ResolvedRef(
             repository=upstream.given, ref=upstream.ref, commit=now.commit, kind=now.kind
         )
         others = [each for each in index.refs if each != index.find(upstream.given, upstream.ref)]
         refs = sorted([*others, meant], key=lambda each: (each.repository, each.ref))
-        text = Index(refs=tuple(refs)).model_dump_json(indent=1)
+        text = SourceIndex(refs=tuple(refs)).model_dump_json(indent=1)
         write_atomic(folder / INDEX, f"{text}\n".encode())
     return tuple(source.commit for source in sources)
 
 
-def read_index(folder: Path) -> Index:
+def read_index(folder: Path) -> SourceIndex:
     """What a folder of sources says of refs; nothing where it says nothing.
 
     Raises:
         UpstreamError: it cannot be read.
     """
     try:
-        return Index.model_validate_json((folder / INDEX).read_bytes())
+        return SourceIndex.model_validate_json((folder / INDEX).read_bytes())
     except FileNotFoundError:
-        return Index()
+        return SourceIndex()
     except (OSError, ValueError) as error:  # pydantic's is a ValueError
         raise UpstreamError(
             f"{folder / INDEX} cannot be read", hint="run ocelot sources again, into a new folder"
@@ -146,7 +141,7 @@ def read_index(folder: Path) -> Index:
 
 @dataclass(frozen=True, kw_only=True)
 class GatheredUpstream:
-    """A repository at a ref, as `gather_sources` found it; see `Upstream`.
+    """A repository at a ref, as `gather_sources` found it; see `UpstreamReader`.
 
     Attributes:
         folder: what `ocelot sources` wrote.
@@ -157,13 +152,13 @@ class GatheredUpstream:
     folder: Path
 
     async def resolve(self) -> Resolved:
-        """See `Upstream.resolve`."""
+        """See `UpstreamReader.resolve`."""
         if meant := read_index(self.folder).find(self.given, self.ref):
             return Resolved(commit=meant.commit, kind=meant.kind)
         raise self._missing("what it means")
 
     async def read(self, commit: str) -> Source:
-        """See `Upstream.read`."""
+        """See `UpstreamReader.read`."""
         meant = read_index(self.folder).find(self.given, self.ref)
         if meant and meant.kind == "folder":
             commit = meant.commit

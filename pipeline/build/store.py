@@ -14,9 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from pipeline.files import write_atomic
+from pipeline.record import Record
 
 KEEP_SECONDS = 30 * 24 * 3600
 
@@ -37,9 +36,7 @@ class LayerZip:
     image: str
 
 
-class _ZipRecord(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
+class _ZipRecord(Record):
     sha256: str
     unzipped_size: int
     engine: str

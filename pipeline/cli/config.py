@@ -32,7 +32,7 @@ def check(
     config: ConfigOptions,
 ) -> None:
     """Check every file of the config folder, and report all problems at once."""
-    from pipeline.build.catalog import offered_tags
+    from pipeline.build.components import offered_tags
     from pipeline.cli.components import upstream_tree
     from pipeline.config.folder import tag_problems
     from pipeline.errors import ConfigError

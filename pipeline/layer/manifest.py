@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from pipeline.errors import UsageError
 from pipeline.files import folder_lock, write_atomic
 from pipeline.naming import SCHEMA_DIALECT, Architecture
+from pipeline.record import Record, field_problems
 
 FILE_NAME = "manifest.json"
 VERSION = 1
@@ -26,11 +27,9 @@ VERSION = 1
 PASSED = "passed"
 
 
-class _ManifestModel(BaseModel):
+class _ManifestModel(Record):
     # a manifest that is written has every key; an older one may lack some
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, json_schema_serialization_defaults_required=True
-    )
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
 
 class Upstream(_ManifestModel):
@@ -228,13 +227,4 @@ def read_manifest(path: Path) -> Manifest | None:
         f"{path} is no manifest of ocelot: {problems[0]}",
         hint="give the manifest.json of a build",
         details=problems[1:],
-    )
-
-
-def field_problems(error: ValidationError) -> tuple[str, ...]:
-    """Return a line for each wrong field: the field's path, then the problem."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return tuple(
-        ": ".join(filter(None, (".".join(str(part) for part in each["loc"]), each["msg"])))
-        for each in found
     )

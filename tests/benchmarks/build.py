@@ -22,7 +22,7 @@ from pathlib import Path
 
 from pipeline import files, paths
 from pipeline.build import plan, upstream
-from pipeline.build.compile import go_program
+from pipeline.build.toolchain import go_program
 from pipeline.config.folder import load_config
 from pipeline.naming import Architecture
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import paths
-from pipeline.build.compile import go_program
+from pipeline.build.toolchain import go_program
 
 OCELOT = Path(sys.executable).parent / "ocelot"
 CONFIG = Path(__file__).parents[2] / "config"

@@ -12,7 +12,7 @@ import pytest
 from module_chain import IMAGE, Chain, Engine, called
 from tiny import Place, new_place
 
-from pipeline.build.compile import go_program
+from pipeline.build.toolchain import go_program
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ from runs import CONFIG, Built, Ocelot, run_ocelot
 
 from pipeline import paths
 from pipeline.build import git as build_git
-from pipeline.build.compile import GO_VARIABLE, go_program
 from pipeline.build.lock import Locked, read_lock, write_entries
 from pipeline.build.recipe import GO_VERSION
 from pipeline.build.sources import VARIABLE
+from pipeline.build.toolchain import GO_VARIABLE, go_program
 from pipeline.errors import LockError, ToolchainError, UpstreamError
 
 TOKEN = "ghp_s3cret"

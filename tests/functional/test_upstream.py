@@ -36,7 +36,7 @@ from gitserver import (
 from pipeline import files, paths
 from pipeline.build import commits as build_commits
 from pipeline.build import git as build_git
-from pipeline.build.upstream import HostUpstream, Source, read_upstream, repository
+from pipeline.build.upstream import HostUpstream, Source, read_upstream, upstream_repository
 from pipeline.errors import ToolchainError, UpstreamError
 
 SAMPLE = paths.sample_upstream()
@@ -89,7 +89,7 @@ def new(tmp_path: Path) -> Path:
 
 async def fetched(given: str | Path, ref: str, cache: Path) -> Source:
     with anyio.fail_after(9):
-        origin = repository(str(given), sample=SAMPLE)
+        origin = upstream_repository(str(given), sample=SAMPLE)
         return await read_upstream(HostUpstream(origin=origin, ref=ref, cache=cache))
 
 
@@ -621,10 +621,10 @@ def test_two_short_shas_are_looked_up_side_by_side(
 PROGRAM = """
 import sys, anyio
 from pathlib import Path
-from pipeline.build.upstream import HostUpstream, read_upstream, repository
+from pipeline.build.upstream import HostUpstream, read_upstream, upstream_repository
 
 async def run():
-    origin = repository(sys.argv[1], sample=Path())
+    origin = upstream_repository(sys.argv[1], sample=Path())
     with anyio.fail_after(8):
         upstream = HostUpstream(origin=origin, ref="main", cache=Path(sys.argv[2]))
         await read_upstream(upstream)

@@ -28,9 +28,9 @@ from unit_examples import (
 )
 
 from pipeline.build.apply import apply_plan
-from pipeline.build.compile import GO_VARIABLE
 from pipeline.build.plan import BuildPlan
 from pipeline.build.request import BuildRequest
+from pipeline.build.toolchain import GO_VARIABLE
 from pipeline.config.budgets import Budget
 from pipeline.errors import CompileError, LimitError, OutputError
 from pipeline.layer.manifest import read_manifest

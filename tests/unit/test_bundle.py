@@ -17,7 +17,14 @@ from hypothesis import strategies as st
 from unit_examples import COMMIT, COMMITTED
 
 from pipeline import files
-from pipeline.build.bundle import INDEX, BundleUpstream, Index, Member, open_bundle, write_bundle
+from pipeline.build.bundle import (
+    INDEX,
+    BundleIndex,
+    BundleMember,
+    BundleUpstream,
+    open_bundle,
+    write_bundle,
+)
 from pipeline.build.bundling import opened_bundle
 from pipeline.errors import LockError, OutputError, UpstreamError
 from pipeline.files import Tree
@@ -34,8 +41,8 @@ TREE: Tree = {
 }
 
 
-def index(members: Mapping[str, Member] | None = None) -> Index:
-    return Index(
+def index(members: Mapping[str, BundleMember] | None = None) -> BundleIndex:
+    return BundleIndex(
         distribution="minimal",
         repository="owner/name",
         ref="main",
@@ -145,7 +152,9 @@ def test_a_folder_of_that_name_is_told_and_nothing_is_left(tmp_path: Path) -> No
 def test_the_index_says_what_the_bundle_is_for(tmp_path: Path) -> None:
     made = open_bundle(written(tmp_path / "a.tar.zst"), tmp_path)
     assert made.index.model_copy(update={"members": {}}) == index()
-    assert made.index.members["empty"] == Member(size=0, sha256=hashlib.sha256(b"").hexdigest())
+    assert made.index.members["empty"] == BundleMember(
+        size=0, sha256=hashlib.sha256(b"").hexdigest()
+    )
     assert [each.name for each in made.toolchains.iterdir()] == ["go1.26.6.linux-amd64"]
 
 
@@ -210,13 +219,13 @@ def part(name: str, content: bytes = b"x", **more: object) -> Part:
     return info, content
 
 
-def member(content: bytes, size: int | None = None) -> Member:
+def member(content: bytes, size: int | None = None) -> BundleMember:
     size = len(content) if size is None else size
-    return Member(size=size, sha256=hashlib.sha256(content).hexdigest())
+    return BundleMember(size=size, sha256=hashlib.sha256(content).hexdigest())
 
 
 def forged(
-    parts: Sequence[Part], claims: Mapping[str, Member] | None = None, *, tail: bytes = b""
+    parts: Sequence[Part], claims: Mapping[str, BundleMember] | None = None, *, tail: bytes = b""
 ) -> bytes:
     """A bundle of those parts, with an index that claims those members, or just the parts."""
     said = {info.name: member(content) for info, content in parts} if claims is None else claims

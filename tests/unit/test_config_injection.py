@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from unit_examples import MINE, OTLP, problems_of, write_config
 
-from pipeline.build.overlay import wrapper, wrapper_path
+from pipeline.build.components import wrapper, wrapper_path
 from pipeline.config.components import Component
 from pipeline.config.folder import load_config
 from pipeline.errors import ConfigError

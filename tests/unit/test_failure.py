@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from unit_examples import COMMIT, OTLP
 
-from pipeline.build.failure import step_error, telling, together
-from pipeline.build.recipe import Step, collector_step, modules_step, require_steps
+from pipeline.build.failure import error_lines, merged_error, step_error
+from pipeline.build.recipe import GoStep, collector_step, modules_step, require_steps
 from pipeline.errors import CompileError, LimitError, OcelotError, OutputError, ToolchainError
 from pipeline.naming import CUSTOM_TAG, Architecture
 
@@ -61,7 +61,7 @@ def test_a_module_that_cannot_be_had_is_told_with_what_to_do(line: str, hint: st
     ],
 )
 @pytest.mark.parametrize("step", [MODULES, COMPILE], ids=["modules", "compile"])
-def test_a_disk_that_takes_nothing_is_told_as_such(step: Step, line: str) -> None:
+def test_a_disk_that_takes_nothing_is_told_as_such(step: GoStep, line: str) -> None:
     error = step_error(step, [line])
     assert type(error) is OutputError
     assert {"TMPDIR", "OCELOT_CACHE"} <= set(error.hint.replace("(", " ").replace(")", " ").split())
@@ -101,15 +101,15 @@ def test_a_modules_step_that_fails_for_another_reason_is_told_by_gos_lines() -> 
 
 def test_packages_that_got_done_are_left_out() -> None:
     lines = ("internal/goarch", "github.com/a-b/c.d/v2", "gopkg.in/yaml.v3", *UNDEFINED)
-    assert telling(lines) == UNDEFINED
+    assert error_lines(lines) == UNDEFINED
 
 
 def test_downloads_are_left_out() -> None:
-    assert telling(("go: downloading example.com/mine v1.2.3", *UNDEFINED)) == UNDEFINED
+    assert error_lines(("go: downloading example.com/mine v1.2.3", *UNDEFINED)) == UNDEFINED
 
 
 def test_empty_lines_are_left_out() -> None:
-    assert telling(("", "  ", *UNDEFINED)) == UNDEFINED
+    assert error_lines(("", "  ", *UNDEFINED)) == UNDEFINED
 
 
 @pytest.mark.parametrize(
@@ -125,16 +125,16 @@ def test_empty_lines_are_left_out() -> None:
     ],
 )
 def test_lines_of_the_compiler_are_kept(line: str) -> None:
-    assert telling(("internal/goarch", line)) == (line,)
+    assert error_lines(("internal/goarch", line)) == (line,)
 
 
 def test_where_there_is_nothing_but_packages_they_are_kept() -> None:
-    assert telling(("internal/goarch", "internal/cpu")) == ("internal/goarch", "internal/cpu")
+    assert error_lines(("internal/goarch", "internal/cpu")) == ("internal/goarch", "internal/cpu")
 
 
 def test_one_error_together_is_itself() -> None:
     error = step_error(COMPILE, UNDEFINED)
-    joined = together([error])
+    joined = merged_error([error])
     assert (type(joined), str(joined)) == (CompileError, str(error))
     assert (joined.details, joined.hint) == (error.details, error.hint)
 
@@ -143,7 +143,7 @@ def test_errors_together_lose_nothing() -> None:
     first = CompileError("amd64: compile failed", hint="mend it", details=("$ one", "shared", "a"))
     second = OutputError("arm64: no space", hint="free some", details=("$ two", "shared", "b"))
     third = LimitError("too large", hint="name fewer", details=("c",))
-    joined = together([first, second, third])
+    joined = merged_error([first, second, third])
     said = "\n".join((str(joined), joined.hint, *joined.details))
     for error in (first, second, third):
         assert [part for part in (str(error), error.hint, *error.details) if part not in said] == []
@@ -151,11 +151,11 @@ def test_errors_together_lose_nothing() -> None:
 
 def test_errors_together_are_of_the_firsts_class() -> None:
     errors: list[OcelotError] = [CompileError("one"), OutputError("two")]
-    assert together(errors).exit_code == CompileError.exit_code
+    assert merged_error(errors).exit_code == CompileError.exit_code
 
 
 def test_lines_that_both_said_are_told_once() -> None:
-    joined = together(
+    joined = merged_error(
         [CompileError("amd64", details=UNDEFINED), CompileError("arm64", details=UNDEFINED)]
     )
     assert [joined.details.count(line) for line in UNDEFINED] == [1, 1]

@@ -18,11 +18,11 @@ from pipeline.build.lock import (
     Facts,
     Lock,
     Locked,
-    differences,
+    commit_to_build,
+    lock_differences,
     parse_lock,
     read_lock,
     record_zips,
-    settled,
     write_entries,
 )
 from pipeline.build.upstream import Resolved
@@ -299,16 +299,16 @@ def test_zips_of_an_entry_that_changed_meanwhile_are_not_recorded(
 
 
 def test_what_is_not_locked_is_what_the_ref_means_now() -> None:
-    assert settled(None, Resolved(commit=OTHER, kind="branch")) == (OTHER, "")
+    assert commit_to_build(None, Resolved(commit=OTHER, kind="branch")) == (OTHER, "")
 
 
 @pytest.mark.parametrize("kind", ["branch", "tag", "commit", "folder"])
 def test_a_ref_that_means_what_it_meant_is_no_news(kind: Any) -> None:  # noqa: ANN401
-    assert settled(entry(), Resolved(commit=COMMIT, kind=kind)) == (COMMIT, "")
+    assert commit_to_build(entry(), Resolved(commit=COMMIT, kind=kind)) == (COMMIT, "")
 
 
 def test_a_branch_that_moved_on_keeps_to_the_lock_and_is_told() -> None:
-    commit, note = settled(entry(), Resolved(commit=OTHER, kind="branch"))
+    commit, note = commit_to_build(entry(), Resolved(commit=OTHER, kind="branch"))
     assert commit == COMMIT
     assert note == (
         f"main has moved on to {OTHER[:12]}; the lock keeps to {COMMIT[:12]} "
@@ -317,7 +317,7 @@ def test_a_branch_that_moved_on_keeps_to_the_lock_and_is_told() -> None:
 
 
 def test_a_folder_is_what_lies_there_now() -> None:
-    assert settled(entry(), Resolved(commit=OTHER, kind="folder")) == (OTHER, "")
+    assert commit_to_build(entry(), Resolved(commit=OTHER, kind="folder")) == (OTHER, "")
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ def test_a_folder_is_what_lies_there_now() -> None:
 )
 def test_what_must_not_move_is_an_error_with_both_commits(kind: Any, told: str) -> None:  # noqa: ANN401
     with pytest.raises(LockError) as caught:
-        settled(entry(), Resolved(commit=OTHER, kind=kind))
+        commit_to_build(entry(), Resolved(commit=OTHER, kind=kind))
     assert told in str(caught.value)
     assert caught.value.details == (f"locked: {COMMIT}", f"now:    {OTHER}")
     assert "ocelot lock --upgrade -d minimal" in caught.value.hint
@@ -340,11 +340,11 @@ def facts_of(locked: Locked, **more: Any) -> Facts:  # noqa: ANN401
 
 
 def test_nothing_differs_from_the_same() -> None:
-    assert differences(entry(), facts_of(entry())) == ()
+    assert lock_differences(entry(), facts_of(entry())) == ()
 
 
 def test_another_commit_and_time_are_told_with_both_values() -> None:
-    assert differences(entry(), facts_of(entry(), commit=OTHER, source_date_epoch=7)) == (
+    assert lock_differences(entry(), facts_of(entry(), commit=OTHER, source_date_epoch=7)) == (
         f"upstream: locked at {COMMIT}, here {OTHER}",
         f"time of the files: locked {COMMITTED}, here 7",
     )
@@ -376,9 +376,9 @@ def test_every_fact_is_among_those_shown_here() -> None:
 def test_every_fact_that_differs_is_told_with_both_values(name: str) -> None:
     value, told = CHANGED[name]
     now = facts_of(entry(), **{name: value})
-    assert differences(entry(), now) == (told,)
+    assert lock_differences(entry(), now) == (told,)
 
 
 def test_another_order_is_told_as_such() -> None:
     now = facts_of(entry(), build_tags=(OTLP, "lambdacomponents.custom"))
-    assert differences(entry(), now) == ("build tags: in another order",)
+    assert lock_differences(entry(), now) == ("build tags: in another order",)

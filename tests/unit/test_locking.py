@@ -25,7 +25,7 @@ from unit_examples import (
 
 from pipeline.build.lock import Locked, read_lock, write_entries
 from pipeline.build.locking import (
-    Locking,
+    LockResult,
     check_outcomes,
     entries,
     lock_distributions,
@@ -62,19 +62,19 @@ class Desk:
     def request(self, name: str = "minimal") -> BuildRequest:
         return BuildRequest(distribution=name, upstream=self.upstream)
 
-    def look(self, *names: str, upgrade: bool = False) -> tuple[Locking, ...]:
+    def look(self, *names: str, upgrade: bool = False) -> tuple[LockResult, ...]:
         requests = [self.request(name) for name in names or ["minimal"]]
         compiler = self.go.compiler(self.folder.parent)
         call = partial(lock_distributions, requests, self.config, compiler, upgrade=upgrade)
         with shown_by(self.notes):
             return anyio.run(call)
 
-    def lock(self, *names: str, upgrade: bool = False) -> tuple[Locking, ...]:
+    def lock(self, *names: str, upgrade: bool = False) -> tuple[LockResult, ...]:
         done = self.look(*names, upgrade=upgrade)
         write_entries(self.folder, *entries(done))
         return done
 
-    def check(self) -> tuple[Locking, ...]:
+    def check(self) -> tuple[LockResult, ...]:
         return anyio.run(lock_distributions, [self.request()], self.config, None)
 
     def plan(self, **more: Any) -> BuildPlan:  # noqa: ANN401

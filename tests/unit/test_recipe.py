@@ -9,7 +9,7 @@ from unit_examples import CHECKOUT, COMMIT, OTLP
 
 from pipeline.build.recipe import (
     GO_VERSION,
-    Step,
+    GoStep,
     collector_step,
     modules_step,
     require_steps,
@@ -24,16 +24,16 @@ OTHER = "example.com/another@v0.155.0"
 
 def compile_steps(
     *, architectures: Sequence[Architecture] = BOTH, tags: Sequence[str] = TAGS
-) -> list[Step]:
+) -> list[GoStep]:
     return [collector_step(each, tags, version="v0.155.0", commit=COMMIT) for each in architectures]
 
 
-def prepare_steps(*modules: str, tags: Sequence[str] = TAGS, locked: bool = False) -> list[Step]:
+def prepare_steps(*modules: str, tags: Sequence[str] = TAGS, locked: bool = False) -> list[GoStep]:
     fetched = [modules_step(each, tags, locked=locked) for each in BOTH]
     return [*require_steps(modules), *fetched]
 
 
-def value(step: Step, option: str) -> str:
+def value(step: GoStep, option: str) -> str:
     return step.argv[step.argv.index(option) + 1]
 
 
@@ -120,7 +120,7 @@ def test_a_lock_lets_go_add_no_requirement() -> None:
 
 
 @every_recipe
-def test_only_the_steps_that_get_modules_have_the_network(steps: list[Step]) -> None:
+def test_only_the_steps_that_get_modules_have_the_network(steps: list[GoStep]) -> None:
     assert {step.name for step in steps if step.network} <= {
         "modules for amd64",
         "modules for arm64",
@@ -128,34 +128,34 @@ def test_only_the_steps_that_get_modules_have_the_network(steps: list[Step]) -> 
 
 
 @every_recipe
-def test_no_step_ever_tidies(steps: list[Step]) -> None:
+def test_no_step_ever_tidies(steps: list[GoStep]) -> None:
     assert [step for step in steps if {"tidy", "get"} & set(step.argv)] == []
 
 
 @every_recipe
-def test_every_step_runs_the_pinned_go_and_nothing_else(steps: list[Step]) -> None:
+def test_every_step_runs_the_pinned_go_and_nothing_else(steps: list[GoStep]) -> None:
     assert {step.argv[0] for step in steps} == {"go"}
     for name, wanted in {"GOTOOLCHAIN": "local", "GOWORK": "off", "GOENV": "off"}.items():
         assert {dict(step.env)[name] for step in steps} == {wanted}
 
 
 @every_recipe
-def test_every_step_leaves_a_module_cache_that_can_be_removed(steps: list[Step]) -> None:
+def test_every_step_leaves_a_module_cache_that_can_be_removed(steps: list[GoStep]) -> None:
     assert [step for step in steps if "-modcacherw" not in dict(step.env)["GOFLAGS"]] == []
 
 
 @every_recipe
-def test_every_step_has_the_shared_caches(steps: list[Step]) -> None:
+def test_every_step_has_the_shared_caches(steps: list[GoStep]) -> None:
     assert {step.caches for step in steps} == {(("GOMODCACHE", "modules"), ("GOCACHE", "build"))}
 
 
 @every_recipe
-def test_every_environment_is_sorted(steps: list[Step]) -> None:
+def test_every_environment_is_sorted(steps: list[GoStep]) -> None:
     assert [step.env for step in steps] == [tuple(sorted(step.env)) for step in steps]
 
 
 @every_recipe
-def test_a_module_that_nobody_named_is_refused(steps: list[Step]) -> None:
+def test_a_module_that_nobody_named_is_refused(steps: list[GoStep]) -> None:
     refusing = [step for step in steps if step.network]
     assert {step.refuses for step in refusing} == {("go: finding module for package",)}
 

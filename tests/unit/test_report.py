@@ -11,7 +11,7 @@ from report_examples import shown
 from rich.console import Console
 from unit_examples import COMMIT, layer
 
-from pipeline.build.catalog import ComponentRow
+from pipeline.build.components import ComponentRow
 from pipeline.errors import CompileError, ConfigError, OcelotError, Problem
 from pipeline.layer.manifest import Manifest
 from pipeline.report.build import build_report

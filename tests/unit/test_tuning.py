@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from unit_examples import CHECKOUT
 
 from pipeline import paths
-from pipeline.build.tuning import Tuned, tuned
+from pipeline.build.tuning import TunedFiles, tuned_files
 from pipeline.config.folder import load_config
 from pipeline.config.tuning import Edit, Tuning
 from pipeline.files import read_tree
@@ -47,17 +47,17 @@ def tuning(*edits: Edit, **files: str) -> Tuning:
 PAUSE = edit("case starting:", "case starting:\n\t\t\ttime.Sleep(1)", imports=["time"])
 
 
-def after(done: Tuned) -> str:
+def after(done: TunedFiles) -> str:
     return done.files[START].decode()
 
 
-def left_out(done: Tuned) -> str:
+def left_out(done: TunedFiles) -> str:
     ((_, why),) = done.left_out
     return why
 
 
 def test_an_edit_that_fits_is_made_with_its_import() -> None:
-    done = tuned(TREE, {"pause": tuning(PAUSE)}, {})
+    done = tuned_files(TREE, {"pause": tuning(PAUSE)}, {})
     assert done.applied == ("pause",)
     assert done.touched == {"pause": (START,)}
     assert after(done) == SOURCE.replace(
@@ -67,17 +67,19 @@ def test_an_edit_that_fits_is_made_with_its_import() -> None:
 
 def test_an_import_that_is_there_is_not_made_twice() -> None:
     there = {**TREE, START: SOURCE.replace('"context"', '"context"\n\t"time"').encode()}
-    assert after(tuned(there, {"pause": tuning(PAUSE)}, {})).count('"time"') == 1
+    assert after(tuned_files(there, {"pause": tuning(PAUSE)}, {})).count('"time"') == 1
     twice = {
         "pause": tuning(PAUSE),
         "more": tuning(edit("for {", "for range 9 {", imports=["time"])),
     }
-    assert after(tuned(TREE, twice, {})).count('"time"') == 1
+    assert after(tuned_files(TREE, twice, {})).count('"time"') == 1
 
 
 def test_a_file_without_an_import_block_gets_an_import_of_its_own() -> None:
     plain = {**TREE, START: b"package collector\n\nfunc wait() {}\n"}
-    done = tuned(plain, {"pause": tuning(edit("{}", "{ time.Sleep(1) }", imports=["time"]))}, {})
+    done = tuned_files(
+        plain, {"pause": tuning(edit("{}", "{ time.Sleep(1) }", imports=["time"]))}, {}
+    )
     assert after(done) == 'package collector\n\nimport "time"\n\nfunc wait() { time.Sleep(1) }\n'
 
 
@@ -85,7 +87,7 @@ def test_a_go_file_of_ours_is_brought_and_imported_by_upstreams_own_module() -> 
     release = edit("case running:", "case running:\n\t\t\theld.Release()")
     release = release.model_copy(update={"imports": ("{module}/internal/held",)})
     held = tuning(release, internal__held__held="held")
-    done = tuned(TREE, {"held": held}, {"held.go": b"package held\n"})
+    done = tuned_files(TREE, {"held": held}, {"held.go": b"package held\n"})
     assert done.files["internal/held/held.go"] == b"package held\n"
     assert '\t"example.com/fork/collector/internal/held"\n' in after(done)
     assert done.touched == {"held": (START, "internal/held/held.go")}
@@ -102,7 +104,9 @@ def test_a_go_file_of_ours_is_brought_and_imported_by_upstreams_own_module() -> 
     ids=["no longer there", "there twice", "there once", "file gone"],
 )
 def test_a_tuning_that_does_not_fit_is_left_out_whole(change: Edit, why: str) -> None:
-    done = tuned(TREE, {"bad": tuning(PAUSE, change), "good": tuning(edit("for {", "for 1 {"))}, {})
+    done = tuned_files(
+        TREE, {"bad": tuning(PAUSE, change), "good": tuning(edit("for {", "for 1 {"))}, {}
+    )
     assert why in left_out(done)
     assert done.applied == ("good",)
     assert after(done) == SOURCE.replace("for {", "for 1 {")
@@ -110,23 +114,23 @@ def test_a_tuning_that_does_not_fit_is_left_out_whole(change: Edit, why: str) ->
 
 def test_edits_of_one_place_overlap() -> None:
     other = edit("starting:\n\t\tcase running:", "both:")
-    done = tuned(TREE, {"pause": tuning(PAUSE), "both": tuning(other)}, {})
+    done = tuned_files(TREE, {"pause": tuning(PAUSE), "both": tuning(other)}, {})
     assert done.applied == ("pause",)
     assert "is changed by another edit, too" in left_out(done)
-    alone = tuned(TREE, {"both": tuning(PAUSE, other)}, {})
+    alone = tuned_files(TREE, {"both": tuning(PAUSE, other)}, {})
     assert (alone.applied, alone.files) == ((), {})
 
 
 def test_edits_are_of_upstreams_words_not_of_each_others() -> None:
     first, second = edit("starting:", "running:"), edit("running:", "starting:")
-    done = tuned(TREE, {"first": tuning(first), "second": tuning(second)}, {})
+    done = tuned_files(TREE, {"first": tuning(first), "second": tuning(second)}, {})
     assert after(done) == SOURCE.replace("starting:", "%").replace("running:", "starting:").replace(
         "%", "running:"
     )
 
 
 def test_a_string_that_is_there_as_often_as_is_said_is_changed_everywhere() -> None:
-    done = tuned(TREE, {"all": tuning(edit("case ", "case  ", times=2))}, {})
+    done = tuned_files(TREE, {"all": tuning(edit("case ", "case  ", times=2))}, {})
     assert after(done) == SOURCE.replace("case ", "case  ")
 
 
@@ -141,7 +145,7 @@ def test_a_file_that_cannot_be_brought_leaves_the_tuning_out(
     own: dict[str, bytes], why: str
 ) -> None:
     tree = {**TREE, **({"internal/held.go": b""} if own else {})}
-    done = tuned(tree, {"held": tuning(PAUSE, internal__held="held")}, own)
+    done = tuned_files(tree, {"held": tuning(PAUSE, internal__held="held")}, own)
     assert left_out(done) == why
     assert done.files == {}
 
@@ -156,7 +160,7 @@ def test_what_is_applied_is_what_was_asked_whatever_overlaps(parts: list[tuple[i
         )
         for n, (at, size) in enumerate(parts)
     }
-    done = tuned(tree, edits, {})
+    done = tuned_files(tree, edits, {})
     assert {*done.applied, *(name for name, _ in done.left_out)} == set(edits)
     result = done.files.get("a.go", text.encode()).decode()
     for name in done.applied:
@@ -172,7 +176,7 @@ IN_NO_PRESET = "no-aws-config"
 def test_the_presets_tunings_fit_the_sample() -> None:
     config = load_config(CHECKOUT / "config")
     tree = read_tree(paths.sample_upstream() / "collector")
-    done = tuned(tree, config.tunings, read_tree(config.tuning_files))
+    done = tuned_files(tree, config.tunings, read_tree(config.tuning_files))
     assert [name for name, _why in done.left_out] == [IN_NO_PRESET]
     assert {*config.tunings} - {*done.applied} == {IN_NO_PRESET, "no-kubernetes"}  # not needed
 
@@ -199,7 +203,7 @@ var all = []any{confmap.NewFactory(), s3provider.NewFactory(), secretsmanagerpro
 def test_a_config_from_aws_is_taken_out_with_its_imports() -> None:
     shipped = load_config(CHECKOUT / "config").tunings[IN_NO_PRESET]
     file = "internal/collector/collector.go"
-    done = tuned({file: PROVIDERS.encode()}, {IN_NO_PRESET: shipped}, {})
+    done = tuned_files({file: PROVIDERS.encode()}, {IN_NO_PRESET: shipped}, {})
     assert done.left_out == ()
     left = done.files[file].decode()
     assert "s3provider" not in left
@@ -224,7 +228,7 @@ def with_module(lines: str) -> dict[str, bytes]:
 def test_a_module_is_replaced_by_a_folder_of_ours() -> None:
     tree = with_module(f"\nrequire (\n\t{MODULE} v2.3.4 // indirect\n)\n")
     for version in ("", "v2.3.4"):
-        done = tuned(tree, replacing(version), OURS)
+        done = tuned_files(tree, replacing(version), OURS)
         line = f"\nreplace {MODULE} => ./internal/thing\n"
         assert done.files == {
             "go.mod": tree["go.mod"] + line.encode(),
@@ -248,14 +252,14 @@ def test_two_modules_can_be_replaced_each_once(
     tree = with_module(f"\nrequire {MODULE} v2.3.4\nrequire example.com/b v1.0.0\n")
     other = {"module": module, "by": "b"}
     both = {**replacing(), "other": Tuning.model_validate({"reason": "x", "replaces": other})}
-    done = tuned(tree, both, {**OURS, "b/go.mod": b""})
+    done = tuned_files(tree, both, {**OURS, "b/go.mod": b""})
     assert (done.applied, [each for _, each in done.left_out]) == (applied, why)
     assert done.files["go.mod"].count(b"\nreplace ") == len(applied)
 
 
 def test_a_module_that_upstream_does_not_have_needs_no_replacement() -> None:
     for lines in ("", f"\nrequire {MODULE}/more v2.3.4\n", f"\nexclude {MODULE} v2.3.4\n"):
-        done = tuned(with_module(lines), {**replacing(), "pause": tuning(PAUSE)}, OURS)
+        done = tuned_files(with_module(lines), {**replacing(), "pause": tuning(PAUSE)}, OURS)
         assert (done.applied, done.left_out, done.replaced) == (("pause",), (), {})
 
 
@@ -271,7 +275,7 @@ def test_a_module_that_upstream_does_not_have_needs_no_replacement() -> None:
     ],
 )
 def test_a_module_that_is_another_than_ours_stands_in_for_is_told(lines: str, why: str) -> None:
-    done = tuned(with_module(f"\n{lines}\n"), replacing("v2.3.4"), OURS)
+    done = tuned_files(with_module(f"\n{lines}\n"), replacing("v2.3.4"), OURS)
     assert left_out(done).endswith(why)
     assert done.files == {}
 
@@ -281,4 +285,4 @@ def test_quick_config_copies_are_for_the_version_that_they_come_to_the_same_as()
     tree = read_tree(paths.sample_upstream() / "collector")
     one = {"quick-config-copies": config.tunings["quick-config-copies"]}
     newer = tree["go.mod"].replace(b"copystructure v1.2.0", b"copystructure v1.3.0")
-    assert "ours is for v1.2.0" in left_out(tuned({**tree, "go.mod": newer}, one, {}))
+    assert "ours is for v1.2.0" in left_out(tuned_files({**tree, "go.mod": newer}, one, {}))

@@ -4,20 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.build.git import Repository, ways_on
-from pipeline.build.upstream import check_ref, repository
+from pipeline.build.git import UpstreamRepository, access_hint
+from pipeline.build.upstream import check_ref, upstream_repository
 from pipeline.errors import UsageError
 
 SAMPLE = Path("/the/sample")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
-def meant(given: str) -> Repository:
-    return repository(given, sample=SAMPLE)
+def meant(given: str) -> UpstreamRepository:
+    return upstream_repository(given, sample=SAMPLE)
 
 
 def test_sample_is_the_folder_that_comes_with_ocelot() -> None:
-    assert meant("sample") == Repository(given="sample", folder=SAMPLE)
+    assert meant("sample") == UpstreamRepository(given="sample", folder=SAMPLE)
 
 
 def test_owner_and_name_are_on_github() -> None:
@@ -36,7 +36,7 @@ def test_owner_and_name_are_on_github() -> None:
     ],
 )
 def test_a_git_url_is_taken_as_it_is(url: str) -> None:
-    assert meant(url) == Repository(given=url, url=url)
+    assert meant(url) == UpstreamRepository(given=url, url=url)
 
 
 def test_a_folder_that_is_no_git_repository_is_taken_as_it_is(tmp_path: Path) -> None:
@@ -130,12 +130,12 @@ def test_what_git_could_not_have_is_no_ref(ref: str) -> None:
 
 
 def test_the_ways_on_from_github_are_a_mirror_a_clone_and_the_sample() -> None:
-    hint = ways_on(meant("owner/name"))
+    hint = access_hint(meant("owner/name"))
     assert [way for way in ("mirror", "local clone", "sample") if way not in hint] == []
 
 
 def test_the_way_on_from_a_folder_is_another_folder(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
-    assert ways_on(meant(str(tmp_path))) == (
+    assert access_hint(meant(str(tmp_path))) == (
         "check that the folder is a git repository that you may read"
     )
