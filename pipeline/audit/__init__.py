@@ -2,8 +2,8 @@
 
 `verify.verify` builds layers again and compares:
 
-1. `verify` turns zips, manifests and published layer versions into claims, and finds the lock entry
-   of each;
+1. `verify` turns zips and manifests into claims, `published` layer versions in AWS; each has a lock
+   entry;
 2. it rebuilds each distribution once, from its lock entry;
 3. `compare` explains a difference: files, then Go's build info, then bytes.
 

@@ -61,13 +61,13 @@ def parts(path: Path) -> dict[str, Callable[[], object]]:
     layer = open_layer(content, file=path.name)
     elf = read_elf(layer.collector)
     info, table = read_build_info(elf), read_functions(elf)
-    ledger, known = read_sizes(elf, info, table), licences(info.modules, module_cache())
+    sizes, known = read_sizes(elf, info, table), licences(info.modules, module_cache())
     return {
         "unpack": lambda: open_layer(content, file=path.name),
         "build info": lambda: read_build_info(read_elf(layer.collector)),
         "functions": lambda: read_functions(elf),
-        "ledger": lambda: read_sizes(elf, info, table),
-        "components": lambda: find_components(info, table, ledger),
+        "sizes": lambda: read_sizes(elf, info, table),
+        "components": lambda: find_components(info, table, sizes),
         "licences, known texts": lambda: licences(info.modules, module_cache()),
         "bill of materials": lambda: bill_of_materials(layer, info, name="a", licences=known),
     }

@@ -137,7 +137,7 @@ def total(of: BinarySizes) -> int:
 
 
 @pytest.mark.parametrize("architecture", ["amd64", "arm64"])
-def test_the_ledger_adds_up_to_the_file(architecture: str) -> None:
+def test_the_sizes_add_up_to_the_file(architecture: str) -> None:
     binary = Binary(architecture=architecture)
     found = binary_sizes(binary)
     assert total(found) == found.size == len(binary.content())
