@@ -105,7 +105,7 @@ class LayerNameParts:
 
     @property
     def collector_version(self) -> str:
-        """The version such as v0.158.0; empty where it the name does not show it."""
+        """The version such as v0.158.0; empty where the name does not show it."""
         plain = re.fullmatch(r"[0-9]+_[0-9]+_[0-9]+", self.version)
         return f"v{self.version.replace('_', '.')}" if plain else ""
 
@@ -255,7 +255,7 @@ def is_selected(tag: str, tags: frozenset[str]) -> bool:
 
 
 def utc_time(text: str) -> datetime | None:
-    """Parse an ISO 8601 time, in UTC if it has no zone; None where the text is no time."""
+    """Parse an ISO 8601 time and return it in UTC, the default zone; None for any other text."""
     try:
         when = datetime.fromisoformat(text)
         return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)

@@ -171,7 +171,7 @@ def merged_manifest(
 
 
 def update_manifest(folder: Path, new: tuple[Layer, ...]) -> Manifest:
-    """Add new layers to a folder's manifest and return it, while holding the folder's lock."""
+    """Add new layers to a folder's manifest and return it; the folder is locked meanwhile."""
     with folder_lock(folder):
         path = folder / FILE_NAME
         try:
