@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,7 +57,7 @@ def _measure(zips: tuple[Path, ...], options: BenchCommandOptions, common: Commo
     with shown_progress(verbose=common.verbose):
         results = run(partial(run_bench, request), left=LEFT, kept="nothing is kept")
     noted = earlier_starts(results, earlier) if earlier else None
-    _report(results, against=bool(request.against), noted=noted, as_json=common.as_json)
+    _report(results, common, against=bool(request.against), noted=noted)
     check_results(results)
 
 
@@ -90,19 +89,18 @@ def _pass_gate(zips: Sequence[Path], common: CommonOptions) -> None:
     from functools import partial
 
     from pipeline.bench.gate import check_layers, manifest_entries
+    from pipeline.report.rendering import Report, json_text
 
     layers, loaded = manifest_entries(zips), common.load()
     with shown_progress(verbose=common.verbose):
-        notes = run(
+        results = run(
             partial(check_layers, layers, loaded, enabled=True),
             left=LEFT,
             kept="layers that passed are not run again",
         )
-    found = {path.name: notes[layer.sha256].benched for path, layer in layers.items()}
-    if common.as_json:
-        typer.echo(json.dumps(found, indent=2))
-    else:
-        typer.echo("\n".join(f"{name}: {benched}" for name, benched in found.items()))
+    found = {path.name: results[layer.sha256].benched for path, layer in layers.items()}
+    notes = [f"{name}: {benched}" for name, benched in found.items()]
+    common.show(json_text(found), Report(notes=notes))
 
 
 def layer_paths(given: Sequence[Path]) -> tuple[Path, ...]:
@@ -153,22 +151,19 @@ def _variables(given: Sequence[str]) -> dict[str, str]:
 
 def _report(
     results: Sequence[Result],
+    common: CommonOptions,
     *,
     against: bool,
     noted: Mapping[str, Start] | None,
-    as_json: bool,
 ) -> None:
     from pipeline.github.annotations import append_summary
     from pipeline.report import bench as reports
-    from pipeline.report.rendering import markdown, show
+    from pipeline.report.rendering import markdown
 
     report = reports.bench_report(results)
     append_summary(markdown(report), os.environ)
-    if as_json:
-        typer.echo(reports.bench_json(results, against=against, noted=noted), nl=False)
-        return
-    show(report)
-    if noted is not None:
-        show(*reports.earlier_reports(results, noted))
+    more = [] if noted is None else [*reports.earlier_reports(results, noted)]
     if against:
-        show(*reports.comparison_reports(results))
+        more += reports.comparison_reports(results)
+    text = reports.bench_json(results, against=against, noted=noted)
+    common.show(text, report, *more)
