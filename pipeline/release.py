@@ -1,8 +1,8 @@
 """From upstream's sources to published layers: what `ocelot build` and `ocelot release` call.
 
-The stages stand here in their order; each ends before the next begins, and an error ends them all.
-What a stage does is decided by pure functions: `build/plan.py` for a build, `publish/plan.py` for
-each zip in each region.
+The stages are listed here in order; each ends before the next begins, and an error ends them all.
+Pure functions decide what a stage does: `build/plan.py` for a build, `publish/plan.py` for each
+zip in each region.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class BuildContext:
         compiler: how Go is run.
         cache: the user cache.
         output: the folder for zips, evidence and manifest.
-        builder: who runs ocelot, for the provenance.
+        builder: the user or workflow that runs ocelot, for the provenance.
         rebuild: True to compile even what the cache has.
         bench: True to run the layers.
     """

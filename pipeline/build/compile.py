@@ -114,7 +114,7 @@ async def workspace(
     """A folder with the sources, in which the steps before compilation were run.
 
     Raises:
-        ToolchainError: Go or a module cannot be had.
+        ToolchainError: Go is missing, or a module cannot be downloaded.
         OutputError: a disk is full or read-only.
     """
     go = go_program(compiler.toolchain)
@@ -158,8 +158,8 @@ async def resolved_modules(tree: Tree, prepare: Iterable[GoStep], compiler: Comp
         ToolchainError, OutputError: see `workspace`.
     """
     async with workspace(tree, prepare, compiler) as work:
-        there = [name for name in MODULE_FILES if (work.source / name).is_file()]
-        return {name: (work.source / name).read_bytes() for name in there}
+        present = [name for name in MODULE_FILES if (work.source / name).is_file()]
+        return {name: (work.source / name).read_bytes() for name in present}
 
 
 async def collect_modules(

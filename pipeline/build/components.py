@@ -37,7 +37,7 @@ class ComponentRow:
 
     Attributes:
         origin: `upstream`, or `custom` for one of components.yaml.
-        distributions: those that hold it, in the config's order.
+        distributions: those that have it, in the config's order.
     """
 
     kind: str
@@ -112,7 +112,7 @@ def _packages(content: bytes) -> Iterator[str]:
 
 
 def _is_component(package: str) -> bool:
-    """Whether a package is a component's, not the API of its kind such as `collector/exporter`."""
+    """True for a component's package; False for the API of a kind, such as `collector/exporter`."""
     return "." in package and not re.search(rf"/collector/(?:{ANY_KIND}|component)$", package)
 
 

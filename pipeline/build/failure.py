@@ -1,4 +1,4 @@
-"""What a failed step means: Go's own lines, and what to do next. Pure, alike for every engine."""
+"""Errors for failed steps of Go: its own lines, and what to do next. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pipeline.build.recipe import GoStep
 from pipeline.build.tuning import TunedFiles
 from pipeline.errors import CompileError, LockError, OcelotError, OutputError, ToolchainError
 
-# `go build -v` names each package on a line of its own as it compiles it; downloads are told too.
-_COURSE = re.compile(r"^([A-Za-z0-9_.~/+-]+|go: downloading .*)$")
+# Lines of progress: `go build -v` names each package that it compiles, and each download.
+_PROGRESS = re.compile(r"^([A-Za-z0-9_.~/+-]+|go: downloading .*)$")
 _UNREACHABLE = re.compile(
     r"proxyconnect|dial tcp|connection (refused|reset)|no such host|i/o timeout|TLS handshake|"
     r"network is unreachable|Bad Gateway|Service Unavailable|unexpected EOF|certificate"
@@ -34,7 +34,7 @@ _HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (
         re.compile("could not read Username|terminal prompts disabled|Permission denied"),
-        "the module's repository wants credentials: set up git's credential helper "
+        "the module's repository needs credentials: set up git's credential helper "
         "(gh auth setup-git) and name the module's host in GOPRIVATE",
     ),
     (
@@ -51,7 +51,7 @@ _HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
 
 
 def with_tuning_blame(error: CompileError, changed: TunedFiles) -> CompileError:
-    """A compiler's error, with the tunings that changed a file which it names.
+    """Return a compiler's error that also names the tunings of the files in it.
 
     Args:
         error: with the compiler's own lines.
@@ -67,7 +67,7 @@ def with_tuning_blame(error: CompileError, changed: TunedFiles) -> CompileError:
     if blamed:
         hint = (
             f"the file was changed by the tuning {', '.join(blamed)}: build with --no-tune, then "
-            "mend or remove it in config/tuning.yaml"
+            "fix or remove it in config/tuning.yaml"
         )
     elif replaced and any("undefined" in line for line in error.details):
         hint = f"{error.hint}. It may be what a tuning replaces, {', '.join(replaced)}: --no-tune"
@@ -77,47 +77,47 @@ def with_tuning_blame(error: CompileError, changed: TunedFiles) -> CompileError:
 
 
 def step_error(step: GoStep, lines: Sequence[str]) -> OcelotError:
-    """The error for a step that failed.
+    """Return the error for a step that failed.
 
     Args:
         step: what was run.
         lines: all that it printed.
     """
-    said = error_lines(lines)
-    text = "\n".join(said)
+    errors = error_lines(lines)
+    text = "\n".join(errors)
     command = f"$ {shlex.join(step.argv)}"
     if re.search(r"no space left on device|read-only file system|disk quota exceeded", text):
         return OutputError(
             f"{step.lane}: {step.name} could not write",
             hint="free space in the temporary folder (TMPDIR) and in ocelot's cache "
             "(OCELOT_CACHE), or point them to another disk",
-            details=(command, *said),
+            details=(command, *errors),
         )
     if step.network and _BEYOND_LOCK.search(text):
         return LockError(
             f"{step.lane}: {step.name} needs more than the lock has",
             hint="lock the distribution anew: ocelot lock",
-            details=(command, *said),
+            details=(command, *errors),
         )
     for pattern, hint in _HINTS if step.network else ():
         if pattern.search(text):
             return ToolchainError(
-                f"{step.lane}: {step.name} failed: a Go module cannot be had",
+                f"{step.lane}: {step.name} failed: a Go module cannot be downloaded",
                 hint=hint,
-                details=(command, *said),
+                details=(command, *errors),
             )
     kind = ToolchainError if step.network or not step.output else CompileError
     return kind(
         f"{step.lane}: {step.name} failed",
-        hint="mend the file that Go names: custom components stand in components.yaml, "
+        hint="fix the file that Go names: custom components are in components.yaml, "
         "hand-written files in overlay/; everything else is upstream's (try another "
         "--upstream-ref). --keep-temp keeps the sources as they were compiled",
-        details=(command, *said),
+        details=(command, *errors),
     )
 
 
 def merged_error(errors: Sequence[OcelotError]) -> OcelotError:
-    """One error for several steps that failed side by side; nothing of them is lost."""
+    """Return one error for several steps that failed at the same time, with all their details."""
     first, *rest = errors
     seen, details = set(first.details), list(first.details)
     for error in rest:
@@ -128,6 +128,6 @@ def merged_error(errors: Sequence[OcelotError]) -> OcelotError:
 
 
 def error_lines(lines: Sequence[str]) -> tuple[str, ...]:
-    """A program's lines without those that only tell its course."""
-    said = tuple(line for line in lines if line.strip() and not _COURSE.match(line))
-    return said or tuple(lines)
+    """Return a program's lines without those that only show its progress."""
+    errors = tuple(line for line in lines if line.strip() and not _PROGRESS.match(line))
+    return errors or tuple(lines)

@@ -40,8 +40,8 @@ class UpstreamRepository:
     """Where upstream's sources come from.
 
     Attributes:
-        given: what the user typed; it stands in the manifest.
-        url: what git is given; empty for a plain folder.
+        given: the repository as the user typed it; the manifest has it.
+        url: the URL for git; empty for a plain folder.
         folder: a folder that is no git repository and is taken as it is.
     """
 
@@ -86,7 +86,7 @@ async def run_git(
 
 
 def access_hint(origin: UpstreamRepository) -> str:
-    """What to do where a repository does not answer."""
+    """Return the hint for a repository that does not answer."""
     if not urlsplit(origin.url).scheme and not SCP_URL.match(origin.url):
         return "check that the folder is a git repository that you may read"
     return (
@@ -112,7 +112,7 @@ def environment(url: str) -> dict[str, str]:
 def _with_token(environment: dict[str, str], url: str) -> dict[str, str]:
     """The environment in which git offers the token to the URL's own host, if there is a token.
 
-    The first setting takes the user's own helpers away: git tells them to keep what was accepted.
+    The first setting removes the user's helpers: git would let them store the token.
     """
     parts = urlsplit(url) if not SCP_URL.match(url) else urlsplit("")
     if not environment.get(CREDENTIAL_VARIABLE) or parts.scheme != "https":

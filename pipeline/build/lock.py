@@ -1,8 +1,8 @@
-"""`config/ocelot.lock`: what each distribution is made from, so that it can be made again.
+"""`config/ocelot.lock`: all that each distribution is made from, so that it can be built again.
 
-An entry belongs to a distribution, an upstream repository and a ref. It holds all that the zips'
+An entry belongs to a distribution, an upstream repository and a ref. It has all that the zips'
 bytes depend on, and the zips' digests once they were built. A build that finds its entry keeps to
-it; whatever differs is told with both values.
+it; a difference is reported with both values.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ class _LockRecord(Record):
 
 
 class Facts(_LockRecord):
-    """What a distribution is made from: a build's plan, lock, manifest and provenance tell of it.
+    """All that a distribution is made from; plan, lock, manifest and provenance are made of it.
 
     Attributes:
         repository: upstream, as the user typed it.
-        ref: likewise.
+        ref: upstream's, as the user typed it.
         commit: full SHA; for a plain folder the SHA-1 of its content.
         collector: the collector's version, such as v0.158.0.
         source_date_epoch: timestamp of the layer's files, seconds since 1970.
@@ -104,12 +104,12 @@ class Locked(Facts):
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What the entry belongs to."""
+        """Distribution, repository and ref: the key of the entry."""
         return (self.distribution, self.repository, self.ref)
 
 
 class Lock(_LockRecord):
-    """The whole file, sorted by what the entries belong to."""
+    """The whole file, sorted by the entries' keys."""
 
     version: Literal[1] = 1
     locked: tuple[Locked, ...] = ()
@@ -122,27 +122,27 @@ class Lock(_LockRecord):
         return self
 
     def find(self, distribution: str, repository: str, ref: str) -> Locked | None:
-        """The entry of a distribution at an upstream's ref."""
+        """Return the entry of a distribution at an upstream's ref."""
         key = (distribution, repository, ref)
         return next((each for each in self.locked if each.key == key), None)
 
     def of(self, distribution: str) -> tuple[Locked, ...]:
-        """The entries of a distribution, at whatever upstream."""
+        """Return the entries of a distribution, of all upstreams."""
         return tuple(each for each in self.locked if each.distribution == distribution)
 
     def with_entries(self, *entries: Locked) -> Lock:
-        """The lock with entries in place of those of the same key."""
+        """Return the lock with these entries instead of those with the same key."""
         by_key = {each.key: each for each in (*self.locked, *entries)}
         return Lock(locked=tuple(by_key[key] for key in sorted(by_key)))
 
     def text(self) -> str:
-        """The lock as TOML that diffs well: one value a line, in a fixed order."""
+        """Return the lock as TOML that diffs well: one value a line, in a fixed order."""
         entries = self.with_entries().model_dump(mode="json", by_alias=True)["locked"]
         return HEADING + tomli_w.dumps({"version": self.version, "locked": entries})
 
 
 def read_lock(folder: Path) -> Lock:
-    """The lock of a config folder; an empty one where there is none.
+    """Return the lock of a config folder; an empty one where there is none.
 
     Raises:
         LockError: it cannot be read.
@@ -162,7 +162,7 @@ def read_lock(folder: Path) -> Lock:
 
 
 def parse_lock(text: str) -> Lock:
-    """The lock of a text.
+    """Return the lock of a text.
 
     Raises:
         ValueError: it is no TOML, or not of the form expected (pydantic's ValidationError).
@@ -185,8 +185,8 @@ def write_entries(
 
     Args:
         folder: the config folder.
-        entries: they take the place of those with the same key.
-        distributions: what there is; entries of any other go. None to let all of them be.
+        entries: they replace those with the same key.
+        distributions: entries of other distributions are removed; None to keep all.
     """
     with folder_lock(folder):
         old = read_lock(folder)
@@ -225,13 +225,13 @@ def _record_zips(folder: Path, entry: Locked, zips: dict[Architecture, str]) -> 
 
 
 def commit_to_build(locked: Locked | None, now: Resolved) -> tuple[str, str]:
-    """The commit to build, and what the user should know of it.
+    """Return the commit to build, and a note for the user, which may be empty.
 
     A branch may move on; a tag or a commit that is not the one locked is an error.
 
     Args:
         locked: the lock's entry, if it has one.
-        now: what the ref means by now.
+        now: the commit that the ref means now.
 
     Raises:
         LockError: a tag means another commit than it did, or the lock another than its ref.
@@ -257,7 +257,7 @@ def commit_to_build(locked: Locked | None, now: Resolved) -> tuple[str, str]:
 
 
 def lock_differences(locked: Locked, now: Facts) -> tuple[str, ...]:
-    """What differs from a lock's entry, a sentence each with both values; empty if nothing does."""
+    """Return a line with both values for each difference from a lock's entry."""
     found: list[str] = []
     if locked.commit != now.commit:
         found.append(f"upstream: locked at {locked.commit}, here {now.commit}")

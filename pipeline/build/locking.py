@@ -1,7 +1,7 @@
-"""Bring the lock up to date: what `ocelot lock` calls.
+"""Bring the lock up to date, for `ocelot lock`.
 
-The modules that custom components add are found out by Go itself, for both architectures; the
-difference from upstream's own go.mod and go.sum is what is locked.
+Go itself resolves the modules that custom components add, for both architectures; the lock has
+the difference from upstream's go.mod and go.sum.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from pipeline.files import Tree
 
 @dataclass(frozen=True, kw_only=True)
 class LockResult:
-    """What became of one distribution.
+    """The result of locking one distribution.
 
     Attributes:
         before: the lock's entry so far.
-        after: the entry as it should be; None where that could not be found out.
+        after: the entry as it should be; None where it could not be made.
         differences: what differs from the entry so far.
-        error: why it could not be found out.
+        error: the reason, where it could not be made.
     """
 
     distribution: str
@@ -41,7 +41,7 @@ class LockResult:
 
     @property
     def status(self) -> str:
-        """One word or two for it."""
+        """`failed`, `new`, `changed` or `unchanged`."""
         if self.error:
             return "failed"
         if self.before is None:
@@ -56,12 +56,12 @@ async def lock_distributions(
     *,
     upgrade: bool = False,
 ) -> tuple[LockResult, ...]:
-    """Lock one distribution after the other; one that fails holds up no other.
+    """Lock one distribution after the other; one that fails does not stop the others.
 
     Args:
         requests: what to lock, each for both architectures.
         config: the checked configuration.
-        compiler: how Go is run; None only tells what would change, without asking for modules.
+        compiler: how Go is run; None to find only what would change, without any module.
         upgrade: follow the refs to where they are now, and forget the modules' sums.
     """
     old = lock.read_lock(config.folder)
@@ -71,15 +71,15 @@ async def lock_distributions(
 
 
 def entries(outcomes: Sequence[LockResult]) -> list[Locked]:
-    """The entries that were found out."""
+    """Return the entries that could be made."""
     return [each.after for each in outcomes if each.after]
 
 
 def check_outcomes(outcomes: Sequence[LockResult], *, check: bool) -> None:
-    """Fail where a distribution could not be locked or, if that was asked, is not up to date.
+    """Fail where a distribution could not be locked or, for `--check`, is not up to date.
 
     Raises:
-        OcelotError: the failures, told merged_error.
+        OcelotError: all failures as one.
         LockError: the lock is not up to date.
     """
     failures = [each for each in outcomes if each.error]
@@ -156,7 +156,7 @@ def _locked(plan: BuildPlan, resolved: Tree) -> Locked:
 
 
 def _moves(before: Locked, after: Locked) -> tuple[str, ...]:
-    """What an upgrade changed."""
+    """The changes of an upgrade."""
     if before.model_copy(update={"zips": {}}) == after:
         return ()
     return lock.lock_differences(before, after) or ("modules or their sums",)

@@ -43,7 +43,7 @@ def _required(line: str, block: str) -> re.Match[str] | None:
 
 
 def added_requirements(old: bytes, new: bytes) -> tuple[str, ...]:
-    """What a new go.mod requires at another version than the old one, as `module@version`."""
+    """Return the requirements of a new go.mod that differ from the old one's, as module@version."""
     before = requirements(old)
     return tuple(
         sorted(
@@ -90,15 +90,15 @@ def _lines(go_sum: bytes) -> list[str]:
 
 
 def offline_settings(proxy: str) -> dict[str, str]:
-    """Go's settings for modules from one place alone; their sums stand in go.sum."""
+    """Return Go's settings for modules from one proxy alone; their sums are in go.sum."""
     return {"GOPROXY": proxy, "GONOPROXY": "none", "GOSUMDB": "off", "GOVCS": "*:off"}
 
 
 def move_modules(downloads: Path, proxy: Path) -> None:
     """Make a proxy's folder of what a Go module cache has downloaded.
 
-    Only sources and go.mod files are taken, which go.sum vouches for; the rest of the protocol is
-    made from their names, so that when and whence they were downloaded plays no part.
+    Only sources and go.mod files are taken, which go.sum has checksums of; the rest of the protocol
+    is made from their names, so that time and origin of a download do not count.
 
     Args:
         downloads: `cache/download` of a Go module cache; it is emptied.
@@ -108,9 +108,9 @@ def move_modules(downloads: Path, proxy: Path) -> None:
         proxy.mkdir(parents=True, exist_ok=True)
         for path in sorted(downloads.rglob("@v/*")):
             if path.suffix in (".mod", ".zip"):
-                place = proxy / path.relative_to(downloads)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                path.replace(place)
+                target = proxy / path.relative_to(downloads)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(target)
         for folder in sorted(proxy.rglob("@v")):
             versions = sorted({path.stem for path in folder.iterdir()})
             (folder / "list").write_text("".join(f"{_unescaped(each)}\n" for each in versions))

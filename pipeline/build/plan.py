@@ -63,7 +63,7 @@ class LayerPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildPlan:
-    """All that a build will do.
+    """The whole of a build, as it was decided.
 
     Attributes:
         facts: what the layers are made from.
@@ -102,14 +102,14 @@ class BuildPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Materials:
-    """What a layer is made of, besides the configuration's choices.
+    """The files that a layer is made from, and the options that change them.
 
     Attributes:
         source: upstream's files.
         overlay: the hand-written files of `config/overlay/`.
         config_file: content of the distribution's own collector config, None for upstream's.
         tuning_files: the Go files that tunings bring, of `config/tuning/`.
-        tune: whether tunings are wanted.
+        tune: True to apply tunings.
         epoch: SOURCE_DATE_EPOCH if given; else the commit's time counts.
         entry: the lock's entry; a plan keeps to it if nothing differs from it.
     """
@@ -260,7 +260,12 @@ def collector_version(source: Source) -> str:
 
 
 def layer_configs(tree: Tree, own: bytes | None) -> dict[str, bytes]:
-    """Collector configs by path in the layer: upstream's `config*.yaml`, or ours as config.yaml."""
+    """Return the collector configs by path in the layer.
+
+    Args:
+        tree: has upstream's `config*.yaml`.
+        own: the distribution's, which replaces upstream's config.yaml; None for upstream's.
+    """
     configs = {name: content for name, content in tree.items() if _CONFIG_FILE.match(name)}
     if own is not None:
         configs["config.yaml"] = own
@@ -299,15 +304,15 @@ def _custom_components(
     config: Config, tags: Sequence[str], own: frozenset[str]
 ) -> tuple[dict[str, Component], tuple[str, ...]]:
     """The custom components that the tags switch on, less those that upstream has by now."""
-    wanted = {
+    selected = {
         tag: component
         for tag, component in config.components.items()
         if is_selected(tag, frozenset(tags))
     }
-    custom = {tag: component for tag, component in wanted.items() if tag not in own}
+    custom = {tag: component for tag, component in selected.items() if tag not in own}
     notes = tuple(
         f"{tag} is upstream's own by now; its entry in components.yaml is not used"
-        for tag in wanted
+        for tag in selected
         if tag in own
     )
     return custom, notes
@@ -330,7 +335,7 @@ def _checked_tags(
 
 
 def _check_go(source: Source) -> None:
-    wanted = max(
+    needed = max(
         (
             tuple(int(part) for part in found[1].split(b"."))
             for name, content in source.files.items()
@@ -340,15 +345,15 @@ def _check_go(source: Source) -> None:
         ),
         default=(0,),
     )
-    if wanted > tuple(int(part) for part in GO_VERSION.split(".")):
-        newer = ".".join(str(part) for part in wanted)
+    if needed > tuple(int(part) for part in GO_VERSION.split(".")):
+        newer = ".".join(str(part) for part in needed)
         raise ToolchainError(
-            f"{source.repository} at {source.ref} wants Go {newer}; this ocelot has {GO_VERSION}",
+            f"{source.repository} at {source.ref} needs Go {newer}; this ocelot has {GO_VERSION}",
             hint="update ocelot, or build an older --upstream-ref",
         )
 
 
 def _key(steps: Sequence[GoStep], shared: Sequence[object]) -> str:
-    """What a layer's bytes depend on; the architectures built beside it are not among it."""
+    """A digest over all that a layer's bytes depend on; other architectures do not count."""
     identity = {"go": GO_VERSION, "steps": [asdict(each) for each in steps], "shared": shared}
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

@@ -19,7 +19,7 @@ MODULES_CACHE = "modules"
 BUILD_CACHE = "build"
 CACHES = (("GOMODCACHE", MODULES_CACHE), ("GOCACHE", BUILD_CACHE))
 
-# A linker variable of upstream's Makefile: what its X-Ray exporter tells AWS it is.
+# A linker variable of upstream's Makefile: the name that its X-Ray exporter reports to AWS.
 _DISTRIBUTION_VARIABLE = (
     "github.com/open-telemetry/opentelemetry-collector-contrib/exporter/awsxrayexporter"
     ".collectorDistribution=opentelemetry-collector-lambda"
@@ -36,7 +36,7 @@ class GoStep:
         argv: program and arguments; `go` is the pinned toolchain.
         env: the variables that matter for the result, sorted.
         caches: pairs of environment variable and cache name.
-        network: whether it may use the network.
+        network: True if it may use the network.
         refuses: a line of output with such a text in it makes the step fail.
         output: the file it makes, relative to the source tree; empty for none.
     """
@@ -51,7 +51,7 @@ class GoStep:
     output: str = ""
 
     def refused(self, lines: Iterable[str]) -> bool:
-        """Whether the lines that the step printed make it fail, whatever its exit code."""
+        """Return True if a line that the step printed makes it fail, whatever its exit code."""
         return any(text in line for line in lines for text in self.refuses)
 
 
@@ -85,7 +85,7 @@ def modules_step(architecture: Architecture, tags: Sequence[str], *, locked: boo
         argv=("go", "list", "-deps", *_tags(tags), "-f", "{{with .Module}}{{.Path}}{{end}}", "."),
         env=_environment(f"{mode} -modcacherw", architecture),
         network=True,
-        # Go would take the newest version of a module that nobody named: another one tomorrow.
+        # Go would take the newest version of a module without a requirement: another one tomorrow.
         refuses=("go: finding module for package",),
     )
 

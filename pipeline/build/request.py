@@ -16,7 +16,7 @@ from pipeline.naming import Architecture
 
 @dataclass(frozen=True, kw_only=True)
 class BuildRequest:
-    """What to build.
+    """The distribution to build, and how.
 
     Attributes:
         epoch: SOURCE_DATE_EPOCH, None for the commit's date.

@@ -36,13 +36,13 @@ class ResolvedRef(Record):
 
 
 class SourceIndex(Record):
-    """What `sources.json` holds."""
+    """The content of `sources.json`."""
 
     version: Literal[1] = 1
     refs: tuple[ResolvedRef, ...] = ()
 
     def find(self, repository: str, ref: str) -> ResolvedRef | None:
-        """What a repository's ref means."""
+        """Return the entry of a repository's ref, if there is one."""
         found = (each for each in self.refs if (each.repository, each.ref) == (repository, ref))
         return next(found, None)
 
@@ -52,7 +52,7 @@ async def gather_sources(
 ) -> tuple[str, ...]:
     """Put the commits that builds of a ref need into a folder.
 
-    Where the repository cannot be reached, the locked commits will do.
+    Where the repository cannot be reached, the locked commits are read.
 
     Args:
         upstream: the repository and ref.
@@ -101,7 +101,7 @@ async def gather_commits(
 
     Args:
         upstream: the repository and ref.
-        commits: full SHAs; a plain folder has one commit, whatever is wanted.
+        commits: full SHAs; a plain folder has one commit, whichever is requested.
         folder: it may have sources of other refs.
         now: what the ref means; None where that is not known.
 
@@ -124,7 +124,7 @@ async def gather_commits(
 
 
 def read_index(folder: Path) -> SourceIndex:
-    """What a folder of sources says of refs; nothing where it says nothing.
+    """Return the index of a folder of sources; an empty one where there is none.
 
     Raises:
         UpstreamError: it cannot be read.

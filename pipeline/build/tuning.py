@@ -1,8 +1,8 @@
-"""What is changed in upstream's own files: named tunings, each applied whole or not at all.
+"""Changes of upstream's own files: named tunings, each applied whole or not at all.
 
-An edit names a short string of a file and what is to stand in its place. Upstream moves on: a
-string that is no longer there, or there more often than it was, is told, and its tuning left out.
-A tuning that replaces a module which upstream does not have is not needed: nothing is told then.
+An edit names a short string of a file and its replacement. A tuning whose string is no longer in
+upstream's file, or more often than expected, is left out with a note. A tuning that replaces a
+module which upstream does not have is not needed: it is left out without a note.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pipeline.files import Tree
 MODULE_WORD = "{module}"
 _TAG_PREFIX = "ocelot.tuning"
 _GO_MOD = "go.mod"
-# Where modules of ours are put, below collector/.
-_OURS = "internal"
+# Folder of the modules that tunings bring, below collector/.
+_BROUGHT = "internal"
 
 _MODULE = re.compile(rb"^module\s+(\S+)", re.MULTILINE)
 _PACKAGE = re.compile(r"^package\s+\w+[^\n]*\n", re.MULTILINE)
@@ -29,7 +29,7 @@ _IMPORTS = re.compile(r"^import \(\n", re.MULTILINE)
 
 @dataclass(frozen=True, kw_only=True)
 class TunedFiles:
-    """What became of the tunings.
+    """The result of applying tunings.
 
     Attributes:
         files: the files that are changed or new, by path below `collector/`.
@@ -48,7 +48,7 @@ class TunedFiles:
 
 @dataclass(frozen=True, order=True)
 class _Splice:
-    """What is to stand in place of a part of a file; nothing is replaced where the part is empty.
+    """A replacement for a part of a file; for an empty part, an insertion.
 
     Attributes:
         start, end: of the part, in characters of the file as it came.
@@ -59,12 +59,12 @@ class _Splice:
     text: str
 
     def overlaps(self, other: _Splice) -> bool:
-        """Whether both would change the same part."""
+        """Return True if both would change the same part."""
         return self.start < other.end and other.start < self.end
 
 
 class _MisfitError(Exception):
-    """Why a tuning does not fit."""
+    """The reason why a tuning does not fit."""
 
 
 def tuned_files(tree: Tree, tunings: Mapping[str, Tuning], own: Tree) -> TunedFiles:
@@ -106,14 +106,14 @@ def tuned_files(tree: Tree, tunings: Mapping[str, Tuning], own: Tree) -> TunedFi
 
 
 def tuning_tag(name: str) -> str:
-    """The Go build tag by which a binary tells that it was tuned; no file depends on it."""
+    """Return the Go build tag that marks a tuned binary; no file depends on it."""
     return f"{_TAG_PREFIX}.{name.replace('-', '_')}"
 
 
 def _splices(
     tree: Tree, tuning: Tuning, taken: Mapping[str, list[_Splice]]
 ) -> dict[str, list[_Splice]]:
-    """What a tuning changes in each file; nothing that another one changes."""
+    """The changes of a tuning in each file; none may overlap another tuning's."""
     found: dict[str, list[_Splice]] = {}
     for edit in tuning.edits:
         text = _text(tree, edit.file)
@@ -139,15 +139,15 @@ def _is_needed(tree: Tree, tuning: Tuning) -> bool:
 
 
 def _replacing_splice(tree: Tree, replaces: Replacement, others: list[_Splice]) -> _Splice:
-    """The line of go.mod by which a folder of ours is the module."""
+    """The line of go.mod that replaces a module by the tuning's folder."""
     text = _text(tree, _GO_MOD)
-    module, there = replaces.module, requirements(tree[_GO_MOD])[replaces.module]
-    if replaces.version not in ("", there):
-        raise _MisfitError(f"upstream has {module} {there}, ours is for {replaces.version}")
+    module, present = replaces.module, requirements(tree[_GO_MOD])[replaces.module]
+    if replaces.version not in ("", present):
+        raise _MisfitError(f"upstream has {module} {present}, the tuning is for {replaces.version}")
     replaced = re.compile(rf"^(replace\s+|\s+){re.escape(module)}(\s+v\S+)?\s+=>", re.MULTILINE)
     if any(map(replaced.search, (text, *(each.text for each in others)))):
         raise _MisfitError(f"{module} is replaced already")
-    return _Splice(len(text), len(text), f"\nreplace {module} => ./{_OURS}/{replaces.by}\n")
+    return _Splice(len(text), len(text), f"\nreplace {module} => ./{_BROUGHT}/{replaces.by}\n")
 
 
 def _text(tree: Tree, path: str) -> str:
@@ -162,8 +162,8 @@ def _text(tree: Tree, path: str) -> str:
 def _places(text: str, edit: Edit) -> list[_Splice]:
     starts = [each.start() for each in re.finditer(re.escape(edit.find), text)]
     if len(starts) != edit.times:
-        there = f"{len(starts)} times" if starts else "not there"
-        raise _MisfitError(f"{edit.file}: {edit.find!r} is {there}, instead of {edit.times}")
+        count = f"{len(starts)} times" if starts else "not there"
+        raise _MisfitError(f"{edit.file}: {edit.find!r} is {count}, instead of {edit.times}")
     return [_Splice(start, start + len(edit.find), edit.put) for start in starts]
 
 
@@ -199,11 +199,11 @@ def _brought(tree: Tree, tuning: Tuning, own: Tree) -> dict[str, bytes]:
 
 
 def _module_files(tuning: Tuning, own: Tree) -> dict[str, str]:
-    """The files of a module of ours: path below collector/, path below tuning/."""
+    """The files of a tuning's module: path below collector/ to path below tuning/."""
     if not tuning.replaces:
         return {}
     folder = f"{tuning.replaces.by}/"
-    return {f"{_OURS}/{path}": path for path in own if path.startswith(folder)}
+    return {f"{_BROUGHT}/{path}": path for path in own if path.startswith(folder)}
 
 
 def _spliced(text: str, splices: list[_Splice]) -> bytes:

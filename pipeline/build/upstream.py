@@ -2,7 +2,7 @@
 
 A ref is resolved to a commit first; the commit's `collector/` folder is then fetched shallow and
 kept in the user cache as one tar a commit, with its checksum beside it. A second build of the same
-commit asks the network for at most one `ls-remote`, and for nothing where the ref is a full SHA.
+commit needs at most one `ls-remote` of the network, and none where the ref is a full SHA.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class UpstreamReader(Protocol):
         ...
 
     async def resolve(self) -> Resolved:
-        """Ask what the ref means now.
+        """Return the commit that the ref means now.
 
         Raises:
             UpstreamError: the repository or ref cannot be reached or found.
@@ -88,10 +88,10 @@ class UpstreamReader(Protocol):
         ...
 
     async def read(self, commit: str) -> Source:
-        """The files of a commit; a plain folder has only what lies there, whatever is asked.
+        """Return the files of a commit; those of a plain folder whichever commit is named.
 
         Raises:
-            UpstreamError: the commit cannot be had, or has no `collector/`.
+            UpstreamError: the commit cannot be fetched, or has no `collector/`.
             ToolchainError: git is missing.
         """
         ...
@@ -103,7 +103,7 @@ async def read_upstream(upstream: UpstreamReader) -> Source:
 
 
 def upstream_repository(given: str, *, sample: Path) -> UpstreamRepository:
-    """What a user's `--upstream-repo` means.
+    """Return the repository that `--upstream-repo` names.
 
     Args:
         given: `owner/name`, a git URL, a path, or `sample`.
@@ -212,10 +212,10 @@ class HostUpstream:
 def _local_repository(given: str) -> UpstreamRepository:
     try:
         path = Path(given).expanduser().resolve()
-        there = path.is_dir()
+        present = path.is_dir()
     except (RuntimeError, ValueError):  # no such user, a NUL
-        path, there = Path(given), False
-    if not there:
+        path, present = Path(given), False
+    if not present:
         raise UsageError(f"upstream folder {given} does not exist", hint="check the path")
     if (path / ".git").exists() or (path / "objects").is_dir():
         return UpstreamRepository(given=given, url=str(path))

@@ -1,4 +1,4 @@
-"""What went into a layer, named and digested as in-toto does. Pure.
+"""The materials of a layer, with the names and digests of in-toto. Pure.
 
 Digests: https://github.com/in-toto/attestation/blob/main/spec/v1/digest_set.md, package URLs:
 https://github.com/package-url/purl-spec, repositories: SPDX's download location.
@@ -105,8 +105,8 @@ def source_input(upstream: Upstream) -> Resource:
 def source_uri(repository: str) -> str:
     """The URI of what a user's `--upstream-repo` means, without users, passwords and queries.
 
-    A local folder is named by its last part alone: where it lies tells of its user and nothing
-    of the layer, and means nothing elsewhere.
+    A local folder is named by its last part alone: its path says something of the user and
+    nothing of the layer, and means nothing elsewhere.
     """
     if repository == SAMPLE:
         return f"{URN}:upstream:sample"
@@ -124,7 +124,7 @@ def source_uri(repository: str) -> str:
 
 
 def module_uri(module: str, version: str) -> str:
-    """A Go module's package URL, in its own case: Go tells paths apart by it."""
+    """Return a Go module's package URL; upper and lower case differ, as they do for Go."""
     return f"pkg:golang/{quote(module, safe='/')}@{quote(version, safe='')}"
 
 

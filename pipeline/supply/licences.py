@@ -140,7 +140,7 @@ def _name_of(words: tuple[str, ...]) -> str:
 
 
 def _same_but_for_names(words: tuple[str, ...], known: tuple[str, ...]) -> bool:
-    """Whether no difference is as long as a condition."""
+    """Return True if no difference is as long as a condition of a licence."""
     kept = (each for each in Indel.opcodes(words, known) if each.tag == "equal")
     at, known_at = 0, 0
     for start, end, known_start, known_end in (

@@ -164,7 +164,7 @@ def _evidence(
 
 
 def _resources(contents: Contents, facts: Facts, image: str) -> Iterator[Resource]:
-    """What a layer was made from, besides upstream and Go."""
+    """The materials of a layer, besides upstream and Go."""
     for each in contents.modules:
         if each.sum:
             yield module_input(each.path, each.version, each.sum)

@@ -27,7 +27,7 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]*@")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Builder:
-    """Who runs ocelot.
+    """The user or workflow that runs ocelot.
 
     Attributes:
         id: a URI; in GitHub Actions the workflow at its ref.
@@ -41,7 +41,7 @@ class Builder:
 
 
 def builder_of(environment: Mapping[str, str], *, version: str) -> Builder:
-    """Who runs ocelot, by the environment that GitHub Actions gives; else a local builder.
+    """Return the builder: the workflow, by the variables of GitHub Actions; else a local one.
 
     Variables: https://docs.github.com/en/actions/reference/workflows-and-actions/variables
     """
@@ -96,7 +96,7 @@ def provenance(layer: Layer, *, resources: Iterable[Resource], builder: Builder)
 
 
 def _external_parameters(layer: Layer) -> dict[str, Any]:
-    """What the user asked for; a verifier looks at all of it."""
+    """The user's choices; a verifier must check all of them."""
     return {
         "distribution": layer.distribution,
         "architecture": str(layer.architecture),
@@ -108,7 +108,7 @@ def _external_parameters(layer: Layer) -> dict[str, Any]:
 
 
 def _internal_parameters(layer: Layer) -> dict[str, Any]:
-    """What ocelot decided, for those who build it again."""
+    """Ocelot's decisions, for a rebuild."""
     return {
         "collectorVersion": layer.collector_version,
         "engine": layer.engine,

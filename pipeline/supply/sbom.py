@@ -1,6 +1,6 @@
 """A layer's software bill of materials, as CycloneDX 1.6 JSON.
 
-It tells what is in the zip and nothing else, so the same zip gives the same bytes: the serial
+It lists the contents of the zip and nothing else, so the same zip gives the same bytes: the serial
 number is made of the zip's SHA-256, the time is that of the zip's files.
 https://cyclonedx.org/docs/1.6/json/ and https://github.com/package-url/purl-spec
 """
@@ -97,7 +97,7 @@ def bill_of_materials(
 
 
 def _needs(part: _Part, others: Sequence[_Part]) -> _Part:
-    """All that Go notes of who needs whom: what is in the binary."""
+    """The binary's modules; Go records no more of which module needs which."""
     needed = [_dependency.Dependency(other.bom_ref) for other in others]
     return _dependency.Dependency(part.bom_ref, dependencies=needed)
 

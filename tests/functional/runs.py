@@ -68,7 +68,7 @@ def run_ocelot(
 
 
 def go(*arguments: str | Path, cwd: Path, **settings: str) -> str:
-    """What the pinned Go prints, with the caches of the user's builds."""
+    """The output of the pinned Go, with the caches of the user's builds."""
     caches = paths.cache_folder() / "go"
     own = {
         "CGO_ENABLED": "0",

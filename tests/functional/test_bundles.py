@@ -229,7 +229,7 @@ class Machine:
         return run_ocelot(*arguments, cache=self.cache, cwd=self.root, env=env)
 
     def left(self) -> list[str]:
-        """What lies in cache and output, Go's own aside."""
+        """The files in cache and output, without those of Go."""
         folders = [each for each in (self.cache, self.output) if each.exists()]
         return sorted(path.name for each in folders for path in each.iterdir() if path.name != "go")
 

@@ -1,4 +1,4 @@
-"""What goes wrong is told for what it is, with its exit code, and leaves nothing behind."""
+"""Failures of a build: each has its error and exit code, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -288,7 +288,7 @@ def test_an_upstream_that_wants_a_newer_go(ocelot: Ocelot, tmp_path: Path) -> No
     go_mod.write_text(re.sub("(?m)^go .*", "go 1.99.0", go_mod.read_text()))
     ran = ocelot(*MINIMAL, "-r", "./newer")
     assert ran.code == 5
-    assert "wants Go 1.99.0; this ocelot has" in ran.err
+    assert "needs Go 1.99.0; this ocelot has" in ran.err
 
 
 def test_a_killed_build_does_not_harm_the_next(built: Built, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def tune(place: Place, text: str, names: str = "loud") -> None:
 
 
 def says(place: Place, opt: Path, *more: str) -> str:
-    """What the collector prints that is built here."""
+    """The output of the collector that is built here."""
     ran = place.build("-d", "one", *more)
     assert ran.code == 0, ran.err
     binary = unpack(place.dist / "collector-amd64-one.zip", opt) / "extensions" / "collector"

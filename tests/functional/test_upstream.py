@@ -520,7 +520,7 @@ def change_entry(cache: Path, sha: str, tar: bytes | None, record: bytes | None)
 
 
 def same_again(example: Upstream, cache: Path, filled: Path) -> bool:
-    """Whether a fetch of main finds its files, and leaves the cache as it was filled."""
+    """True if a fetch of main finds its files, and leaves the cache as it was filled."""
     sha = example.commits["main"]
     assert fetch(example.path, sha, cache).files == OF_MAIN
     pairs = [[folder / "upstream" / name for folder in (cache, filled)] for name in entry(sha)]

@@ -30,7 +30,7 @@ def sum_of(content: str, module: str = "example.com/mine", version: str = "v0.15
 
 @dataclass(kw_only=True)
 class PaperGo:
-    """Answers for every program that is run; it keeps a list of what it was asked for.
+    """Answers for every program that is run; it keeps lists of the requests.
 
     Attributes:
         binary: the collector for an architecture.
@@ -106,7 +106,7 @@ class PaperGo:
 
 @dataclass(kw_only=True)
 class PaperUpstream:
-    """An upstream of the example's files, whose ref means what a test says."""
+    """An upstream of the example's files, whose ref means the commit that a test names."""
 
     resolved: Resolved = field(default_factory=partial(Resolved, commit=COMMIT, kind="branch"))
     given: str = "owner/name"

@@ -66,7 +66,7 @@ def example() -> bytes:
 
 
 def opened(content: bytes) -> dict[str, bytes]:
-    """What is in a bundle of that content."""
+    """The files of a bundle with that content."""
     with tempfile.TemporaryDirectory() as folder:
         path, into = Path(folder) / "a.tar.zst", Path(folder) / "into"
         path.write_bytes(content)
@@ -77,7 +77,7 @@ def opened(content: bytes) -> dict[str, bytes]:
 
 
 def refused(content: bytes) -> str:
-    """Why it is refused; what was unpacked by then is gone with the folder for it."""
+    """The reason why it is refused; its files are removed with the folder."""
     with tempfile.TemporaryDirectory() as folder:
         path, own = Path(folder) / "a.tar.zst", Path(folder) / "cache"
         path.write_bytes(content)
@@ -172,7 +172,7 @@ def test_a_bundles_upstream_has_its_commit_and_no_other(tmp_path: Path) -> None:
 
 
 def unharmed(content: bytes) -> bool:
-    """Whether it has all of the example's content; else it is refused, and not otherwise."""
+    """True if all of the example is in it, False if it is refused."""
     try:
         return opened(content) == TREE
     except LockError:

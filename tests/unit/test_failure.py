@@ -48,7 +48,7 @@ UNDEFINED = ("# example.com/mine", "./mine.go:12:3: undefined: NewFactory")
 def test_a_module_that_cannot_be_had_is_told_with_what_to_do(line: str, hint: str) -> None:
     error = step_error(MODULES, line.splitlines())
     assert type(error) is ToolchainError
-    assert str(error) == "modules: modules for amd64 failed: a Go module cannot be had"
+    assert str(error) == "modules: modules for amd64 failed: a Go module cannot be downloaded"
     assert hint in error.hint
 
 

@@ -1,4 +1,4 @@
-"""What `ocelot lock` makes of distributions, and a plan of a lock's entry."""
+"""`ocelot lock` of distributions, and a plan of a lock's entry."""
 
 from __future__ import annotations
 

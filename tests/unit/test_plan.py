@@ -203,7 +203,7 @@ def test_an_unknown_distribution_is_told(minimal: Config) -> None:
 
 @pytest.mark.parametrize("go", ["1.27", "1.26.7", "1.27.0", "2.0"])
 def test_an_upstream_that_wants_a_newer_go_is_told(minimal: Config, go: str) -> None:
-    with pytest.raises(ToolchainError, match=f"wants Go {go}; this ocelot has {GO_VERSION}"):
+    with pytest.raises(ToolchainError, match=f"needs Go {go}; this ocelot has {GO_VERSION}"):
         planned(minimal, source(upstream_tree(go=go)))
 
 
@@ -214,7 +214,7 @@ def test_an_upstream_that_wants_this_go_or_an_older_one_is_fine(minimal: Config,
 
 def test_a_nested_module_that_wants_a_newer_go_is_told(minimal: Config) -> None:
     nested = {"receiver/x/go.mod": b"module x\n\ngo 1.99.0\n"}
-    with pytest.raises(ToolchainError, match=r"wants Go 1\.99\.0"):
+    with pytest.raises(ToolchainError, match=r"needs Go 1\.99\.0"):
         planned(minimal, source({**upstream_tree(), **nested}))
 
 

@@ -266,7 +266,7 @@ def test_a_module_that_upstream_does_not_have_needs_no_replacement() -> None:
 @pytest.mark.parametrize(
     ("lines", "why"),
     [
-        (f"require {MODULE} v2.3.5", f"upstream has {MODULE} v2.3.5, ours is for v2.3.4"),
+        (f"require {MODULE} v2.3.5", f"upstream has {MODULE} v2.3.5, the tuning is for v2.3.4"),
         (f"require {MODULE} v2.3.4\nreplace {MODULE} => ../fork", "is replaced already"),
         (
             f"require {MODULE} v2.3.4\nreplace (\n\t{MODULE} v2.3.4 => a.b/c v1.0.0\n)",
@@ -285,4 +285,4 @@ def test_quick_config_copies_are_for_the_version_that_they_come_to_the_same_as()
     tree = read_tree(paths.sample_upstream() / "collector")
     one = {"quick-config-copies": config.tunings["quick-config-copies"]}
     newer = tree["go.mod"].replace(b"copystructure v1.2.0", b"copystructure v1.3.0")
-    assert "ours is for v1.2.0" in left_out(tuned_files({**tree, "go.mod": newer}, one, {}))
+    assert "the tuning is for v1.2.0" in left_out(tuned_files({**tree, "go.mod": newer}, one, {}))
