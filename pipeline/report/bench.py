@@ -123,7 +123,7 @@ def _notes(results: Sequence[Result]) -> Iterator[str]:
         yield f"* {ESTIMATE}"
     if reference := next((each.reference for each in results if each.reference), None):
         cpu, rss = _milliseconds(reference.cpu.median), _memory(reference.rss.median)
-        yield f"** relative to a minimal extension, which took {cpu} and {rss}"
+        yield f"** relative to the reference extension, which took {cpu} and {rss}"
     for name, each in zip(labels([each.path for each in results]), results, strict=True):
         if each.status is Status.SKIPPED:
             yield f"{name} was skipped: {each.reason}"

@@ -78,7 +78,7 @@ class Bench:
         return decided, {"PATH": os.environ["PATH"], "HOME": str(self.folder), **caches}
 
     def plan(self, distribution: str) -> plan.BuildPlan:
-        """What ocelot would do, for the flags and the tree."""
+        """Ocelot's plan for the sample, for the flags and the tree."""
         config = load_config(CONFIG)
         root = paths.sample_upstream() / "collector"
         content = files.read_tree(root)

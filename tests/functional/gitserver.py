@@ -24,7 +24,7 @@ from loopback import Quiet, serving
 Kind = Literal["discover", "list", "fetch"]
 Fault = Literal["unavailable", "stall", "cut"]
 
-# Where git is told to find a branch's or tag's commit: one `ls-remote` and nothing else.
+# The requests by which git finds a branch's or tag's commit: one `ls-remote` and nothing else.
 LS_REMOTE: tuple[Kind, ...] = ("discover", "list")
 
 _WHO = "ocelot"
@@ -252,7 +252,7 @@ class _Handler(Quiet):
         self.wfile.write(content[: len(content) // 2] if cut else content)
 
     def _environment(self) -> dict[str, str]:
-        asked = urlsplit(self.path)  # a whole URL where we are somebody's proxy
+        asked = urlsplit(self.path)  # a whole URL where this server is used as a proxy
         protocol = self.headers.get("Git-Protocol", "") if self.owner.single_commits else ""
         return {
             **_SETTINGS,

@@ -161,13 +161,13 @@ def test_nothing_is_done_again_when_nothing_changed(built: Built, tmp_path: Path
         assert (tmp_path / "dist" / name).read_bytes() == (built.folder / name).read_bytes()
 
 
-def test_the_table_tells_what_was_built(built: Built, tmp_path: Path) -> None:
+def test_the_table_shows_what_was_built(built: Built, tmp_path: Path) -> None:
     command = ("build", "-d", "minimal", "-r", "sample", "-o", tmp_path / "dist")
-    told = run_ocelot(*command, "--config", CONFIG, cache=built.cache, cwd=tmp_path).out
+    shown = run_ocelot(*command, "--config", CONFIG, cache=built.cache, cwd=tmp_path).out
     for layer in built.ran.manifest["layers"]:
-        assert layer["sha256"][:16] in told
-        assert layer["file"] in told
-    assert "minimal: collector v0.155.0 of sample" in told
+        assert layer["sha256"][:16] in shown
+        assert layer["file"] in shown
+    assert "minimal: collector v0.155.0 of sample" in shown
 
 
 def test_one_architecture_alone_gives_the_same_bytes_as_both(built: Built, tmp_path: Path) -> None:
@@ -298,6 +298,6 @@ def test_github_actions_gets_folds_and_a_summary(built: Built, tmp_path: Path) -
     ran = run_ocelot(*command, "--config", CONFIG, cache=built.cache, env=env, cwd=tmp_path)
     assert ran.code == 0, ran.err
     assert "amd64: compile: done" in ran.err
-    told = summary.read_text()
+    shown = summary.read_text()
     for layer in built.ran.manifest["layers"]:
-        assert layer["sha256"] in told
+        assert layer["sha256"] in shown

@@ -202,9 +202,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     place = new_place(tmp_path_factory.mktemp("place"))
     done(place.on("lock", "-d", "mine", "-d", "one"))
     done(place.build("-d", "mine"))
-    told = done(place.on("bundle", "-d", "mine"))
-    assert f"{BUNDLE}: " in told.out
-    assert "modules    1\n" in told.out
+    ran = done(place.on("bundle", "-d", "mine"))
+    assert f"{BUNDLE}: " in ran.out
+    assert "modules    1\n" in ran.out
     shutil.rmtree(place.proxy)  # nothing below may need it
     return place
 
@@ -298,7 +298,7 @@ def test_a_damaged_bundle_is_refused_and_leaves_nothing(at: float, machine: Mach
     assert broken.left() == []
 
 
-def test_no_bundle_and_no_file_are_told(machine: Machine) -> None:
+def test_no_bundle_and_no_file_are_reported(machine: Machine) -> None:
     assert "there is no bundle" in Machine(root=machine.root, bundle=Path("none")).build().err
     assert "Is a directory" in Machine(root=machine.root, bundle=machine.root).build().err
 
@@ -402,7 +402,7 @@ def test_what_is_not_as_it_was_locked_cannot_be_bundled(place: Place, tmp_path: 
     assert not (changed.root / "b.zst").exists()
 
 
-def test_a_module_that_cannot_be_had_is_told_and_no_bundle_is_left(
+def test_a_module_that_cannot_be_had_is_reported_and_no_bundle_is_left(
     place: Place, tmp_path: Path
 ) -> None:
     poor = place.copied(tmp_path / "place")

@@ -71,7 +71,7 @@ def answering(status: int, authority: trustme.CA | None = None) -> Generator[tup
 
 
 def dead_address() -> str:
-    """An address on loopback where nobody listens."""
+    """An address on loopback without a listener."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -115,8 +115,8 @@ def test_a_hand_written_file_takes_effect(cache: Path, tmp_path: Path) -> None:
     shutil.unpack_archive(tmp_path / "dist" / "collector-amd64-minimal.zip", tmp_path / "opt")
     binary = tmp_path / "opt" / "extensions" / "collector"
     binary.chmod(0o755)
-    told = subprocess.run([binary, "-v"], capture_output=True, text=True, check=True)
-    assert told.stdout == "v0.155.0+ours\n"
+    printed = subprocess.run([binary, "-v"], capture_output=True, text=True, check=True)
+    assert printed.stdout == "v0.155.0+ours\n"
 
 
 def test_an_import_that_no_requirement_covers_is_refused(cache: Path, tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_an_output_folder_that_is_read_only(built: Built, tmp_path: Path) -> Non
         ran = build_with(CONFIG, built.cache, "-o", disk, cwd=tmp_path)
     assert ran.code == 8
     assert "Read-only file system" in ran.err
-    assert "resolve" not in ran.err  # told before any work began
+    assert "resolve" not in ran.err  # refused before any work began
 
 
 def test_a_repository_that_is_not_of_upstreams_shape(ocelot: Ocelot, tmp_path: Path) -> None:

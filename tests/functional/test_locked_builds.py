@@ -166,10 +166,10 @@ def test_a_lock_that_cannot_be_written_is_no_reason_not_to_build(locked: Place) 
     assert "the zips' digests are not in the lock" in done(ran).err
     assert ", locked" in ran.out
     assert refused.code == 8
-    assert "modules" not in refused.err  # told before any work began
+    assert "modules" not in refused.err  # refused before any work began
 
 
-def test_a_change_of_the_configuration_is_refused_or_told(locked: Place) -> None:
+def test_a_change_of_the_configuration_is_refused_or_reported(locked: Place) -> None:
     edit(
         locked.config / "distributions.yaml",
         "[lambdacomponents.exporter.one]",
@@ -190,7 +190,7 @@ def test_a_change_of_the_configuration_is_refused_or_told(locked: Place) -> None
     assert locked.entry().zips == {}
 
 
-def test_a_changed_overlay_and_collector_config_are_told(locked: Place) -> None:
+def test_a_changed_overlay_and_collector_config_are_reported(locked: Place) -> None:
     (locked.config / "overlay").mkdir()
     (locked.config / "overlay" / "more.go").write_text("package main\n")
     (locked.config / "collector.yaml").write_text("receivers: {}\n")
@@ -206,14 +206,14 @@ def test_a_changed_overlay_and_collector_config_are_told(locked: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "sentence"),
     [
         (("-r", "sample"), "has no entry for this distribution, upstream repository and ref"),
         (("-b", "feature"), "has no entry for this distribution, upstream repository and ref"),
     ],
 )
 def test_what_is_locked_for_another_upstream_or_ref_is_not_locked(
-    more: tuple[str, ...], told: str, locked: Place
+    more: tuple[str, ...], sentence: str, locked: Place
 ) -> None:
     git(locked.repository, "branch", "feature", "main")
     if "sample" in more:
@@ -221,7 +221,7 @@ def test_what_is_locked_for_another_upstream_or_ref_is_not_locked(
     distribution = "minimal" if "sample" in more else "one"
     ran = locked.on("build", "-d", distribution, "--locked", *more)
     assert ran.code == 9
-    assert told in ran.err
+    assert sentence in ran.err
 
 
 def newer(place: Place) -> tuple[str, str]:
@@ -272,7 +272,7 @@ def test_an_annotated_tag_is_locked_at_its_commit(place: Place) -> None:
     done(place.on("lock", "-b", "v2", "-d", "one", "--check"))
 
 
-def test_another_commit_in_the_lock_than_the_one_asked_for_is_refused(place: Place) -> None:
+def test_another_commit_in_the_lock_than_the_requested_one_is_refused(place: Place) -> None:
     before, after = newer(place)
     done(place.on("lock", "-b", before, "-d", "one"))
     edit(place.lock_file, f'commit = "{before}"', f'commit = "{after}"')
@@ -314,7 +314,7 @@ def test_a_digest_edited_by_hand_is_an_error_with_both_values(locked: Place) -> 
         assert list(locked.dist.iterdir()) == []
 
 
-def test_a_broken_lock_is_told_by_every_command_and_left_alone(locked: Place) -> None:
+def test_a_broken_lock_is_reported_by_every_command_and_left_alone(locked: Place) -> None:
     broken = locked.lock_file.read_text() + "<<<<<<< ours\n"
     locked.lock_file.write_text(broken)
     for command in ("build", "lock", "bundle"):
@@ -337,8 +337,8 @@ def test_a_sum_edited_by_hand_is_refused_by_go_with_both_values(warm: bool, lock
         own_cache(locked.cache)
     ran = locked.build("-d", "mine")
     assert ran.code == 5
-    for told in ("checksum mismatch", own, other, "SECURITY ERROR"):
-        assert told in ran.err
+    for sentence in ("checksum mismatch", own, other, "SECURITY ERROR"):
+        assert sentence in ran.err
     assert list(locked.dist.iterdir()) == []
 
 
@@ -351,7 +351,7 @@ def test_a_sum_that_was_taken_out_is_more_than_the_lock_has(locked: Place) -> No
     assert "missing go.sum entry" in ran.err
 
 
-def test_a_module_that_was_published_again_is_told_with_both_values(locked: Place) -> None:
+def test_a_module_that_was_published_again_is_reported_with_both_values(locked: Place) -> None:
     before = sums(locked.entry("mine"))[f"{MINE} v1.0.0"]
     serve_module(locked.proxy, "altered")
     shutil.rmtree(locked.cache)

@@ -60,7 +60,7 @@ def test_every_option_of_the_seed_is_taken(publishing: Publishing, built: Built)
     assert found["CompatibleArchitectures"] == ["arm64"]
 
 
-def test_without_publishing_aws_is_not_asked(publishing: Publishing, built: Built) -> None:
+def test_without_publishing_no_request_goes_to_aws(publishing: Publishing, built: Built) -> None:
     ran = release(publishing, built, "--skip-publish", "--json")
     assert ran.code == 0, ran.err
     assert json.loads(ran.out)["layers"][0]["file"] == "collector-amd64-minimal.zip"
@@ -72,10 +72,10 @@ def test_json_has_the_manifest_and_what_came_of_publishing(
 ) -> None:
     ran = release(publishing, built, "--regions", f"{IRELAND},{FRANCE}", "--json", "-o", "out")
     assert ran.code == 0, ran.err
-    told = json.loads(ran.out)
-    (layer,) = told["manifest"]["layers"]
-    assert [each["region"] for each in told["published"]["targets"]] == [IRELAND, FRANCE]
-    assert {each["sha256"] for each in told["published"]["targets"]} == {layer["sha256"]}
+    data = json.loads(ran.out)
+    (layer,) = data["manifest"]["layers"]
+    assert [each["region"] for each in data["published"]["targets"]] == [IRELAND, FRANCE]
+    assert {each["sha256"] for each in data["published"]["targets"]} == {layer["sha256"]}
 
 
 def test_only_what_was_built_is_published(publishing: Publishing, built: Built) -> None:
@@ -87,7 +87,7 @@ def test_only_what_was_built_is_published(publishing: Publishing, built: Built) 
     ]
 
 
-def test_who_may_not_publish_is_told_before_anything_is_built(
+def test_an_identity_that_may_not_publish_is_refused_before_anything_is_built(
     publishing: Publishing, built: Built
 ) -> None:
     ran = release(publishing, built, "--account", "210987654321")
@@ -96,7 +96,9 @@ def test_who_may_not_publish_is_told_before_anything_is_built(
     assert not (publishing.folder / "dist" / "collector-amd64-minimal.cdx.json").exists()
 
 
-def test_without_a_region_it_is_told_how_to_name_one(publishing: Publishing, built: Built) -> None:
+def test_without_a_region_the_error_says_how_to_name_one(
+    publishing: Publishing, built: Built
+) -> None:
     ran = release(publishing, built, env={"AWS_REGION": "", "AWS_DEFAULT_REGION": ""})
     assert ran.code == 2
     assert "no region is configured" in ran.err

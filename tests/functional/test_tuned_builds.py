@@ -24,7 +24,7 @@ from pipeline.config.folder import load_config
 AMD64 = "collector-amd64-minimal.zip"
 LOUD = """\
 loud:
-  reason: it tells more
+  reason: it logs more
   edits:
     - file: main.go
       find: println(otelcol.Name
@@ -118,7 +118,9 @@ def test_an_edit_is_in_the_binary_and_not_without_tunings(place: Place, tmp_path
     assert recorded(place.dist) == []
 
 
-def test_a_tuning_that_no_longer_fits_is_told_and_left_out(place: Place, tmp_path: Path) -> None:
+def test_a_tuning_that_no_longer_fits_is_reported_and_left_out(
+    place: Place, tmp_path: Path
+) -> None:
     tune(place, LOUD.replace("println(otelcol.Name", "println(gone"))
     ran = place.build("-d", "one")
     assert "the tuning loud is left out: main.go: 'println(gone' is not there" in ran.err
@@ -140,7 +142,7 @@ def test_the_lock_has_what_a_tuning_makes_of_its_files(place: Place) -> None:
     assert place.on("lock").code == 0
     (entry,) = read_lock(place.config).of("one")
     assert [each.split()[0] for each in entry.tunings] == ["loud"]
-    tune(place, LOUD.replace("it tells more", "another reason"))
+    tune(place, LOUD.replace("it logs more", "another reason"))
     assert place.on("lock", "--check").code == 0
     tune(place, LOUD.replace('"tuned"', '"other"'))
     ran = place.on("lock", "--check")
@@ -153,8 +155,8 @@ def test_an_edit_that_does_not_compile_is_named(place: Place) -> None:
     ran = place.build("-d", "one")
     assert ran.code == 6
     assert "undefined: strings.ToUproar" in ran.err
-    told = " ".join(ran.err.split())
-    assert "the file was changed by the tuning loud (main.go): build with --no-tune" in told
+    shown = " ".join(ran.err.split())
+    assert "the file was changed by the tuning loud (main.go): build with --no-tune" in shown
 
 
 def test_an_error_that_no_tuning_made_names_none(place: Place) -> None:
@@ -204,8 +206,8 @@ def test_what_a_module_of_ours_lacks_is_named_with_the_tuning(place: Place) -> N
     ran = place.build("-d", "one")
     assert ran.code == 6
     assert "undefined: theirs.NewFactory" in ran.err
-    told = " ".join(ran.err.split())
-    assert "It may be what a tuning replaces, small (example.com/mine): --no-tune" in told
+    shown = " ".join(ran.err.split())
+    assert "It may be what a tuning replaces, small (example.com/mine): --no-tune" in shown
 
 
 def test_a_tuned_build_is_built_again_from_its_bundle(place: Place) -> None:
@@ -223,7 +225,7 @@ def test_a_tuned_build_is_built_again_from_its_bundle(place: Place) -> None:
 def test_the_collector_config_that_is_bad_fails_as_upstreams_does(
     built: Built, tmp_path: Path
 ) -> None:
-    """It is the tuned loop that finds the error, and tells Lambda of it."""
+    """The tuned loop finds the error and reports it to Lambda."""
     opt = unpack(built.folder / AMD64, tmp_path / "opt")
     bad = tmp_path / "bad.yaml"
     bad.write_text("receivers: {nothing: }\nservice: {pipelines: {}}\n")

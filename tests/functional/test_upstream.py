@@ -225,7 +225,7 @@ def test_a_branch_comes_before_a_commit_whose_sha_begins_so(new: Path, cache: Pa
     assert fetch(new, first[:7], cache).commit == named
 
 
-def test_an_ambiguous_short_sha_is_told_with_its_candidates(new: Path, cache: Path) -> None:
+def test_an_ambiguous_short_sha_is_reported_with_its_candidates(new: Path, cache: Path) -> None:
     pair = two_commits_that_begin_alike(new)
     assert sorted(refused(new, pair[0][:4], cache).details) == sorted(pair)
     assert fetch(new, pair[1][:12], cache).commit == pair[1]
@@ -241,7 +241,7 @@ def test_an_ambiguous_short_sha_is_told_with_its_candidates(new: Path, cache: Pa
         ("one", "no branch or tag 'one'"),  # the last word of feature/one
     ],
 )
-def test_an_unknown_ref_is_told(example: Upstream, cache: Path, ref: str, message: str) -> None:
+def test_an_unknown_ref_is_reported(example: Upstream, cache: Path, ref: str, message: str) -> None:
     assert str(refused(example.path, ref, cache)).endswith(message)
 
 
@@ -399,7 +399,7 @@ def test_a_repository_without_the_folder_is_not_upstreams_shape(
 
 
 def signed(path: Path, sha: str) -> str:
-    """Main's commit with a signature that nobody can check, as forges put on merges."""
+    """Main's commit with a signature of an unknown key, as forges put on merges."""
     tree = git(path, "rev-parse", f"{sha}^{{tree}}")
     who = "ocelot <ocelot@localhost> 1700000000 +0000"
     armour = "-----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----"
@@ -415,7 +415,7 @@ def signed(path: Path, sha: str) -> str:
 @pytest.mark.parametrize(
     ("length", "asked"), [(None, LS_REMOTE), (8, LS_REMOTE), (40, ())], ids=["branch", "8", "40"]
 )
-def test_a_ref_fetched_before_is_asked_for_at_most_once(
+def test_a_ref_fetched_before_is_requested_at_most_once(
     server: GitServer,
     url: str,
     example: Upstream,
@@ -511,8 +511,8 @@ def filled(example: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def change_entry(cache: Path, sha: str, tar: bytes | None, record: bytes | None) -> None:
     """Put other files into an entry's place; None for none."""
     digest = hashlib.sha256(tar or b"").hexdigest().encode()
-    told = None if record is None else record.replace(b"DIGEST", digest)
-    for suffix, content in (("tar", tar), ("json", told)):
+    record_json = None if record is None else record.replace(b"DIGEST", digest)
+    for suffix, content in (("tar", tar), ("json", record_json)):
         path = cache / "upstream" / f"{sha}.{suffix}"
         path.unlink()
         if content is not None:
@@ -656,7 +656,7 @@ def test_a_server_that_filters_hands_out_no_file_for_a_short_sha(new: Path, cach
     assert sum(file.stat().st_size for file in cache.rglob("*")) < 500_000
 
 
-def test_a_users_proxy_is_asked(
+def test_a_users_proxy_gets_the_request(
     server: GitServer, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", f"http://{server.host}")
@@ -664,7 +664,7 @@ def test_a_users_proxy_is_asked(
 
 
 @pytest.mark.parametrize("ref", ["main", NO_COMMIT])
-def test_a_dead_proxy_is_told_with_the_ways_on(
+def test_a_dead_proxy_is_reported_with_the_ways_on(
     url: str, cache: Path, ref: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as dead:
@@ -676,12 +676,12 @@ def test_a_dead_proxy_is_told_with_the_ways_on(
     assert "Failed to connect" in details(error)
 
 
-def test_a_repository_that_the_server_lacks_is_told(server: GitServer, cache: Path) -> None:
+def test_a_repository_that_the_server_lacks_is_reported(server: GitServer, cache: Path) -> None:
     error = refused(f"http://{server.host}/absent", "main", cache)
     assert "not found" in details(error)
 
 
-def test_a_server_out_of_service_is_told(server: GitServer, url: str, cache: Path) -> None:
+def test_a_server_out_of_service_is_reported(server: GitServer, url: str, cache: Path) -> None:
     server.faults["discover"] = "unavailable"
     error = refused(url, "main", cache)
     assert "503" in details(error)
@@ -750,7 +750,7 @@ def private(server: GitServer, url: str) -> str:
 
 
 @pytest.mark.parametrize("ref", ["main", NO_COMMIT])
-def test_without_credentials_nobody_is_asked_and_the_helper_is_named(
+def test_without_credentials_nothing_prompts_and_the_helper_is_named(
     server: GitServer, private: str, cache: Path, ref: str
 ) -> None:
     error = refused(private, ref, cache)
@@ -774,7 +774,7 @@ def test_gits_own_credential_helper_is_used_and_the_secret_is_not_kept(
     assert not [path for path in files if SECRET.encode() in path.read_bytes()]
 
 
-def test_wrong_credentials_are_told_and_not_repeated(
+def test_wrong_credentials_are_reported_and_not_repeated(
     server: GitServer, private: str, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_stored_credentials(monkeypatch, cache.parent, f"somebody:not-{SECRET}@{server.host}")
@@ -865,7 +865,7 @@ def test_a_git_hooks_environment_plays_no_part(
     assert files.tree_digest(files.read_tree(decoy)) == before
 
 
-def test_git_that_is_missing_is_told(
+def test_git_that_is_missing_is_reported(
     example: Upstream, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

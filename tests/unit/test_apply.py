@@ -112,7 +112,7 @@ def test_a_layer_holds_the_collector_and_its_configs(place: Place, plan: BuildPl
     assert archive.read("extensions/collector") == paper("arm64")
 
 
-def test_the_manifest_tells_what_each_zip_is_made_of(place: Place, tmp_path: Path) -> None:
+def test_the_manifest_says_what_each_zip_is_made_of(place: Place, tmp_path: Path) -> None:
     custom = planned(loaded(tmp_path / "custom", WITH_MINE, MINE_ENTRY))
     amd64, _arm64 = place.apply(custom).manifest.layers
     content = place.files()[amd64.file]
@@ -129,7 +129,7 @@ def test_the_manifest_tells_what_each_zip_is_made_of(place: Place, tmp_path: Pat
     assert (amd64.engine, amd64.source_date_epoch) == ("host", COMMITTED)
 
 
-def test_the_manifest_on_disk_is_the_one_told(place: Place, plan: BuildPlan) -> None:
+def test_the_manifest_on_disk_is_the_returned_one(place: Place, plan: BuildPlan) -> None:
     output = place.apply(plan)
     assert read_manifest(place.output / "manifest.json") == output.manifest
 
@@ -220,7 +220,7 @@ def test_an_output_folder_that_cannot_be_written_fails_before_anything_is_compil
     assert place.go.compiled == []
 
 
-def test_a_plans_notes_are_told_and_kept(place: Place, tmp_path: Path) -> None:
+def test_a_plans_notes_are_reported_and_kept(place: Place, tmp_path: Path) -> None:
     config = loaded(tmp_path / "config", WITH_MINE, MINE_ENTRY)
     plan, notes = planned(config, source(upstream_tree([OTLP, BATCH, MINE]))), Notes()
     with shown_by(notes):
@@ -296,7 +296,7 @@ def test_a_layer_over_budget_is_not_written(place: Place, plan: BuildPlan) -> No
     assert any(detail.startswith("largest: ") for detail in caught.value.details)
 
 
-def test_over_budget_tells_what_grew_since_the_last_build(place: Place, plan: BuildPlan) -> None:
+def test_over_budget_lists_what_grew_since_the_last_build(place: Place, plan: BuildPlan) -> None:
     grown: Sequence[Function] = (*FUNCTIONS, Function(name="example.com/one.New", code=4096))
 
     def larger(architecture: str) -> bytes:
@@ -311,8 +311,8 @@ def test_over_budget_tells_what_grew_since_the_last_build(place: Place, plan: Bu
     with pytest.raises(LimitError) as caught:
         place.apply(over(plan, unzipped=100), rebuild=True)
     assert place.files() == before
-    told = [each for each in caught.value.details if each.startswith("since the last build: ")]
-    assert told[0].startswith("since the last build: example.com/one 0 -> ")
+    changes = [each for each in caught.value.details if each.startswith("since the last build: ")]
+    assert changes[0].startswith("since the last build: example.com/one 0 -> ")
 
 
 def test_within_budget_nothing_is_said(place: Place, plan: BuildPlan) -> None:

@@ -142,7 +142,7 @@ def test_any_tar_can_list_a_bundle() -> None:
         assert {(each.mode, each.uid, each.mtime) for each in members} == {(0o644, 0, 0)}
 
 
-def test_a_folder_of_that_name_is_told_and_nothing_is_left(tmp_path: Path) -> None:
+def test_a_folder_of_that_name_is_reported_and_nothing_is_left(tmp_path: Path) -> None:
     (tmp_path / "a.tar.zst").mkdir()
     with pytest.raises(OutputError):
         written(tmp_path / "a.tar.zst")
@@ -184,7 +184,7 @@ def offsets(size: int) -> list[int]:
 
 
 def test_a_flipped_byte_is_found_wherever_it_is() -> None:
-    """Two of them: those of the frame's header that tell how much memory to take."""
+    """The two bits of the frame's header that say how much memory to take."""
     content = example()
     flipped = (
         content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :]
@@ -194,7 +194,7 @@ def test_a_flipped_byte_is_found_wherever_it_is() -> None:
 
 
 def test_a_flipped_byte_in_the_tar_is_found_wherever_it_is() -> None:
-    """Here no checksum of the compressor's helps. What the bundle is for, its lock tells, too."""
+    """The compressor's checksum does not help here; the lock inside says what the bundle is for."""
     tar = unpacked(example())
     start = tar.index(b'"members"')
     for at in sorted({*range(start, len(tar), 191), *range(len(tar) - 1030, len(tar), 41)}):
@@ -345,7 +345,7 @@ def test_an_index_of_another_form_is_refused(change: Mapping[str, object]) -> No
     assert refused(packed(buffer.getvalue())) == f"{INDEX} is not of the form expected"
 
 
-def test_a_bundle_larger_than_the_disk_is_told_before_it_is_unpacked(tmp_path: Path) -> None:
+def test_a_bundle_larger_than_the_disk_is_reported_before_it_is_unpacked(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(forged([], {"huge": member(b"", 1 << 62)}))
     with pytest.raises(OutputError, match=r"the bundle needs .* MiB are free"):
         open_bundle(tmp_path / "a", tmp_path)

@@ -84,7 +84,7 @@ def test_a_component_that_imports_no_package_of_its_own_is_not_taken_for_a_defau
     assert default_tags({"lambdacomponents/exporter/otlp.go": alone}) == frozenset()
 
 
-def test_a_row_tells_kind_name_and_origin(tmp_path: Path) -> None:
+def test_a_row_has_kind_name_and_origin(tmp_path: Path) -> None:
     config = loaded(tmp_path, components=f"{MINE}: example.com/mine\n")
     rows = component_rows(config, upstream_tree())
     assert [(row.kind, row.name, row.origin) for row in rows] == [

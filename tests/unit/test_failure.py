@@ -45,7 +45,7 @@ UNDEFINED = ("# example.com/mine", "./mine.go:12:3: undefined: NewFactory")
         ("go: finding module for package example.com/mine/x", "name the module"),
     ],
 )
-def test_a_module_that_cannot_be_had_is_told_with_what_to_do(line: str, hint: str) -> None:
+def test_a_module_that_cannot_be_had_is_reported_with_what_to_do(line: str, hint: str) -> None:
     error = step_error(MODULES, line.splitlines())
     assert type(error) is ToolchainError
     assert str(error) == "modules: modules for amd64 failed: a Go module cannot be downloaded"
@@ -61,7 +61,7 @@ def test_a_module_that_cannot_be_had_is_told_with_what_to_do(line: str, hint: st
     ],
 )
 @pytest.mark.parametrize("step", [MODULES, COMPILE], ids=["modules", "compile"])
-def test_a_disk_that_takes_nothing_is_told_as_such(step: GoStep, line: str) -> None:
+def test_a_disk_that_takes_nothing_is_reported_as_such(step: GoStep, line: str) -> None:
     error = step_error(step, [line])
     assert type(error) is OutputError
     assert {"TMPDIR", "OCELOT_CACHE"} <= set(error.hint.replace("(", " ").replace(")", " ").split())
@@ -77,7 +77,7 @@ def test_a_compile_error_has_the_step_the_command_and_gos_lines() -> None:
     assert "--keep-temp" in error.hint
 
 
-def test_the_command_is_told_so_that_a_shell_takes_it() -> None:
+def test_the_command_is_quoted_for_a_shell() -> None:
     command = step_error(COMPILE, UNDEFINED).details[0]
     assert f"-ldflags '-s -w -X main.GitHash={COMMIT} " in command
 
@@ -93,7 +93,7 @@ def test_a_step_that_only_edits_fails_as_the_toolchain() -> None:
     assert error.details[1:] == ("go: errors parsing go.mod:", "go.mod:3: unknown directive: x")
 
 
-def test_a_modules_step_that_fails_for_another_reason_is_told_by_gos_lines() -> None:
+def test_a_modules_step_that_fails_for_another_reason_is_reported_by_gos_lines() -> None:
     error = step_error(MODULES, ["lambdacomponents/connector/mine.go:3:1: expected 'package'"])
     assert type(error) is ToolchainError
     assert "overlay/" in error.hint
@@ -140,7 +140,7 @@ def test_one_error_together_is_itself() -> None:
 
 
 def test_errors_together_lose_nothing() -> None:
-    first = CompileError("amd64: compile failed", hint="mend it", details=("$ one", "shared", "a"))
+    first = CompileError("amd64: compile failed", hint="fix it", details=("$ one", "shared", "a"))
     second = OutputError("arm64: no space", hint="free some", details=("$ two", "shared", "b"))
     third = LimitError("too large", hint="name fewer", details=("c",))
     joined = merged_error([first, second, third])
@@ -154,7 +154,7 @@ def test_errors_together_are_of_the_firsts_class() -> None:
     assert merged_error(errors).exit_code == CompileError.exit_code
 
 
-def test_lines_that_both_said_are_told_once() -> None:
+def test_lines_of_both_errors_are_reported_once() -> None:
     joined = merged_error(
         [CompileError("amd64", details=UNDEFINED), CompileError("arm64", details=UNDEFINED)]
     )

@@ -84,7 +84,7 @@ def test_a_licence_is_recognised_with_other_names_and_rules(
         f"{MIT}\nNot for commercial use.\n",
         MIT.replace("use, copy, modify, merge, publish, distribute,", "use,"),
         MIT.replace("without restriction", "without any harm to a cat, a dog, or a tortoise"),
-        f"{MIT}{RULE}{'Some other terms that nobody has ever heard of apply as well. ' * 10}",
+        f"{MIT}{RULE}{'Some other terms that no list of licences has apply as well. ' * 10}",
         BSD_3.replace("Neither the name", "").partition("THIS SOFTWARE")[0],
     ],
 )

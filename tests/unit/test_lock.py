@@ -211,24 +211,24 @@ MALFORMED = {
 }
 
 
-@pytest.mark.parametrize(("text", "told"), MALFORMED.values(), ids=MALFORMED.keys())
-def test_a_malformed_lock_is_told_with_its_file_and_place(
-    text: str | bytes, told: str, tmp_path: Path
+@pytest.mark.parametrize(("text", "sentence"), MALFORMED.values(), ids=MALFORMED.keys())
+def test_a_malformed_lock_is_reported_with_its_file_and_place(
+    text: str | bytes, sentence: str, tmp_path: Path
 ) -> None:
     with pytest.raises(LockError) as caught:
         read_text(tmp_path, text)
     assert str(caught.value).startswith(str(tmp_path / FILE_NAME))
-    assert told in caught.value.text()
+    assert sentence in caught.value.text()
     assert "ocelot lock" in caught.value.hint
 
 
-def test_a_folder_in_its_place_is_told(tmp_path: Path) -> None:
+def test_a_folder_in_its_place_is_reported(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).mkdir()
     with pytest.raises(LockError, match=rf"{FILE_NAME} Is a directory"):
         read_lock(tmp_path)
 
 
-def test_a_lock_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_lock_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).symlink_to(FILE_NAME)  # a link to itself; root may read all else
     with pytest.raises(LockError, match=rf"{FILE_NAME} Too many levels of symbolic links"):
         read_lock(tmp_path)
@@ -271,7 +271,7 @@ def test_entries_written_at_once_are_all_kept(tmp_path: Path) -> None:
     assert [each.distribution for each in read_lock(tmp_path).locked] == names
 
 
-def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_gone_is_reported(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         write_entries(tmp_path / "nowhere", entry())
 
@@ -307,7 +307,7 @@ def test_a_ref_that_means_what_it_meant_is_no_news(kind: Any) -> None:  # noqa: 
     assert commit_to_build(entry(), Resolved(commit=COMMIT, kind=kind)) == (COMMIT, "")
 
 
-def test_a_branch_that_moved_on_keeps_to_the_lock_and_is_told() -> None:
+def test_a_branch_that_moved_on_keeps_to_the_lock_and_is_reported() -> None:
     commit, note = commit_to_build(entry(), Resolved(commit=OTHER, kind="branch"))
     assert commit == COMMIT
     assert note == (
@@ -321,16 +321,16 @@ def test_a_folder_is_what_lies_there_now() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "sentence"),
     [
         ("tag", "the tag main of owner/name was moved"),
         ("commit", "main of owner/name is not the commit that was locked"),
     ],
 )
-def test_what_must_not_move_is_an_error_with_both_commits(kind: Any, told: str) -> None:  # noqa: ANN401
+def test_what_must_not_move_is_an_error_with_both_commits(kind: Any, sentence: str) -> None:  # noqa: ANN401
     with pytest.raises(LockError) as caught:
         commit_to_build(entry(), Resolved(commit=OTHER, kind=kind))
-    assert told in str(caught.value)
+    assert sentence in str(caught.value)
     assert caught.value.details == (f"locked: {COMMIT}", f"now:    {OTHER}")
     assert "ocelot lock --upgrade -d minimal" in caught.value.hint
 
@@ -343,7 +343,7 @@ def test_nothing_differs_from_the_same() -> None:
     assert lock_differences(entry(), facts_of(entry())) == ()
 
 
-def test_another_commit_and_time_are_told_with_both_values() -> None:
+def test_another_commit_and_time_are_reported_with_both_values() -> None:
     assert lock_differences(entry(), facts_of(entry(), commit=OTHER, source_date_epoch=7)) == (
         f"upstream: locked at {COMMIT}, here {OTHER}",
         f"time of the files: locked {COMMITTED}, here 7",
@@ -373,12 +373,12 @@ def test_every_fact_is_among_those_shown_here() -> None:
 
 
 @pytest.mark.parametrize("name", CHANGED)
-def test_every_fact_that_differs_is_told_with_both_values(name: str) -> None:
-    value, told = CHANGED[name]
+def test_every_fact_that_differs_is_reported_with_both_values(name: str) -> None:
+    value, sentence = CHANGED[name]
     now = facts_of(entry(), **{name: value})
-    assert lock_differences(entry(), now) == (told,)
+    assert lock_differences(entry(), now) == (sentence,)
 
 
-def test_another_order_is_told_as_such() -> None:
+def test_another_order_is_reported_as_such() -> None:
     now = facts_of(entry(), build_tags=(OTLP, "lambdacomponents.custom"))
     assert lock_differences(entry(), now) == ("build tags: in another order",)

@@ -99,7 +99,7 @@ def test_the_first_time_a_distribution_is_new_and_its_entry_says_all(desk: Desk)
     assert entry.zips == {}
 
 
-def test_where_nothing_changed_go_is_not_asked_and_the_entry_stays(desk: Desk) -> None:
+def test_where_nothing_changed_go_does_not_run_and_the_entry_stays(desk: Desk) -> None:
     desk.write(WITH_MINE)
     desk.lock()
     desk.go.required.clear()
@@ -161,7 +161,7 @@ def changed_module(desk: Desk) -> None:
     desk.write(WITH_MINE.replace(OTLP, f"{OTLP}, lambdacomponents.processor.batch"))
 
 
-def test_a_module_that_was_published_again_is_told_with_both_sums(desk: Desk) -> None:
+def test_a_module_that_was_published_again_is_reported_with_both_sums(desk: Desk) -> None:
     changed_module(desk)
     (done,) = desk.look()
     assert isinstance(done.error, LockError)
@@ -199,16 +199,16 @@ def test_a_distribution_that_fails_holds_up_no_other(desk: Desk) -> None:
     ("names", "kind"),
     [(("lacking", "broken"), ToolchainError), (("broken", "lacking"), ConfigError)],
 )
-def test_failures_are_told_together_and_named(
+def test_failures_are_reported_together_and_named(
     names: Sequence[str], kind: type[OcelotError], desk: Desk
 ) -> None:
     desk.write(BROKEN)
     desk.go.lacking = [f"{MODULE}@v0.155.0"]
     with pytest.raises(kind) as caught:
         check_outcomes(desk.lock(*names), check=False)
-    told = caught.value.text()
+    text = caught.value.text()
     for part in ("lacking: modules", "404", "broken: 1 problem", "olpt"):
-        assert part in told
+        assert part in text
     assert caught.value.hint
 
 
@@ -237,7 +237,7 @@ def test_a_check_of_what_is_not_locked_says_so(desk: Desk) -> None:
     assert caught.value.details == ("minimal: is not in it",)
 
 
-def test_a_check_names_what_differs_and_asks_go_for_nothing(desk: Desk) -> None:
+def test_a_check_names_what_differs_without_running_go(desk: Desk) -> None:
     desk.lock()
     desk.write(WITH_MINE)
     desk.go.required.clear()
@@ -327,7 +327,7 @@ def test_a_build_without_an_entry_is_not_locked(desk: Desk) -> None:
     assert plan.notes == ()
 
 
-def test_a_build_that_strays_tells_it(desk: Desk) -> None:
+def test_a_build_that_differs_from_its_lock_says_so(desk: Desk) -> None:
     desk.lock()
     desk.write(WITH_MINE)
     plan = desk.plan()
@@ -349,7 +349,7 @@ def test_another_source_date_epoch_strays(desk: Desk) -> None:
     assert plan.deviations[0].startswith("time of the files: locked")
 
 
-def test_an_upstream_out_of_reach_is_built_as_it_was_locked_and_told(desk: Desk) -> None:
+def test_an_upstream_out_of_reach_is_built_as_it_was_locked_and_reported(desk: Desk) -> None:
     desk.lock()
     desk.upstream.unreachable = True
     plan = desk.plan()
@@ -365,7 +365,7 @@ def test_an_upstream_out_of_reach_that_is_not_locked_is_an_error(desk: Desk) -> 
         desk.plan()
 
 
-def test_another_commit_in_the_lock_than_the_sha_asked_for_is_refused(desk: Desk) -> None:
+def test_another_commit_in_the_lock_than_the_requested_sha_is_refused(desk: Desk) -> None:
     desk.upstream = PaperUpstream(ref=COMMIT, resolved=Resolved(commit=COMMIT, kind="commit"))
     (done,) = desk.lock()
     assert done.after

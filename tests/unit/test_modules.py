@@ -109,7 +109,7 @@ def test_requirements_become_arguments_of_go_mod_edit() -> None:
     )
 
 
-def test_every_sum_that_changed_is_told_with_both_values() -> None:
+def test_every_sum_that_changed_is_reported_with_both_values() -> None:
     before = ["a.b/c v1.0.0 h1:one=", "a.b/c v1.0.0/go.mod h1:mod=", "a.b/gone v1.0.0 h1:x="]
     now = ["a.b/c v1.0.0 h1:two=", "a.b/c v1.0.0/go.mod h1:mod=", "a.b/new v1.0.0 h1:y="]
     assert changed_sums(before, now) == ("a.b/c v1.0.0: locked h1:one=, now h1:two=",)
@@ -243,7 +243,7 @@ def test_nothing_downloaded_is_an_empty_proxy(tmp_path: Path) -> None:
     assert (tmp_path / "proxy").is_dir()
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError):
         move_modules(tmp_path, tmp_path / "file" / "proxy")

@@ -169,7 +169,7 @@ def test_what_the_bytes_do_not_depend_on_leaves_the_key(
     assert key(SAME[change](tmp_path / "changed")) == key(planned(with_mine))
 
 
-def test_a_tag_that_nobody_has_is_told_with_file_line_and_the_nearest(tmp_path: Path) -> None:
+def test_an_unknown_tag_is_reported_with_file_line_and_the_nearest(tmp_path: Path) -> None:
     config = loaded(tmp_path, "minimal:\n  buildtags:\n    - lambdacomponents.exporter.otpl\n")
     with pytest.raises(ConfigError) as caught:
         planned(config)
@@ -179,7 +179,7 @@ def test_a_tag_that_nobody_has_is_told_with_file_line_and_the_nearest(tmp_path: 
     assert "ocelot components --upstream-repo owner/name" in caught.value.hint
 
 
-def test_the_unknown_tag_of_a_base_is_told_where_it_stands(tmp_path: Path) -> None:
+def test_the_unknown_tag_of_a_base_is_reported_where_it_stands(tmp_path: Path) -> None:
     text = f"minimal: {{base: root, buildtags: [{OTLP}]}}\nroot:\n  buildtags: [{MINE}]\n"
     with pytest.raises(ConfigError) as caught:
         planned(loaded(tmp_path, text))
@@ -196,13 +196,13 @@ def test_a_tag_that_only_the_overlay_has_is_known(tmp_path: Path) -> None:
     assert MINE in plan.facts.build_tags
 
 
-def test_an_unknown_distribution_is_told(minimal: Config) -> None:
+def test_an_unknown_distribution_is_reported(minimal: Config) -> None:
     with pytest.raises(UsageError, match="no distribution 'absent'"):
         planned(minimal, distribution="absent")
 
 
 @pytest.mark.parametrize("go", ["1.27", "1.26.7", "1.27.0", "2.0"])
-def test_an_upstream_that_wants_a_newer_go_is_told(minimal: Config, go: str) -> None:
+def test_an_upstream_that_wants_a_newer_go_is_reported(minimal: Config, go: str) -> None:
     with pytest.raises(ToolchainError, match=f"needs Go {go}; this ocelot has {GO_VERSION}"):
         planned(minimal, source(upstream_tree(go=go)))
 
@@ -212,7 +212,7 @@ def test_an_upstream_that_wants_this_go_or_an_older_one_is_fine(minimal: Config,
     assert planned(minimal, source(upstream_tree(go=go))).facts.go == GO_VERSION
 
 
-def test_a_nested_module_that_wants_a_newer_go_is_told(minimal: Config) -> None:
+def test_a_nested_module_that_wants_a_newer_go_is_reported(minimal: Config) -> None:
     nested = {"receiver/x/go.mod": b"module x\n\ngo 1.99.0\n"}
     with pytest.raises(ToolchainError, match=r"needs Go 1\.99\.0"):
         planned(minimal, source({**upstream_tree(), **nested}))
@@ -242,7 +242,7 @@ def without(name: str) -> dict[str, bytes]:
         pytest.param(without("lambdacomponents/"), "lambdacomponents/", id="no components"),
     ],
 )
-def test_a_tree_that_is_not_of_upstreams_shape_is_told(
+def test_a_tree_that_is_not_of_upstreams_shape_is_reported(
     minimal: Config, tree: dict[str, bytes], missing: str
 ) -> None:
     with pytest.raises(UpstreamError, match=missing) as caught:
@@ -382,6 +382,6 @@ def test_source_date_epoch_is_a_number_of_seconds(text: str | None, epoch: int |
 @pytest.mark.parametrize(
     "text", ["now", "-1", "1.5", "1e9", " 1", "1\n", "0x10", str(LATEST + 1), "9" * 5_000]
 )
-def test_any_other_source_date_epoch_is_told(text: str) -> None:
+def test_any_other_source_date_epoch_is_reported(text: str) -> None:
     with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH"):
         source_date_epoch(text)

@@ -75,7 +75,7 @@ def test_the_compile_step_is_upstreams_contract(architecture: Architecture) -> N
     assert environment["GOARCH"] == str(architecture)
 
 
-def test_the_linker_is_told_what_upstreams_makefile_tells_it() -> None:
+def test_the_linker_has_the_flags_of_upstreams_makefile() -> None:
     assert value(compile_steps()[0], "-ldflags") == (
         "-s -w "
         f"-X main.GitHash={COMMIT} "
@@ -155,7 +155,7 @@ def test_every_environment_is_sorted(steps: list[GoStep]) -> None:
 
 
 @every_recipe
-def test_a_module_that_nobody_named_is_refused(steps: list[GoStep]) -> None:
+def test_a_module_that_no_go_mod_requires_is_refused(steps: list[GoStep]) -> None:
     refusing = [step for step in steps if step.network]
     assert {step.refuses for step in refusing} == {("go: finding module for package",)}
 

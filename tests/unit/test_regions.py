@@ -145,7 +145,7 @@ def test_a_quarantine_of_an_unknown_region_is_an_error() -> None:
     )
 
 
-def test_a_quarantine_that_is_over_is_in_nobodys_way() -> None:
+def test_a_quarantine_that_is_over_has_no_effect() -> None:
     assert chosen("default", quarantined("me-suoth-1", date(2020, 1, 1))).regions
 
 

@@ -97,7 +97,7 @@ def test_a_module_has_purl_sum_and_licences() -> None:
     assert [each["license"]["id"] for each in yaml["licenses"]] == ["Apache-2.0", "MIT"]
 
 
-def test_a_replaced_module_is_told_by_the_code_that_was_compiled() -> None:
+def test_a_replaced_module_is_reported_with_the_code_that_was_compiled() -> None:
     fork = components()["example.com/fork"]
     assert fork["purl"] == "pkg:golang/example.com/fork@v0.2.0"
     replaced = f"{CONTRIB}/connector/signaltometricsconnector@v0.1.0"

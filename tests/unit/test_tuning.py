@@ -151,7 +151,9 @@ def test_a_file_that_cannot_be_brought_leaves_the_tuning_out(
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 9)), max_size=6))
-def test_what_is_applied_is_what_was_asked_whatever_overlaps(parts: list[tuple[int, int]]) -> None:
+def test_what_is_applied_is_what_was_requested_whatever_overlaps(
+    parts: list[tuple[int, int]],
+) -> None:
     text = "".join(chr(0x4E00 + at) for at in range(70))
     tree = {"a.go": text.encode()}
     edits = {
@@ -274,7 +276,7 @@ def test_a_module_that_upstream_does_not_have_needs_no_replacement() -> None:
         ),
     ],
 )
-def test_a_module_that_is_another_than_ours_stands_in_for_is_told(lines: str, why: str) -> None:
+def test_a_module_that_is_another_than_ours_stands_in_for_is_reported(lines: str, why: str) -> None:
     done = tuned_files(with_module(f"\n{lines}\n"), replacing("v2.3.4"), OURS)
     assert left_out(done).endswith(why)
     assert done.files == {}

@@ -1,4 +1,7 @@
-"""`ocelot layers …`: the published layers, as the registry lists them. One file per verb."""
+"""`ocelot layers …`: the published layers, as the registry lists them; one file for each verb.
+
+`list`, `show` and `history` only read the registry and share `rows`; `sync` repairs it.
+"""
 
 from __future__ import annotations
 
