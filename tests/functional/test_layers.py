@@ -86,7 +86,7 @@ def test_all_is_listed_with_the_newest_first(layers: Layers) -> None:
 def test_a_foreign_row_is_reported_on_standard_error(layers: Layers) -> None:
     ran = layers("list", "--json")
     assert ran.err == (
-        r"left out, since it cannot be understood: 'hello\x1b[31m': "
+        r"left out, since it cannot be read: 'hello\x1b[31m': "
         "its layer_arn is no ARN of a layer version\n"
     )
 
