@@ -186,7 +186,7 @@ async def _installed(go: Path, cache: Path) -> Path:
             source=folder,
             scratch=folder,
             caches=go_caches,
-            settings=await module_settings(go),
+            settings=module_settings(),
         )
         try:
             await work.run(_install_step(folder))

@@ -109,7 +109,9 @@ async def _compiled(
                 tasks.start_soon(finish, each, work)
         if errors:
             error = merged_error(errors)
-            raise with_tuning_blame(error, plan.tuned) if isinstance(error, CompileError) else error
+            if isinstance(error, CompileError):
+                raise with_tuning_blame(error, plan.tuned, plan.tree)
+            raise error
     return built
 
 

@@ -118,7 +118,7 @@ async def workspace(
         OutputError: a disk is full or read-only.
     """
     go = go_program(compiler.toolchain)
-    settings = await module_settings(go) if compiler.settings is None else compiler.settings
+    settings = module_settings() if compiler.settings is None else compiler.settings
     with _temporary_folder(keep=compiler.keep_temp) as root:
         work = Workspace(
             go=go,
@@ -170,9 +170,7 @@ async def collect_modules(
     Raises:
         ToolchainError, OutputError: see `workspace`.
     """
-    settings = compiler.settings
-    if settings is None:
-        settings = await module_settings(go_program(compiler.toolchain))
+    settings = module_settings() if compiler.settings is None else compiler.settings
     known = (compiler.module_cache / DOWNLOADS).absolute().as_uri()
     chain = f"{known},{settings.get('GOPROXY') or DEFAULT_PROXY}"
     with tempfile.TemporaryDirectory(dir=into.parent, prefix=".modules-") as folder:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pipeline.build.recipe import GoStep
 from pipeline.build.tuning import TunedFiles
 from pipeline.errors import CompileError, LockError, OcelotError, OutputError, ToolchainError
+from pipeline.files import Tree
 
 # Lines of progress: `go build -v` names each package that it compiles, and each download.
 _PROGRESS = re.compile(r"^([A-Za-z0-9_.~/+-]+|go: downloading .*)$")
@@ -21,6 +22,11 @@ _NOT_SERVED = re.compile(
 )
 
 _BEYOND_LOCK = re.compile(r"updates to go\.(mod|sum) needed|missing go\.sum entry|-mod=readonly")
+
+# `undefined: x.Y` and `a.B undefined (type *x.Y has no field or method B)`.
+_UNDEFINED = re.compile(r"(?P<path>\S+\.go):\d+.*?\bundefined\b(?P<what>.*)")
+_QUALIFIER = re.compile(r"(?<![\w./])(\w+)\.\w")
+_PACKAGE = re.compile(rb"^package\s+(\w+)", re.MULTILINE)
 
 _HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
@@ -50,30 +56,72 @@ _HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
-def with_tuning_blame(error: CompileError, changed: TunedFiles) -> CompileError:
-    """Return a compiler's error that also names the tunings of the files in it.
+def with_tuning_blame(error: CompileError, changed: TunedFiles, tree: Tree) -> CompileError:
+    """Return a compiler's error that also names the tunings of the files and packages in it.
 
     Args:
         error: with the compiler's own lines.
         changed: what the tunings changed.
+        tree: what was compiled.
     """
     blamed = [
         f"{name} ({path})"
         for name, paths in changed.touched.items()
         for path in paths
-        if any(re.search(rf"(^|[\s/]){re.escape(path)}:\d", line) for line in error.details)
+        if any(re.search(rf"(^|\s)(\./)?{re.escape(path)}:\d", line) for line in error.details)
     ]
-    replaced = [f"{name} ({module})" for name, module in changed.replaced.items()]
+    replaced = [
+        f"{name} ({module})"
+        for name, module in changed.replaced.items()
+        if _is_of_module(error.details, module, _package_names(changed, name), tree)
+    ]
     if blamed:
         hint = (
             f"the file was changed by the tuning {', '.join(blamed)}: build with --no-tune, then "
             "fix or remove it in config/tuning.yaml"
         )
-    elif replaced and any("undefined" in line for line in error.details):
+    elif replaced:
         hint = f"{error.hint}. It may be what a tuning replaces, {', '.join(replaced)}: --no-tune"
     else:
         return error
     return CompileError(str(error), hint=hint, details=error.details)
+
+
+def _package_names(changed: TunedFiles, tuning: str) -> frozenset[str]:
+    """The names of the packages that a tuning brings."""
+    sources = (changed.files[path] for path in changed.touched[tuning] if path.endswith(".go"))
+    found = (_PACKAGE.search(source) for source in sources)
+    return frozenset(each[1].decode() for each in found if each)
+
+
+def _is_of_module(lines: Sequence[str], module: str, names: frozenset[str], tree: Tree) -> bool:
+    """Return True if the compiler misses something of a module's packages, or in one of them.
+
+    Args:
+        lines: the compiler's.
+        module: path of the module.
+        names: the names of its packages.
+        tree: what was compiled; its files may import a package by another name.
+    """
+    for line in lines:
+        if re.match(rf"# {re.escape(module)}(/|\s|$)", line):
+            return True
+        if not (found := _UNDEFINED.match(line)):
+            continue
+        source = tree.get(found["path"].removeprefix("./"))
+        known = names if source is None else _imported_as(source, module, names)
+        if known & set(_QUALIFIER.findall(found["what"])):
+            return True
+    return False
+
+
+def _imported_as(source: bytes, module: str, names: frozenset[str]) -> frozenset[str]:
+    """The names by which a Go file may use a module's packages."""
+    path = rf'(?P<alias>[\w.]+[ \t]+)?"{re.escape(module)}(/[^"\n]*)?"'
+    imports = re.compile(rf"^(?:import)?[ \t]*{path}", re.MULTILINE)
+    found = imports.finditer(source.decode(errors="replace"))
+    aliases: set[str] = {(each["alias"] or "").strip() for each in found}
+    return frozenset(aliases - {""}).union(names if "" in aliases else ())
 
 
 def step_error(step: GoStep, lines: Sequence[str]) -> OcelotError:

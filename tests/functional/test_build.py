@@ -232,6 +232,9 @@ def test_the_same_bytes_under_other_conditions(
         "GOFLAGS": "-race -tags=other",
         "GOAMD64": "v3",
         "GOARM64": "v9.0",
+        "GOROOT": "/gone",
+        "GOEXPERIMENT": "unheardof",
+        "GOMEMLIMIT": "a lot",
         "GOPROXY": f"file://{downloads}",
         "GOSUMDB": "off",
     }

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from unit_examples import COMMIT, OTLP
 
-from pipeline.build.failure import error_lines, merged_error, step_error
+from pipeline.build.failure import error_lines, merged_error, step_error, with_tuning_blame
 from pipeline.build.recipe import GoStep, collector_step, modules_step, require_steps
+from pipeline.build.tuning import TunedFiles
 from pipeline.errors import CompileError, LimitError, OcelotError, OutputError, ToolchainError
 from pipeline.naming import CUSTOM_TAG, Architecture
 
@@ -159,3 +160,50 @@ def test_lines_of_both_errors_are_reported_once() -> None:
         [CompileError("amd64", details=UNDEFINED), CompileError("arm64", details=UNDEFINED)]
     )
     assert [joined.details.count(line) for line in UNDEFINED] == [1, 1]
+
+
+TUNED = TunedFiles(
+    files={
+        "go.mod": b"",
+        "main.go": b"package main\n",
+        "internal/small/go.mod": b"",
+        "internal/small/config.go": b"// A comment.\npackage config\n",
+    },
+    applied=("loud", "small"),
+    touched={"loud": ("main.go",), "small": ("go.mod", "internal/small/config.go")},
+    replaced={"small": "example.com/aws/config"},
+)
+TREE = {
+    **TUNED.files,
+    "exporter/own.go": b'package exporter\n\nimport "example.com/mine/config"\n',
+    "exporter/plain.go": b'package exporter\n\nimport "example.com/aws/config"\n',
+    "exporter/other.go": b'package exporter\n\nimport (\n\tours "example.com/aws/config/v2"\n)\n',
+}
+
+
+@pytest.mark.parametrize(
+    ("lines", "tunings"),
+    [
+        (["./main.go:3:1: undefined: x"], {"loud"}),
+        (["main.go:3:1: syntax error"], {"loud"}),
+        (["other/main.go:3:1: undefined: x"], set[str]()),
+        (["exporter/own.go:3:1: undefined: x"], set[str]()),
+        (["exporter/own.go:3:1: undefined: config.X"], set[str]()),
+        (["exporter/plain.go:3:1: undefined: config.X"], {"small"}),
+        (["exporter/plain.go:3:1: undefined: main.X"], set[str]()),
+        (["exporter/other.go:3:1: undefined: ours.X"], {"small"}),
+        (["exporter/other.go:3:1: undefined: config.X"], set[str]()),
+        (["../mod/a.example/b@v1.0.0/b.go:3:1: undefined: config.X"], {"small"}),
+        (["../mod/a.example/b@v1.0.0/b.go:3:1: undefined: X"], set[str]()),
+        (["../mod/b.go:3:1: a.B undefined (type *config.T has no field or method B)"], {"small"}),
+        (["../mod/b.go:3:1: config.B undefined (type *a.T has no field or method B)"], set[str]()),
+        (["# example.com/aws/config/v2", "internal/small/v2/a.go:1:1: undefined: X"], {"small"}),
+        (["# example.com/aws/configs", "a.go:1:1: undefined: X"], set[str]()),
+    ],
+)
+def test_a_tuning_is_blamed_for_what_it_touched_alone(lines: list[str], tunings: set[str]) -> None:
+    error = CompileError("amd64: compile failed", hint="fix it", details=("$ go build", *lines))
+    blamed = with_tuning_blame(error, TUNED, TREE)
+    assert {name for name in TUNED.applied if f"{name} (" in blamed.hint} == tunings
+    assert ("--no-tune" in blamed.hint) is bool(tunings)
+    assert blamed.details == error.details

