@@ -18,6 +18,7 @@ Commands import what they need when they run, so that `--help` and completion ar
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,9 +42,10 @@ from pipeline.cli import (
     verify,
 )
 from pipeline.errors import EXIT_CODES, InterruptedBuildError, OcelotError
+from pipeline.report import NARROWEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, MutableMapping
 
 _HELP = """Custom OpenTelemetry Collector layers for AWS Lambda, from one command.
 
@@ -52,6 +54,7 @@ from upstream's sources: a layer's zip for each architecture, and manifest.json.
 as layers to AWS regions and lists these in a DynamoDB table, the registry.
 """
 _CODES = "\n".join(f"{code:>5}  {meaning}" for code, meaning in EXIT_CODES.items())
+_NUMBER = re.compile("[0-9]{1,5}")
 
 app = typer.Typer(
     name="ocelot",
@@ -99,6 +102,7 @@ def _options(
 
 def main() -> None:
     """Run the command line, and exit with the code of the error's class."""
+    _drop_unusable_width(os.environ)
     try:
         app()  # ends by SystemExit, with 2 for a command line that Typer rejects
     except KeyboardInterrupt:
@@ -112,12 +116,19 @@ def main() -> None:
         _fail(known[0])
 
 
+def _drop_unusable_width(environment: MutableMapping[str, str]) -> None:
+    """Unset COLUMNS if nothing can be printed with it, so that the terminal is measured."""
+    columns = environment.get("COLUMNS", "")
+    number = int(columns) if _NUMBER.fullmatch(columns) else 0
+    if number < NARROWEST:
+        environment.pop("COLUMNS", None)
+
+
 def _fail(error: OcelotError) -> None:
-    from rich.console import Console
-
     from pipeline.report.messages import show_error
+    from pipeline.report.rendering import screen
 
-    show_error(error, Console(stderr=True, highlight=False), os.environ)
+    show_error(error, screen(stderr=True), os.environ)
     sys.exit(error.exit_code)
 
 

@@ -15,13 +15,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @contextmanager
 def shown_progress(*, verbose: bool = False) -> Generator[None]:
     """Show the progress of the work on standard error until the block ends."""
-    from rich.console import Console
-
     from pipeline.progress import shown_by
     from pipeline.report import messages
+    from pipeline.report.rendering import screen
 
-    console = Console(stderr=True, highlight=False)
-    with messages.shown_progress(console, os.environ, verbose=verbose) as shown, shown_by(shown):
+    progress = messages.shown_progress(screen(stderr=True), os.environ, verbose=verbose)
+    with progress as shown, shown_by(shown):
         yield
 
 

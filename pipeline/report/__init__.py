@@ -7,3 +7,5 @@ progress of the work and the error that ended it on standard error. `layers` als
 
 Only this room and `cli/` print.
 """
+
+NARROWEST = 20  # columns of a screen; with fewer nothing can be read

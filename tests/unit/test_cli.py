@@ -241,3 +241,15 @@ def test_a_signal_ends_the_work_and_lets_it_clean_up(number: signal.Signals) -> 
         running.run(work)
     assert cleaned == [True]
     assert caught.value.exit_code == 130
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "19", "-80", "²", "9" * 5000, "wide"])
+def test_an_unusable_width_hides_nothing(
+    ocelot: Ocelot, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    ended = ocelot("config", "check", "--config", "nowhere")
+    assert ended.code
+    assert "nowhere" in ended.err
+    monkeypatch.setenv("COLUMNS", columns)
+    assert "Exit codes:" in ocelot("--help").out

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 
 import pytest
 from report_examples import shown
 
-from pipeline.report.rendering import Report, json_text, markdown, show
+from pipeline.report.rendering import Report, column_widths, json_text, markdown, screen, show
 
 HOSTILE = "[red]x[/nothing]\x1b]0;title\x07 | \nmore"
 REPORT = Report(
@@ -93,8 +94,10 @@ def test_no_text_leaves_its_cell_in_markdown() -> None:
 
 
 def test_a_first_cell_has_the_colour_of_its_text() -> None:
-    report = Report(headings=("", "x"), rows=[("ok", "ok")], styles=["green"])
-    assert shown(report, terminal=True).count("\x1b[32mok") == 1
+    for headings in (("", "x"), ()):
+        report = Report(headings=headings, rows=[("ok", "fine")], styles=["green"])
+        cell = r"\x1b\[32mok *\x1b\[0m"
+        assert len(re.findall(cell, shown(report, terminal=True))) == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +120,80 @@ def test_json_has_the_fields_of_dataclasses_in_their_order() -> None:
 def test_reports_go_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     show(Report(notes=["x"]))
     assert capsys.readouterr().out == "x\n"
+
+
+PATH = "github.com/open-telemetry/opentelemetry-collector-contrib/processor/spanmetricsprocessor"
+PATHS = Report(
+    headings=("module", "version", "bytes", "error"),
+    rows=[(PATH, "v0.155.0", "1,234,567", "one two three four"), ("a/b", "", "1", "")],
+    footer=("all", "", "1,234,568", ""),
+    right=("bytes",),
+    whole=("bytes",),
+)
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 160])
+def test_no_width_breaks_a_word(width: int) -> None:
+    words = set(shown(PATHS, width=width).split())
+    assert {"v0.155.0", "1,234,567", "1,234,568", "three"} <= words
+    assert PATH in words
+
+
+def test_what_does_not_fit_into_a_table_stands_on_lines_of_its_own() -> None:
+    lines = [each.split() for each in shown(PATHS, width=60).splitlines()]
+    assert lines[:2] == [["module"], ["version", "bytes", "error"]]
+    assert lines[2] == [PATH]
+    assert lines[3] == ["v0.155.0", "1,234,567", "one", "two", "three", "four"]
+    assert lines[-2:] == [["all"], ["1,234,568"]]
+
+
+def test_a_column_shown_below_is_not_shown_beside_the_others() -> None:
+    report = replace(PATHS, below="module", footer=())
+    assert shown(report, width=30).count(PATH) == 1
+
+
+def test_the_value_of_a_name_breaks_at_blanks() -> None:
+    report = Report(rows=[("name", f"one {PATH} two"), ("other", "")])
+    assert shown(report, width=60).splitlines() == [
+        "name   one",
+        f"       {PATH}",
+        "       two",
+        "other  ",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "whole", "room", "widths"),
+    [
+        ({0: ["one two"], 1: ["three"]}, (), 100, {0: 7, 1: 5}),
+        ({0: ["one two"], 1: ["three"]}, (), 10, {0: 5, 1: 5}),
+        ({0: ["one two"], 1: ["three"]}, (), 8, {0: 3, 1: 5}),
+        ({0: ["one two"], 1: ["three"]}, (), 7, None),
+        ({0: ["one two"], 1: ["three"]}, (0,), 11, None),
+        ({0: ["日本"], 1: [""]}, (), 5, {0: 4, 1: 1}),
+        ({0: ["one\ntwo"]}, (), 3, {0: 3}),
+    ],
+)
+def test_columns_share_the_room_without_breaking_words(
+    cells: dict[int, list[str]],
+    whole: tuple[int, ...],
+    room: int,
+    widths: dict[int, int] | None,
+) -> None:
+    assert column_widths(cells, whole, room) == widths
+
+
+def test_output_that_is_no_terminal_is_as_wide_as_needed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS")
+    show(Report(headings=("a",), rows=[("x " * 1000,)]))
+    assert max(map(len, capsys.readouterr().out.splitlines())) > 2000
+
+
+@pytest.mark.parametrize(("columns", "width"), [("0", 80), ("19", 80), ("20", 20), ("120", 120)])
+def test_a_screen_is_never_too_narrow(
+    monkeypatch: pytest.MonkeyPatch, columns: str, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert [screen(stderr=each).width for each in (False, True)] == [width, width]
