@@ -42,8 +42,16 @@ def not_upstream(message: str) -> UpstreamError:
     )
 
 
-async def download_commit(origin: UpstreamRepository, commit: str, store: Path) -> None:
+async def download_commit(origin: UpstreamRepository, sha: str, store: Path) -> str:
     """Fetch one commit and keep its collector/ as a tar.
+
+    Args:
+        origin: the repository.
+        sha: full SHA of the commit, or of an annotated tag's own object.
+        store: a folder of such entries.
+
+    Returns:
+        The commit's full SHA; for a tag's object that of the commit that it leads to.
 
     Raises:
         UpstreamError: the commit cannot be reached, does not exist, or has no `collector/`.
@@ -51,16 +59,17 @@ async def download_commit(origin: UpstreamRepository, commit: str, store: Path) 
     files.ensure_writable(store)
     with tempfile.TemporaryDirectory(dir=store, prefix=".fetch-") as temporary:
         bare = Path(temporary) / "repository.git"
-        await _init_bare(origin, bare, commit)
-        await _fetch_commit(origin, bare, commit)
+        await _init_bare(origin, bare, sha)
+        commit = await _fetch_commit(origin, bare, sha)
         inside = ["-C", str(bare)]
         show = [*inside, "show", "-s", "--no-show-signature", "--format=%ct"]
-        committed = int(await run_git(origin, [*show, f"{commit}^{{commit}}"]))
+        committed = int(await run_git(origin, [*show, commit]))
         if not await run_git(origin, [*inside, "ls-tree", "-d", commit, "--", FOLDER]):
             raise not_upstream(f"{origin.given} at {commit[:12]} has no folder {FOLDER}/")
         archive = [*inside, "archive", "--format=tar", commit, "--", FOLDER]
         tar = await run_git(origin, archive, seconds=FETCH_SECONDS)
     _keep(store, commit, committed, tar)
+    return commit
 
 
 def keep_commit(store: Path, commit: str, committed: int, tree: Tree) -> None:
@@ -87,11 +96,15 @@ def _keep(store: Path, commit: str, committed: int, tar: bytes) -> None:
     files.write_atomic(store / f"{commit}.json", json.dumps(record).encode())
 
 
-async def _fetch_commit(origin: UpstreamRepository, bare: Path, commit: str) -> None:
-    """Bring a commit into a repository, alone where the server gives single commits."""
+async def _fetch_commit(origin: UpstreamRepository, bare: Path, sha: str) -> str:
+    """Bring a commit into a repository, alone where the server gives single commits.
+
+    Returns:
+        Its SHA, once it is sure that the object is a commit or a tag of one.
+    """
     fetch = ["-C", str(bare), "fetch", "--quiet", "--no-tags"]
     try:
-        shallow = [*fetch, "--depth=1", "--", origin.url, commit]
+        shallow = [*fetch, "--depth=1", "--", origin.url, sha]
         await run_git(origin, shallow, seconds=FETCH_SECONDS)
     except SilentError:
         raise
@@ -100,10 +113,11 @@ async def _fetch_commit(origin: UpstreamRepository, bare: Path, commit: str) -> 
         whole = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
         await run_git(origin, [*fetch, "--", origin.url, *whole], seconds=FETCH_SECONDS)
     try:
-        await run_git(origin, ["-C", str(bare), "cat-file", "-e", f"{commit}^{{commit}}"])
+        peel = ["-C", str(bare), "rev-parse", "--verify", "--quiet", f"{sha}^{{commit}}"]
+        return (await run_git(origin, peel)).decode().strip()
     except UpstreamError as error:
         raise UpstreamError(
-            f"{origin.given} has no commit {commit}",
+            f"{origin.given} has no commit {sha}",
             hint="give a branch, a tag or a commit's SHA with --upstream-ref",
         ) from error
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -196,7 +196,13 @@ class HostUpstream:
             cached = read_commit(store, commit)
             step.result = f"{commit[:12]} {'from the cache' if cached else 'fetched'}"
             if cached is None:
-                await download_commit(self.origin, commit, store)
+                found = await download_commit(self.origin, commit, store)
+                if found != commit:
+                    raise UpstreamError(
+                        f"{commit} is no commit but a tag's object; the tag's commit is {found}",
+                        hint="give that commit with --upstream-ref; if the lock has the tag, "
+                        "run ocelot lock --upgrade",
+                    )
                 cached = read_commit(store, commit)
         if cached is None:
             raise UpstreamError(
@@ -249,19 +255,27 @@ async def _resolve(origin: UpstreamRepository, ref: str, store: Path) -> Resolve
     """The commit that a ref means, asking as little as possible."""
     sha = ref.lower()
     if FULL_SHA.match(sha):
+        if read_commit(store, sha) is None:
+            sha = await download_commit(origin, sha, store)
         return Resolved(commit=sha, kind="commit")
     names = [
         f"{prefix}{ref}{peeled}"
         for prefix in ("refs/tags/", "refs/heads/", "")
         for peeled in ("^{}", "")
     ]
-    heads = await list_refs(origin, *names)
+    tags = ("refs/tags/*",) if SHORT_SHA.match(sha) else ()
+    heads = await list_refs(origin, *names, *tags)
     for name in names:
         if name in heads:
             kind = "tag" if name.startswith("refs/tags/") else "branch"
             return Resolved(commit=heads[name], kind=kind)
     if SHORT_SHA.match(sha):
-        return Resolved(commit=await _resolve_short(origin, sha, store), kind="commit")
+        tagged = {
+            commit
+            for name, commit in heads.items()
+            if name.endswith("^{}") and heads.get(name.removesuffix("^{}"), "").startswith(sha)
+        }
+        return Resolved(commit=await _resolve_short(origin, sha, store, tagged), kind="commit")
     known = {name.split("/", 2)[-1] for name in await list_refs(origin, "refs/*")}
     raise UpstreamError(
         f"{origin.given} has no branch or tag {ref!r}{suggestion(ref, known)}",
@@ -269,8 +283,17 @@ async def _resolve(origin: UpstreamRepository, ref: str, store: Path) -> Resolve
     )
 
 
-async def _resolve_short(origin: UpstreamRepository, ref: str, store: Path) -> str:
-    """A short SHA, looked up in the history, of which only the commits are fetched and kept."""
+async def _resolve_short(
+    origin: UpstreamRepository, ref: str, store: Path, tagged: Collection[str]
+) -> str:
+    """A short SHA, looked up in the history, of which only the commits are fetched and kept.
+
+    Args:
+        origin: the repository.
+        ref: the short SHA.
+        store: a folder that keeps the histories.
+        tagged: the commits of the annotated tags whose own object's SHA begins so.
+    """
     name = hashlib.sha256(origin.url.encode()).hexdigest()[:16]
     history = store / f"history-{name}.txt"
     found = _candidates(history, ref)
@@ -278,6 +301,7 @@ async def _resolve_short(origin: UpstreamRepository, ref: str, store: Path) -> s
         progress.line(LANE, "reading the history for a short SHA")
         await _read_history(origin, history)
         found = _candidates(history, ref)
+    found = tuple(sorted({*found, *tagged}))
     if len(found) == 1:
         return found[0]
     raise UpstreamError(

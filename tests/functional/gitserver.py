@@ -125,8 +125,9 @@ class Upstream:
 def new_upstream(folder: Path) -> Upstream:
     """A repository with `collector/` and more, four commits on main, branches and tags.
 
-    Tags: `light` at the first commit, the annotated `noted` and `layer/0.2.0` at the second; none
-    at the third. Branches: `main`, and `feature/one` from the second commit.
+    Tags: `light` at the first commit, the annotated `noted` and `layer/0.2.0` at the second, the
+    annotated `of-noted` at `noted`; none at the third. Branches: `main`, and `feature/one`
+    from the second commit.
     """
     path = new_repository(folder)
     commits: dict[str, str] = {}
@@ -143,6 +144,7 @@ def new_upstream(folder: Path) -> Upstream:
     git(path, "tag", "light", commits["first"])
     for name in ("noted", "layer/0.2.0"):
         git(path, "tag", "--annotate", "--message", name, name, commits["second"])
+    git(path, "tag", "--annotate", "--message", "a tag of a tag", "of-noted", "noted")
     return Upstream(path=path, commits=commits)
 
 

@@ -14,6 +14,7 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import anyio
@@ -201,6 +202,33 @@ def test_a_name_means_its_commit(example: Upstream, cache: Path, ref: str, name:
 def test_a_sha_means_its_commit(example: Upstream, cache: Path, name: str, length: int) -> None:
     sha = example.commits[name]
     assert fetch(example.path, sha[:length], cache).commit == sha
+
+
+@pytest.mark.parametrize("length", [40, 12, 7])
+@pytest.mark.parametrize("tag", ["noted", "of-noted"])
+def test_the_sha_of_a_tags_own_object_means_its_commit(
+    example: Upstream, cache: Path, tag: str, length: int
+) -> None:
+    sha = git(example.path, "rev-parse", f"refs/tags/{tag}")
+    assert fetch(example.path, sha[:length], cache) == replace(
+        fetch(example.path, example.commits["second"], cache), ref=sha[:length]
+    )
+    assert kept(cache) == entry(example.commits["second"])
+
+
+@pytest.mark.parametrize("what", ["main^{tree}", "main:README.md"])
+def test_the_sha_of_another_object_is_refused(example: Upstream, cache: Path, what: str) -> None:
+    sha = git(example.path, "rev-parse", what)
+    assert f"no commit {sha}" in str(refused(example.path, sha, cache))
+    assert kept(cache) == []
+
+
+def test_a_tags_object_is_not_read_as_a_commit(example: Upstream, cache: Path) -> None:
+    """A lock or a manifest may name it."""
+    sha = git(example.path, "rev-parse", "refs/tags/noted")
+    origin = upstream_repository(str(example.path), sample=SAMPLE)
+    with pytest.raises(UpstreamError, match=example.commits["second"]):
+        anyio.run(HostUpstream(origin=origin, ref="noted", cache=cache).read, sha)
 
 
 @pytest.mark.parametrize("filters", ["true", "false"])
