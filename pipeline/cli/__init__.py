@@ -36,12 +36,13 @@ from pipeline.cli import (
     layers,
     lock,
     oidc,
+    printing,
     publish,
     release,
     sources,
     verify,
 )
-from pipeline.errors import EXIT_CODES, InterruptedBuildError, OcelotError
+from pipeline.errors import EXIT_CODES, InterruptedBuildError, OcelotError, OutputError
 from pipeline.report import NARROWEST
 
 if TYPE_CHECKING:
@@ -102,7 +103,19 @@ def _options(
 
 def main() -> None:
     """Run the command line, and exit with the code of the error's class."""
+    printing.protect_output()
     _drop_unusable_width(os.environ)
+    try:
+        _run()
+    except SystemExit as ended:
+        failure = printing.output_failure()
+        if failure and not ended.code:
+            message = f"standard output cannot be written: {failure}; the work itself is done"
+            _fail(OutputError(message, hint="write it to another place"))
+        raise
+
+
+def _run() -> None:
     try:
         app()  # ends by SystemExit, with 2 for a command line that Typer rejects
     except KeyboardInterrupt:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.options import BenchCommandOptions, CommonOptions, shared
+from pipeline.cli.printing import add_summary
 from pipeline.cli.running import run, shown_progress
 
 if TYPE_CHECKING:
@@ -156,12 +157,11 @@ def _report(
     against: bool,
     noted: Mapping[str, Start] | None,
 ) -> None:
-    from pipeline.github.annotations import append_summary
     from pipeline.report import bench as reports
     from pipeline.report.rendering import markdown
 
     report = reports.bench_report(results)
-    append_summary(markdown(report), os.environ)
+    add_summary(markdown(report), os.environ)
     more = [] if noted is None else [*reports.earlier_reports(results, noted)]
     if against:
         more += reports.comparison_reports(results)

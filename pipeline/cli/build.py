@@ -11,6 +11,7 @@ import typer
 
 from pipeline.cli.inputs import check_bundle_options, is_given, opened_inputs
 from pipeline.cli.options import BundleOptions, CommonOptions, JsonOptions, OutputOptions, shared
+from pipeline.cli.printing import add_summary
 from pipeline.cli.running import run
 from pipeline.options import BuildOptions
 
@@ -88,9 +89,8 @@ def build_context(
 
 def report(done: BuildOutput, shown: JsonOptions) -> None:
     """Print the result of a build, and add it to the job summary."""
-    from pipeline.github.annotations import append_summary
     from pipeline.report.build import build_report
     from pipeline.report.rendering import markdown
 
-    append_summary(markdown(build_report(done, for_summary=True)), os.environ)
+    add_summary(markdown(build_report(done, for_summary=True)), os.environ)
     shown.show(done.manifest.text(), build_report(done))

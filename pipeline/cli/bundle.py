@@ -10,6 +10,7 @@ import typer
 
 from pipeline.cli.inputs import opened_inputs
 from pipeline.cli.options import CommonOptions, shared
+from pipeline.cli.printing import check_file
 from pipeline.cli.running import run
 from pipeline.options import DistributionOptions
 
@@ -31,6 +32,7 @@ def bundle(
     from pipeline.build.request import BuildRequest
     from pipeline.report.build import bundle_json, bundle_report
 
+    check_file("--output", output)
     with opened_inputs(common) as inputs:
         request = BuildRequest(
             distribution=options.distribution,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.options import JsonOptions, shared
+from pipeline.cli.printing import check_file
 from pipeline.cli.running import run, shown_progress
 from pipeline.options import InspectOptions
 
@@ -56,6 +57,7 @@ def inspect(
 
     tables = not shown.as_json and (not sbom or options.modules or options.sizes or vulns)
     _check(zips, sbom, tables=tables)
+    check_file("--sbom", Path(sbom) if sbom else None)
     layers: list[dict[str, Any]] = []
     with ThreadPoolExecutor(max_workers=1) as thread:
         for path in zips:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.options import CommonOptions, JsonOptions, TokenOptions, shared
+from pipeline.cli.printing import add_summary, check_file
 from pipeline.cli.running import run, shown_progress
 from pipeline.options import PublishOptions
 
@@ -56,6 +57,7 @@ def publish(
     from pipeline.publish.run import publish as published
     from pipeline.registry.registry import optional_registry
 
+    check_file("--output", output)
     loaded = common.load()
     paths = () if preflight else zips or [Path("dist")]
     request = publish_request(options, paths, loaded)
@@ -90,13 +92,12 @@ def _preflight(
 def report(done: PublishResult, shown: JsonOptions, output: Path | None = None) -> None:
     """Print the result or the plan, add it to the job summary, and write it to a file as JSON."""
     from pipeline.files import write_atomic
-    from pipeline.github.annotations import append_summary
     from pipeline.report.publish import publish_json, publish_report
     from pipeline.report.rendering import markdown
 
     text, table = publish_json(done), publish_report(done)
     shown.show(text, table)
     if done.outcomes:
-        append_summary(markdown(table), os.environ)
+        add_summary(markdown(table), os.environ)
     if output:  # last: a folder that cannot be written to hides nothing
         write_atomic(output, text.encode())

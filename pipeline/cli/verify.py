@@ -11,6 +11,7 @@ import typer
 
 from pipeline.cli.inputs import check_bundle_options, opened_inputs
 from pipeline.cli.options import BundleOptions, CommonOptions, shared
+from pipeline.cli.printing import add_summary
 from pipeline.cli.running import run
 
 if TYPE_CHECKING:
@@ -51,8 +52,11 @@ def verify(
     """
     from pipeline.audit import verify as verification
     from pipeline.build.lock import read_lock
+    from pipeline.files import ensure_writable
 
     check_bundle_options(context, bundled.bundle)
+    if output:
+        ensure_writable(output)
     with opened_inputs(common, bundled.bundle) as inputs:
         lock = read_lock(inputs.config.folder)
         claims = [
@@ -79,12 +83,11 @@ def _claims(target: str, distributions: Collection[str]) -> list[Claim]:
 
 def _report(done: tuple[Verified, ...], output: Path | None, common: CommonOptions) -> None:
     from pipeline.files import write_atomic
-    from pipeline.github.annotations import append_summary
     from pipeline.report.rendering import markdown
     from pipeline.report.verify import verify_json, verify_report
 
     text, data = markdown(verify_report(done)), verify_json(done)
-    append_summary(text, os.environ)
+    add_summary(text, os.environ)
     typer.echo(data if common.as_json else text, nl=False)
     if output:
         write_atomic(output / "verification.json", data.encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from publishing import (
     json_targets,
     with_other_content,
 )
+from runs import OCELOT, environment
 from unit_examples import layer
 
 from pipeline.errors import AwsError, UsageError
@@ -330,6 +332,44 @@ def test_the_result_is_shown_if_it_cannot_be_written(publishing: Publishing) -> 
     ran = publishing.ocelot("--public", "--json", "--output", "/proc/done.json")
     assert ran.code == 8
     assert all(each["ok"] for each in json_targets(ran).values())
+
+
+@pytest.mark.parametrize("name", [".", "a/b"])
+def test_a_summary_that_cannot_be_written_is_a_note(
+    publishing: Publishing, tmp_path: Path, name: str
+) -> None:
+    summary = tmp_path / name
+    ran = publishing.ocelot("--public", "--json", env={"GITHUB_STEP_SUMMARY": str(summary)})
+    assert ran.code == 0, ran.err
+    assert "note: the job's summary could not be written" in ran.err
+    assert all(each["ok"] for each in json_targets(ran).values())
+
+
+def test_a_full_standard_output_loses_neither_file_nor_summary(
+    publishing: Publishing, tmp_path: Path
+) -> None:
+    summary, written = tmp_path / "summary.md", tmp_path / "done.json"
+    command = [str(OCELOT), *map(str, publishing.command("--public", "--output", written))]
+    variables = {**publishing.aws.environment(), "GITHUB_STEP_SUMMARY": str(summary)}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command,
+            env=environment(publishing.folder / "cache", variables),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 8
+    assert "Traceback" not in done.stderr
+    assert "6 publish" in summary.read_text()
+    assert all(each["ok"] for each in json.loads(written.read_text())["targets"])
+
+
+def test_a_folder_instead_of_a_file_is_refused_before_publishing(publishing: Publishing) -> None:
+    ran = publishing.ocelot("--public", "--output", publishing.folder)
+    assert ran.code == 2
+    assert publishing.writes() == []
 
 
 def test_a_role_is_assumed_by_a_token(publishing: Publishing) -> None:

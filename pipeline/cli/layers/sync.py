@@ -6,6 +6,7 @@ import os
 from functools import partial
 
 from pipeline.cli.options import CommonOptions, TokenOptions, shared
+from pipeline.cli.printing import add_summary
 from pipeline.cli.running import run, shown_progress
 from pipeline.options import SyncOptions
 
@@ -17,7 +18,6 @@ def sync(options: SyncOptions, token: TokenOptions, common: CommonOptions) -> No
     The layers themselves are never changed. What is uncertain is reported and left unchanged.
     """
     from pipeline.aws.regions import region_choice
-    from pipeline.github.annotations import append_summary
     from pipeline.registry.registry import opened_registry
     from pipeline.registry.sync import run as syncing
     from pipeline.report.rendering import markdown
@@ -39,5 +39,5 @@ def sync(options: SyncOptions, token: TokenOptions, common: CommonOptions) -> No
     report = sync_report(done)
     common.show(sync_json(done), report)
     if not options.dry_run:
-        append_summary(markdown(report), os.environ)
+        add_summary(markdown(report), os.environ)
         syncing.check_synced(done)

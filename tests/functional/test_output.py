@@ -1,0 +1,71 @@
+"""Standard output and standard error that are full, closed, or no longer read."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from runs import CONFIG, OCELOT, environment
+
+CHECK = ("config", "check", "--config", str(CONFIG))
+FAILING = ("config", "check", "--config", "nowhere")
+
+
+def ended(command: tuple[str, ...], redirection: str, folder: Path) -> tuple[int, str]:
+    """Return exit code and standard error of a command in a shell, with a redirection."""
+    done = subprocess.run(
+        ["bash", "-c", f'"$0" "$@" {redirection}', str(OCELOT), *command],
+        env=environment(folder / "cache"),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(("command", "code"), [(CHECK, 0), (FAILING, 3)])
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", "2>/dev/full"])
+def test_closed_and_full_streams_do_not_change_the_exit_code(
+    command: tuple[str, ...], code: int, redirection: str, tmp_path: Path
+) -> None:
+    found, stderr = ended(command, redirection, tmp_path)
+    assert found == code, stderr
+    assert "Traceback" not in stderr
+
+
+def test_a_full_standard_output_is_an_error(tmp_path: Path) -> None:
+    code, stderr = ended(CHECK, ">/dev/full", tmp_path)
+    assert code == 8
+    assert stderr.startswith("error: standard output cannot be written: No space left on device")
+    code, stderr = ended(FAILING, ">/dev/full", tmp_path)
+    assert code == 3
+
+
+@pytest.mark.parametrize("command", [CHECK, (*CHECK, "--json"), ("--help",), ("--version",)])
+def test_a_reader_that_has_gone_ends_nothing(command: tuple[str, ...], tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [str(OCELOT), *command],
+        env=environment(tmp_path / "cache"),
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_signs_that_a_locale_lacks_are_replaced(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [str(OCELOT), "doctor"],
+        env=environment(tmp_path / "cache", {"PYTHONIOENCODING": "ascii"}),
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert b"Traceback" not in done.stderr
+    assert b"Python" in done.stdout
