@@ -7,6 +7,7 @@ https://go.dev/ref/mod#goproxy-protocol
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,6 +18,11 @@ DOWNLOADS = "cache/download"
 DEFAULT_PROXY = "https://proxy.golang.org,direct"
 
 _REQUIRE = re.compile(r"^(?P<path>[^\s()]+)\s+(?P<version>v[^\s]+)$")
+_REPLACED_BY_FOLDER = re.compile(
+    r"^[ \t]*(?:replace[ \t]+)?(?P<path>[^\s()/][^\s()]*)(?:[ \t]+v\S+)?[ \t]+=>[ \t]+"
+    r"(?P<folder>\"?\.{1,2}/[^\s]*)",
+    re.MULTILINE,
+)
 _SETTING = re.compile(r"^(?P<path>go|toolchain)\s+(?P<version>\S+)$")
 
 
@@ -40,6 +46,19 @@ def _required(line: str, block: str) -> re.Match[str] | None:
         return _REQUIRE.match(line) if block == "require" else None
     word, rest = (*line.split(maxsplit=1), "", "")[:2]
     return _REQUIRE.match(rest) if word == "require" else _SETTING.match(line)
+
+
+def module_folders(go_mod: bytes) -> frozenset[str]:
+    """Return the folders of the modules that a go.mod requires and replaces by a relative path.
+
+    They are relative to the folder of the go.mod, such as `lambdacomponents`.
+    """
+    text, required = go_mod.decode(errors="replace"), requirements(go_mod)
+    return frozenset(
+        posixpath.normpath(found["folder"].strip('"'))
+        for found in _REPLACED_BY_FOLDER.finditer(text)
+        if found["path"].strip('"') in required
+    )
 
 
 def added_requirements(old: bytes, new: bytes) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from pipeline import files
 from pipeline.build.commits import not_upstream
 from pipeline.build.components import added_files, offered_tags
 from pipeline.build.lock import Facts, Locked, lock_differences
-from pipeline.build.modules import with_sums
+from pipeline.build.modules import module_folders, with_sums
 from pipeline.build.recipe import (
     GO_VERSION,
     GoStep,
@@ -335,13 +335,18 @@ def _checked_tags(
 
 
 def _check_go(source: Source) -> None:
+    """Compare Go's version with the `go` lines of the modules that a build may compile.
+
+    Raises:
+        ToolchainError: one needs a newer Go.
+    """
+    root = source.files.get("go.mod", b"")
+    nested = (source.files.get(f"{folder}/go.mod", b"") for folder in module_folders(root))
     needed = max(
         (
             tuple(int(part) for part in found[1].split(b"."))
-            for name, content in source.files.items()
-            if (name == "go.mod" or name.endswith("/go.mod"))
-            and "internal/tools" not in name
-            and (found := _GO_DIRECTIVE.search(content))
+            for content in (root, *nested)
+            if (found := _GO_DIRECTIVE.search(content))
         ),
         default=(0,),
     )

@@ -212,15 +212,44 @@ def test_an_upstream_that_wants_this_go_or_an_older_one_is_fine(minimal: Config,
     assert planned(minimal, source(upstream_tree(go=go))).facts.go == GO_VERSION
 
 
-def test_a_nested_module_that_wants_a_newer_go_is_reported(minimal: Config) -> None:
-    nested = {"receiver/x/go.mod": b"module x\n\ngo 1.99.0\n"}
+NEWER = {"receiver/x/go.mod": b"module x.example/x\n\ngo 1.99.0\n"}
+REQUIRED, REPLACED = "\nrequire x.example/x v0.0.0\n", "\nreplace x.example/x => {}\n"
+
+
+def with_newer_module(lines: str) -> dict[str, bytes]:
+    tree = {**upstream_tree(), **NEWER}
+    return {**tree, "go.mod": tree["go.mod"] + lines.encode()}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        REQUIRED + REPLACED.format("./receiver/x"),
+        REQUIRED + REPLACED.format("./receiver/x/"),
+        REQUIRED + REPLACED.format('"./receiver/x"'),
+        REQUIRED + "\nreplace (\n\tx.example/x v0.0.0 => ./receiver/x // ours\n)\n",
+    ],
+)
+def test_a_nested_module_that_wants_a_newer_go_is_reported(minimal: Config, lines: str) -> None:
     with pytest.raises(ToolchainError, match=r"needs Go 1\.99\.0"):
-        planned(minimal, source({**upstream_tree(), **nested}))
+        planned(minimal, source(with_newer_module(lines)))
 
 
-def test_upstreams_own_tools_may_want_a_newer_go(minimal: Config) -> None:
-    tools = {"internal/tools/go.mod": b"module tools\n\ngo 1.99.0\n"}
-    assert planned(minimal, source({**upstream_tree(), **tools})).layers
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "",
+        REQUIRED,
+        REPLACED.format("./receiver/x"),
+        f"{REQUIRED}//{REPLACED.format('./receiver/x').strip()}\n",
+        REQUIRED + REPLACED.format("../receiver/x"),
+        REQUIRED + REPLACED.format("x.example/fork v1.0.0"),
+    ],
+)
+def test_a_nested_module_that_no_build_uses_may_want_a_newer_go(
+    minimal: Config, lines: str
+) -> None:
+    assert planned(minimal, source(with_newer_module(lines))).layers
 
 
 def test_the_toolchain_line_does_not_count(minimal: Config) -> None:
