@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import posixpath
 import tarfile
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import files
@@ -66,10 +68,32 @@ async def download_commit(origin: UpstreamRepository, sha: str, store: Path) -> 
         committed = int(await run_git(origin, [*show, commit]))
         if not await run_git(origin, [*inside, "ls-tree", "-d", commit, "--", FOLDER]):
             raise not_upstream(f"{origin.given} at {commit[:12]} has no folder {FOLDER}/")
-        archive = [*inside, "archive", "--format=tar", commit, "--", FOLDER]
-        tar = await run_git(origin, archive, seconds=FETCH_SECONDS)
+        tar = await _archive(origin, bare, commit)
     _keep(store, commit, committed, tar)
     return commit
+
+
+async def _archive(origin: UpstreamRepository, bare: Path, commit: str) -> bytes:
+    """A tar of collector/, and of the files and folders beside it that its links lead to."""
+    inside = ["--literal-pathspecs", "-C", str(bare)]
+    archive = [*inside, "archive", "--format=tar", commit, "--", FOLDER]
+    tar = await run_git(origin, archive, seconds=FETCH_SECONDS)
+    if not (beside := _beside(tar)):
+        return tar
+    listed = await run_git(origin, [*inside, "ls-tree", "-z", "--name-only", commit, "--", *beside])
+    present = [os.fsdecode(name) for name in listed.split(b"\0") if name]
+    return await run_git(origin, [*archive, *present], seconds=FETCH_SECONDS)
+
+
+def _beside(tar: bytes) -> list[str]:
+    """The paths beside collector/, in the repository, that links in a tar lead to."""
+    with tarfile.open(fileobj=io.BytesIO(tar), mode="r:") as archive:
+        targets = {_target(member) for member in archive if member.issym()}
+    return sorted(
+        each
+        for each in targets
+        if each.partition("/")[0] not in ("", ".", "..", FOLDER) and "\0" not in each
+    )
 
 
 def keep_commit(store: Path, commit: str, committed: int, tree: Tree) -> None:
@@ -131,35 +155,93 @@ async def _init_bare(origin: UpstreamRepository, path: Path, commit: str) -> Non
     attributes.write_text(_PLAIN)
 
 
-def read_commit(store: Path, commit: str) -> tuple[int, Tree] | None:
-    """Commit time and files of a cache entry; None where it is absent or broken."""
+@dataclass(frozen=True, kw_only=True)
+class KeptCommit:
+    """A commit as a store has it.
+
+    Attributes:
+        committed: the commit's time, seconds since the epoch.
+        files: content by path below `collector/`.
+        left_out: what lies there and is in no build, each with the reason.
+    """
+
+    committed: int
+    files: Tree = field(repr=False)
+    left_out: tuple[str, ...] = ()
+
+
+def read_commit(store: Path, commit: str) -> KeptCommit | None:
+    """Return a commit as a store has it; None where it is absent or broken."""
     try:
         record = json.loads((store / f"{commit}.json").read_bytes())
         tar = (store / f"{commit}.tar").read_bytes()
         if hashlib.sha256(tar).hexdigest() != record["sha256"]:
             return None
-        return int(record["committed"]), _tar_files(tar, commit)
+        content, left_out = _tar_files(tar, commit)
+        return KeptCommit(committed=int(record["committed"]), files=content, left_out=left_out)
     except _BROKEN:
         return None
 
 
-def _tar_files(tar: bytes, commit: str) -> dict[str, bytes]:
-    """The files below collector/ in a tar; links inside it are followed."""
+def name_problem(path: str) -> str:
+    """Return why a build cannot have a file of this name; empty if it can."""
+    if "\\" in path:
+        return "a backslash in its name"
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return "a name that is not UTF-8"
+    return ""
+
+
+def left_out_note(path: str, why: str) -> str:
+    """Return a path that is in no build with the reason, in characters that can be printed."""
+    return f"{path.encode(errors='backslashreplace').decode()} ({why})"
+
+
+def _tar_files(tar: bytes, commit: str) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """The files below collector/ in a tar, with links followed; and what is left out."""
     content: dict[str, bytes] = {}
+    left_out: list[str] = []
     with tarfile.open(fileobj=io.BytesIO(tar), mode="r:") as archive:
         members = {member.name: member for member in archive}
         for name, member in members.items():
-            if member.isdir():
-                continue
-            path = files.safe_path(name.removeprefix(f"{FOLDER}/"))
-            found = _followed(members, member)
-            stream = archive.extractfile(found) if found and found.isreg() else None
-            if stream is None:
-                raise not_upstream(
-                    f"{name} at {commit[:12]} is no file, nor a link to one in {FOLDER}/"
-                )
-            content[path] = stream.read()
-    return content
+            if not (member.isreg() or member.isdir() or member.issym()):
+                raise not_upstream(f"{name} at {commit[:12]} is neither a file nor a link")
+            found = _linked(members, member) if member.issym() else {name: member}
+            if not found and name.startswith(f"{FOLDER}/"):
+                left_out.append(left_out_note(name, "it leads to no file of the repository"))
+            for path, each in found.items():
+                inside = path.startswith(f"{FOLDER}/")
+                if why := name_problem(path):
+                    left_out += [left_out_note(path, why)] if inside else []
+                    continue
+                relative = files.safe_path(path.removeprefix(f"{FOLDER}/"))
+                if each.isreg() and inside:
+                    stream = archive.extractfile(each)
+                    content[relative] = stream.read() if stream else b""
+    return content, tuple(left_out)
+
+
+def _linked(
+    members: Mapping[str, tarfile.TarInfo], link: tarfile.TarInfo
+) -> dict[str, tarfile.TarInfo]:
+    """The files that a symbolic link stands for, by the paths that they have through it.
+
+    There are none for a link out of the tar, in a circle, or to a folder that it lies in.
+    """
+    found = _followed(members, link)
+    if found is None or link.name.startswith(f"{found.name}/"):
+        return {}
+    if found.isreg():
+        return {link.name: found}
+    below = f"{found.name}/"
+    inside = {
+        f"{link.name}/{name.removeprefix(below)}": _followed(members, member)
+        for name, member in members.items()
+        if name.startswith(below)
+    }
+    return {path: each for path, each in inside.items() if each and each.isreg()}
 
 
 def _followed(
@@ -169,7 +251,10 @@ def _followed(
     found: tarfile.TarInfo | None = member
     for _ in members:
         if found is None or not found.issym():
-            break
-        target = posixpath.join(posixpath.dirname(found.name), found.linkname)
-        found = members.get(posixpath.normpath(target))
-    return found
+            return found
+        found = members.get(_target(found))
+    return None if found is None or found.issym() else found
+
+
+def _target(link: tarfile.TarInfo) -> str:
+    return posixpath.normpath(posixpath.join(posixpath.dirname(link.name), link.linkname))

@@ -165,9 +165,12 @@ class GatheredUpstream:
         found = read_commit(self.folder / COMMITS, commit)
         if found is None:
             raise self._missing(commit)
-        committed, files = found
         return Source(
-            repository=self.given, ref=self.ref, commit=commit, committed=committed, files=files
+            repository=self.given,
+            ref=self.ref,
+            commit=commit,
+            committed=found.committed,
+            files=found.files,
         )
 
     def _missing(self, what: str) -> UpstreamError:
