@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,6 +25,10 @@ _TOKEN_HELPER = (
 QUICK_SECONDS = 60
 FETCH_SECONDS = 600
 SCP_URL = re.compile(r"^(?!-)[A-Za-z0-9._-]+@(?!-)[A-Za-z0-9.-]+:[^\s]+\Z")
+
+# No prompt, messages that can be read here, and no fetch of missing objects one by one: of a local
+# clone that lacks some, git would start a process for each.
+_FIXED = {"GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
 
 # Git's own settings that would change where it works, when ocelot is started from a git hook.
 # `git rev-parse --local-env-vars`, less configuration, and what a server's hooks are given.
@@ -76,6 +81,12 @@ async def run_git(
             hint=access_hint(origin),
         )
     code, output, errors = result
+    if code != 0 and re.search("lazy fetching disabled|promisor remote", errors):
+        raise UpstreamError(
+            f"{origin.given} is a partial clone: it lacks objects that the build needs",
+            hint=f"complete it: git -C {shlex.quote(origin.url)} fetch --refetch --no-filter",
+            details=tuple(line for line in errors.splitlines() if line.strip()),
+        )
     if code != 0:
         raise UpstreamError(
             f"git could not read {origin.given} from {_host(origin)}",
@@ -106,7 +117,7 @@ def environment(url: str) -> dict[str, str]:
     """Our environment for git: no prompts, no foreign repository, an end to stalled transfers."""
     kept = {name: value for name, value in os.environ.items() if name not in _GIT_PLACES}
     stall = {"GIT_HTTP_LOW_SPEED_LIMIT": "1000", "GIT_HTTP_LOW_SPEED_TIME": "30"}
-    return {**stall, **_with_token(kept, url), "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    return {**stall, **_with_token(kept, url), **_FIXED}
 
 
 def _with_token(environment: dict[str, str], url: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -238,6 +239,29 @@ def test_a_short_sha_is_found_whether_or_not_the_clone_filters(
     git(new, "config", "uploadpack.allowFilter", filters)
     sha = commit(new, in_collector(COLLECTOR))
     assert fetch(new, sha[:8], cache).commit == sha
+
+
+def test_a_partial_clone_is_refused_at_once_with_the_command_that_completes_it(
+    example: Upstream, tmp_path: Path, cache: Path
+) -> None:
+    served, clone = tmp_path / "served", tmp_path / "partial"
+    git(tmp_path, "clone", "--quiet", "--bare", str(example.path), str(served))
+    git(served, "config", "uploadpack.allowFilter", "true")
+    options = ("--quiet", "--no-checkout", "--filter=blob:none")
+    git(tmp_path, "clone", *options, served.as_uri(), str(clone))
+    sha = example.commits["main"]
+    for ref in ("main", sha[:8]):
+        error = refused(clone, ref, cache)
+        assert "partial clone" in str(error)
+    command = shlex.split(error.hint.partition("git ")[2])
+    git(tmp_path, *command)
+    assert fetch(clone, sha[:8], cache).files == OF_MAIN
+
+
+def test_a_shallow_clone_is_read(example: Upstream, tmp_path: Path, cache: Path) -> None:
+    clone = tmp_path / "shallow"
+    git(tmp_path, "clone", "--quiet", "--depth=1", example.path.as_uri(), str(clone))
+    assert fetch(clone, example.commits["main"][:8], cache).files == OF_MAIN
 
 
 def test_a_tag_comes_before_a_branch_of_its_name(new: Path, cache: Path) -> None:
