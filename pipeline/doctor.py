@@ -89,10 +89,14 @@ async def examine(environment: Mapping[str, str], cache: Path) -> tuple[Check, .
         emulator_check(this_machine()),
         sandbox_check(),
         proxy_check(environment),
-        aws_check(environment, Path.home()),
+        aws_check(environment, _home()),
         region_check(environment),
         await github_check(environment),
     )
+
+
+def _home() -> Path:
+    return Path(os.path.expanduser("~"))  # noqa: PTH111  Path.home fails for a user without one
 
 
 def can_build(checks: Sequence[Check]) -> bool:

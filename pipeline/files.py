@@ -19,6 +19,8 @@ from pipeline.errors import OutputError, UpstreamError, UsageError
 
 Tree = Mapping[str, bytes]
 
+_LARGEST = 1024**3  # bytes; no file that ocelot reads for a user comes near it
+
 
 def safe_path(path: str) -> str:
     """Return a path unchanged if it stays inside the folder that it is relative to.
@@ -38,9 +40,11 @@ def read_file(path: Path, hint: str) -> bytes:
     """Return the content of a file that the user named.
 
     Raises:
-        UsageError: it cannot be read; the hint says what to do.
+        UsageError: it cannot be read or is too large; the hint says what to do.
     """
     try:
+        if path.stat().st_size > _LARGEST:
+            raise UsageError(f"{path} is larger than {_LARGEST / 1024**3:.0f} GiB", hint=hint)
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", hint=hint) from error

@@ -37,9 +37,20 @@ def sample_upstream() -> Path:
 
 
 def cache_folder() -> Path:
-    """Return the user cache: OCELOT_CACHE, else the platform's folder for caches."""
-    given = os.environ.get("OCELOT_CACHE")
-    return Path(given).absolute() if given else platformdirs.user_cache_path("ocelot")
+    """Return the user cache: OCELOT_CACHE, else the platform's folder for caches.
+
+    Raises:
+        UsageError: OCELOT_CACHE is not set, and the user has no home folder.
+    """
+    if given := os.environ.get("OCELOT_CACHE"):
+        return Path(given).absolute()
+    try:
+        return platformdirs.user_cache_path("ocelot")
+    except RuntimeError:
+        raise UsageError(
+            "this user has no home folder, so there is no place for the cache",
+            hint="set OCELOT_CACHE to a folder",
+        ) from None
 
 
 def go_caches() -> Path:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,7 +43,7 @@ from pipeline.cli import (
     sources,
     verify,
 )
-from pipeline.errors import EXIT_CODES, InterruptedBuildError, OcelotError, OutputError
+from pipeline.errors import EXIT_CODES, InterruptedBuildError, OcelotError, OutputError, UsageError
 from pipeline.report import NARROWEST
 
 if TYPE_CHECKING:
@@ -99,6 +100,12 @@ def _options(
     ] = False,
 ) -> None:
     del version
+    try:
+        os.getcwd()  # noqa: PTH109  not used as a path
+    except FileNotFoundError:
+        raise UsageError(
+            "the working folder does not exist any more", hint="change to another folder"
+        ) from None
 
 
 def main() -> None:
@@ -119,6 +126,7 @@ def _run() -> None:
     try:
         app()  # ends by SystemExit, with 2 for a command line that Typer rejects
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C ends without a traceback
         _fail(InterruptedBuildError("interrupted", hint="run the same command again"))
     except OcelotError as error:
         _fail(error)

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import quote
 
 from pipeline.layer.manifest import Layer
 from pipeline.supply.inputs import URN, Resource, go_input, source_input, source_uri
@@ -23,6 +24,9 @@ BUILD_TYPE = f"{URN}:lambda-layer:v1"
 
 # A URL's user and password; a `@` after the first slash is no part of them.
 _CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]*@")
+
+# Characters of a URI's path (RFC 3986, 3.3); a ref may have others, such as `#`.
+_SAFE = "/:@!$&'()*+,;=~"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +57,7 @@ def builder_of(environment: Mapping[str, str], *, version: str) -> Builder:
     server = server.rstrip("/")
     attempt = environment.get("GITHUB_RUN_ATTEMPT") or "1"
     return Builder(
-        id=f"{server}/{workflow}",
+        id=f"{server}/{quote(workflow, safe=_SAFE)}",
         version=version,
         invocation=f"{server}/{repository}/actions/runs/{run}/attempts/{attempt}",
     )

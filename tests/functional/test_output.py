@@ -1,9 +1,11 @@
-"""Standard output and standard error that are full, closed, or no longer read."""
+"""Streams that are full, closed, or no longer read; and Ctrl-C while the program starts."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,21 @@ def test_signs_that_a_locale_lacks_are_replaced(tmp_path: Path) -> None:
     )
     assert b"Traceback" not in done.stderr
     assert b"Python" in done.stdout
+
+
+def test_ctrl_c_while_importing_ends_without_a_traceback(tmp_path: Path) -> None:
+    slow = tmp_path / "typer.py"
+    slow.write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "--help"],
+        env=environment(tmp_path / "cache", {"PYTHONPATH": f"{tmp_path}:{CONFIG.parent}"}),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "importing\n"
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stderr) == (-signal.SIGINT, "")

@@ -253,3 +253,14 @@ def test_an_unusable_width_hides_nothing(
     assert "nowhere" in ended.err
     monkeypatch.setenv("COLUMNS", columns)
     assert "Exit codes:" in ocelot("--help").out
+
+
+def test_a_working_folder_that_was_deleted_is_a_usage_error(
+    ocelot: Ocelot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    for command in (["config", "check"], ["doctor"], ["build"]):
+        assert ocelot(*command).code == UsageError.exit_code

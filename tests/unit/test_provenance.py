@@ -218,6 +218,22 @@ def test_in_github_actions_the_workflow_is_the_builder() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("ref", "written"),
+    [
+        ("refs/heads/fix #12", "refs/heads/fix%20%2312"),
+        ("refs/heads/100%?", "refs/heads/100%25%3F"),
+        ("refs/heads/größe", "refs/heads/gr%C3%B6%C3%9Fe"),
+        ("refs/pull/1/merge", "refs/pull/1/merge"),
+        ("refs/tags/v1.0+a_b~c", "refs/tags/v1.0+a_b~c"),
+    ],
+)
+def test_the_builder_is_a_uri_whatever_the_ref(ref: str, written: str) -> None:
+    workflow = "owner/layers/.github/workflows/release.yml"
+    environment = {**GITHUB, "GITHUB_WORKFLOW_REF": f"{workflow}@{ref}"}
+    assert builder_of(environment, version="1").id == f"https://github.com/{workflow}@{written}"
+
+
 @pytest.mark.parametrize("name", [each for each in GITHUB if each != "GITHUB_RUN_ATTEMPT"])
 def test_half_an_environment_of_github_is_a_local_build(name: str) -> None:
     environment = {key: value for key, value in GITHUB.items() if key != name}
