@@ -32,6 +32,7 @@ _ARN = re.compile(
 _ROLE = re.compile(
     r"arn:(aws|aws-cn|aws-us-gov):iam::([0-9]{12}):role/(?:[!-~]+/)?([A-Za-z0-9+=,.@_-]{1,64})\Z"
 )
+_ACCOUNT = re.compile(r"[0-9]{12}")
 _VERSION = r"[0-9]+_[0-9]+_[0-9]+[A-Za-z0-9_]*"
 _DESCRIBED = re.compile(r"(?:^| )sha256:([0-9a-f]{64})\Z")
 
@@ -141,10 +142,11 @@ def layer_name(
         UsageError: AWS does not accept the name.
     """
     name = f"{base}-{architecture}-{distribution}-{version_in_name(version)}-{release_group}"
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or len(name) > LONGEST_NAME:
+    whole = base and release_group
+    if not whole or not re.fullmatch(r"[A-Za-z0-9_-]+", name) or len(name) > LONGEST_NAME:
         raise UsageError(
             f"{quoted(name)} cannot be a layer's name",
-            hint=f"use at most {LONGEST_NAME} letters, digits, - and _: shorten --layer-name or "
+            hint=f"use at most {LONGEST_NAME} letters, digits, - and _: change --layer-name or "
             "--release-group",
         )
     return name
@@ -186,6 +188,19 @@ def layer_arn(text: str) -> LayerArn:
     return LayerArn(
         partition=partition, region=region, account=account, name=name, version=int(version)
     )
+
+
+def account_id(text: str | None) -> str | None:
+    """Return an AWS account's id; None for none.
+
+    Raises:
+        UsageError: it is no such id.
+    """
+    if text is not None and not _ACCOUNT.fullmatch(text):
+        raise UsageError(
+            f"{quoted(text)} is no id of an AWS account", hint="give its twelve digits: --account"
+        )
+    return text
 
 
 def role_arn(text: str) -> RoleArn:

@@ -1,7 +1,8 @@
 """The options that the command line and the Dagger module share, each declared once.
 
 A group of options is a frozen dataclass; a new option is one line in its group. `spread` gives a
-command or a function of the module the options of its groups. Importing this module is quick.
+command or a function of the module the options of its groups, and refuses empty values: the default
+of an option that need not have a value is None. Importing this module is quick.
 """
 
 from enum import StrEnum
@@ -97,7 +98,7 @@ class LockOptions(UpstreamOptions):
 class RoleOptions:
     """The role in AWS."""
 
-    role_arn: Annotated[str, Opt("ARN of a role to assume with an OIDC token.")] = ""
+    role_arn: Annotated[str | None, Opt("ARN of a role to assume with an OIDC token.")] = None
 
 
 @option_group
@@ -105,8 +106,8 @@ class AwsOptions(RoleOptions):
     """The role and the account in AWS."""
 
     account: Annotated[
-        str, Opt("Expected AWS account id; fail if the credentials are for another.")
-    ] = ""
+        str | None, Opt("Expected AWS account id; fail if the credentials are for another.")
+    ] = None
 
 
 @option_group
@@ -118,8 +119,9 @@ class TableOptions:
         Opt("DynamoDB table of published layers: the registry.", variable="DYNAMODB_TABLE_NAME"),
     ] = TABLE
     table_region: Annotated[
-        str, Opt("Region of the table; default: AWS_REGION, the profile's region, or us-east-1.")
-    ] = ""
+        str | None,
+        Opt("Region of the table; default: AWS_REGION, the profile's region, or us-east-1."),
+    ] = None
 
 
 @option_group
@@ -140,7 +142,7 @@ class LayerNameOptions:
     """The layers and regions."""
 
     regions: Annotated[
-        str, Opt("Set of regions in config/regions.yaml, `all`, or a list: a,b,c.")
+        str | None, Opt("Set of regions in config/regions.yaml, `all`, or a list: a,b,c.")
     ] = "default"
     layer_name: Annotated[str, Opt("Start of each layer's name.", "-l")] = "ocel"
 
@@ -158,8 +160,8 @@ class ReleaseGroupOptions(AwsOptions, OptionalTableOptions, LayerNameOptions):
 
     release_group: Annotated[str, Opt("End of each layer's name, such as beta or prod.")] = "beta"
     runtimes: Annotated[
-        str, Opt("Compatible Lambda runtimes: a,b,c; default: all current ones.")
-    ] = ""
+        str | None, Opt("Compatible Lambda runtimes: a,b,c; default: all current ones.")
+    ] = None
     public: Annotated[
         bool | None,
         Opt(
@@ -168,8 +170,8 @@ class ReleaseGroupOptions(AwsOptions, OptionalTableOptions, LayerNameOptions):
         ),
     ] = None
     bucket: Annotated[
-        str, Opt("S3 bucket for zips above 50 MB, one per region: NAME-{region}.")
-    ] = ""
+        str | None, Opt("S3 bucket for zips above 50 MB, one per region: NAME-{region}.")
+    ] = None
     no_bench: Annotated[
         bool, Opt("Skip the trial run of the layers before publishing.", flags="--no-bench/--bench")
     ] = False
@@ -188,8 +190,8 @@ class ReleaseOptions(ReleaseGroupOptions, BuildOptions):
         Architectures.AMD64
     )
     regions: Annotated[
-        str, Opt("As for `publish`; default: AWS_REGION, or the profile's region.")
-    ] = ""
+        str | None, Opt("As for `publish`; default: AWS_REGION, or the profile's region.")
+    ] = None
     skip_publish: Annotated[bool, Opt("Build only.")] = False
 
 

@@ -12,7 +12,9 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar, dataclass_transform, get_type_hints
+from typing import Annotated, Any, TypeVar, cast, dataclass_transform, get_type_hints
+
+from pipeline.errors import UsageError
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -50,7 +52,8 @@ def spread(annotate: Callable[[str, Opt], object]) -> Callable[[Function], Funct
     """Return a decorator that replaces each group parameter by a parameter for each of its options.
 
     Typer and the Dagger SDK read `__signature__` and `__annotations__` of the decorated function.
-    All parameters except `self` become keyword-only.
+    All parameters except `self` become keyword-only. The decorated function raises a `UsageError`
+    for an option of a group with an empty value.
 
     Args:
         annotate: returns the framework's annotation of an option, given its name and `Opt`.
@@ -96,8 +99,28 @@ def subgroup(kind: type[Group], options: object) -> Group:
     return kind(**{name: getattr(options, name) for name in names if hasattr(options, name)})
 
 
+def empty_value(option: str) -> UsageError:
+    """Error for an option with an empty value, such as that of a variable that is not set."""
+    return UsageError(
+        f"{option} has an empty value",
+        hint="give it a value or leave it out; if the value is a variable's, set the variable",
+    )
+
+
+def _check_values(options: dict[str, Any]) -> None:
+    """Refuse an empty value: it must not mean that the option was not given."""
+    for name, value in options.items():
+        texts = cast("list[object]", value if isinstance(value, list) else [value])
+        if any(isinstance(each, str) and not each.strip() for each in texts):
+            raise empty_value(_flag(name))
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def _arguments(name: str, opt: Opt, value: object) -> list[str]:
-    flag, _, other = (opt.flags or f"--{name.replace('_', '-')}").partition("/")
+    flag, _, other = (opt.flags or _flag(name)).partition("/")
     if isinstance(value, bool):
         return [flag if value else other]
     if isinstance(value, (list, tuple)):
@@ -134,6 +157,7 @@ def _regrouped(function: Function, groups: dict[str, type]) -> Function:
     def grouped(options: dict[str, Any]) -> dict[str, Any]:
         for name, group in groups.items():
             values = {each.name: options.pop(each.name) for each in dataclasses.fields(group)}
+            _check_values(values)
             options[name] = group(**values)
         return options
 

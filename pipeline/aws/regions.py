@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from pipeline.aws.session import PARTITIONS, lambda_regions
+from pipeline.aws.session import PARTITIONS, configured_region, lambda_regions
 from pipeline.config.entries import suggestion
 from pipeline.config.regions import ALL_REGIONS, REGIONS, Quarantine, Regions
 from pipeline.errors import UsageError, quoted
@@ -27,12 +28,18 @@ class RegionChoice:
     skipped: tuple[tuple[str, str], ...] = ()
 
 
-def region_choice(regions: Regions | None, requested: str) -> RegionChoice:
+def region_choice(regions: Regions | None, requested: str | None) -> RegionChoice:
     """Return the regions that the option `--regions` names today, by botocore's list of regions.
+
+    Args:
+        regions: regions.yaml; None if there is none.
+        requested: see `chosen_regions`; None for the configured region.
 
     Raises:
         UsageError: see `chosen_regions`; or all of them are in quarantine.
     """
+    if requested is None:
+        requested = configured_region()
     known = {partition: lambda_regions(partition) for partition in PARTITIONS}
     choice = chosen_regions(regions, requested, known=known, today=datetime.now(tz=UTC).date())
     if not choice.regions:
@@ -89,6 +96,10 @@ def _expanded(
         return (name,)
     if name not in sets:
         without = f"there is no {REGIONS} in the config folder: name regions, or "
+        if words := re.findall(r"[^\s;]+", name)[1:]:
+            raise UsageError(
+                f"{quoted(name)} is no region", hint=f"separate regions by commas: …,{words[0]}"
+            )
         raise UsageError(
             f"{quoted(name)} is neither a region with AWS Lambda nor a set of regions"
             f"{suggestion(name.lower(), (*sets, *partitions))}",

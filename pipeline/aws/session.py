@@ -241,21 +241,23 @@ def lambda_regions(partition: str = "aws") -> tuple[str, ...]:
     return tuple(sorted(boto3.Session().get_available_regions("lambda", partition)))
 
 
-async def identified(aws: Aws, regions: Sequence[str], partition: str, account: str) -> Identity:
+async def identified(
+    aws: Aws, regions: Sequence[str], partition: str, account: str | None
+) -> Identity:
     """Return the identity, which must be of a partition and an account.
 
     Args:
         aws: makes the clients.
         regions: the first one that answers is used; at least one.
         partition: of the regions.
-        account: the account that it must be; empty for any.
+        account: the account that it must be; None for any.
 
     Raises:
         AwsError: no credentials, or another account.
         UsageError: the identity is of another partition.
     """
     found = await first_identity(aws, regions)
-    if account and found.account != account:
+    if account is not None and found.account != account:
         raise AwsError(
             f"the credentials are of account {found.account}, not of {account}",
             hint="use credentials of the account that --account names",

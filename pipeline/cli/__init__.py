@@ -21,6 +21,7 @@ import os
 import re
 import signal
 import sys
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,9 +46,10 @@ from pipeline.cli import (
 )
 from pipeline.errors import EXIT_CODES, InterruptedBuildError, OcelotError, OutputError, UsageError
 from pipeline.report import NARROWEST
+from pipeline.spread import empty_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, MutableMapping
+    from collections.abc import Iterator, MutableMapping, Sequence
 
 _HELP = """Custom OpenTelemetry Collector layers for AWS Lambda, from one command.
 
@@ -57,6 +59,7 @@ as layers to AWS regions and lists these in a DynamoDB table, the registry.
 """
 _CODES = "\n".join(f"{code:>5}  {meaning}" for code, meaning in EXIT_CODES.items())
 _NUMBER = re.compile("[0-9]{1,5}")
+
 
 app = typer.Typer(
     name="ocelot",
@@ -124,6 +127,7 @@ def main() -> None:
 
 def _run() -> None:
     try:
+        _check_arguments(sys.argv[1:])
         app()  # ends by SystemExit, with 2 for a command line that Typer rejects
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C ends without a traceback
@@ -143,6 +147,16 @@ def _drop_unusable_width(environment: MutableMapping[str, str]) -> None:
     number = int(columns) if _NUMBER.fullmatch(columns) else 0
     if number < NARROWEST:
         environment.pop("COLUMNS", None)
+
+
+def _check_arguments(arguments: Sequence[str]) -> None:
+    """Refuse an empty argument: a path would be this folder, a name would lack a part."""
+    for before, each in pairwise(("", *arguments)):
+        option, equals, value = each.partition("=")
+        if not each.strip():
+            raise empty_value(before if before.startswith("-") else "an argument")
+        if option.startswith("--") and equals and not value.strip():
+            raise empty_value(option)
 
 
 def _fail(error: OcelotError) -> None:

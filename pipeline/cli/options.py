@@ -158,11 +158,11 @@ class TokenOptions:
         Opt("OIDC token for --role-arn: env:NAME, file:PATH, or actions (GitHub Actions' own)."),
     ] = "actions"
 
-    def aws(self, role_arn: str, regions: tuple[str, ...]) -> "Aws":
+    def aws(self, role_arn: str | None, regions: tuple[str, ...]) -> "Aws":
         """Return the identity for calls to AWS: a role, or the environment's credentials.
 
         Args:
-            role_arn: empty for the environment's credentials.
+            role_arn: None for the environment's credentials.
             regions: the role is assumed in AWS_REGION, else in the first of these.
 
         Raises:
@@ -174,7 +174,7 @@ class TokenOptions:
         from pipeline.aws.session import default_aws, role_aws
         from pipeline.trust.token import token_of
 
-        if not role_arn:
+        if role_arn is None:
             return default_aws()
         region = os.environ.get("AWS_REGION") or regions[0]
         return role_aws(role_arn, partial(token_of, self.oidc_token, os.environ), region)

@@ -195,6 +195,8 @@ class Ocelot:
         steps, publishing = Steps(self.config, sources), subgroup(PublishOptions, options)
         if options.skip_publish:
             return await steps.built(options)
+        if options.regions is None:
+            raise ValueError("name regions by --regions: a container has no AWS_REGION")
         # no minutes of compiling for an identity that may not publish
         line = ["publish", "--preflight", *arguments(publishing)]
         await with_aws(await steps.toolchain(), aws, *line).sync()

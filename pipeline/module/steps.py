@@ -39,8 +39,10 @@ GO_IMAGE = re.compile(r"^go:\s*[\"']?([^\s\"'#]+)", re.MULTILINE)
 class GoOptions:
     """The Go of the container in which ocelot runs."""
 
-    go_image: Annotated[str, Opt("A golang image; default: the one in config/images.yaml.")] = ""
-    go_proxy: Annotated[str, Opt("Go module proxy, as GOPROXY; default: Go's own.")] = ""
+    go_image: Annotated[
+        str | None, Opt("A golang image; default: the one in config/images.yaml.")
+    ] = None
+    go_proxy: Annotated[str | None, Opt("Go module proxy, as GOPROXY; default: Go's own.")] = None
 
 
 @option_group
@@ -65,8 +67,8 @@ class InputOptions(BundleOrSourceOptions):
     """Everything that a build reads."""
 
     source_date_epoch: Annotated[
-        str, Opt("Time of the zip's files, as SOURCE_DATE_EPOCH; default: the commit's.")
-    ] = ""
+        str | None, Opt("Time of the zip's files, as SOURCE_DATE_EPOCH; default: the commit's.")
+    ] = None
 
 
 @option_group
@@ -77,7 +79,7 @@ class Credentials:
     access_key_id: Annotated[Secret | None, Opt("Id of an access key, instead of a role.")] = None
     secret_access_key: Annotated[Secret | None, Opt("The access key's secret.")] = None
     session_token: Annotated[Secret | None, Opt("The access key's session token, if any.")] = None
-    endpoint_url: Annotated[str, Opt("URL of an emulator of AWS, such as moto's.")] = ""
+    endpoint_url: Annotated[str | None, Opt("URL of an emulator of AWS, such as moto's.")] = None
 
 
 class Steps:
@@ -89,7 +91,7 @@ class Steps:
 
     async def toolchain(self, platform: str = "") -> Container:
         """Return the golang image with ocelot in it, for the engine's own platform or another."""
-        if "@" in self.inputs.go_proxy:
+        if "@" in (self.inputs.go_proxy or ""):
             raise ValueError("--go-proxy contains a password, which others could read")
         image = self.inputs.go_image or await self._golang_image()
         base = dag.container(platform=dagger.Platform(platform) if platform else None)

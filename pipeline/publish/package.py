@@ -88,13 +88,9 @@ def read_packages(options: ReleaseGroupOptions, paths: Sequence[Path]) -> tuple[
         UsageError: a zip has no manifest, is not the one in the manifest, or is too large; or AWS
             does not accept the layer's name or the number of runtimes.
     """
-    runtimes = tuple(filter(None, (name.strip() for name in options.runtimes.split(","))))
-    if len(runtimes) > MOST_RUNTIMES:
-        raise UsageError(
-            f"{len(runtimes)} runtimes are named", hint=f"AWS accepts at most {MOST_RUNTIMES}"
-        )
+    runtimes = _runtimes(options.runtimes)
     packages = [
-        _package(zipped, entry, options, runtimes or RUNTIMES)
+        _package(zipped, entry, options, runtimes)
         for path in paths
         for zipped, entry in _entries(path)
     ]
@@ -110,6 +106,19 @@ def read_packages(options: ReleaseGroupOptions, paths: Sequence[Path]) -> tuple[
             hint="name a bucket in each region, --bucket 'NAME-{region}', or leave components out",
         )
     return tuple(packages)
+
+
+def _runtimes(named: str | None) -> tuple[str, ...]:
+    """Return the runtimes that the option `--runtimes` names; all current ones without it."""
+    if named is None:
+        return RUNTIMES
+    runtimes = tuple(filter(None, (name.strip() for name in named.split(","))))
+    if not 0 < len(runtimes) <= MOST_RUNTIMES:
+        raise UsageError(
+            f"{len(runtimes)} runtimes are named",
+            hint=f"name 1 to {MOST_RUNTIMES}, separated by commas: --runtimes",
+        )
+    return runtimes
 
 
 def _entries(path: Path) -> list[tuple[Path, Layer]]:

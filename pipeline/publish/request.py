@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.aws.regions import region_choice
-from pipeline.aws.session import configured_region
 from pipeline.config.folder import Config
 from pipeline.errors import UsageError, quoted
+from pipeline.naming import account_id
 from pipeline.options import ReleaseGroupOptions
 from pipeline.publish.package import Package, read_packages
 from pipeline.publish.plan import Target
@@ -31,9 +31,9 @@ class PublishRequest:
         regions: to publish in.
         skipped: regions that are left out, each with the reason.
         public: whether every account should be able to use the layers; None: leave that as it is.
-        account: the account that it must be; empty for any.
+        account: the account that it must be; None for any.
         bucket: name of the bucket in each region, with `{region}` in it, for zips that are too
-            large for a request; empty for none.
+            large for a request; None for none.
         based_on: the distributions that have a base, with its name.
     """
 
@@ -42,8 +42,8 @@ class PublishRequest:
     regions: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...] = ()
     public: bool | None = None
-    account: str = ""
-    bucket: str = ""
+    account: str | None = None
+    bucket: str | None = None
     based_on: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def targets(self) -> list[Target]:
@@ -53,7 +53,7 @@ class PublishRequest:
     def bucket_in(self, region: str) -> str:
         """Return the name of a region's bucket; empty if no zip needs one."""
         is_needed = any(package.is_large for package in self.packages)
-        return self.bucket.replace(_REGION, region) if is_needed else ""
+        return self.bucket.replace(_REGION, region) if self.bucket and is_needed else ""
 
 
 def publish_request(
@@ -69,7 +69,8 @@ def publish_request(
     Raises:
         UsageError: an option or a zip cannot be used.
     """
-    choice = region_choice(config.regions, options.regions or configured_region())
+    account = account_id(options.account)
+    choice = region_choice(config.regions, options.regions)
     _check_bucket(options.bucket, choice.regions)
     return PublishRequest(
         packages=read_packages(options, zips),
@@ -77,14 +78,14 @@ def publish_request(
         regions=choice.regions,
         skipped=choice.skipped,
         public=options.public,
-        account=options.account,
+        account=account,
         bucket=options.bucket,
         based_on={name: each.base for name, each in config.distributions.items() if each.base},
     )
 
 
-def _check_bucket(bucket: str, regions: Sequence[str]) -> None:
-    if not bucket:
+def _check_bucket(bucket: str | None, regions: Sequence[str]) -> None:
+    if bucket is None:
         return
     if len(regions) > 1 and _REGION not in bucket:
         raise UsageError(

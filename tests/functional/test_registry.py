@@ -298,13 +298,13 @@ def test_foreign_rows_are_returned_too(publishing: Publishing, registry: Registr
     ("given", "environment", "region"),
     [
         ("eu-north-1", {"AWS_REGION": "eu-west-2"}, "eu-north-1"),
-        ("", {"AWS_REGION": "eu-west-2", "AWS_DEFAULT_REGION": "eu-west-3"}, "eu-west-2"),
-        ("", {"AWS_REGION": "", "AWS_DEFAULT_REGION": "eu-west-3"}, "eu-west-3"),
-        ("", {}, DEFAULT_REGION),
+        (None, {"AWS_REGION": "eu-west-2", "AWS_DEFAULT_REGION": "eu-west-3"}, "eu-west-2"),
+        (None, {"AWS_REGION": "", "AWS_DEFAULT_REGION": "eu-west-3"}, "eu-west-3"),
+        (None, {}, DEFAULT_REGION),
     ],
 )
 def test_the_tables_region_is_the_options_or_the_environments(
-    monkeypatch: pytest.MonkeyPatch, given: str, environment: dict[str, str], region: str
+    monkeypatch: pytest.MonkeyPatch, given: str | None, environment: dict[str, str], region: str
 ) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):

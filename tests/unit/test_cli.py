@@ -91,6 +91,42 @@ def test_an_invalid_command_line_is_a_usage_error(
     assert ended.out == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["publish", "--account", ""], "--account"),
+        (["publish", "--account="], "--account"),
+        (["publish", "--role-arn", " "], "--role-arn"),
+        (["publish", "--regions", ""], "--regions"),
+        (["publish", "--table="], "--table"),
+        (["publish", "--release-group", "", "dist"], "--release-group"),
+        (["publish", "-l", ""], "-l"),
+        (["publish", "-o", ""], "-o"),
+        (["publish", ""], "an argument"),
+        (["release", "--runtimes", ""], "--runtimes"),
+        (["build", "--output", ""], "--output"),
+        (["layers", "sync", "--account", ""], "--account"),
+        (["layers", "list", "--distribution", ""], "--distribution"),
+        (["fetch", "publish.json", "--role-arn", ""], "--role-arn"),
+        (["oidc", "check", "--role-arn", ""], "--role-arn"),
+    ],
+)
+def test_an_empty_value_is_refused_and_its_option_named(
+    ocelot: Ocelot, arguments: list[str], named: str
+) -> None:
+    ended = ocelot(*arguments)
+    assert ended.code == UsageError.exit_code
+    assert f"{named} has an empty value" in ended.err
+
+
+@pytest.mark.parametrize("command", [["publish"], ["release"], ["layers", "sync"]])
+@pytest.mark.parametrize("account", ["1234", "1234-5678-9012", "12345678901x", "1234567890123"])
+def test_an_account_is_twelve_digits(ocelot: Ocelot, command: list[str], account: str) -> None:
+    ended = ocelot(*command, "--regions", "eu-west-1", "--account", account)
+    assert ended.code == UsageError.exit_code
+    assert "--account" in ended.err
+
+
 def test_an_unknown_distribution_is_reported_with_the_nearest_name(ocelot: Ocelot) -> None:
     ended = ocelot("build", "-d", "minimial", "-r", "sample")
     assert ended.code == UsageError.exit_code

@@ -20,6 +20,7 @@ from dagger.mod import default_module
 from module_chain import COMMIT, IMAGE, Chain, Engine, awaited, called
 from unit_examples import layer
 
+from pipeline.errors import UsageError
 from pipeline.layer.manifest import Manifest
 from pipeline.module.steps import joined
 from pipeline.options import Architectures, OneArchitecture
@@ -51,7 +52,10 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("lock_check", {}),
     ("publish", {"layers": FOLDER, "regions": "all", "public": True, **KEYS}),
     ("publish", {"layers": FOLDER, "public": False, "dry_run": True, "no_bench": True, **KEYS}),
-    ("release", {"role_arn": "arn:aws:iam::1:role/r", "oidc_token": SECRET, "bucket": "b"}),
+    (
+        "release",
+        {"regions": "all", "role_arn": "arn", "oidc_token": SECRET, "bucket": "b"},
+    ),
     ("release", {"skip_publish": True}),
     ("fetch", {"published": FILE, "layers": FOLDER, "role_arn": "arn", "oidc_token": SECRET}),
     ("sync", {"dry_run": True, "endpoint_url": "http://aws.example", **KEYS}),
@@ -162,7 +166,7 @@ def test_importing_the_module_imports_dagger_and_the_options_alone() -> None:
     done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
     loaded = done.stdout.split()
     assert [each for each in loaded if each.startswith("pipeline")] == [
-        *("pipeline", "pipeline.module", "pipeline.module.steps"),
+        *("pipeline", "pipeline.errors", "pipeline.module", "pipeline.module.steps"),
         *("pipeline.options", "pipeline.spread"),
     ]
     assert not {"typer", "pydantic", "boto3", "yaml"} & set(loaded)
@@ -229,8 +233,29 @@ def test_aws_is_called_at_every_call_and_never_with_the_engines_own_identity() -
     assert first.variables["OCELOT_CALL"] != second.variables["OCELOT_CALL"]
 
 
+@pytest.mark.parametrize(
+    ("function", "option"),
+    [
+        *(("publish", each) for each in ("account", "role_arn", "regions", "release_group")),
+        *(("publish", each) for each in ("table", "layer_name", "endpoint_url", "go_proxy")),
+        ("release", "upstream_repo"),
+    ],
+)
+def test_an_empty_value_is_refused_before_anything_runs(function: str, option: str) -> None:
+    given = engine()
+    layers = {"layers": FOLDER} if function == "publish" else {"regions": "all"}
+    with pytest.raises(UsageError, match=f"--{option.replace('_', '-')} "):
+        called(given, function, **{**layers, option: ""})
+    assert not given.awaited
+
+
+def test_a_release_in_a_container_needs_regions() -> None:
+    with pytest.raises(ValueError, match="--regions"):
+        called(engine(), "release")
+
+
 def test_a_release_checks_that_it_may_publish_before_it_compiles() -> None:
-    lines = commands(chains("release", {"oidc_token": SECRET, "role_arn": "arn"}, engine()))
+    lines = commands(chains("release", {"regions": "all", "oidc_token": SECRET}, engine()))
     names = [each[0] for each in lines]
     assert names.index("publish") < names.index("build") < names.index("bench")
     assert lines[names.index("publish")][1] == "--preflight"

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from pipeline import options
 from pipeline.cli.options import shared
+from pipeline.errors import UsageError
 from pipeline.options import BuildOptions, ReleaseOptions
 from pipeline.spread import Opt, arguments, spread
 
@@ -75,6 +76,24 @@ def test_options_with_their_default_need_no_arguments() -> None:
     assert arguments(Example(), ReleaseOptions()) == []
 
 
+@pytest.mark.parametrize("value", ["", " ", "\n"])
+@pytest.mark.parametrize("option", ["name", "each"])
+def test_an_empty_value_is_not_taken_for_none(option: str, value: str) -> None:
+    @spread(lambda name, opt: Doc(f"{name}: {opt.help}"))
+    def function(example: Example) -> str:
+        return f"{example}"
+
+    shown: Any = function
+    given = {each.name: each.default for each in dataclasses.fields(Example)}
+    with pytest.raises(UsageError, match=f"^--{option} "):
+        shown(**{**given, option: [value] if option == "each" else value})
+
+
+def test_an_option_without_a_value_is_none_and_not_empty() -> None:
+    for group in GROUPS:
+        assert "" not in [each.default for each in dataclasses.fields(group)]
+
+
 def test_a_group_becomes_a_parameter_for_each_option_with_its_annotation() -> None:
     @spread(lambda name, opt: Doc(f"{name}: {opt.help}"))
     async def function(self: object, example: Example, other: int = 1) -> str:
@@ -102,6 +121,7 @@ def test_importing_the_options_imports_nothing_slow() -> None:
     assert not loaded & {"typer", "dagger", "pydantic", "boto3", "rich", "anyio"}
     assert {each for each in loaded if each.startswith("pipeline")} == {
         "pipeline",
+        "pipeline.errors",
         "pipeline.options",
         "pipeline.spread",
     }

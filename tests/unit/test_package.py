@@ -134,6 +134,17 @@ def test_too_many_runtimes_are_refused_before_anything_is_read(tmp_path: Path) -
     )
 
 
+@pytest.mark.parametrize("named", ["", " , "])
+def test_runtimes_without_a_name_are_not_the_default_ones(tmp_path: Path, named: str) -> None:
+    options = replace(OPTIONS, runtimes=named)
+    assert "0 runtimes" in str(refused(tmp_path / "absent", options=options))
+
+
+@pytest.mark.parametrize("lacking", [{"release_group": ""}, {"layer_name": ""}])
+def test_a_layers_name_lacks_no_part(tmp_path: Path, lacking: dict[str, str]) -> None:
+    refused(dist(tmp_path), options=replace(OPTIONS, **lacking))
+
+
 def test_the_default_runtimes_are_not_more_than_aws_accepts() -> None:
     assert len(RUNTIMES) <= MOST_RUNTIMES
 

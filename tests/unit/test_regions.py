@@ -91,6 +91,9 @@ def test_without_a_file_there_is_no_default_set() -> None:
         ("eu-west-1,defualt", "perhaps you meant default?"),
         ("typo", "regions.yaml: typo: eu-wset-1 is no region with AWS Lambda; perhaps you meant"),
         ("", "no region is named"),
+        ("eu-west-1 us-east-1", "commas: …,us-east-1"),
+        ("eu-west-1; us-east-1", "commas: …,us-east-1"),
+        ("default,eu-west-1\nus-east-1", "commas: …,us-east-1"),
         (" , ", "no region is named"),
         ("x\x1b[31m", r"'x\x1b[31m' is neither a region"),
     ],
@@ -230,7 +233,8 @@ def test_the_shipped_sets_are_of_regions_that_have_lambda() -> None:
     regions = load_config(SHIPPED).regions
     assert regions
     known = {partition: lambda_regions(partition) for partition in ALL_REGIONS.values()}
-    for name in (PublishOptions().regions, *regions.sets):
+    default = PublishOptions().regions or ""
+    for name in (default, *regions.sets):
         choice = chosen_regions(regions, name, known=known, today=TODAY)
         assert (choice.regions, choice.skipped) == (regions.sets[name], ())
-    assert len(regions.sets[PublishOptions().regions]) == 13
+    assert len(regions.sets[default]) == 13

@@ -19,7 +19,7 @@ _CODE = re.compile(r"```sh\n(.*?)```|`((?:ocelot|dagger call) [^`]*)`", re.DOTAL
 
 def commands_in(script: str) -> list[str]:
     """The commands of a shell script, with the options that depend on a variable."""
-    joined = re.sub(r"\$\{\w+:\+(--[\w-]+)\}", r"\1", re.sub(r"\\\n\s*", "", script))
+    joined = re.sub(r"\$\{\w+:\+(--[^}]+)\}", r"\1", re.sub(r"\\\n\s*", "", script))
     joined = re.sub(r"\$\([^)]*\)", "$VALUE", joined)
     others = ("#", "dagger settings")  # the latter has "ocelot" as an argument
     lines = [line for line in joined.splitlines() if not line.lstrip().startswith(others)]

@@ -18,12 +18,14 @@ def sync(options: SyncOptions, token: TokenOptions, common: CommonOptions) -> No
     The layers themselves are never changed. What is uncertain is reported and left unchanged.
     """
     from pipeline.aws.regions import region_choice
+    from pipeline.naming import account_id
     from pipeline.registry.registry import opened_registry
     from pipeline.registry.sync import run as syncing
     from pipeline.report.rendering import markdown
     from pipeline.report.sync import sync_json, sync_report
 
     loaded = common.load()
+    account = account_id(options.account)
     choice = region_choice(loaded.regions, options.regions)
     aws = token.aws(options.role_arn, choice.regions)
     registry = opened_registry(aws, options)
@@ -31,7 +33,7 @@ def sync(options: SyncOptions, token: TokenOptions, common: CommonOptions) -> No
         syncing.sync,
         *(choice, aws, registry, loaded.distributions),
         base=options.layer_name,
-        account=options.account,
+        account=account,
         dry_run=options.dry_run,
     )
     with shown_progress(verbose=common.verbose):

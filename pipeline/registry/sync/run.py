@@ -79,7 +79,7 @@ async def sync(
     distributions: Mapping[str, Distribution],
     *,
     base: str,
-    account: str = "",
+    account: str | None = None,
     dry_run: bool = False,
 ) -> SyncResult:
     """Repair the registry's rows: all regions at once, each as soon as it was read.
@@ -90,7 +90,7 @@ async def sync(
         registry: the table of rows.
         distributions: the configured ones, by name.
         base: beginning of the layers' names.
-        account: the account that it must be; empty for any.
+        account: the account that it must be; None for any.
         dry_run: decide the repairs, but make none.
 
     Raises:
