@@ -11,6 +11,9 @@ from typing import ClassVar, Self
 
 _LONGEST = 80
 
+# Hint after a failure that may not happen the next time.
+RUN_AGAIN = "run the same command again: finished work is not repeated"
+
 
 class OcelotError(Exception):
     """A failure that is shown as a message, details and a hint, without a traceback.
@@ -199,8 +202,10 @@ def publish_error(message: str, details: Iterable[str], *, failed: int, total: i
         total: number of all of them; if some did not fail, the error is a `PartlyPublishedError`.
     """
     kind = PartlyPublishedError if failed < total else PublishError
-    hint = "run the same command again: finished work is not repeated"
-    return kind(message, hint=hint, details=tuple(details))
+    lines = tuple(details)
+    helps = all(RUN_AGAIN in each for each in lines)
+    hint = RUN_AGAIN if helps else f"do what these lines say, then {RUN_AGAIN}"
+    return kind(message, hint=hint, details=lines)
 
 
 class Attempt:

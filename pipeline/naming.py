@@ -25,12 +25,16 @@ ALL_TAG = f"{TAG_PREFIX}.all"
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _ZIP = re.compile(r"collector-(amd64|arm64)-([a-z0-9-]+)\.zip\Z")
+# AWS' partitions; each has its own accounts and regions. The last is the EU Sovereign Cloud.
+PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-eusc")
+
+_PARTITION = "|".join(PARTITIONS)
 _ARN = re.compile(
-    r"arn:(aws|aws-cn|aws-us-gov):lambda:([a-z]{2}(?:-[a-z]+)+-[0-9]):([0-9]{12}):layer:"
+    rf"arn:({_PARTITION}):lambda:([a-z]{{2,4}}(?:-[a-z]+)+-[0-9]):([0-9]{{12}}):layer:"
     r"([A-Za-z0-9_-]{1,140}):([0-9]{1,9})\Z"
 )
 _ROLE = re.compile(
-    r"arn:(aws|aws-cn|aws-us-gov):iam::([0-9]{12}):role/(?:[!-~]+/)?([A-Za-z0-9+=,.@_-]{1,64})\Z"
+    rf"arn:({_PARTITION}):iam::([0-9]{{12}}):role/(?:[!-~]+/)?([A-Za-z0-9+=,.@_-]{{1,64}})\Z"
 )
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _VERSION = r"[0-9]+_[0-9]+_[0-9]+[A-Za-z0-9_]*"

@@ -149,6 +149,19 @@ class Table:
             for page in self._client.get_paginator("scan").paginate(TableName=self.name):
                 yield from cast("Iterable[Item]", page.get("Items", ()))
 
+    def create(self, definition: Mapping[str, Any]) -> bool:
+        """Begin to create the table; return False if there is one of its name already.
+
+        Args:
+            definition: CreateTable's parameters.
+        """
+        with self._errors("dynamodb:CreateTable"):
+            try:
+                self._client.create_table(**definition)
+            except self._client.exceptions.ResourceInUseException:
+                return False
+        return True
+
     def describe(self) -> Mapping[str, Any] | None:
         """Return DescribeTable's answer; None if there is no such table."""
         try:

@@ -17,12 +17,29 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from pipeline.errors import AwsError
+from pipeline.errors import RUN_AGAIN, AwsError
 
 GIVE_CREDENTIALS = "give credentials: aws sso login, AWS_PROFILE, or --role-arn with --oidc-token"
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 
-_NOT_ENABLED = ("UnrecognizedClientException", "InvalidClientTokenId", "OptInRequired")
+# Hints by AWS' codes: parts of them, in the order in which they are tried.
+_REFUSALS = {
+    "UnrecognizedClient|InvalidClientTokenId|OptInRequired": (
+        "REGION may not be enabled for this account: enable it, or leave it out"
+    ),
+    "|".join(EXPIRED): "the credentials have expired: get new ones and run the same command again",
+    "AccessDenied": "the identity lacks a permission; oidc/ has a template with all that is needed",
+    "CodeStorageExceeded": (
+        "the account's code storage in this region is full: delete old layer versions"
+    ),
+    "Signature|RequestTimeTooSkewed|RequestInTheFuture": (
+        "set the clock of this machine; if it is right, check the secret access key"
+    ),
+    "TooLarge": (
+        "leave components out, or upload the zip through a bucket: --bucket 'NAME-{region}'"
+    ),
+}
+_REFUSED = "AWS would refuse it again: change the option or the zip that it names"
 _TRANSIENT = re.compile(
     r"Throttl|TooManyRequests|RequestLimitExceeded|SlowDown"
     r"|ServiceException|InternalFailure|InternalError|ServiceUnavailable"
@@ -79,15 +96,9 @@ def may_be_done(error: BotoCoreError | ClientError) -> bool:
 
 
 def _hint(error: BotoCoreError | ClientError, region: str) -> str:
-    code = error_code(error)
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
         return GIVE_CREDENTIALS
-    if code in _NOT_ENABLED:
-        return f"{region} may not be enabled for this account: enable it, or leave it out"
-    if code in EXPIRED:
-        return "the credentials have expired: get new ones and run the same command again"
-    if "AccessDenied" in code:
-        return "the identity lacks a permission; oidc/ has a template with all that is needed"
-    if "CodeStorageExceeded" in code:
-        return "the account's code storage in this region is full: delete old layer versions"
-    return "run the same command again: finished work is not repeated"
+    code = error_code(error)
+    known = (hint for codes, hint in _REFUSALS.items() if re.search(codes, code))
+    again = RUN_AGAIN if may_be_done(error) or not code else _REFUSED
+    return next(known, again).replace("REGION", region)

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from mypy_boto3_iam.client import IAMClient
 
 # IAM has one endpoint for each partition, in this region.
-REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+REGIONS = {
+    "aws": "us-east-1",
+    "aws-cn": "cn-north-1",
+    "aws-us-gov": "us-gov-west-1",
+    "aws-eusc": "eusc-de-east-1",
+}
 
 
 def trust_policy(aws: Aws, role: RoleArn) -> Mapping[str, Any]:

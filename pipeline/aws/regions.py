@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from pipeline.aws.session import PARTITIONS, configured_region, lambda_regions
+from pipeline.aws.session import configured_region, lambda_regions
 from pipeline.config.entries import suggestion
 from pipeline.config.regions import ALL_REGIONS, REGIONS, Quarantine, Regions
 from pipeline.errors import UsageError, quoted
+from pipeline.naming import PARTITIONS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +60,7 @@ def chosen_regions(
 
     Args:
         regions: regions.yaml; None if there is none.
-        requested: sets, `all`, `all-cn`, `all-us-gov` or regions, separated by commas.
+        requested: sets, `all` and its like for other partitions, or regions, separated by commas.
         known: the regions that have AWS Lambda, by partition.
         today: in UTC; a quarantine includes its last day.
 

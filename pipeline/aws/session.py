@@ -28,8 +28,6 @@ from pipeline.aws.errors import EXPIRED, GIVE_CREDENTIALS, aws_errors
 from pipeline.errors import AwsError, OcelotError, UsageError
 from pipeline.threads import in_thread
 
-PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
-
 # After this time the identity is requested from another region, too.
 IDENTITY_SECONDS = 2.0
 # A refusal within this time after new credentials were made is about the old ones.

@@ -30,8 +30,8 @@ def publish(
     zips: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="ZIP|FOLDER...",
-            help="Zips with a manifest.json, or folders; default: dist/.",
+            metavar="ZIP|MANIFEST|FOLDER...",
+            help="Zips with a manifest.json, manifests, or folders; default: dist/.",
         ),
     ] = None,
     options: PublishOptions,

@@ -11,14 +11,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, fie
 
 from pipeline.config.entries import END, ConfigModel, Entries, one_line, read_optional_entry
 from pipeline.errors import quoted
+from pipeline.naming import PARTITIONS
 
 REGIONS = "regions.yaml"
 
-_REGION = r"[a-z]{2}(-[a-z]+)+-\d"
+_REGION = r"[a-z]{2,4}(-[a-z]+)+-\d"
 REGION = rf"^{_REGION}{END}"
 DAY = rf"^\d{{4}}-\d{{2}}-\d{{2}}{END}"
 # Names for all regions of a partition; no set may have such a name.
-ALL_REGIONS = {"all": "aws", "all-cn": "aws-cn", "all-us-gov": "aws-us-gov"}
+ALL_REGIONS = {each.replace("aws", "all"): each for each in PARTITIONS}
 _NO_SET = "|".join((*ALL_REGIONS, _REGION))
 REGION_SET = rf"^(?!({_NO_SET})$)(?!.{{41}})[a-z0-9]+(-[a-z0-9]+)*{END}"
 

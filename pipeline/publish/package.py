@@ -82,7 +82,7 @@ def read_packages(options: ReleaseGroupOptions, paths: Sequence[Path]) -> tuple[
 
     Args:
         options: the user's.
-        paths: zips with their manifest beside them, and folders of such.
+        paths: zips with their manifest beside them, manifests, and folders of such.
 
     Raises:
         UsageError: a zip has no manifest, is not the one in the manifest, or is too large; or AWS
@@ -123,12 +123,13 @@ def _runtimes(named: str | None) -> tuple[str, ...]:
 
 def _entries(path: Path) -> list[tuple[Path, Layer]]:
     """Return the zips that a path stands for, each with its manifest's entry."""
+    is_whole = path.is_dir() or path.name == FILE_NAME
     folder = path if path.is_dir() else path.parent
     manifest = read_manifest(folder / FILE_NAME)
     entries = [
         entry
         for entry in (manifest.layers if manifest else ())
-        if path.is_dir() or entry.file == path.name
+        if is_whole or entry.file == path.name
     ]
     if not entries:
         raise UsageError(

@@ -14,7 +14,7 @@ from pipeline import progress
 from pipeline.aws.layers import RegionClient
 from pipeline.aws.s3 import RegionBucket
 from pipeline.aws.session import Aws, Identity, identified
-from pipeline.errors import publish_error
+from pipeline.errors import RUN_AGAIN, publish_error
 from pipeline.layer.manifest import BenchNote, Layer
 from pipeline.publish.plan import Target, TargetKey, TargetPlan
 from pipeline.publish.reconcile import INTERRUPTED, PublishContext, TargetOutcome, reconcile
@@ -160,7 +160,7 @@ async def _reconciled(
                 tasks.start_soon(in_thread, work)
         writes = sum(len(each.steps) for each in context.plans.values())
         step.result = f"{len(context.plans)} targets, {writes} things to do"
-    late = f"not done within {DEADLINE_SECONDS:.0f} seconds; run the same command again"
+    late = f"not done within {DEADLINE_SECONDS:.0f} seconds; {RUN_AGAIN}"
     return _result(context, missing=late)
 
 

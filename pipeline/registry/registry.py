@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ _COMPARED = (
 )
 # Value of --table for no registry.
 NO_TABLE = "none"
+# A new table is usually ready after some ten seconds.
+CREATION_SECONDS = 120
 
 ABSENT = WriteCondition(text="attribute_not_exists(#key)", names={"#key": KEY})
 
@@ -167,6 +170,19 @@ class Registry:
         if faults:
             others = tuple(each.message for each in faults[1:])
             raise AwsError(faults[0].message, details=others, hint=faults[0].hint)
+
+    def create(self) -> bool:
+        """Create the table, and wait until it can be used; return False if it exists already.
+
+        Raises:
+            AwsError: the table has another shape, or is not ready after `CREATION_SECONDS`.
+        """
+        created = self._table.create(shape.definition(self.table))
+        end = time.monotonic() + (CREATION_SECONDS if created else 0)
+        while self.faults() and time.monotonic() < end:
+            time.sleep(1)
+        self.check()
+        return created
 
     def faults(self) -> tuple[shape.TableFault, ...]:
         """Return the faults of the table."""

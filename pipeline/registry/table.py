@@ -45,10 +45,11 @@ def definition(table: str) -> dict[str, Any]:
 
 def missing_table(table: str, region: str) -> TableFault:
     """Fault of a table that does not exist."""
-    command = ("create-table", "--cli-input-json", json.dumps(definition(table)))
+    options = shlex.join(("--table", table, "--table-region", region))
     return TableFault(
         message=f"there is no table {table} in {region}",
-        hint=f"name another by --table and --table-region, or make it: {_aws(command, region)}",
+        hint="name another by --table and --table-region, or create it: "
+        f"ocelot layers create-table {options}",
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from pipeline.registry.history import Release
 from pipeline.registry.row import Row
-from pipeline.report.rendering import Report
+from pipeline.report.rendering import Report, json_text
 
 _LAYERS = ("published", "distribution", "architecture", "collector", "public", "layer version")
 _HISTORY = ("published", "layer", "architecture", "sha256", "regions", "public", "changed")
@@ -26,6 +26,17 @@ RELEASE_COLUMNS = (
 # https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA = ("=", "+", "-", "@", "\t", "\n")
 _DIGITS = 12
+
+
+def table_report(table: str, region: str, *, created: bool) -> Report:
+    """Return a line that says whether the registry's table was created or exists already."""
+    done = "is created" if created else "exists already; it is left as it is"
+    return Report(notes=(f"the table {table} in {region} {done}",))
+
+
+def table_json(table: str, region: str, *, created: bool) -> str:
+    """Return the registry's table as JSON: name, region, and whether it was created now."""
+    return json_text({"table": table, "region": region, "created": created})
 
 
 def layers_report(rows: Sequence[Row]) -> Report:

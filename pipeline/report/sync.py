@@ -36,8 +36,10 @@ def _rows(result: SyncResult) -> Iterator[tuple[str, ...]]:
             yield region.region, repair.action.value, _layer(str(repair.arn)), why
         for left in region.left:
             yield region.region, "left alone", _layer(left.what), left.reason
-    for row in result.foreign:
-        yield "", "left alone", row.key, f"the row cannot be read: {row.reason}"
+    if result.foreign:
+        first, *others = result.foreign
+        more = f" (and {len(others)} more rows, which --json lists)" if others else ""
+        yield "", "left alone", first.key, f"the row cannot be read: {first.reason}{more}"
     for name, reason in result.skipped:
         yield name, "skipped", "all", reason
 

@@ -306,4 +306,5 @@ def _problem(content: bytes) -> ErrorAnswer | None:
 
 
 def _partition(region: str) -> str:
-    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")
+    partitions = {"cn": "aws-cn", "us-gov": "aws-us-gov", "eusc-de": "aws-eusc"}
+    return partitions.get(region.rsplit("-", 2)[0], "aws")

@@ -182,7 +182,15 @@ def test_another_table_is_named_by_option_or_environment(layers: Layers) -> None
     assert by_option.code == by_environment.code == AwsError.exit_code
     assert by_option.err == by_environment.err
     assert f"there is no table mine in {REGION}" in by_option.err
-    assert "aws dynamodb create-table" in by_option.err
+    assert "ocelot layers create-table --table mine" in by_option.err
+
+
+def test_a_table_is_created_by_the_command_of_the_error(layers: Layers) -> None:
+    options = ("--table", "created", "--table-region", REGION)
+    made = layers("create-table", *options, "--json")
+    assert json.loads(made.out) == {"table": "created", "region": REGION, "created": True}
+    assert layers("list", *options).code == 0
+    assert "exists already" in layers("create-table", *options).out
 
 
 def test_the_table_is_in_the_requested_region(layers: Layers) -> None:

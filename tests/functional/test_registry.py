@@ -51,11 +51,20 @@ def test_a_correct_table_passes(registry: Registry) -> None:
 
 
 @pytest.mark.usefixtures("publishing")
-def test_the_error_of_a_missing_table_has_the_command_that_makes_it() -> None:
-    error = check_error(Registry(default_aws(), "mine", HOME))
-    assert str(error) == f"there is no table mine in {HOME}"
-    assert "aws dynamodb create-table --cli-input-json '{" in error.hint
-    assert error.hint.endswith(f"--region {HOME}")
+def test_a_missing_table_is_created_once() -> None:
+    registry = Registry(default_aws(), "mine", HOME)
+    assert str(check_error(registry)) == f"there is no table mine in {HOME}"
+    assert registry.create()
+    registry.check()
+    assert registry.put(row()) is None
+    assert not registry.create()
+    assert registry.all().rows == (row(),)
+
+
+def test_a_table_of_another_shape_is_not_taken_for_a_created_one(publishing: Publishing) -> None:
+    keys = [{"AttributeName": "distribution", "KeyType": "HASH"}]
+    with pytest.raises(AwsError, match="the key of the table other"):
+        other_table(publishing, KeySchema=keys).create()
 
 
 CALLS: dict[str, Callable[[Registry], object]] = {

@@ -10,6 +10,7 @@ from pipeline.naming import (
     ALL_TAG,
     CUSTOM_TAG,
     KINDS,
+    PARTITIONS,
     Architecture,
     LayerNameParts,
     architecture_and_distribution,
@@ -56,7 +57,7 @@ def test_another_name_has_no_parts(name: str) -> None:
 
 
 @given(
-    st.sampled_from(["aws", "aws-cn", "aws-us-gov"]),
+    st.sampled_from(PARTITIONS),
     st.sampled_from(["eu-west-1", "us-gov-east-1", "cn-north-1", "ap-southeast-5"]),
     st.from_regex(r"[0-9]{12}", fullmatch=True),
     st.from_regex(r"[A-Za-z0-9_-]{1,140}", fullmatch=True),

@@ -40,6 +40,12 @@ def test_a_folder_stands_for_all_zips_of_its_manifest(tmp_path: Path) -> None:
     ]
 
 
+def test_a_manifest_stands_for_all_its_zips(tmp_path: Path) -> None:
+    folder = dist(tmp_path)
+    assert read_packages(OPTIONS, [folder / "manifest.json"]) == read_packages(OPTIONS, [folder])
+    assert refused(tmp_path / "absent" / "manifest.json")
+
+
 def test_a_zip_stands_for_itself(tmp_path: Path) -> None:
     (found,) = read_packages(OPTIONS, [dist(tmp_path) / ARM64])
     assert found.path == tmp_path / ARM64

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -8,17 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit_examples import SHIPPED, loaded, problems_of, write_config
 
+from pipeline.aws.iam import REGIONS as IAM_REGIONS
 from pipeline.aws.regions import RegionChoice, chosen_regions
 from pipeline.aws.session import lambda_regions
 from pipeline.config.folder import load_config
-from pipeline.config.regions import ALL_REGIONS, Regions
+from pipeline.config.regions import ALL_REGIONS, REGION, Regions
 from pipeline.errors import UsageError
+from pipeline.naming import PARTITIONS, layer_arn, role_arn
 from pipeline.options import PublishOptions
 
 KNOWN = {
     "aws": ("eu-central-1", "eu-west-1", "me-south-1", "us-east-1"),
     "aws-cn": ("cn-north-1", "cn-northwest-1"),
     "aws-us-gov": ("us-gov-east-1", "us-gov-west-1"),
+    "aws-eusc": ("eusc-de-east-1",),
 }
 TODAY = date(2027, 1, 31)
 REGIONS = Regions.model_validate(
@@ -68,6 +72,18 @@ def test_regions_are_in_the_order_of_their_names(requested: str, regions: tuple[
 @pytest.mark.parametrize(("word", "partition"), ALL_REGIONS.items())
 def test_all_is_every_region_of_a_partition(word: str, partition: str) -> None:
     assert chosen(word) == RegionChoice(partition=partition, regions=KNOWN[partition])
+
+
+@pytest.mark.parametrize("partition", PARTITIONS)
+def test_every_partition_has_a_region_for_lambda_and_one_for_iam(partition: str) -> None:
+    regions = lambda_regions(partition)
+    assert IAM_REGIONS[partition] in regions
+    for region in regions:
+        assert re.match(REGION, region)
+        arn = f"arn:{partition}:lambda:{region}:123456789012:layer:ocel:1"
+        assert str(layer_arn(arn)) == arn
+    role = f"arn:{partition}:iam::123456789012:role/ocelot"
+    assert role_arn(role).partition == partition
 
 
 def test_without_a_file_regions_can_be_named() -> None:

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from registry_examples import ACCOUNT, PUBLISHED, arn, old_item, row
 
-from pipeline.naming import Architecture, LayerArn
+from pipeline.naming import PARTITIONS, Architecture, LayerArn
 from pipeline.registry.row import ForeignRow, Row, Rows, base_layer_arn, read_row, read_rows
 
 TEXT = st.text(max_size=20)
 NAME = st.from_regex(r"[A-Za-z0-9_-]{1,140}", fullmatch=True)
 ARNS = st.builds(
     LayerArn,
-    partition=st.sampled_from(["aws", "aws-cn", "aws-us-gov"]),
+    partition=st.sampled_from(PARTITIONS),
     region=st.sampled_from(["eu-west-1", "us-gov-west-1", "cn-north-1"]),
     account=st.just(ACCOUNT),
     name=NAME,

@@ -52,6 +52,14 @@ def test_all_differences_are_shown_in_the_order_of_the_headings() -> None:
     ]
 
 
+def test_many_rows_that_cannot_be_read_are_one_line_and_all_are_in_the_json() -> None:
+    many = tuple(ForeignRow(key=f"row {at}", reason="it is empty") for at in range(3000))
+    ((_, _, key, why),) = sync_report(replace(MATCHING, foreign=many)).rows
+    assert key == "row 0"
+    assert "2999 more rows" in why
+    assert len(json.loads(sync_json(replace(MATCHING, foreign=many)))["foreign"]) == 3000
+
+
 @pytest.mark.parametrize(
     ("synced", "line"),
     [

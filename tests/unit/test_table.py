@@ -5,6 +5,7 @@ import shlex
 from typing import Any
 
 import pytest
+from command_lines import check_command
 
 from pipeline.options import TABLE
 from pipeline.registry.table import (
@@ -31,11 +32,14 @@ def indexes(**changed: object) -> list[dict[str, Any]]:
     return [{**first, **changed}, second]
 
 
-def test_the_table_that_the_hint_makes_has_no_fault() -> None:
+def test_the_table_that_is_created_has_no_fault() -> None:
     assert faults() == []
-    command = shlex.split(missing_table("mine", "eu-west-1").hint.partition("make it: ")[2])
-    assert command[:4] == ["aws", "dynamodb", "create-table", "--cli-input-json"]
-    assert json.loads(command[4]) == definition("mine")
+
+
+def test_the_hint_for_a_missing_table_is_a_command_that_creates_it() -> None:
+    _, found, options = missing_table("mine", "eu-west-1").hint.partition("create-table ")
+    check_command(f"ocelot layers {found}{options}", complete=True)
+    assert shlex.split(options) == ["--table", "mine", "--table-region", "eu-west-1"]
 
 
 def test_the_tables_name_is_the_one_that_other_tools_know() -> None:

@@ -46,6 +46,9 @@ class RowOptions(JsonOptions):
 
 
 def name_left_out(rows: Iterable[ForeignRow]) -> None:
-    """Name on standard error the rows that are left out."""
-    for each in rows:
-        typer.echo(f"left out, since it cannot be read: {each}", err=True)
+    """Count on standard error the rows that are left out, in one line that names the first."""
+    first, *others = (*rows, None)
+    if first:
+        more = f" (and {len(others) - 1} more: ocelot layers sync --dry-run --json)"
+        shown = f"{first}{more if len(others) > 1 else ''}"
+        typer.echo(f"left out, since it cannot be read: {shown}", err=True)

@@ -1,0 +1,22 @@
+"""`ocelot layers create-table`."""
+
+from __future__ import annotations
+
+from pipeline.cli.options import JsonOptions, shared
+from pipeline.options import TableOptions
+
+
+@shared
+def create_table(table: TableOptions, shown: JsonOptions) -> None:
+    """Create the registry's table, with your own AWS credentials, and wait until it can be used.
+
+    A table that exists already is checked and left as it is.
+    """
+    from pipeline.aws.session import default_aws
+    from pipeline.registry.registry import opened_registry
+    from pipeline.report.layers import table_json, table_report
+
+    registry = opened_registry(default_aws(), table)
+    created = registry.create()
+    text = table_json(registry.table, registry.region, created=created)
+    shown.show(text, table_report(registry.table, registry.region, created=created))
