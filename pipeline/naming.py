@@ -257,6 +257,11 @@ def layer_name_parts(name: str, base: str, distributions: Collection[str]) -> La
     return None
 
 
+def is_one_word(text: str) -> bool:
+    """Return True for printable ASCII without blanks, as keys and tokens are."""
+    return re.fullmatch(r"[!-~]+", text) is not None
+
+
 def component_name(tag: str) -> str:
     """Return a component's name from its build tag: `otlp` for `lambdacomponents.exporter.otlp`."""
     return tag.rpartition(".")[2]

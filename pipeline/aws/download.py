@@ -13,6 +13,7 @@ from urllib.error import HTTPError
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipeline.aws.errors import error_text
 from pipeline.aws.layers import LayerVersion, layer_version
 from pipeline.aws.session import Aws
 from pipeline.errors import AwsError
@@ -44,7 +45,7 @@ def published_layer(aws: Aws, arn: LayerArn) -> LayerVersion:
         answer = client.get_layer_version(LayerName=arn.layer, VersionNumber=arn.version)
     except (BotoCoreError, ClientError, ValueError) as error:  # no URL: a ValueError
         raise AwsError(
-            f"AWS gave no answer about {arn}: {error}",
+            f"AWS gave no answer about {arn}: {error_text(error)}",
             hint="check the ARN and the credentials (aws sts get-caller-identity); "
             "lambda:GetLayerVersion must be allowed",
         ) from error

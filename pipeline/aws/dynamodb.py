@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.aws.errors import error_code
+from pipeline.aws.errors import error_code, error_text
 from pipeline.aws.session import Aws
 from pipeline.errors import AwsError
 
@@ -183,7 +183,7 @@ class Table:
                 raise ConditionFailedError(cast("Any", error).response.get("Item") or {}) from error
             kind = WrongTableError if code in _WRONG_TABLE else AwsError
             raise kind(
-                f"the table {self.name} in {self.region} gave no answer: {error}",
+                f"the table {self.name} in {self.region} gave no answer: {error_text(error)}",
                 hint="check the credentials (aws sts get-caller-identity), --table and "
                 f"--table-region; {permission} must be allowed",
             ) from error

@@ -52,12 +52,12 @@ _SERVER_ERROR = 500
 def aws_errors(message: str, hint: str) -> Generator[None]:
     """Turn boto3's exceptions into an `AwsError`.
 
-    Their texts name operations and codes; they hold no secrets.
+    Their texts are shown by `error_text`.
     """
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise AwsError(f"{message}: {error}", hint=hint) from error
+        raise AwsError(f"{message}: {error_text(error)}", hint=hint) from error
 
 
 @contextmanager
@@ -79,7 +79,20 @@ def region_error(error: BotoCoreError | ClientError, request: str, region: str) 
         request: a few words, such as `list the layers`.
         region: where the request went.
     """
-    return AwsError(f"{request}: {error}", hint=_hint(error, region))
+    return AwsError(f"{request}: {error_text(error)}", hint=_hint(error, region))
+
+
+def error_text(error: Exception) -> str:
+    """Return the text of boto3's exception, without what may be a header of the request.
+
+    The HTTP library's own errors quote headers, and AWS' answer to a wrong signature may contain
+    the request as it should have been signed: both may hold the session token.
+    """
+    if isinstance(error, HTTPClientError) and "error" in error.kwargs:
+        inner: object = error.kwargs["error"]
+        if not isinstance(error, NoConnectionError):
+            return f"the HTTP library failed ({type(inner).__name__})"
+    return str(error).partition("\n")[0].partition(" The Canonical String")[0]
 
 
 def error_code(error: BaseException | None) -> str:

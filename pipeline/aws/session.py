@@ -24,6 +24,7 @@ from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import NoCredentialsError
 
+from pipeline.aws.credentials import refuse_malformed
 from pipeline.aws.errors import EXPIRED, GIVE_CREDENTIALS, aws_errors
 from pipeline.errors import AwsError, OcelotError, UsageError
 from pipeline.threads import in_thread
@@ -67,6 +68,9 @@ class Aws:
     session: boto3.Session
     credentials: RoleCredentials | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        refuse_malformed(self.session)
 
     def client(self, service: str, region: str, config: Config = PATIENT) -> Any:  # noqa: ANN401  boto3 makes clients at run time
         """Return a client of a service in a region; several threads may use it.

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import anyio
 
 from pipeline import process
-from pipeline.errors import ToolchainError, UpstreamError
+from pipeline.errors import ToolchainError, UpstreamError, UsageError
+from pipeline.naming import is_one_word
 
 # The token for a private repository: the password of the user that GitHub and GitLab take with one.
 CREDENTIAL_VARIABLE = "OCELOT_GIT_TOKEN"
@@ -20,6 +21,19 @@ CREDENTIAL_VARIABLE = "OCELOT_GIT_TOKEN"
 _TOKEN_HELPER = (
     f"!f() {{ test \"$1\" = get && printf 'username=x-access-token\\npassword=%s\\n' "
     f'"${CREDENTIAL_VARIABLE}"; }}; f'
+)
+
+_SECRETS = (
+    re.compile(
+        r"(?P<name>\bauthorization\s*[:=]\s*(?:(?:basic|bearer|token)\s+)?)\S+", re.IGNORECASE
+    ),
+    re.compile(
+        r"(?P<name>\b(?:\w*password|\w*passwd|\w*token|\w*secret)[\"']?\s*[:=]\s*)\S+",
+        re.IGNORECASE,
+    ),
+    re.compile(r"(?P<name>\b(?:gh[pousr]_|github_pat_|glpat-))[\w-]+"),
+    re.compile(r"(?P<name>://)[^/@\s]+(?=@)"),
+    re.compile(r"(?P<name>://[^\s?]+\?)[^\s'\"]+"),
 )
 
 QUICK_SECONDS = 60
@@ -91,9 +105,20 @@ async def run_git(
         raise UpstreamError(
             f"git could not read {origin.given} from {_host(origin)}",
             hint=access_hint(origin),
-            details=tuple(line for line in errors.splitlines() if line.strip()),
+            details=tuple(masked(line) for line in errors.splitlines() if line.strip()),
         )
     return output
+
+
+def masked(line: str) -> str:
+    """Return a line that git or a credential helper printed, with `***` for what may be a secret.
+
+    That is the value of a password, token or header, a token of GitHub or GitLab, and a URL's user
+    and query.
+    """
+    for pattern in _SECRETS:
+        line = pattern.sub(r"\g<name>***", line)
+    return line
 
 
 def access_hint(origin: UpstreamRepository) -> str:
@@ -126,7 +151,13 @@ def _with_token(environment: dict[str, str], url: str) -> dict[str, str]:
     The first setting removes the user's helpers: git would let them store the token.
     """
     parts = urlsplit(url) if not SCP_URL.match(url) else urlsplit("")
-    if not environment.get(CREDENTIAL_VARIABLE) or parts.scheme != "https":
+    token = environment.get(CREDENTIAL_VARIABLE, "")
+    if token and not is_one_word(token):
+        raise UsageError(
+            f"{CREDENTIAL_VARIABLE} has a blank, a line end or another character that no token has",
+            hint="set it again without a blank or line end before, in or after it",
+        )
+    if not token or parts.scheme != "https":
         return {name: value for name, value in environment.items() if name != CREDENTIAL_VARIABLE}
     name = f"credential.https://{parts.netloc}.helper"
     start = int(environment.get("GIT_CONFIG_COUNT") or 0)

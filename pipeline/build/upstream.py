@@ -119,7 +119,7 @@ def upstream_repository(given: str, *, sample: Path) -> UpstreamRepository:
         sample: the folder that `sample` stands for.
 
     Raises:
-        UsageError: it is none of these, or it carries a password.
+        UsageError: it is none of these, or it carries a password or a query.
     """
     if given == SAMPLE:
         return UpstreamRepository(given=given, folder=sample)
@@ -141,9 +141,10 @@ def upstream_repository(given: str, *, sample: Path) -> UpstreamRepository:
             hint="give owner/name, a git URL (https, ssh, file), a path that starts with ./ or /, "
             "or sample",
         )
-    if parts.password or ("@" in given and parts.scheme in ("http", "https")):
+    over_http = parts.scheme in ("http", "https")
+    if parts.password or (over_http and ("@" in given or parts.query)):
         raise UsageError(
-            "the upstream URL carries credentials",
+            "the upstream URL carries credentials, or a query, which may hold some",
             hint="leave them out and let git's credential helper give them "
             "(gh auth setup-git, or git config credential.helper)",
         )

@@ -6,13 +6,14 @@ https://docs.github.com/en/actions/reference/security/oidc
 from __future__ import annotations
 
 import json
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 
 from pipeline.errors import AwsError, UsageError
+from pipeline.naming import is_one_word
 
 AUDIENCE = "sts.amazonaws.com"
 _SECONDS = 30
@@ -37,7 +38,7 @@ def actions_token(environment: Mapping[str, str]) -> str:
     try:
         with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
             return str(json.load(answer)["value"])
-    except (urllib.error.URLError, OSError, ValueError, LookupError) as error:
+    except (HTTPException, OSError, ValueError, LookupError) as error:
         reason = type(error).__name__  # its text may contain the address, which is secret in part
         raise AwsError(f"GitHub gave no OIDC token ({reason})", hint="run the job again") from None
 
@@ -57,12 +58,20 @@ def token_of(source: str, environment: Mapping[str, str]) -> str:
     kind, _, name = source.partition(":")
     if source == "actions":
         return actions_token(environment)
-    if kind == "env" and environment.get(name):
-        return environment[name]
+    token = ""
+    if kind == "env":
+        token = environment.get(name, "")
     if kind == "file":
         try:
-            return Path(name).read_text(encoding="utf-8").strip()
+            token = Path(name).read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, ValueError) as error:
             raise UsageError(f"no OIDC token can be read from {name}", hint=_SOURCES) from error
-    shown = source if kind == "env" else "the given source"
-    raise UsageError(f"{shown} holds no OIDC token", hint=_SOURCES)
+    shown = source if kind in ("env", "file") else "the given source"
+    if not token:
+        raise UsageError(f"{shown} holds no OIDC token", hint=_SOURCES)
+    if not is_one_word(token):
+        raise UsageError(
+            f"{shown} holds a token with a blank, a line end or another character that none has",
+            hint="set it again without a blank or line end before, in or after it",
+        )
+    return token

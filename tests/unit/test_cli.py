@@ -143,7 +143,12 @@ def test_an_invalid_ref_is_a_usage_error(ocelot: Ocelot, command: str, ref: str)
 
 @pytest.mark.parametrize(
     "url",
-    ["https://me:hunter2@example.com/a", "me:hunter2@example.com/a", "ftp://me:hunter2@x.org/a"],
+    [
+        "https://me:hunter2@example.com/a",
+        "me:hunter2@example.com/a",
+        "ftp://me:hunter2@x.org/a",
+        "https://x.org/a?token=hunter2",
+    ],
 )
 @pytest.mark.parametrize("command", [["build"], ["components"], ["config", "check"]])
 def test_a_password_in_a_url_is_refused_and_never_shown(
