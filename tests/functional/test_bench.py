@@ -86,7 +86,7 @@ def test_the_sample_passes_and_is_measured(built: Built, ocelot: Ocelot) -> None
 def test_figures_are_also_multiples_of_the_reference(built: Built, ocelot: Ocelot) -> None:
     ran = ocelot("bench", own_zip(built), "--starts", "3", "--invocations", "1")
     assert ran.code == 0, ran.err
-    for text in ("CPU to ready, times **", "memory, times **", "** relative to a minimal"):
+    for text in ("CPU to ready, times **", "memory, times **", "** relative to the reference"):
         assert text in ran.out
     ran = ocelot("bench", own_zip(built), "--starts", "3", "--invocations", "1", "--json")
     (layer,) = data(ran)["layers"]

@@ -14,6 +14,13 @@ from runs import CONFIG, OCELOT, environment
 CHECK = ("config", "check", "--config", str(CONFIG))
 FAILING = ("config", "check", "--config", "nowhere")
 
+# Runs Python with Ctrl-C not ignored, as the tests themselves may be run with it ignored.
+NOT_IGNORED = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
 
 def ended(command: tuple[str, ...], redirection: str, folder: Path) -> tuple[int, str]:
     """Return exit code and standard error of a command in a shell, with a redirection."""
@@ -76,16 +83,19 @@ def test_signs_that_a_locale_lacks_are_replaced(tmp_path: Path) -> None:
 def test_ctrl_c_while_importing_ends_without_a_traceback(tmp_path: Path) -> None:
     slow = tmp_path / "typer.py"
     slow.write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "--help"],
+    with subprocess.Popen(
+        [sys.executable, "-c", NOT_IGNORED, "-m", "pipeline", "--help"],
         env=environment(tmp_path / "cache", {"PYTHONPATH": f"{tmp_path}:{CONFIG.parent}"}),
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert process.stdout
-    assert process.stdout.readline() == "importing\n"
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=30)
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGINT)
+        try:
+            _, stderr = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert (process.returncode, stderr) == (-signal.SIGINT, "")

@@ -263,9 +263,8 @@ class TestGitToken:
     def test_a_shell_does_not_read_the_token(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        hostile = (
-            f'"; touch {tmp_path}/made; $(touch {tmp_path}/made) `touch {tmp_path}/made` %s\\n'
-        )
+        touch = f"touch${{IFS}}{tmp_path}/made"  # a token has no blank
+        hostile = f'";{touch};$({touch})`{touch}`%s\\n'
         monkeypatch.setenv(build_git.CREDENTIAL_VARIABLE, hostile)
         sent = credential("https://git.example.com/a", "git.example.com")
         assert f"password={hostile}\n" in sent
