@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -145,7 +144,7 @@ def _check_locked(layer: BuiltLayer) -> None:
     Raises:
         LockError: they differ.
     """
-    expected, digest = layer.plan.expected, hashlib.sha256(layer.zip.content).hexdigest()
+    expected, digest = layer.plan.expected, layer.zip.sha256
     if expected in ("", digest):
         return
     raise LockError(

@@ -12,6 +12,7 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from pipeline.files import write_atomic
@@ -35,6 +36,11 @@ class LayerZip:
     engine: str
     image: str
 
+    @cached_property
+    def sha256(self) -> str:
+        """The zip's SHA-256, in hex."""
+        return hashlib.sha256(self.content).hexdigest()
+
 
 class _ZipRecord(Record):
     sha256: str
@@ -53,19 +59,17 @@ def find_zip(cache: Path, key: str) -> LayerZip | None:
     path = store_file(cache, key, ".zip")
     try:
         record = _ZipRecord.model_validate_json(store_file(cache, key, ".json").read_bytes())
-        content = path.read_bytes()
+        found = LayerZip(content=path.read_bytes(), **record.model_dump(exclude={"sha256"}))
         os.utime(path)
     except (OSError, ValueError):  # pydantic's is a ValueError
         return None
-    if hashlib.sha256(content).hexdigest() != record.sha256:
-        return None
-    return LayerZip(content=content, **record.model_dump(exclude={"sha256"}))
+    return found if found.sha256 == record.sha256 else None
 
 
 def keep_zip(cache: Path, key: str, made: LayerZip) -> None:
     """Store a zip, and remove those that were not used for thirty days."""
     record = _ZipRecord(
-        sha256=hashlib.sha256(made.content).hexdigest(),
+        sha256=made.sha256,
         unzipped_size=made.unzipped_size,
         engine=made.engine,
         image=made.image,

@@ -295,7 +295,7 @@ def _link_problem(path: Path, folder: Path) -> str:
 
 
 def _noted(source: Source) -> Source:
-    """The same source, once the user was told what is left out of it."""
+    """Report what is left out of a source, and return the source."""
     if source.left_out:
         progress.note(f"left out of the build: {', '.join(source.left_out)}")
     return source

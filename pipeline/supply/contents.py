@@ -81,7 +81,7 @@ def _kept(cache: Path, layer: BuiltLayer) -> Contents | None:
     except (OSError, ValueError):  # pydantic's is a ValueError
         return None
     sbom = record.sbom.encode()
-    if (record.zip_sha256, record.sbom_sha256) != (_sha256(layer.zip.content), _sha256(sbom)):
+    if (record.zip_sha256, record.sbom_sha256) != (layer.zip.sha256, _sha256(sbom)):
         return None
     modules = (Module(path=path, version=version, sum=h1) for path, version, h1 in record.modules)
     return Contents(modules=tuple(modules), sbom=sbom)
@@ -89,7 +89,7 @@ def _kept(cache: Path, layer: BuiltLayer) -> Contents | None:
 
 def _keep(cache: Path, layer: BuiltLayer, contents: Contents) -> None:
     record = _ContentsRecord(
-        zip_sha256=_sha256(layer.zip.content),
+        zip_sha256=layer.zip.sha256,
         sbom_sha256=_sha256(contents.sbom),
         sbom=contents.sbom.decode(),
         modules=tuple((each.path, each.version, each.sum) for each in contents.modules),

@@ -129,7 +129,7 @@ def manifest_entry(plan: BuildPlan, layer: BuiltLayer) -> Layer:
     step = layer.plan.step
     return Layer(
         file=layer.plan.file,
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=layer.zip.sha256,
         code_sha256=manifest.code_sha256(content),
         size=len(content),
         unzipped_size=layer.zip.unzipped_size,
