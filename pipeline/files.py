@@ -11,15 +11,19 @@ import fcntl
 import hashlib
 import os
 import tempfile
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path, PurePosixPath
+
+import anyio
 
 from pipeline.errors import OutputError, UpstreamError, UsageError
 
 Tree = Mapping[str, bytes]
 
 _LARGEST = 1024**3  # bytes; no file that ocelot reads for a user comes near it
+# Pause before a lock that another process holds is tried again.
+_LOCK_SECONDS = 0.2
 
 
 def safe_path(path: str) -> str:
@@ -135,6 +139,40 @@ def folder_lock(folder: Path) -> Generator[None]:
         yield
     finally:
         os.close(handle)
+
+
+@asynccontextmanager
+async def file_lock(path: Path, waiting: Callable[[], None]) -> AsyncGenerator[None]:
+    """Hold the lock of a file, which is made for it: one process at a time has it.
+
+    Args:
+        path: the file; it stays.
+        waiting: called once if another process has the lock.
+
+    Raises:
+        OutputError: the file cannot be made or locked.
+    """
+    with output_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        if not _is_locked(path, handle):
+            waiting()
+            while not _is_locked(path, handle):  # noqa: ASYNC110  no event tells of other processes
+                await anyio.sleep(_LOCK_SECONDS)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _is_locked(path: Path, handle: int) -> bool:
+    """Lock an open file; return False if another process has the lock."""
+    with output_errors(path.parent):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 @contextmanager

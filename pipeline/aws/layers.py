@@ -198,6 +198,11 @@ class RegionClient:
             raise refusal from error
         return layer_version(answer)
 
+    def delete(self, layer: str, number: int) -> None:
+        """Delete a version; it is no error if there is none."""
+        with region_errors(f"delete version {number}", self.region):
+            self._client.delete_layer_version(LayerName=layer, VersionNumber=number)
+
     def public_statements(self, layer: str, number: int) -> tuple[str, ...]:
         """Return the ids of the policy statements that let every account use a version."""
         with region_errors("read the policy", self.region):

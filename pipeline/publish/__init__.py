@@ -11,10 +11,11 @@ It starts in `run.py`, whose `publish` lists the stages in their order:
    that uploads it.
 2. `run.preflight` checks identity, account and registry, before any work that they could make
    useless. The bench (`pipeline.bench`) runs the layers.
-3. `reconcile.py` works on one target, each in its own thread: `observe.py` finds the layer version
+3. `turns.py` waits until no other process on this machine publishes the same layers.
+4. `reconcile.py` works on one target, each in its own thread: `observe.py` finds the layer version
    of the same content, `plan.py` decides the steps (pure), and a function for each `PublishStep`
    applies it: publish, make public, make private, record.
-4. The result is reported, and an error names each target that failed. A failure stops no other
+5. The result is reported, and an error names each target that failed. A failure stops no other
    target: `errors.Attempt` turns it into the target's error line.
 
 `fetch.py` is a command of its own: it downloads published layers from every region and checks that

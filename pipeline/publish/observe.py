@@ -77,8 +77,12 @@ def find_version(
             if not found or found.described_sha256 != package.sha256:
                 continue
             if found.sha256 == package.sha256:
-                more = ", ".join(str(other) for other in same if other > number)
-                notes += [f"version {more} has the same content"] if more else []
+                notes += [
+                    f"version {other} has the same content as version {number}: delete it if "
+                    "nothing uses it"
+                    for other in same
+                    if other > number
+                ]
                 return found, tuple(notes)
             notes.append(f"version {number} is described as this zip, but is sha256 {found.sha256}")
     return None, tuple(notes)

@@ -154,28 +154,54 @@ def _applied(outcome: TargetOutcome, region: RegionClient, context: PublishConte
 
 
 def _publish(outcome: TargetOutcome, region: RegionClient, context: PublishContext) -> None:
-    """Publish the zip. If two publishers do it at once, both use the older version."""
+    """Publish the zip. If two publishers do it at once, both use the oldest version."""
     package = outcome.plan.target.package
     if package.is_large and region.bucket:
         bucket, upload = region.bucket, bucket_upload(package, region.bucket.name)
         with context.uploading:
             bucket.put(package.key, package.path, package.sha256)
-        outcome.version = _published(outcome, upload, region, context)
+        made, is_own = _published(outcome, upload, region, context)
         try:
             bucket.delete(package.key)  # Lambda has its own copy
         except AwsError as error:
             outcome.notes += (f"{package.key} is left in {bucket.name}: {error}",)
     else:
-        outcome.version = _published(outcome, context.upload(package), region, context)
+        made, is_own = _published(outcome, context.upload(package), region, context)
     oldest, notes = find_version(package, region)
-    outcome.version = oldest or outcome.version
+    outcome.version = oldest or made
+    if is_own and outcome.version.arn != made.arn:
+        outcome.notes += _remove_double(made, outcome.version, region, context)
+        oldest, notes = find_version(package, region)
     outcome.notes += notes
+
+
+def _remove_double(
+    double: LayerVersion, oldest: LayerVersion, region: RegionClient, context: PublishContext
+) -> tuple[str, ...]:
+    """Delete a version that this run published beside an older one, and return the notes on it.
+
+    Another publisher may use it already, since AWS' list may lag behind: it is then public or has
+    a row, and is left alone.
+    """
+    layer, number = double.arn.name, double.arn.version
+    label = f"version {number}, published at the same time as version {oldest.arn.version},"
+    try:
+        is_recorded = context.registry is not None and context.registry.row(double.arn) is not None
+        if is_recorded or region.public_statements(layer, number):
+            return (f"{label} is in use by another publisher",)
+        region.delete(layer, number)
+    except AwsError as error:
+        return (f"{label} cannot be deleted: {error}",)
+    return (f"{label} was deleted",)
 
 
 def _published(
     outcome: TargetOutcome, upload: LayerUpload, region: RegionClient, context: PublishContext
-) -> LayerVersion:
-    """Publish, and return the version; after a lost answer, search for it before a new attempt.
+) -> tuple[LayerVersion, bool]:
+    """Publish; after a lost answer, search for the version before a new attempt.
+
+    Returns:
+        The version, and whether it is certainly this run's own.
 
     Raises:
         AwsError: it was not published, or that is not known.
@@ -187,7 +213,7 @@ def _published(
         except UncertainError:
             found, _ = find_version(outcome.plan.target.package, region, searches=SEARCHES)
             if found:
-                return found
+                return found, False
             if attempt == PUBLISH_ATTEMPTS - 1:
                 raise
             region.retries += 1
@@ -198,7 +224,7 @@ def _published(
                 f"AWS stored sha256 {made.sha256} instead of {upload.sha256}",
                 hint=f"delete {made.arn}, then run the same command again",
             )
-        return made
+        return made, True
     raise AssertionError("unreachable")
 
 

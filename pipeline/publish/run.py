@@ -19,6 +19,7 @@ from pipeline.layer.manifest import BenchNote, Layer
 from pipeline.publish.plan import Target, TargetKey, TargetPlan
 from pipeline.publish.reconcile import INTERRUPTED, PublishContext, TargetOutcome, reconcile
 from pipeline.publish.request import PublishRequest
+from pipeline.publish.turns import publishing_turn
 from pipeline.registry.registry import Registry
 from pipeline.threads import in_thread, in_threads
 
@@ -80,17 +81,19 @@ async def publish(
     # 2. the bench: a layer that does not run is not published
     if gate and not dry_run:
         request = await _benched(request, gate)
-    # 3. each target in its own thread: observe, plan, apply
+    # 3. each target in its own thread: observe, plan, apply; one publisher of a layer at a time
     context = _context(request, registry, dry_run=dry_run)
     stopped = threading.Event()
-    try:
-        result = await _reconciled(context, aws, identity.account, stopped)
-    except anyio.get_cancelled_exc_class():
-        if context.outcomes:
-            report(_result(context))
-        raise
-    finally:
-        stopped.set()  # after the result: errors of threads that are still running are not in it
+    layers = () if dry_run else [each.layer for each in request.packages]
+    async with publishing_turn(identity.account, layers):
+        try:
+            result = await _reconciled(context, aws, identity.account, stopped)
+        except anyio.get_cancelled_exc_class():
+            if context.outcomes:
+                report(_result(context))
+            raise
+        finally:
+            stopped.set()  # after the result: errors of threads still running are not in it
     # 4. report, and fail if a target is not as it should be
     report(result)
     check_outcomes(result.outcomes)

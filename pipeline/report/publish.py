@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.aws.session import Identity
 from pipeline.layer.manifest import FILE_NAME
-from pipeline.publish.plan import TargetPlan
+from pipeline.publish.plan import Target, TargetPlan
 from pipeline.publish.reconcile import TargetOutcome
 from pipeline.publish.run import PublishResult
 from pipeline.report.rendering import Report, data, json_text
@@ -24,7 +24,13 @@ def publish_report(result: PublishResult) -> Report:
     """Return a row for each target: its outcome or, for a dry run, its plan."""
     if not result.outcomes:
         rows = _plan_rows(result)
-        return Report(title="Would be published", headings=_PLANNED, rows=rows, right=_RIGHT)
+        return Report(
+            title="Would be published",
+            headings=_PLANNED,
+            rows=rows,
+            right=_RIGHT,
+            notes=_notes((each.target, each.notes) for each in result.plans),
+        )
     actions = Counter(each.plan.action if each.succeeded else "failed" for each in result.outcomes)
     summary = ", ".join(f"{count} {action}" for action, count in sorted(actions.items()))
     return Report(
@@ -34,6 +40,19 @@ def publish_report(result: PublishResult) -> Report:
         rows=[_outcome_row(each) for each in result.outcomes],
         right=_RIGHT,
         below="ARN",
+        notes=_notes((each.plan.target, each.notes) for each in result.outcomes),
+    )
+
+
+def _notes(noted: Iterable[tuple[Target, Iterable[str]]]) -> tuple[str, ...]:
+    """Return a line for each note, with the first target that has it and the number of others."""
+    targets: dict[str, list[str]] = {}
+    for target, notes in noted:
+        for note in notes:
+            targets.setdefault(note, []).append(str(target))
+    return tuple(
+        f"{first}{f' and {len(others)} more' if others else ''}: {note}"
+        for note, (first, *others) in targets.items()
     )
 
 

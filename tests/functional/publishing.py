@@ -123,11 +123,11 @@ class Publishing:
             cwd=self.folder,
         )
 
-    def start(self, *more: str) -> subprocess.Popen[str]:
-        """Start the command line."""
+    def start(self, *more: str, cache: str = "cache") -> subprocess.Popen[str]:
+        """Start the command line; another cache stands for another machine."""
         process = subprocess.Popen(
             [str(OCELOT), *map(str, self.command("--public", *more))],
-            env=environment(self.folder / "cache", self.aws.environment()),
+            env=environment(self.folder / cache, self.aws.environment()),
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -195,6 +195,7 @@ def prepared(
     """A publisher and an AWS with an empty registry, in this process too; without long pauses."""
     for name, value in aws.environment().items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("OCELOT_CACHE", str(folder / "cache"))
     for name in ("AWS_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN", "GITHUB_STEP_SUMMARY"):
         monkeypatch.delenv(name, raising=False)
     for each in (download, reconcile):

@@ -240,7 +240,10 @@ def test_of_several_same_versions_the_oldest_is_used(publishing: Publishing) -> 
     done = publishing.publish()
     assert publishing.writes() == []
     assert done.outcomes[0].arn.endswith(":1")
-    assert done.outcomes[0].notes == ("version 2 has the same content",)
+    (note,) = done.outcomes[0].notes
+    assert note.startswith("version 2 has the same content as version 1")
+    ran = publishing.ocelot("--dry-run")
+    assert f"{IRELAND} amd64: {note}" in ran.out
 
 
 def test_another_content_gets_a_new_version(publishing: Publishing) -> None:

@@ -381,34 +381,6 @@ def test_outcomes_before_an_interruption_are_reported(publishing: Publishing) ->
     assert {each["error"] for each in targets if each["region"] == FRANCE} == {INTERRUPTED}
 
 
-# Two publishers at once
-
-
-def test_of_two_publishers_at_once_both_end_with_the_same_versions(publishing: Publishing) -> None:
-    both = Gate()
-    seen: list[Call] = []
-
-    def hold(call: Call) -> None:
-        seen.append(call)
-        if len(seen) == 12:  # both have searched and found nothing
-            both.opened.set()
-        both(call)
-
-    publishing.aws.rules(Rule(operation=PUBLISH, before=hold))
-    processes = [publishing.start("--json") for _ in range(2)]
-    outs = [process.communicate(timeout=120) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outs
-    arns = [[each["arn"] for each in json.loads(out)["targets"]] for out, _ in outs]
-    assert arns[0] == arns[1]
-    assert all(arn.endswith(":1") for arn in arns[0])
-    for region in REGIONS:
-        for package in publishing.packages():
-            state = publishing.state(region, package)
-            assert (state.versions, state.statements) == ((1, 2), ("publish",))
-            assert state.row is not None
-            assert state.row.version == 1
-
-
 # Several faults at once
 
 

@@ -284,3 +284,18 @@ def test_only_content_that_aws_confirms_is_recorded(region: Region) -> None:
         if repair.action is Action.RECORD:
             assert repair.after is not None
             assert confirmed[str(repair.arn)] == repair.after.code_sha256
+
+
+def test_a_younger_version_of_the_same_content_is_reported_and_not_recorded() -> None:
+    later = seen(arn=replace(arn(), version=arn().version + 2))
+    plan = region_plan(observed(later, seen()), scope(row()))
+    assert plan.repairs == ()
+    assert [each.what for each in plan.left] == [str(later.arn)]
+
+
+def test_a_younger_version_that_has_a_row_keeps_it() -> None:
+    later = seen(arn=replace(arn(), version=arn().version + 2), sha256="", public=False)
+    recorded = replace(row(), arn=later.arn)
+    plan = region_plan(observed(later, seen(sha256="")), scope(row(), recorded))
+    assert only(plan).after == replace(recorded, public=False)
+    assert [each.what for each in plan.left] == [str(later.arn)]

@@ -163,7 +163,12 @@ def region_plan(observation: RegionObservation, scope: Scope) -> RegionPlan:
         return RegionPlan(region=observation.region, unseen=observation.unseen)
     rows = {str(row.arn): row for row in scope.rows(observation.region)}
     gone = [rows[arn] for arn in sorted(observation.gone) if arn in rows]
-    decided = [_decided(each, rows.get(str(each.arn)), scope) for each in observation.versions]
+    doubled = _doubled(observation.versions, rows)
+    decided = [
+        _decided(each, rows.get(str(each.arn)), scope)
+        for each in observation.versions
+        if str(each.arn) in rows or str(each.arn) not in doubled
+    ]
     repairs = [each for each in decided if isinstance(each, Repair)]
     kept = (row for row in scope.registry.rows if row not in gone)
     bases = (*kept, *(each.after for each in repairs if each.after and not each.before))
@@ -175,8 +180,31 @@ def region_plan(observation: RegionObservation, scope: Scope) -> RegionPlan:
         region=observation.region,
         versions=len(observation.versions),
         repairs=tuple(sorted((each for each in repairs if each.before != each.after), key=_order)),
-        left=(*observation.left, *(each for each in decided if isinstance(each, LeftAlone))),
+        left=(
+            *observation.left,
+            *(each for each in decided if isinstance(each, LeftAlone)),
+            *doubled.values(),
+        ),
     )
+
+
+def _doubled(versions: Iterable[LayerVersion], rows: Mapping[str, Row]) -> dict[str, LeftAlone]:
+    """Return the layer versions, by ARN, of which the layer has an older one of the same content.
+
+    Two publishers at once make such versions. They are not recorded, unless they have a row.
+    """
+    oldest: dict[tuple[str, str], int] = {}
+    doubled: dict[str, LeftAlone] = {}
+    for each in sorted(versions, key=lambda each: each.arn.version):
+        arn = str(each.arn)
+        sha256 = each.sha256 or (rows[arn].code_sha256 if arn in rows else "")
+        if not sha256 or sha256 != each.described_sha256:
+            continue
+        first = oldest.setdefault((each.arn.name, sha256), each.arn.version)
+        if first != each.arn.version:
+            reason = f"it has the same content as version {first}: delete it if nothing uses it"
+            doubled[arn] = LeftAlone(what=arn, reason=reason)
+    return doubled
 
 
 def foreign_rows(scope: Scope, regions: Iterable[str]) -> Iterator[ForeignRow]:
