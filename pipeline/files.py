@@ -10,6 +10,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -20,6 +21,10 @@ import anyio
 from pipeline.errors import OutputError, UpstreamError, UsageError
 
 Tree = Mapping[str, bytes]
+
+# Characters of text by git's rule, besides line ends; a byte above 127 counts as one.
+_PRINTABLE = bytes({*b"\b\t\f\x1b", *range(32, 127), *range(128, 256)})
+_LONE_CR = re.compile(rb"\r(?!\n)")
 
 _LARGEST = 1024**3  # bytes; no file that ocelot reads for a user comes near it
 # Pause before a lock that another process holds is tried again.
@@ -52,6 +57,20 @@ def read_file(path: Path, hint: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
+
+
+def text_with_lf(content: bytes) -> bytes:
+    """Return a text with LF line ends; content that is no text unchanged.
+
+    The rule for text is git's, by which it writes CRLF into a checkout: gather_stats and
+    convert_is_binary in https://github.com/git/git/blob/v2.39.5/convert.c.
+    """
+    if b"\r\n" not in content or b"\0" in content or _LONE_CR.search(content):
+        return content
+    others = content.removesuffix(b"\x1a").translate(None, b"\r\n")
+    unprintable = len(others.translate(None, _PRINTABLE))
+    is_text = unprintable <= (len(others) - unprintable) >> 7
+    return content.replace(b"\r\n", b"\n") if is_text else content
 
 
 def read_tree(root: Path) -> dict[str, bytes]:

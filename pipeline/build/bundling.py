@@ -19,6 +19,7 @@ from pipeline.build.compile import Compiler, collect_modules
 from pipeline.build.inputs import BuildInputs
 from pipeline.build.lock import Lock, Locked
 from pipeline.build.modules import offline_settings
+from pipeline.build.overlay import read_config_files
 from pipeline.build.plan import BuildPlan
 from pipeline.build.request import BuildRequest, plan_build
 from pipeline.build.upstream import UpstreamReader
@@ -187,7 +188,7 @@ def _gather(plan: BuildPlan, config: Config, folder: Path) -> Locked:
     entry = plan.locked
     if entry is None:
         raise LockError(f"{plan.facts.distribution} is not locked", hint="run ocelot lock first")
-    tree = dict(files.read_tree(config.folder))
+    tree = dict(read_config_files(config.folder).files)
     tree[lock.FILE_NAME] = Lock(locked=(entry,)).text().encode()
     files.write_tree(folder / "config", tree)
     files.write_tree(folder / "upstream", plan.upstream)

@@ -28,7 +28,7 @@ _CONSTRAINT = re.compile(rb"^//go:build (.+)$", re.MULTILINE)
 _TAG = re.compile(rf"{TAG_PREFIX}\.(?:{ANY_KIND})\.(?!all\b)[a-z0-9_]+")
 _COMPONENT_FILE = re.compile(rf"^lambdacomponents/(?:{ANY_KIND})/[^/]+(?<!_test)\.go$")
 _DEFAULT_FILE = re.compile(r"^lambdacomponents/[^/]+(?<!_test)\.go$")
-_IMPORT = re.compile(rb'^\s*(?:import\s+)?(?:[\w.]+\s+)?"([^"\n]+)"$', re.MULTILINE)
+_IMPORT = re.compile(rb'^\s*(?:import\s+)?(?:[\w.]+\s+)?"([^"\n]+)"\s*$', re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pipeline import files, progress
+from pipeline import progress
 from pipeline.build import lock
 from pipeline.build.lock import Locked
+from pipeline.build.overlay import read_config_file, read_config_files
 from pipeline.build.plan import BuildPlan, Materials, build_plan
 from pipeline.build.upstream import Resolved, UpstreamReader
 from pipeline.config.folder import Config
@@ -64,9 +65,9 @@ async def plan_commit(
     own = config.config_file(request.distribution)
     materials = Materials(
         source=source,
-        overlay=files.read_tree(config.overlay),
-        config_file=own.read_bytes() if own else None,
-        tuning_files=files.read_tree(config.tuning_files),
+        overlay=read_config_files(config.overlay).files,
+        config_file=read_config_file(own) if own else None,
+        tuning_files=read_config_files(config.tuning_files).files,
         tune=request.tune,
         epoch=request.epoch,
         entry=entry,

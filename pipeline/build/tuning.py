@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from pipeline.build.modules import requirements
 from pipeline.config.tuning import Edit, Replacement, Tuning
-from pipeline.files import Tree
+from pipeline.files import Tree, text_with_lf
 
 # Stands for the path of upstream's module, whatever a fork calls it.
 MODULE_WORD = "{module}"
@@ -91,7 +91,7 @@ def tuned_files(tree: Tree, tunings: Mapping[str, Tuning], own: Tree) -> TunedFi
             splices.setdefault(path, []).extend(each)
         brought.update(new)
         touched[name] = tuple(sorted({*more, *new}))
-    edited = {path: _spliced(tree[path].decode(), each) for path, each in splices.items()}
+    edited = {path: _spliced(_text(tree, path), each) for path, each in splices.items()}
     return TunedFiles(
         files={**edited, **brought},
         applied=tuple(touched),
@@ -154,7 +154,7 @@ def _text(tree: Tree, path: str) -> str:
     if path not in tree:
         raise _MisfitError(f"upstream has no file {path}")
     try:
-        return tree[path].decode()
+        return text_with_lf(tree[path]).decode()
     except UnicodeDecodeError:
         raise _MisfitError(f"{path} is no text") from None
 

@@ -33,16 +33,16 @@ def check(
 ) -> None:
     """Check every file of the config folder, and report all problems at once."""
     from pipeline.build.components import offered_tags
+    from pipeline.build.overlay import read_config_files
     from pipeline.cli.components import upstream_tree
     from pipeline.config.folder import tag_problems
     from pipeline.errors import ConfigError
-    from pipeline.files import read_tree
     from pipeline.report.config import checked_json, checked_report
 
     loaded = config.load()
     if upstream_repo:
         offered = offered_tags(upstream_tree(upstream_repo, upstream_ref))
-        offered |= offered_tags(read_tree(loaded.overlay))
+        offered |= offered_tags(read_config_files(loaded.overlay).files)
         if problems := tag_problems(loaded, offered, *loaded.distributions):
             raise ConfigError(problems)
     shown.show(checked_json(loaded), checked_report(loaded, upstream=bool(upstream_repo)))

@@ -79,6 +79,14 @@ def test_the_default_set_is_what_its_file_imports() -> None:
     assert default_tags(tree) == {OTLP}
 
 
+def test_the_default_set_of_files_with_crlf_is_the_same() -> None:
+    tree = upstream_tree()
+    tree[DEFAULT_FILE] = default_file("go.opentelemetry.io/collector/exporter/otlpexporter")
+    crlf = {name: content.replace(b"\n", b"\r\n") for name, content in tree.items()}
+    assert default_tags(crlf) == {OTLP}
+    assert offered_tags(crlf) == {OTLP, BATCH}
+
+
 def test_a_component_that_imports_no_package_of_its_own_is_not_taken_for_a_default() -> None:
     alone = component_file(OTLP, package="go.opentelemetry.io/collector/component")
     assert default_tags({"lambdacomponents/exporter/otlp.go": alone}) == frozenset()

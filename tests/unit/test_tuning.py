@@ -75,6 +75,14 @@ def test_an_import_that_is_there_is_not_made_twice() -> None:
     assert after(tuned_files(TREE, twice, {})).count('"time"') == 1
 
 
+def test_a_tuning_fits_a_file_with_crlf() -> None:
+    crlf = {name: content.replace(b"\n", b"\r\n") for name, content in TREE.items()}
+    two_lines = {"two": tuning(edit("case starting:\n\t\tcase", "case", imports=["time"]))}
+    done = tuned_files(crlf, two_lines, {})
+    assert done.files == tuned_files(TREE, two_lines, {}).files
+    assert done.applied == ("two",)
+
+
 def test_a_file_without_an_import_block_gets_an_import_of_its_own() -> None:
     plain = {**TREE, START: b"package collector\n\nfunc wait() {}\n"}
     done = tuned_files(
