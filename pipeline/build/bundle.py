@@ -2,11 +2,11 @@
 
 It is a tar, compressed with zstd. Its first member, `ocelot-bundle.json`, says what the bundle is
 for and has size and SHA-256 of every other member: `config/` with the lock, upstream's `collector/`
-below `upstream/`, Go modules below `modules/` in the layout of a module proxy
-(https://go.dev/ref/mod#goproxy-protocol), Go below `toolchain/`, in a folder with the name of its
-platform. The same content gives the same bytes, headers and all: a reader knows from the index what
-must follow, and accepts nothing else. (`tarfile` accepts any tar: it would read a header of
-gigabytes into memory, and ignore what follows the end.)
+below `upstream/`, other folders of its repository below `beside/`, Go modules below `modules/` in
+the layout of a module proxy (https://go.dev/ref/mod#goproxy-protocol), Go below `toolchain/`, in a
+folder with the name of its platform. The same content gives the same bytes, headers and all: a
+reader knows from the index what must follow, and accepts nothing else. (`tarfile` accepts any tar:
+it would read a header of gigabytes into memory, and ignore what follows the end.)
 """
 
 from __future__ import annotations
@@ -76,6 +76,14 @@ class Bundle:
         """The config folder, with the lock."""
         return self.folder / "config"
 
+    def upstream_files(self) -> dict[str, bytes]:
+        """Return upstream's files; see `source_files`."""
+        beside = files.read_tree(self.folder / "beside")
+        return {
+            **{f"../{name}": content for name, content in beside.items()},
+            **files.read_tree(self.folder / "upstream"),
+        }
+
     @property
     def modules(self) -> Path:
         """The Go modules, as a module proxy has them."""
@@ -119,7 +127,7 @@ class BundleUpstream:
             ref=index.ref,
             commit=commit,
             committed=index.committed,
-            files=files.read_tree(self.bundle.folder / "upstream"),
+            files=self.bundle.upstream_files(),
         )
 
 

@@ -22,6 +22,7 @@ from pipeline.build.modules import offline_settings
 from pipeline.build.overlay import read_config_files
 from pipeline.build.plan import BuildPlan
 from pipeline.build.request import BuildRequest, plan_build
+from pipeline.build.source_files import beside
 from pipeline.build.upstream import UpstreamReader
 from pipeline.config.folder import Config, load_config
 from pipeline.errors import LockError, ToolchainError, UsageError
@@ -191,7 +192,11 @@ def _gather(plan: BuildPlan, config: Config, folder: Path) -> Locked:
     tree = dict(read_config_files(config.folder).files)
     tree[lock.FILE_NAME] = Lock(locked=(entry,)).text().encode()
     files.write_tree(folder / "config", tree)
-    files.write_tree(folder / "upstream", plan.upstream)
+    outside = beside(plan.upstream)
+    inside = plan.upstream.keys() - outside
+    files.write_tree(folder / "upstream", {name: plan.upstream[name] for name in inside})
+    others = {name.removeprefix("../"): plan.upstream[name] for name in outside}
+    files.write_tree(folder / "beside", others)
     return entry
 
 

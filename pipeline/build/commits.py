@@ -1,38 +1,71 @@
-"""Upstream's commits in the user cache: the `collector/` folder of each as one tar.
+"""Upstream's commits in the user cache: the files of each that a build can need, as one tar.
 
-Beside a tar is a record with its checksum and the commit's time. An incomplete entry counts as
-absent. Files are exported as git stores them, whatever attributes and settings there are.
+Beside a tar is a record with its checksum and the commit's time. An entry that is incomplete, or of
+an earlier version of ocelot, counts as absent. Files are exported as git stores them, whatever
+attributes and settings there are.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
-import os
-import posixpath
 import tarfile
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
-from pipeline import files
 from pipeline.build.git import FETCH_SECONDS, SilentError, UpstreamRepository, run_git
-from pipeline.errors import UpstreamError
-from pipeline.files import Tree
-
-FOLDER = "collector"
-SHA_256_DIGITS = 64
-
-# Exceptions of reading an entry with any content.
-_BROKEN = (
-    *(OSError, ArithmeticError, LookupError, TypeError, ValueError),
-    *(RecursionError, tarfile.TarError),
+from pipeline.build.modules import replaced_folders
+from pipeline.build.source_files import (
+    FOLDER,
+    TarFiles,
+    beside,
+    build_files,
+    from_collector,
+    repository_tree,
 )
+from pipeline.errors import UpstreamError
+from pipeline.files import Tree, ensure_writable, write_atomic
+from pipeline.record import Record
+
+SHA_256_DIGITS = 64
+_VERSION = 2
+
+# Exceptions of reading an entry with any content; pydantic's is a ValueError.
+_BROKEN = (OSError, ArithmeticError, LookupError, ValueError, RecursionError, tarfile.TarError)
 
 # These attributes override all others: files are exported as git stores them.
 _PLAIN = "* -text -ident -filter -working-tree-encoding -export-subst -export-ignore\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptCommit:
+    """A commit as a store has it.
+
+    Attributes:
+        committed: the commit's time, seconds since the epoch.
+        files: content by path from `collector/`; see `source_files`.
+        left_out: what is in no build, each with the reason.
+    """
+
+    committed: int
+    files: Tree = field(repr=False)
+    left_out: tuple[str, ...] = ()
+
+
+class _CommitRecord(Record):
+    """The content of an entry's record.
+
+    Attributes:
+        version: of the entry's form; those of version 1 have none, and lack files.
+        sha256: of the tar.
+    """
+
+    version: Literal[2]
+    sha256: str
+    committed: int
+    left_out: tuple[str, ...] = ()
 
 
 def not_upstream(message: str) -> UpstreamError:
@@ -45,7 +78,7 @@ def not_upstream(message: str) -> UpstreamError:
 
 
 async def download_commit(origin: UpstreamRepository, sha: str, store: Path) -> str:
-    """Fetch one commit and keep its collector/ as a tar.
+    """Fetch one commit and keep the files of it that a build can need.
 
     Args:
         origin: the repository.
@@ -58,7 +91,7 @@ async def download_commit(origin: UpstreamRepository, sha: str, store: Path) -> 
     Raises:
         UpstreamError: the commit cannot be reached, does not exist, or has no `collector/`.
     """
-    files.ensure_writable(store)
+    ensure_writable(store)
     with tempfile.TemporaryDirectory(dir=store, prefix=".fetch-") as temporary:
         bare = Path(temporary) / "repository.git"
         await _init_bare(origin, bare, sha)
@@ -68,56 +101,57 @@ async def download_commit(origin: UpstreamRepository, sha: str, store: Path) -> 
         committed = int(await run_git(origin, [*show, commit]))
         if not await run_git(origin, [*inside, "ls-tree", "-d", commit, "--", FOLDER]):
             raise not_upstream(f"{origin.given} at {commit[:12]} has no folder {FOLDER}/")
-        tar = await _archive(origin, bare, commit)
-    _keep(store, commit, committed, tar)
+        tree, left_out = await _exported(origin, bare, commit)
+    keep_commit(store, commit, KeptCommit(committed=committed, files=tree, left_out=left_out))
     return commit
 
 
-async def _archive(origin: UpstreamRepository, bare: Path, commit: str) -> bytes:
-    """A tar of collector/, and of the files and folders beside it that its links lead to."""
-    inside = ["--literal-pathspecs", "-C", str(bare)]
-    archive = [*inside, "archive", "--format=tar", commit, "--", FOLDER]
-    tar = await run_git(origin, archive, seconds=FETCH_SECONDS)
-    if not (beside := _beside(tar)):
-        return tar
-    listed = await run_git(origin, [*inside, "ls-tree", "-z", "--name-only", commit, "--", *beside])
-    present = [os.fsdecode(name) for name in listed.split(b"\0") if name]
-    return await run_git(origin, [*archive, *present], seconds=FETCH_SECONDS)
+async def _exported(
+    origin: UpstreamRepository, bare: Path, commit: str
+) -> tuple[Tree, tuple[str, ...]]:
+    """The files that a build can need, and what is left out.
+
+    The whole repository is exported only if collector/ alone does not have all of them.
+    """
+    tree, left_out = await _archived(origin, bare, commit, FOLDER)
+    if left_out or beside(replaced_folders(tree.get("go.mod", b""))):
+        return await _archived(origin, bare, commit)
+    return tree, left_out
 
 
-def _beside(tar: bytes) -> list[str]:
-    """The paths beside collector/, in the repository, that links in a tar lead to."""
-    with tarfile.open(fileobj=io.BytesIO(tar), mode="r:") as archive:
-        targets = {_target(member) for member in archive if member.issym()}
-    return sorted(
-        each
-        for each in targets
-        if each.partition("/")[0] not in ("", ".", "..", FOLDER) and "\0" not in each
-    )
+async def _archived(
+    origin: UpstreamRepository, bare: Path, commit: str, *paths: str
+) -> tuple[Tree, tuple[str, ...]]:
+    tar = bare.parent / "commit.tar"
+    archive = ["-C", str(bare), "archive", "--format=tar", f"--output={tar}", commit, "--", *paths]
+    await run_git(origin, archive, seconds=FETCH_SECONDS)
+    with tarfile.open(tar, mode="r:") as opened:
+        return build_files(TarFiles(opened))
 
 
-def keep_commit(store: Path, commit: str, committed: int, tree: Tree) -> None:
+def keep_commit(store: Path, commit: str, kept: KeptCommit) -> None:
     """Write a commit's files as an entry of a store, the same bytes for the same files.
 
     Args:
         store: a folder of such entries.
         commit: full SHA.
-        committed: the commit's time, seconds since the epoch.
-        tree: content by path below `collector/`.
+        kept: the files, and what is left out of them.
     """
-    tar = io.BytesIO()
-    with tarfile.open(fileobj=tar, mode="w") as archive:
-        for name in sorted(tree):
-            info = tarfile.TarInfo(f"{FOLDER}/{name}")
-            info.size = len(tree[name])
-            archive.addfile(info, io.BytesIO(tree[name]))
-    _keep(store, commit, committed, tar.getvalue())
-
-
-def _keep(store: Path, commit: str, committed: int, tar: bytes) -> None:
-    record = {"sha256": hashlib.sha256(tar).hexdigest(), "committed": committed}
-    files.write_atomic(store / f"{commit}.tar", tar)
-    files.write_atomic(store / f"{commit}.json", json.dumps(record).encode())
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, content in sorted(repository_tree(kept.files).items()):
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    tar = stream.getvalue()
+    record = _CommitRecord(
+        version=_VERSION,
+        sha256=hashlib.sha256(tar).hexdigest(),
+        committed=kept.committed,
+        left_out=kept.left_out,
+    )
+    write_atomic(store / f"{commit}.tar", tar)
+    write_atomic(store / f"{commit}.json", record.model_dump_json().encode())
 
 
 async def _fetch_commit(origin: UpstreamRepository, bare: Path, sha: str) -> str:
@@ -155,106 +189,29 @@ async def _init_bare(origin: UpstreamRepository, path: Path, commit: str) -> Non
     attributes.write_text(_PLAIN)
 
 
-@dataclass(frozen=True, kw_only=True)
-class KeptCommit:
-    """A commit as a store has it.
-
-    Attributes:
-        committed: the commit's time, seconds since the epoch.
-        files: content by path below `collector/`.
-        left_out: what lies there and is in no build, each with the reason.
-    """
-
-    committed: int
-    files: Tree = field(repr=False)
-    left_out: tuple[str, ...] = ()
-
-
 def read_commit(store: Path, commit: str) -> KeptCommit | None:
-    """Return a commit as a store has it; None where it is absent or broken."""
+    """Return a commit as a store has it; None where it is absent or broken.
+
+    Raises:
+        UpstreamError: the tar has something else than files inside the repository.
+    """
     try:
-        record = json.loads((store / f"{commit}.json").read_bytes())
+        record = _CommitRecord.model_validate_json((store / f"{commit}.json").read_bytes())
         tar = (store / f"{commit}.tar").read_bytes()
-        if hashlib.sha256(tar).hexdigest() != record["sha256"]:
+        if hashlib.sha256(tar).hexdigest() != record.sha256:
             return None
-        content, left_out = _tar_files(tar, commit)
-        return KeptCommit(committed=int(record["committed"]), files=content, left_out=left_out)
+        content = _tar_files(tar, commit)
     except _BROKEN:
         return None
+    return KeptCommit(committed=record.committed, files=content, left_out=record.left_out)
 
 
-def name_problem(path: str) -> str:
-    """Return why a build cannot have a file of this name; empty if it can."""
-    if "\\" in path:
-        return "a backslash in its name"
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return "a name that is not UTF-8"
-    return ""
-
-
-def left_out_note(path: str, why: str) -> str:
-    """Return a path that is in no build with the reason, in characters that can be printed."""
-    return f"{path.encode(errors='backslashreplace').decode()} ({why})"
-
-
-def _tar_files(tar: bytes, commit: str) -> tuple[dict[str, bytes], tuple[str, ...]]:
-    """The files below collector/ in a tar, with links followed; and what is left out."""
+def _tar_files(tar: bytes, commit: str) -> dict[str, bytes]:
     content: dict[str, bytes] = {}
-    left_out: list[str] = []
     with tarfile.open(fileobj=io.BytesIO(tar), mode="r:") as archive:
-        members = {member.name: member for member in archive}
-        for name, member in members.items():
-            if not (member.isreg() or member.isdir() or member.issym()):
-                raise not_upstream(f"{name} at {commit[:12]} is neither a file nor a link")
-            found = _linked(members, member) if member.issym() else {name: member}
-            if not found and name.startswith(f"{FOLDER}/"):
-                left_out.append(left_out_note(name, "it leads to no file of the repository"))
-            for path, each in found.items():
-                inside = path.startswith(f"{FOLDER}/")
-                if why := name_problem(path):
-                    left_out += [left_out_note(path, why)] if inside else []
-                    continue
-                relative = files.safe_path(path.removeprefix(f"{FOLDER}/"))
-                if each.isreg() and inside:
-                    stream = archive.extractfile(each)
-                    content[relative] = stream.read() if stream else b""
-    return content, tuple(left_out)
-
-
-def _linked(
-    members: Mapping[str, tarfile.TarInfo], link: tarfile.TarInfo
-) -> dict[str, tarfile.TarInfo]:
-    """The files that a symbolic link stands for, by the paths that they have through it.
-
-    There are none for a link out of the tar, in a circle, or to a folder that it lies in.
-    """
-    found = _followed(members, link)
-    if found is None or link.name.startswith(f"{found.name}/"):
-        return {}
-    if found.isreg():
-        return {link.name: found}
-    below = f"{found.name}/"
-    inside = {
-        f"{link.name}/{name.removeprefix(below)}": _followed(members, member)
-        for name, member in members.items()
-        if name.startswith(below)
-    }
-    return {path: each for path, each in inside.items() if each and each.isreg()}
-
-
-def _followed(
-    members: Mapping[str, tarfile.TarInfo], member: tarfile.TarInfo
-) -> tarfile.TarInfo | None:
-    """The member that a symbolic link leads to; None for a link out of the tar or in a circle."""
-    found: tarfile.TarInfo | None = member
-    for _ in members:
-        if found is None or not found.issym():
-            return found
-        found = members.get(_target(found))
-    return None if found is None or found.issym() else found
-
-
-def _target(link: tarfile.TarInfo) -> str:
-    return posixpath.normpath(posixpath.join(posixpath.dirname(link.name), link.linkname))
+        for member in archive:
+            stream = archive.extractfile(member) if member.isreg() else None
+            if stream is None:
+                raise not_upstream(f"{member.name} at {commit[:12]} is no file")
+            content[from_collector(member.name)] = stream.read()
+    return content

@@ -23,11 +23,14 @@ from pipeline.build.failure import step_error
 from pipeline.build.git import CREDENTIAL_VARIABLE
 from pipeline.build.modules import DEFAULT_PROXY, DOWNLOADS, move_modules
 from pipeline.build.recipe import CACHES, MODULES_CACHE, GoStep
+from pipeline.build.source_files import FOLDER, repository_tree
 from pipeline.build.toolchain import go_program, module_settings
 from pipeline.files import Tree, output_errors, write_tree
 
 # The files that the steps before compilation may complete.
 MODULE_FILES = ("go.mod", "go.sum")
+# The folder of the sources in a build's temporary folder.
+SOURCES = "upstream"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,12 +125,12 @@ async def workspace(
     with _temporary_folder(keep=compiler.keep_temp) as root:
         work = Workspace(
             go=go,
-            source=root / "collector",
+            source=root / SOURCES / FOLDER,
             scratch=root / "tmp",
             caches=compiler.caches,
             settings=settings,
         )
-        write_tree(work.source, tree)
+        write_tree(root / SOURCES, repository_tree(tree))
         work.scratch.mkdir()
         with output_errors(compiler.caches):
             for _variable, cache in CACHES:
@@ -146,7 +149,7 @@ def _temporary_folder(*, keep: bool) -> Generator[Path]:
         yield root
     finally:
         if keep:
-            progress.note(f"sources kept in {root / 'collector'}")
+            progress.note(f"sources kept in {root / SOURCES / FOLDER}")
         else:
             shutil.rmtree(root, ignore_errors=True)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pipeline.files import output_errors
@@ -20,7 +20,7 @@ DEFAULT_PROXY = "https://proxy.golang.org,direct"
 _REQUIRE = re.compile(r"^(?P<path>[^\s()]+)\s+(?P<version>v[^\s]+)$")
 _REPLACED_BY_FOLDER = re.compile(
     r"^[ \t]*(?:replace[ \t]+)?(?P<path>[^\s()/][^\s()]*)(?:[ \t]+v\S+)?[ \t]+=>[ \t]+"
-    r"(?P<folder>\"?\.{1,2}/[^\s]*)",
+    r"(?P<folder>\"?\.{1,2}(?:/[^\s\"]*)?(?=[\s\"]|\Z))",
     re.MULTILINE,
 )
 _SETTING = re.compile(r"^(?P<path>go|toolchain)\s+(?P<version>\S+)$")
@@ -53,12 +53,19 @@ def module_folders(go_mod: bytes) -> frozenset[str]:
 
     They are relative to the folder of the go.mod, such as `lambdacomponents`.
     """
-    text, required = go_mod.decode(errors="replace"), requirements(go_mod)
-    return frozenset(
-        posixpath.normpath(found["folder"].strip('"'))
-        for found in _REPLACED_BY_FOLDER.finditer(text)
-        if found["path"].strip('"') in required
-    )
+    required = requirements(go_mod)
+    return frozenset(folder for path, folder in _replacements(go_mod) if path in required)
+
+
+def replaced_folders(go_mod: bytes) -> frozenset[str]:
+    """Return all relative paths by which a go.mod replaces modules, required ones or not."""
+    return frozenset(folder for _, folder in _replacements(go_mod))
+
+
+def _replacements(go_mod: bytes) -> Iterator[tuple[str, str]]:
+    """The modules that a go.mod replaces by a relative path, each with that path."""
+    for found in _REPLACED_BY_FOLDER.finditer(go_mod.decode(errors="replace")):
+        yield found["path"].strip('"'), posixpath.normpath(found["folder"].strip('"'))
 
 
 def added_requirements(old: bytes, new: bytes) -> tuple[str, ...]:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline import progress
-from pipeline.build.commits import keep_commit, read_commit
+from pipeline.build.commits import KeptCommit, keep_commit, read_commit
 from pipeline.build.lock import Locked, commit_to_build
-from pipeline.build.upstream import Resolved, Source, UpstreamReader
+from pipeline.build.upstream import Resolved, Source, UpstreamReader, noted
 from pipeline.errors import LockError, ToolchainError, UpstreamError
 from pipeline.files import write_atomic
 from pipeline.record import Record
@@ -110,7 +110,8 @@ async def gather_commits(
     """
     sources = [await upstream.read(each) for each in commits]
     for source in sources:
-        keep_commit(folder / COMMITS, source.commit, source.committed, source.files)
+        kept = KeptCommit(committed=source.committed, files=source.files, left_out=source.left_out)
+        keep_commit(folder / COMMITS, source.commit, kept)
     if now:
         index = read_index(folder)
         meant = ResolvedRef(
@@ -165,13 +166,15 @@ class GatheredUpstream:
         found = read_commit(self.folder / COMMITS, commit)
         if found is None:
             raise self._missing(commit)
-        return Source(
+        source = Source(
             repository=self.given,
             ref=self.ref,
             commit=commit,
             committed=found.committed,
             files=found.files,
+            left_out=found.left_out,
         )
+        return noted(source)
 
     def _missing(self, what: str) -> UpstreamError:
         return UpstreamError(

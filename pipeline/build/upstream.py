@@ -1,14 +1,13 @@
 """The upstream collector: which repository, which commit, which files.
 
-A ref is resolved to a commit first; the commit's `collector/` folder is then fetched shallow and
-kept in the user cache as one tar a commit, with its checksum beside it. A second build of the same
-commit needs at most one `ls-remote` of the network, and none where the ref is a full SHA.
+A ref is resolved to a commit first; the commit is then fetched alone, and its files that a build
+can need are kept in the user cache, see `commits`. A second build of the same commit needs at most
+one `ls-remote` of the network, and none where the ref is a full SHA.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import tempfile
 from collections.abc import Collection, Mapping
@@ -18,14 +17,9 @@ from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
 from pipeline import files, progress
-from pipeline.build.commits import (
-    FOLDER,
-    download_commit,
-    left_out_note,
-    name_problem,
-    read_commit,
-)
+from pipeline.build.commits import download_commit, read_commit
 from pipeline.build.git import FETCH_SECONDS, SCP_URL, UpstreamRepository, list_refs, run_git
+from pipeline.build.source_files import FOLDER, FolderFiles, build_files
 from pipeline.config.entries import suggestion
 from pipeline.errors import UpstreamError, UsageError
 
@@ -49,8 +43,8 @@ class Source:
         ref: what the user typed.
         commit: full SHA; for a plain folder the SHA-1 of its content.
         committed: the commit's time, seconds since the epoch; 0 for a plain folder.
-        files: content by POSIX path relative to `collector/`.
-        left_out: what lies in `collector/` and is in no build, each with the reason.
+        files: content by POSIX path from `collector/`; see `source_files`.
+        left_out: what is in no build, each with the reason.
     """
 
     repository: str
@@ -198,7 +192,7 @@ class HostUpstream:
         with progress.step(LANE, f"read {self.given}") as step:
             source = folder_source(self.given, self.ref, self.origin.folder)
             step.result = f"{source.commit[:12]} read"
-        return _noted(source)
+        return noted(source)
 
     async def _commit(self, commit: str) -> Source:
         store = self.cache / "upstream"
@@ -227,7 +221,7 @@ class HostUpstream:
             files=cached.files,
             left_out=cached.left_out,
         )
-        return _noted(source)
+        return noted(source)
 
 
 def _local_repository(given: str) -> UpstreamRepository:
@@ -256,7 +250,7 @@ def folder_source(given: str, ref: str, folder: Path) -> Source:
             f"{given} has no folder {FOLDER}/{sample}",
             hint=f"give a folder that has upstream's {FOLDER}/ in it, or run ocelot in a checkout",
         )
-    content, left_out = _folder_files(folder)
+    content, left_out = build_files(FolderFiles(folder))
     return Source(
         repository=given,
         ref=ref,
@@ -267,34 +261,7 @@ def folder_source(given: str, ref: str, folder: Path) -> Source:
     )
 
 
-def _folder_files(folder: Path) -> tuple[dict[str, bytes], tuple[str, ...]]:
-    """The files below a folder's `collector/`, links in the folder followed; what is left out."""
-    content: dict[str, bytes] = {}
-    left_out: list[str] = []
-    root = folder / FOLDER
-    for base, folders, names in os.walk(root, followlinks=True):
-        for path in (Path(base, name) for name in sorted((*folders, *names))):
-            name = path.relative_to(root).as_posix()
-            if why := name_problem(name) or _link_problem(path, folder):
-                left_out.append(left_out_note(f"{FOLDER}/{name}", why))
-                if path.name in folders:
-                    folders.remove(path.name)
-            elif path.is_file():
-                content[name] = path.read_bytes()
-    return dict(sorted(content.items())), tuple(left_out)
-
-
-def _link_problem(path: Path, folder: Path) -> str:
-    """Return why a build cannot have what lies at a path of a folder; empty if it can."""
-    real = Path(os.path.realpath(path))
-    if not any(real.is_relative_to(os.path.realpath(each)) for each in (folder, folder / FOLDER)):
-        return "it leads out of the folder"
-    if Path(os.path.realpath(path.parent)).is_relative_to(real):
-        return "it leads to a folder around it"
-    return "" if path.is_file() or path.is_dir() else "it is no file"
-
-
-def _noted(source: Source) -> Source:
+def noted(source: Source) -> Source:
     """Report what is left out of a source, and return the source."""
     if source.left_out:
         progress.note(f"left out of the build: {', '.join(source.left_out)}")

@@ -14,8 +14,10 @@ from pipeline.build.modules import (
     added_sums,
     changed_sums,
     edit_arguments,
+    module_folders,
     move_modules,
     offline_settings,
+    replaced_folders,
     requirements,
     with_sums,
 )
@@ -85,6 +87,40 @@ def test_line_ends_do_not_matter(ending: bytes) -> None:
 @pytest.mark.parametrize("nothing", [b"", b"\xff\xfe", b"require", b")\n(", b"module x"])
 def test_what_is_no_go_mod_requires_nothing(nothing: bytes) -> None:
     assert requirements(nothing) == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "folder"),
+    [
+        ("replace example.com/single => ./single", "single"),
+        ("replace example.com/single v1.0.0 => ../shared/single/ // ours", "../shared/single"),
+        ("replace (\n\texample.com/single => ..\n)", ".."),
+        ('replace "example.com/single" => "../shared"', "../shared"),
+        ("replace example.com/single => ../../outside", "../../outside"),
+        ("replace example.com/single => ../shared\r", "../shared"),
+    ],
+)
+def test_a_module_that_is_replaced_by_a_folder_has_its_path(line: str, folder: str) -> None:
+    go_mod = f"module m\nrequire example.com/single v1.0.0\n{line}\n".encode()
+    assert replaced_folders(go_mod) == module_folders(go_mod) == {folder}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "replace example.com/single => example.com/other v1.0.0",
+        "replace example.com/single => .../x v1.0.0",
+        "replace example.com/single => /absolute",
+        "// replace example.com/single => ../x",
+    ],
+)
+def test_any_other_replacement_has_none(line: str) -> None:
+    assert replaced_folders(f"module m\n{line}\n".encode()) == frozenset()
+
+
+def test_a_replaced_module_need_not_be_required() -> None:
+    go_mod = b"module m\nreplace example.com/single => ../x\n"
+    assert (replaced_folders(go_mod), module_folders(go_mod)) == ({"../x"}, frozenset())
 
 
 def test_what_is_new_or_at_another_version_is_added() -> None:
