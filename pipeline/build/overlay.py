@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.build.commits import left_out_note, name_problem
+from pipeline.build.source_files import left_out_note, name_problem
 from pipeline.config.entries import shown
 from pipeline.errors import ConfigError, Problem
 from pipeline.files import Tree, read_file, text_with_lf

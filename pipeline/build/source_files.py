@@ -89,19 +89,19 @@ def _files_below(repository: RepositoryFiles, root: str) -> tuple[dict[str, byte
         for name in sorted(repository.names(around[-1]) or ()):
             path = posixpath.normpath(posixpath.join(folder, name))
             real = repository.real(path)
-            if why := _name_problem(path) or _link_problem(real, around):
-                left_out.append(_note(path, why))
+            if why := name_problem(path) or _link_problem(real, around):
+                left_out.append(left_out_note(path, why))
             elif (file := repository.content(real)) is not None:
                 content[from_collector(path)] = file
             elif repository.names(real) is not None:
                 folders.append((path, (*around, real)))
             else:
-                left_out.append(_note(path, "it is neither a file nor a folder"))
+                left_out.append(left_out_note(path, "it is neither a file nor a folder"))
     return content, left_out
 
 
-def _name_problem(path: str) -> str:
-    """Why a build cannot have a file of this name; empty if it can."""
+def name_problem(path: str) -> str:
+    """Return why a build cannot have a file of this name; empty if it can."""
     if "\\" in path:
         return "a backslash in its name"
     try:
@@ -120,8 +120,8 @@ def _link_problem(real: str, around: tuple[str, ...]) -> str:
     return ""
 
 
-def _note(path: str, why: str) -> str:
-    """A path that is in no build with the reason, in characters that can be printed."""
+def left_out_note(path: str, why: str) -> str:
+    """Return a path that is in no build with the reason, in characters that can be printed."""
     return f"{path.encode(errors='backslashreplace').decode()} ({why})"
 
 
