@@ -176,6 +176,19 @@ def described_sha256(description: str) -> str:
     return found[1] if found else ""
 
 
+def described_text(description: str, text: str) -> str:
+    """Return the text in a layer version's description, without the SHA-256.
+
+    Args:
+        description: the layer version's.
+        text: returned if the description was made of it, maybe cut, or names no SHA-256.
+    """
+    sha256 = described_sha256(description)
+    if not sha256 or layer_description(text, sha256) == description:
+        return text
+    return description.replace(f"sha256:{sha256}", "").strip()
+
+
 def layer_arn(text: str) -> LayerArn:
     """Parse a layer version's ARN.
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -47,9 +48,11 @@ class LayerVersion:
     """A layer version as AWS shows it.
 
     Attributes:
-        described_sha256: the SHA-256 in its description, in hex; empty for none.
+        description: for people; of ocelot's versions it ends with the SHA-256 of the zip.
         created: when it was published, in UTC.
         runtimes: compatible runtimes, by Lambda's names.
+        architectures: compatible ones, by Lambda's names.
+        licence: such as Apache-2.0; empty for none.
         public: whether every account may use it, by its policy.
         sha256: of its zip, in hex; AWS' CodeSha256, which lists do not have.
         size: bytes of its zip.
@@ -58,13 +61,20 @@ class LayerVersion:
     """
 
     arn: LayerArn
-    described_sha256: str = ""
+    description: str = ""
     created: datetime | None = None
     runtimes: tuple[str, ...] = ()
+    architectures: tuple[str, ...] = ()
+    licence: str = ""
     public: bool = False
     sha256: str = ""
     size: int = 0
     location: str = field(default="", repr=False)
+
+    @property
+    def described_sha256(self) -> str:
+        """The SHA-256 in its description, in hex; empty for none."""
+        return described_sha256(self.description)
 
 
 def layer_version(answer: Mapping[str, Any]) -> LayerVersion:
@@ -72,13 +82,21 @@ def layer_version(answer: Mapping[str, Any]) -> LayerVersion:
     content: Mapping[str, Any] = answer.get("Content", {})
     return LayerVersion(
         arn=layer_arn(answer["LayerVersionArn"]),
-        described_sha256=described_sha256(answer.get("Description", "")),
+        description=answer.get("Description", ""),
         created=utc_time(answer.get("CreatedDate", "")),
         runtimes=tuple(answer.get("CompatibleRuntimes", ())),
+        architectures=tuple(answer.get("CompatibleArchitectures", ())),
+        licence=answer.get("LicenseInfo", ""),
         sha256=base64.b64decode(content.get("CodeSha256", "")).hex(),
         size=content.get("CodeSize", 0),
         location=content.get("Location", ""),
     )
+
+
+def known_runtimes() -> frozenset[str]:
+    """Return the runtimes in botocore's description of Lambda, which lacks newer ones."""
+    model: Any = botocore.session.get_session().get_service_model("lambda")
+    return frozenset(model.shape_for("Runtime").enum)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

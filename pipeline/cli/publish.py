@@ -83,7 +83,8 @@ def _preflight(
     from pipeline.publish.run import preflight
     from pipeline.report.publish import identity_json, identity_report
 
-    identity = run(partial(preflight, request, aws, registry))
+    with shown_progress():
+        identity = run(partial(preflight, request, aws, registry))
     table = registry.table if registry else ""
     text = identity_json(identity, request.regions)
     shown.show(text, identity_report(identity, request.regions, table))

@@ -88,7 +88,7 @@ def read_packages(options: ReleaseGroupOptions, paths: Sequence[Path]) -> tuple[
         UsageError: a zip has no manifest, is not the one in the manifest, or is too large; or AWS
             does not accept the layer's name or the number of runtimes.
     """
-    runtimes = _runtimes(options.runtimes)
+    runtimes = chosen_runtimes(options.runtimes)
     packages = [
         _package(zipped, entry, options, runtimes)
         for path in paths
@@ -108,8 +108,12 @@ def read_packages(options: ReleaseGroupOptions, paths: Sequence[Path]) -> tuple[
     return tuple(packages)
 
 
-def _runtimes(named: str | None) -> tuple[str, ...]:
-    """Return the runtimes that the option `--runtimes` names; all current ones without it."""
+def chosen_runtimes(named: str | None) -> tuple[str, ...]:
+    """Return the runtimes that the option `--runtimes` names; all current ones without it.
+
+    Raises:
+        UsageError: it names none, or more than AWS accepts.
+    """
     if named is None:
         return RUNTIMES
     runtimes = tuple(filter(None, (name.strip() for name in named.split(","))))

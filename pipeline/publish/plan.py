@@ -6,12 +6,13 @@ registry. Each of these that is missing is a step of the plan.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pipeline.aws.layers import LayerVersion
-from pipeline.publish.package import Package
-from pipeline.registry.row import Row
+from pipeline.publish.package import LICENCE, Package
+from pipeline.registry.row import Row, row_as_in_aws
 
 
 class PublishStep(StrEnum):
@@ -108,11 +109,46 @@ def target_plan(
     if public is False and is_public:
         steps.append(PublishStep.UNSHARE)
     will_be_public = is_public if public is None else public
-    if registry and not (version and _recorded(observation.row, target, public=will_be_public)):
+    if version:
+        notes += tuple(_differences(version, target.package))
+    future = replace(version, public=will_be_public) if version else None
+    if registry and not (future and _recorded(observation.row, target, future)):
         steps.append(PublishStep.RECORD)
     return TargetPlan(target=target, version=version, steps=tuple(steps), notes=notes)
 
 
-def _recorded(row: Row | None, target: Target, *, public: bool) -> bool:
-    """True if the row has the target's content and its future permission."""
-    return row is not None and row.code_sha256 == target.package.sha256 and row.public == public
+def _recorded(row: Row | None, target: Target, version: LayerVersion) -> bool:
+    """True if the row has the target's content and is as the layer version will be."""
+    return (
+        row is not None
+        and row.code_sha256 == target.package.sha256
+        and row == row_as_in_aws(row, version)
+    )
+
+
+def _differences(version: LayerVersion, package: Package) -> Iterator[str]:
+    """Yield a note on what differs from the package and cannot be changed."""
+    pairs = {
+        "runtimes": (version.runtimes, package.runtimes),
+        "architectures": (version.architectures, (package.architecture.lambda_name,)),
+        "licence": (_some(version.licence), (LICENCE,)),
+        "description": (_some(version.description), (package.description,)),
+    }
+    found = "; ".join(
+        f"{name} {_quoted(has)} instead of {_quoted(wanted)}"
+        for name, (has, wanted) in pairs.items()
+        if set(has) != set(wanted)
+    )
+    if found:
+        yield (
+            f"version {version.arn.version} cannot be changed and has {found}; to have it "
+            "otherwise, delete that version, or use another --release-group"
+        )
+
+
+def _some(text: str) -> tuple[str, ...]:
+    return (text,) if text else ()
+
+
+def _quoted(values: tuple[str, ...]) -> str:
+    return ", ".join(values) or "none"

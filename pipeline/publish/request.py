@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.aws.layers import known_runtimes
 from pipeline.aws.regions import region_choice
+from pipeline.config.entries import suggestion
 from pipeline.config.folder import Config
 from pipeline.errors import UsageError, quoted
 from pipeline.naming import account_id
 from pipeline.options import ReleaseGroupOptions
-from pipeline.publish.package import Package, read_packages
+from pipeline.publish.package import Package, chosen_runtimes, read_packages
 from pipeline.publish.plan import Target
 
 # Stands for the region in --bucket.
@@ -35,6 +37,7 @@ class PublishRequest:
         bucket: name of the bucket in each region, with `{region}` in it, for zips that are too
             large for a request; None for none.
         based_on: the distributions that have a base, with its name.
+        warnings: for the user.
     """
 
     packages: tuple[Package, ...]
@@ -45,6 +48,7 @@ class PublishRequest:
     account: str | None = None
     bucket: str | None = None
     based_on: Mapping[str, str] = field(default_factory=dict[str, str])
+    warnings: tuple[str, ...] = ()
 
     def targets(self) -> list[Target]:
         """Return each zip in each region."""
@@ -81,7 +85,21 @@ def publish_request(
         account=account,
         bucket=options.bucket,
         based_on={name: each.base for name, each in config.distributions.items() if each.base},
+        warnings=tuple(_unknown_runtimes(options.runtimes)),
     )
+
+
+def _unknown_runtimes(named: str | None) -> Iterator[str]:
+    """Yield a warning for each runtime that botocore does not know; it may be newer."""
+    if named is None:
+        return
+    known = known_runtimes()
+    for each in chosen_runtimes(named):
+        if each not in known:
+            yield (
+                f"{quoted(each)} is no runtime that botocore knows{suggestion(each, sorted(known))}"
+                "; it is used nevertheless, since it may be newer"
+            )
 
 
 def _check_bucket(bucket: str | None, regions: Sequence[str]) -> None:

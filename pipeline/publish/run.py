@@ -102,10 +102,14 @@ async def publish(
 async def preflight(request: PublishRequest, aws: Aws, registry: Registry | None) -> Identity:
     """Return the identity, which must be allowed to publish; the registry must exist.
 
+    The request's warnings are shown.
+
     Raises:
         AwsError: no credentials, another account, no registry.
         UsageError: the identity is of another partition.
     """
+    for each in request.warnings:
+        progress.note(each)
     identity = await identified(aws, request.regions, request.partition, request.account)
     if registry:
         await in_thread(registry.check)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.errors import UsageError, quoted
-from pipeline.naming import Architecture, LayerArn, layer_arn, utc_time
+from pipeline.naming import Architecture, LayerArn, described_text, layer_arn, utc_time
 
 if TYPE_CHECKING:
     from pipeline.aws.dynamodb import Item
@@ -28,14 +28,15 @@ _TEXTS = (
 # Attributes that only ocelot writes, and only if they are not empty.
 _OWN_TEXTS = (
     *("code_sha256", "upstream_repository", "upstream_ref", "upstream_commit", "ocelot"),
-    "benched",
+    *("benched", "license_info"),
 )
+_OWN_LIST = "compatible_architectures"
 # Keys of indexes, which may not be empty.
 _INDEXED = ("distribution", "base_layer_arn")
 # Every attribute, in the order in which it is shown.
 COLUMNS = (
     *(KEY, *_TEXTS, "architecture", "region", "version", TIMESTAMP, "public"),
-    *("compatible_runtimes", *_OWN_TEXTS),
+    *("compatible_runtimes", *_OWN_TEXTS, _OWN_LIST),
 )
 _ARCHITECTURES = {name: each for each in Architecture for name in (each.value, each.lambda_name)}
 
@@ -63,6 +64,8 @@ class Row:
         upstream_commit: full SHA.
         ocelot: version of ocelot.
         benched: result of the bench before publishing, as in the manifest.
+        license_info: licence of the layer version.
+        compatible_architectures: of the layer version, by Lambda's names.
     """
 
     arn: LayerArn
@@ -83,6 +86,8 @@ class Row:
     upstream_commit: str = ""
     ocelot: str = ""
     benched: str = ""
+    license_info: str = ""
+    compatible_architectures: tuple[str, ...] = ()
 
     @property
     def region(self) -> str:
@@ -118,15 +123,16 @@ class Row:
             "public": self.public,
             "compatible_runtimes": list(self.compatible_runtimes),
             **{name: getattr(self, name) for name in _OWN_TEXTS},
+            _OWN_LIST: list(self.compatible_architectures),
         }
 
     def item(self) -> Item:
         """The row as DynamoDB stores it."""
-        optional = (TIMESTAMP, *_OWN_TEXTS, *_INDEXED)
+        optional = (TIMESTAMP, *_OWN_TEXTS, _OWN_LIST, *_INDEXED)
         return {
             name: _attribute(value)
             for name, value in self.data().items()
-            if value != "" or name not in optional
+            if value not in ("", []) or name not in optional
         }
 
 
@@ -180,6 +186,7 @@ def read_row(item: Item) -> Row | ForeignRow:
         publish_timestamp=utc_time(_text(item.get(TIMESTAMP))),
         public=_flag(item.get("public")),
         compatible_runtimes=_words(item.get("compatible_runtimes")),
+        compatible_architectures=_words(item.get(_OWN_LIST)),
         **texts,
     )
 
@@ -287,7 +294,7 @@ def layer_row(
     Args:
         version: with its sha256.
         distribution: name of the distribution.
-        description: of the distribution, for people.
+        description: of the distribution, for people; the layer version's own takes its place.
         architecture: of the layer.
         base_name: beginning of the layer's name.
         version_in_name: the collector's version as in the layer's name, such as 0_158_0.
@@ -296,7 +303,7 @@ def layer_row(
     return Row(
         arn=version.arn,
         distribution=distribution,
-        distribution_description=description,
+        distribution_description=described_text(version.description, description),
         architecture=architecture,
         base_name=base_name,
         layer_version_str=version_in_name,
@@ -305,4 +312,24 @@ def layer_row(
         public=version.public,
         compatible_runtimes=version.runtimes,
         code_sha256=version.sha256,
+        license_info=version.licence,
+        compatible_architectures=version.architectures,
+    )
+
+
+def row_as_in_aws(row: Row, version: LayerVersion) -> Row:
+    """Return a row with the attributes that AWS has of its layer version.
+
+    Attributes that an older tool did not write are not added.
+    """
+    same_runtimes = set(row.compatible_runtimes) == set(version.runtimes)
+    architectures, licence = row.compatible_architectures, row.license_info
+    text = row.distribution_description
+    return replace(
+        row,
+        public=version.public,
+        distribution_description=text and described_text(version.description, text),
+        compatible_runtimes=row.compatible_runtimes if same_runtimes else version.runtimes,
+        compatible_architectures=architectures and (version.architectures or architectures),
+        license_info=licence and (version.licence or licence),
     )

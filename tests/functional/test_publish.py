@@ -25,6 +25,7 @@ from publishing import (
     with_other_content,
 )
 from runs import OCELOT, environment
+from syncing import nothing_to_do
 from unit_examples import layer
 
 from pipeline.errors import AwsError, UsageError
@@ -244,6 +245,34 @@ def test_of_several_same_versions_the_oldest_is_used(publishing: Publishing) -> 
     assert note.startswith("version 2 has the same content as version 1")
     ran = publishing.ocelot("--dry-run")
     assert f"{IRELAND} amd64: {note}" in ran.out
+
+
+def test_the_row_has_the_runtimes_of_the_layer_version_and_not_those_asked_for_later(
+    publishing: Publishing,
+) -> None:
+    publishing.regions = [IRELAND]
+    strange = publishing.ocelot("--runtimes", "python3.99", "--table", "none")
+    assert strange.code == 0, strange.err
+    assert "'python3.99' is no runtime that botocore knows" in strange.err
+    again = publishing.ocelot("--runtimes", "python3.13", "--json")
+    assert again.code == 0, again.err
+    assert "botocore" not in again.err
+    for target in json_targets(again).values():
+        assert target["done"] == ["record"]
+        assert "runtimes python3.99 instead of python3.13" in target["notes"][0]
+    for package in publishing.packages():
+        row = publishing.state(IRELAND, package).row
+        assert row is not None
+        assert row.compatible_runtimes == ("python3.99",)
+        assert row.compatible_architectures == (package.architecture.lambda_name,)
+        assert row.license_info == LICENCE
+    assert nothing_to_do(publishing, regions=[IRELAND])
+
+
+def test_a_preflight_warns_of_a_runtime_that_is_not_known(publishing: Publishing) -> None:
+    ran = publishing.ocelot("--preflight", "--runtimes", "pythn3.13")
+    assert ran.code == 0
+    assert "perhaps you meant python3.13?" in ran.err
 
 
 def test_another_content_gets_a_new_version(publishing: Publishing) -> None:

@@ -10,6 +10,7 @@ from registry_examples import ACCOUNT, PUBLISHED, arn
 
 from pipeline.aws.layers import LayerVersion
 from pipeline.config.distributions import Distribution
+from pipeline.naming import layer_description
 from pipeline.registry.row import ForeignRow, Row, Rows
 from pipeline.registry.sync.plan import RegionObservation, Scope
 
@@ -35,10 +36,10 @@ def seen(distribution: str = "minimal", **changed: Any) -> LayerVersion:  # noqa
     """A layer version whose description names its content."""
     version = LayerVersion(
         arn=arn(distribution),
-        described_sha256=CONTENT,
+        description=layer_description("an example", CONTENT),
         sha256=CONTENT,
         created=PUBLISHED,
-        runtimes=("python3.13",),
+        runtimes=("nodejs22.x", "python3.13"),
         public=True,
     )
     return replace(version, **changed)

@@ -3,13 +3,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from publish_examples import package
-from registry_examples import row
+from registry_examples import row as example
 
 from pipeline.aws.layers import LayerVersion
 from pipeline.naming import layer_arn
+from pipeline.publish.package import LICENCE
 from pipeline.publish.plan import (
     PublishStep,
     Target,
@@ -27,8 +29,26 @@ def target(tmp_path: Path) -> Target:
     return Target(region="eu-west-1", package=package(tmp_path / "dist"))
 
 
+def present_version(target: Target, *, public: bool = True, **changed: Any) -> LayerVersion:  # noqa: ANN401
+    """A layer version as the target's package would make it."""
+    package = target.package
+    version = LayerVersion(
+        arn=layer_arn(ARN),
+        public=public,
+        description=package.description,
+        runtimes=package.runtimes,
+        architectures=("x86_64",),
+        licence=LICENCE,
+    )
+    return replace(version, **changed)
+
+
 def rows(target: Target) -> Mapping[str, Row | None]:
-    sha256 = target.package.sha256
+    sha256, runtimes = target.package.sha256, target.package.runtimes
+
+    def row(*, public: bool) -> Row:
+        return replace(example(public=public), compatible_runtimes=runtimes)
+
     return {
         "none": None,
         "public": replace(row(public=True), code_sha256=sha256),
@@ -81,7 +101,7 @@ PRESENT: dict[tuple[bool, bool | None], tuple[tuple[PublishStep, ...], str]] = {
 def test_for_an_existing_layer_version_only_missing_steps_are_planned(
     target: Target, *, is_public: bool, public: bool | None, present: str, registry: bool
 ) -> None:
-    version = LayerVersion(arn=layer_arn(ARN), public=is_public)
+    version = present_version(target, public=is_public)
     seen = TargetObservation(version=version, row=rows(target)[present])
     plan = target_plan(target, seen, public=public, registry=registry)
     steps, right = PRESENT[is_public, public]
@@ -121,3 +141,32 @@ def test_the_action_names_the_steps(
 def test_notes_of_the_observation_are_in_the_plan(target: Target) -> None:
     plan = target_plan(target, TargetObservation(notes=("odd",)), public=None, registry=False)
     assert plan.notes == ("odd",)
+
+
+def test_a_layer_version_as_requested_has_no_note(target: Target) -> None:
+    seen = TargetObservation(version=present_version(target))
+    assert target_plan(target, seen, public=None, registry=True).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("changed", "shown"),
+    [
+        ({"runtimes": ("python3.99",)}, "python3.99"),
+        ({"runtimes": ()}, "runtimes none"),
+        ({"architectures": ("arm64",)}, "arm64 instead of x86_64"),
+        ({"licence": "MIT"}, "MIT instead of Apache-2.0"),
+        ({"description": "other"}, "description other"),
+    ],
+)
+def test_a_difference_that_cannot_be_changed_is_noted(
+    target: Target, changed: dict[str, Any], shown: str
+) -> None:
+    seen = TargetObservation(version=present_version(target, **changed))
+    (note,) = target_plan(target, seen, public=None, registry=True).notes
+    assert shown in note
+
+
+def test_a_row_with_other_runtimes_than_its_layer_version_is_recorded_again(target: Target) -> None:
+    version = present_version(target, runtimes=("python3.99",))
+    seen = TargetObservation(version=version, row=rows(target)["public"])
+    assert target_plan(target, seen, public=None, registry=True).steps == (RECORD,)

@@ -41,6 +41,8 @@ ROWS = st.builds(
     upstream_ref=TEXT,
     upstream_commit=TEXT,
     ocelot=TEXT,
+    license_info=TEXT,
+    compatible_architectures=st.lists(st.text(min_size=1, max_size=20)).map(tuple),
 )
 # Everything that DynamoDB can answer, and more.
 ANYTHING: st.SearchStrategy[Any] = st.recursive(

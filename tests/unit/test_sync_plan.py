@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from registry_examples import ACCOUNT, PUBLISHED, arn, row
 from sync_examples import CONTENT, REGION, observed, scope, seen
 
 from pipeline.aws.layers import LayerVersion
-from pipeline.naming import Architecture, LayerArn
+from pipeline.naming import Architecture, LayerArn, layer_description
 from pipeline.registry.row import ForeignRow, Row
 from pipeline.registry.sync.plan import (
     Action,
@@ -39,6 +40,38 @@ def reasons(plan: RegionPlan) -> list[str]:
     return [each.reason for each in plan.left]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right", "version"),
+    [
+        (
+            {},
+            {"compatible_runtimes": ("python3.99",)},
+            seen(runtimes=("python3.99",)),
+        ),
+        (
+            {},
+            {"distribution_description": "other"},
+            seen(description=f"other sha256:{CONTENT}"),
+        ),
+        (
+            {"license_info": "GPL-3.0", "compatible_architectures": ("arm64",)},
+            {"license_info": "MIT", "compatible_architectures": ("x86_64",)},
+            seen(licence="MIT", architectures=("x86_64",)),
+        ),
+    ],
+)
+def test_a_row_follows_what_aws_says_of_its_layer_version(
+    wrong: dict[str, Any], right: dict[str, Any], version: LayerVersion
+) -> None:
+    repair = only(region_plan(observed(version), scope(replace(row(), **wrong))))
+    assert repair.after == replace(row(), **right)
+
+
+def test_a_row_without_licence_and_architectures_and_with_runtimes_in_another_order_stays() -> None:
+    version = seen(licence="MIT", architectures=("x86_64",), runtimes=("python3.13", "nodejs22.x"))
+    assert region_plan(observed(version), scope(row())).repairs == ()
+
+
 def test_a_layer_version_with_its_row_needs_no_repair() -> None:
     plan = region_plan(observed(seen()), scope(row()))
     assert plan == RegionPlan(region=REGION, versions=1)
@@ -59,14 +92,14 @@ def test_a_layer_version_without_a_row_is_recorded_from_aws_facts() -> None:
     assert repair.after == Row(
         arn=arn(),
         distribution="minimal",
-        distribution_description="OTLP and no more",
+        distribution_description="an example",
         architecture=Architecture.AMD64,
         base_name="ocel",
         layer_version_str="0_158_0",
         collector_version_input="v0.158.0",
         publish_timestamp=PUBLISHED,
         public=True,
-        compatible_runtimes=("python3.13",),
+        compatible_runtimes=("nodejs22.x", "python3.13"),
         code_sha256=CONTENT,
     )
 
@@ -87,7 +120,7 @@ def test_a_distribution_that_only_a_row_names_is_recorded_without_description() 
         region_plan(observed(seen("unconfigured")), scope(row("unconfigured", version=1)))
     ).after
     assert made is not None
-    assert (made.distribution, made.distribution_description) == ("unconfigured", "")
+    assert (made.distribution, made.distribution_description) == ("unconfigured", "an example")
 
 
 @pytest.mark.parametrize("public", [True, False])
@@ -101,7 +134,7 @@ def test_public_follows_the_policy(public: bool) -> None:  # noqa: FBT001
 
 def test_a_row_of_a_layer_version_without_a_description_follows_its_policy() -> None:
     old = replace(row(public=False), code_sha256="")
-    plan = region_plan(observed(seen(described_sha256="", sha256="")), scope(old))
+    plan = region_plan(observed(seen(description="", sha256="")), scope(old))
     assert only(plan).after == replace(old, public=True)
 
 
@@ -130,11 +163,11 @@ def test_a_base_arn_is_of_a_row_that_is_recorded_now_and_not_of_one_that_is_dele
     ("version", "reason"),
     [
         (
-            seen(described_sha256="", sha256=""),
+            seen(description="", sha256=""),
             "its description names no sha256, so its content is not known",
         ),
         (
-            seen(described_sha256="a" * 64),
+            seen(description=layer_description("an example", "a" * 64)),
             f"its description has sha256 {'a' * 12}, AWS has {CONTENT[:12]}",
         ),
         (seen("unknown"), "its name contains no known distribution"),
@@ -195,6 +228,7 @@ ARNS = st.builds(
     version=st.integers(1, 3),
 )
 CONTENTS = st.sampled_from([CONTENT, "b" * 64, ""])
+DESCRIPTIONS = st.sampled_from(["", "other", f"x sha256:{CONTENT}", f"x sha256:{'b' * 64}"])
 
 
 @st.composite
@@ -226,7 +260,10 @@ def regions(draw: st.DrawFn) -> Region:
     versions = tuple(
         LayerVersion(
             arn=each,
-            described_sha256=draw(CONTENTS),
+            description=draw(DESCRIPTIONS),
+            runtimes=draw(st.sampled_from([("java21",), ("nodejs22.x", "python3.13"), ()])),
+            architectures=("arm64",),
+            licence="MIT",
             sha256=draw(CONTENTS),
             created=PUBLISHED,
             public=draw(st.booleans()),
@@ -267,7 +304,10 @@ def test_only_the_publishers_rows_are_repaired_and_only_gone_ones_deleted(region
         assert repair.arn.region == REGION
         assert (repair.action is Action.DELETE) == (str(repair.arn) in observation.gone)
         if repair.before and repair.after:
-            changed = {"public", "base_layer_arn"}
+            changed = {
+                *("public", "base_layer_arn", "compatible_runtimes", "compatible_architectures"),
+                *("license_info", "distribution_description"),
+            }
             before, after = repair.before.data(), repair.after.data()
             assert {name for name in after if before[name] != after[name]} <= changed
 

@@ -14,7 +14,7 @@ from functools import cached_property
 from pipeline.aws.layers import LayerVersion
 from pipeline.config.distributions import Distribution
 from pipeline.naming import LayerArn, layer_name_parts
-from pipeline.registry.row import ForeignRow, Row, Rows, base_layer_arn, layer_row
+from pipeline.registry.row import ForeignRow, Row, Rows, base_layer_arn, layer_row, row_as_in_aws
 
 # Facts that AWS does not have, copied from a row of the same layer and content in another region.
 _COPIED = ("upstream_repository", "upstream_ref", "upstream_commit", "ocelot", "benched")
@@ -232,7 +232,7 @@ def _decided(version: LayerVersion, row: Row | None, scope: Scope) -> Repair | L
             f"its row has sha256 {row.code_sha256[:_SHOWN]}, its description {described[:_SHOWN]}"
         )
         return LeftAlone(what=arn, reason=reason)
-    return Repair(before=row, after=replace(row, public=version.public))
+    return Repair(before=row, after=row_as_in_aws(row, version))
 
 
 def _new_row(version: LayerVersion, scope: Scope) -> Row | str:
