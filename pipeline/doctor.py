@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline import process
+from pipeline.aws.session import default_aws, region_setting
 from pipeline.bench.environment.machine import (
     HOST,
     SANDBOX_NAME,
@@ -28,7 +29,7 @@ from pipeline.bench.environment.machine import (
 )
 from pipeline.build.recipe import GO_VERSION
 from pipeline.build.toolchain import go_program
-from pipeline.errors import ToolchainError
+from pipeline.errors import AwsError, ToolchainError
 from pipeline.naming import Architecture
 
 State = Literal["ok", "missing", "note"]
@@ -215,7 +216,12 @@ def proxy_check(environment: Mapping[str, str]) -> Check:
 
 
 def aws_check(environment: Mapping[str, str], home: Path) -> Check:
-    """Check for AWS credentials; they are not read."""
+    """Check for AWS credentials, and that the profile exists; they are not read."""
+    purpose = "publishing layers"
+    try:
+        default_aws()
+    except AwsError as error:
+        return _check("AWS", str(error), purpose, error.hint)
     names = (
         "AWS_ACCESS_KEY_ID",
         "AWS_PROFILE",
@@ -226,14 +232,20 @@ def aws_check(environment: Mapping[str, str], home: Path) -> Check:
     files = ("credentials", "config")
     sources += [f"~/.aws/{name}" for name in files if (home / ".aws" / name).is_file()]
     remedy = "" if sources else "aws configure sso, or run in GitHub Actions with OIDC"
-    return _check("AWS", ", ".join(sources) or "no credentials", "publishing layers", remedy)
+    return _check("AWS", ", ".join(sources) or "no credentials", purpose, remedy)
 
 
 def region_check(environment: Mapping[str, str]) -> Check:
-    """Check the default region."""
-    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    """Check the default region, which may be the profile's."""
+    purpose = "calls that name no region"
+    try:
+        region = region_setting()
+    except AwsError as error:
+        return _check("AWS region", str(error), purpose, error.hint)
+    variables = ("AWS_REGION", "AWS_DEFAULT_REGION")
+    source = "" if any(environment.get(name) for name in variables) else " (of the profile)"
     remedy = "" if region else "set AWS_REGION"
-    return _check("AWS region", region or "not set", "calls that name no region", remedy)
+    return _check("AWS region", f"{region}{source}" if region else "not set", purpose, remedy)
 
 
 async def github_check(environment: Mapping[str, str]) -> Check:

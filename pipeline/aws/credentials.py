@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from boto3 import Session
 from botocore import UNSIGNED
 
+from pipeline.aws.providers import provider_errors
 from pipeline.errors import AwsError
 from pipeline.naming import is_one_word
 
@@ -26,12 +28,16 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def refuse_malformed(session: Session) -> None:
-    """Make every client of a session raise an `AwsError` for credentials with a blank in them."""
-    session.events.register("before-sign", _check_credentials)
+    """Make every client of a session raise an `AwsError` for credentials with a blank in them.
+
+    An error while credentials are renewed is a `CredentialsError`, too.
+    """
+    session.events.register("before-sign", partial(_check_credentials, session))
     session.events.register("before-send", _check_headers)
 
 
 def _check_credentials(
+    session: Session,
     signature_version: object,
     request_signer: Any,  # noqa: ANN401  botocore has no types
     **_: object,
@@ -39,7 +45,8 @@ def _check_credentials(
     credentials = request_signer._credentials  # noqa: SLF001  botocore has no public way to it
     if credentials is None or signature_version is UNSIGNED:
         return
-    frozen = credentials.get_frozen_credentials()
+    with provider_errors(session):
+        frozen = credentials.get_frozen_credentials()
     for name, shown in _PARTS.items():
         value = getattr(frozen, name)
         if value and not is_one_word(value):

@@ -11,9 +11,7 @@ from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING, TypeVar
 from urllib.error import HTTPError
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from pipeline.aws.errors import error_text
+from pipeline.aws.errors import aws_errors
 from pipeline.aws.layers import LayerVersion, layer_version
 from pipeline.aws.session import Aws
 from pipeline.errors import AwsError
@@ -40,15 +38,13 @@ def published_layer(aws: Aws, arn: LayerArn) -> LayerVersion:
     Raises:
         AwsError: there are no credentials or no such layer version, or AWS does not answer.
     """
-    try:
+    with aws_errors(
+        f"AWS gave no answer about {arn}",
+        "check the ARN and the credentials (aws sts get-caller-identity); "
+        "lambda:GetLayerVersion must be allowed",
+    ):
         client: LambdaClient = aws.client("lambda", arn.region)
         answer = client.get_layer_version(LayerName=arn.layer, VersionNumber=arn.version)
-    except (BotoCoreError, ClientError, ValueError) as error:  # no URL: a ValueError
-        raise AwsError(
-            f"AWS gave no answer about {arn}: {error_text(error)}",
-            hint="check the ARN and the credentials (aws sts get-caller-identity); "
-            "lambda:GetLayerVersion must be allowed",
-        ) from error
     return layer_version(answer)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.aws.errors import error_code, error_text
+from pipeline.aws.errors import error_code, error_text, general_hint
 from pipeline.aws.session import Aws
 from pipeline.errors import AwsError
 
@@ -184,6 +184,7 @@ class Table:
             kind = WrongTableError if code in _WRONG_TABLE else AwsError
             raise kind(
                 f"the table {self.name} in {self.region} gave no answer: {error_text(error)}",
-                hint="check the credentials (aws sts get-caller-identity), --table and "
+                hint=general_hint(error)
+                or "check the credentials (aws sts get-caller-identity), --table and "
                 f"--table-region; {permission} must be allowed",
             ) from error

@@ -10,10 +10,15 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionClosedError,
+    CredentialRetrievalError,
     HTTPClientError,
     NoCredentialsError,
     PartialCredentialsError,
+    ProxyConnectionError,
     ReadTimeoutError,
+    SSLError,
+    SSOError,
+    TokenRetrievalError,
 )
 from botocore.exceptions import ConnectionError as NoConnectionError
 
@@ -21,6 +26,33 @@ from pipeline.errors import RUN_AGAIN, AwsError
 
 GIVE_CREDENTIALS = "give credentials: aws sso login, AWS_PROFILE, or --role-arn with --oidc-token"
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+
+_CLOCK = "set the clock of this machine: AWS refuses requests that are minutes off"
+_CLOCK_TEXT = re.compile(r"Signature (expired|not yet current)|too skewed")
+_NETWORK = "check the network, HTTPS_PROXY and AWS_ENDPOINT_URL, then run the same command again"
+# Hints by the class of boto3's exception, in the order in which they are tried.
+_CLASSES: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    ((NoCredentialsError, PartialCredentialsError), GIVE_CREDENTIALS),
+    (
+        (SSOError, TokenRetrievalError),
+        "log in again: aws sso login, with --profile if you use one",
+    ),
+    ((ProxyConnectionError,), "check the proxy: HTTPS_PROXY, and NO_PROXY for hosts without it"),
+    (
+        (SSLError,),
+        "the certificate of the endpoint or proxy is not trusted here: name the file with that of "
+        "its authority by AWS_CA_BUNDLE",
+    ),
+    (
+        (CredentialRetrievalError,),
+        "get that provider of credentials to work by itself (aws sts get-caller-identity uses it, "
+        "too)",
+    ),
+)
+_FIPS = (
+    "AWS_USE_FIPS_ENDPOINT (or use_fips_endpoint of the profile) is set, and not every region has "
+    "such an endpoint: leave the region out, or unset it"
+)
 
 # Hints by AWS' codes: parts of them, in the order in which they are tried.
 _REFUSALS = {
@@ -32,9 +64,8 @@ _REFUSALS = {
     "CodeStorageExceeded": (
         "the account's code storage in this region is full: delete old layer versions"
     ),
-    "Signature|RequestTimeTooSkewed|RequestInTheFuture": (
-        "set the clock of this machine; if it is right, check the secret access key"
-    ),
+    "RequestTimeTooSkewed|RequestInTheFuture": _CLOCK,
+    "Signature": "check the secret access key; if it is right, set the clock of this machine",
     "TooLarge": (
         "leave components out, or upload the zip through a bucket: --bucket 'NAME-{region}'"
     ),
@@ -48,15 +79,20 @@ _NO_ANSWER = (ConnectionClosedError, NoConnectionError, HTTPClientError, ReadTim
 _SERVER_ERROR = 500
 
 
+class CredentialsError(AwsError):
+    """Error for credentials that cannot be had; no request to AWS can help."""
+
+
 @contextmanager
 def aws_errors(message: str, hint: str) -> Generator[None]:
     """Turn boto3's exceptions into an `AwsError`.
 
-    Their texts are shown by `error_text`.
+    Their texts are shown by `error_text`. The hint is for errors whose class has none.
     """
     try:
         yield
     except (BotoCoreError, ClientError) as error:
+        hint = general_hint(error) or hint
         raise AwsError(f"{message}: {error_text(error)}", hint=hint) from error
 
 
@@ -108,9 +144,28 @@ def may_be_done(error: BotoCoreError | ClientError) -> bool:
     return isinstance(error, _NO_ANSWER)
 
 
+def class_hint(error: Exception) -> str:
+    """Return the hint for an exception whose class, rather than the request, says what to do.
+
+    Empty for any other. A clock that is wrong is told by AWS' text: the codes of a wrong key and of
+    an old token are the same.
+    """
+    text = str(error)
+    if isinstance(error, ClientError):
+        return _CLOCK if _CLOCK_TEXT.search(text) else ""
+    if "fips" in text.lower():
+        return _FIPS
+    return next((hint for classes, hint in _CLASSES if isinstance(error, classes)), "")
+
+
+def general_hint(error: Exception) -> str:
+    """Return the hint of an exception's class, that of a missing answer included; or empty."""
+    return class_hint(error) or (_NETWORK if isinstance(error, _NO_ANSWER) else "")
+
+
 def _hint(error: BotoCoreError | ClientError, region: str) -> str:
-    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
-        return GIVE_CREDENTIALS
+    if better := class_hint(error):
+        return better
     code = error_code(error)
     known = (hint for codes, hint in _REFUSALS.items() if re.search(codes, code))
     again = RUN_AGAIN if may_be_done(error) or not code else _REFUSED

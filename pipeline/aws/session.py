@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -22,10 +23,10 @@ import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
-from botocore.exceptions import NoCredentialsError
 
 from pipeline.aws.credentials import refuse_malformed
-from pipeline.aws.errors import EXPIRED, GIVE_CREDENTIALS, aws_errors
+from pipeline.aws.errors import EXPIRED, GIVE_CREDENTIALS, CredentialsError, aws_errors
+from pipeline.aws.providers import check_credentials, check_settings, watch_providers
 from pipeline.errors import AwsError, OcelotError, UsageError
 from pipeline.threads import in_thread
 
@@ -79,14 +80,28 @@ class Aws:
             service: such as `lambda`.
             region: such as `eu-west-1`.
             config: its time limits and retries.
+
+        Raises:
+            CredentialsError: there are no credentials.
+            AwsError: a setting of AWS cannot be used, such as AWS_ENDPOINT_URL.
         """
         # its stubs accept only a literal as the service
         make = cast("Any", self.session).client
-        with self.lock:
+        self.check()
+        with self.lock, _setting_errors():
             made = make(service, region_name=region, config=config)
         if self.credentials:
             made.meta.events.register("needs-retry", self._retry_with_new_credentials)
         return made
+
+    def check(self) -> None:
+        """Check that there are credentials; a program that gives them runs once.
+
+        Raises:
+            CredentialsError: there are none.
+        """
+        with self.lock:
+            check_credentials(self.session)
 
     def _retry_with_new_credentials(
         self, response: tuple[Any, dict[str, Any]] | None, attempts: int, **_: object
@@ -137,11 +152,36 @@ def default_aws() -> Aws:
     """Return the identity of the environment, a profile, or the machine.
 
     Raises:
-        AwsError: there is no such profile.
+        AwsError: there is no such profile, or another setting cannot be used.
     """
+    session = _session()
+    watch_providers(session)
+    return Aws(session)
+
+
+def _session() -> boto3.Session:
+    """Return a session by the environment's settings.
+
+    Raises:
+        AwsError: they cannot be used.
+    """
+    with _setting_errors():
+        session = boto3.Session()
+        check_settings(session)
+    return session
+
+
+@contextmanager
+def _setting_errors() -> Generator[None]:
     hint = "check AWS_PROFILE and ~/.aws/config (aws configure list-profiles)"
-    with aws_errors("AWS' settings cannot be used", hint):
-        return Aws(boto3.Session())
+    try:
+        with aws_errors("AWS' settings cannot be used", hint):
+            yield
+    except ValueError as error:  # of an endpoint without https://, or a region with a blank
+        raise AwsError(
+            f"AWS' settings cannot be used: {error}",
+            hint="set AWS_ENDPOINT_URL and the region right; an endpoint begins with https://",
+        ) from error
 
 
 def role_aws(role: str, token: Callable[[], str], region: str) -> Aws:
@@ -155,9 +195,10 @@ def role_aws(role: str, token: Callable[[], str], region: str) -> Aws:
     Raises:
         AwsError: STS refuses the token or the role.
     """
-    make = cast("Any", boto3.Session()).client
+    make = cast("Any", _session()).client
     unsigned = PATIENT.merge(Config(signature_version=UNSIGNED))
-    sts = make("sts", region_name=region, config=unsigned)
+    with _setting_errors():
+        sts = make("sts", region_name=region, config=unsigned)
 
     def made() -> dict[str, Any]:
         answer = sts.assume_role_with_web_identity(
@@ -187,7 +228,7 @@ def identity(aws: Aws, region: str) -> Identity:
     Raises:
         AwsError: there are no credentials, or AWS refuses them.
     """
-    with aws_errors("AWS does not accept the credentials", GIVE_CREDENTIALS):
+    with aws_errors("the AWS account cannot be read", GIVE_CREDENTIALS):
         answer = aws.client("sts", region).get_caller_identity()
     return Identity(account=answer["Account"], arn=answer["Arn"])
 
@@ -198,6 +239,7 @@ async def first_identity(aws: Aws, regions: Sequence[str]) -> Identity:
     Raises:
         AwsError: there are no credentials, or no region accepts them.
     """
+    await in_thread(aws.check)  # once, and not in each region
     found: list[Identity] = []
     errors: list[OcelotError] = []
 
@@ -209,7 +251,7 @@ async def first_identity(aws: Aws, regions: Sequence[str]) -> Identity:
             except OcelotError as error:
                 errors.append(error)
             answered.set()
-            if found or isinstance(errors[-1].__cause__, NoCredentialsError):
+            if found or isinstance(errors[-1], CredentialsError):
                 tasks.cancel_scope.cancel()
 
         for region in regions:
@@ -222,16 +264,24 @@ async def first_identity(aws: Aws, regions: Sequence[str]) -> Identity:
     return found[0]
 
 
+def region_setting() -> str:
+    """Return the region of the environment, or of the profile; empty for none.
+
+    Raises:
+        AwsError: the settings cannot be used.
+    """
+    # boto3 does not read AWS_REGION
+    return os.environ.get("AWS_REGION") or default_aws().session.region_name or ""
+
+
 def configured_region() -> str:
     """Return the region of the environment, or of the profile.
 
     Raises:
+        AwsError: the settings cannot be used.
         UsageError: there is none.
     """
-    region = (
-        os.environ.get("AWS_REGION") or default_aws().session.region_name
-    )  # boto3: not AWS_REGION
-    if not region:
+    if not (region := region_setting()):
         raise UsageError(
             "no region is configured", hint="set AWS_REGION, or name regions with --regions"
         )

@@ -126,6 +126,7 @@ def main() -> None:
 
 
 def _run() -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended, too
     try:
         _check_arguments(sys.argv[1:])
         app()  # ends by SystemExit, with 2 for a command line that Typer rejects

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.options import JsonOptions, shared
-from pipeline.cli.running import run
+from pipeline.cli.running import run, shown_progress
 from pipeline.options import OptionalTableOptions
 
 if TYPE_CHECKING:
@@ -75,13 +75,15 @@ def check(
     from pipeline.trust.policy import statements
 
     job = _job(repository, owner_id, repository_id, environment, ref)
-    found, aws = parsed(_given_role(role_arn)), default_aws()
-    policy = statements(trust_policy(aws, found))
-    findings = (
-        *trust_findings(policy, job, found.account),
-        *_provider_findings(aws, policy, found.account),
-        *_table_findings(aws, table),
-    )
+    found = parsed(_given_role(role_arn))
+    with shown_progress():
+        aws = default_aws()
+        policy = statements(trust_policy(aws, found))
+        findings = (
+            *trust_findings(policy, job, found.account),
+            *_provider_findings(aws, policy, found.account),
+            *_table_findings(aws, table),
+        )
     decisions = subject_decisions(policy, job)
     text = report.check_json(str(found), job, decisions, findings)
     shown.show(text, report.findings_report(str(found), job, findings))

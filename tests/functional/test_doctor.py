@@ -108,6 +108,24 @@ def test_settings_are_found_and_secrets_are_not_shown(
     assert "s3cret" not in json.dumps(found)
 
 
+def test_a_profile_that_does_not_exist_is_shown(tmp_path: Path) -> None:
+    code, found = doctor(tmp_path, AWS_PROFILE="acme", AWS_CONFIG_FILE=os.devnull)
+    assert code == 0
+    assert found["AWS"]["state"] == found["AWS region"]["state"] == "missing"
+    assert "acme" in found["AWS"]["found"]
+
+
+def test_the_region_of_the_profile_is_shown(tmp_path: Path) -> None:
+    settings = tmp_path / "config"
+    settings.write_text("[profile acme]\nregion = eu-west-3\n")
+    named = {"AWS_PROFILE": "acme", "AWS_CONFIG_FILE": str(settings)}
+    _, found = doctor(tmp_path, **named)
+    assert found["AWS"]["state"] == found["AWS region"]["state"] == "ok"
+    assert found["AWS region"]["found"] == "eu-west-3 (of the profile)"
+    _, found = doctor(tmp_path, **named, AWS_DEFAULT_REGION="us-east-2")
+    assert found["AWS region"]["found"] == "us-east-2"
+
+
 def test_a_missing_program_is_shown_with_its_remedy(tmp_path: Path, programs: Path) -> None:
     cache, path = tmp_path / "cache", {"PATH": str(programs)}
     ran = run_ocelot("doctor", cache=cache, env=path, cwd=tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.cli.options import JsonOptions, shared
+from pipeline.cli.running import shown_progress
 from pipeline.options import TableOptions
 
 
@@ -16,7 +17,8 @@ def create_table(table: TableOptions, shown: JsonOptions) -> None:
     from pipeline.registry.registry import opened_registry
     from pipeline.report.layers import table_json, table_report
 
-    registry = opened_registry(default_aws(), table)
-    created = registry.create()
+    with shown_progress():
+        registry = opened_registry(default_aws(), table)
+        created = registry.create()
     text = table_json(registry.table, registry.region, created=created)
     shown.show(text, table_report(registry.table, registry.region, created=created))

@@ -8,6 +8,7 @@ import typer
 
 from pipeline.cli.layers.rows import RowOptions, name_left_out
 from pipeline.cli.options import shared
+from pipeline.cli.running import shown_progress
 from pipeline.options import TableOptions
 
 
@@ -30,8 +31,9 @@ def history(
     from pipeline.registry.registry import opened_registry
     from pipeline.report.layers import RELEASE_COLUMNS, history_report, release_data
 
-    registry = opened_registry(default_aws(), table)
-    found = registry.of_distribution(distribution)
+    with shown_progress():
+        registry = opened_registry(default_aws(), table)
+        found = registry.of_distribution(distribution)
     name_left_out(found.foreign)
     done = releases(found.rows)
     shown.show_rows([release_data(each) for each in done], RELEASE_COLUMNS, history_report(done))

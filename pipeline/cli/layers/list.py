@@ -8,6 +8,7 @@ import typer
 
 from pipeline.cli.layers.rows import RowOptions, name_left_out
 from pipeline.cli.options import shared
+from pipeline.cli.running import shown_progress
 from pipeline.options import Architectures, TableOptions
 
 
@@ -53,8 +54,9 @@ def list_layers(
         version=version,
         public=public,
     )
-    registry = opened_registry(default_aws(), table)
-    found = registry.of_distribution(distribution) if distribution else registry.all()
+    with shown_progress():
+        registry = opened_registry(default_aws(), table)
+        found = registry.of_distribution(distribution) if distribution else registry.all()
     name_left_out(found.foreign)
     rows = selected(found.rows, conditions)
     shown.show_rows([row.data() for row in rows], COLUMNS, layers_report(rows))

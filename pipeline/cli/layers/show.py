@@ -8,6 +8,7 @@ import typer
 
 from pipeline.cli.layers.rows import RowOptions
 from pipeline.cli.options import shared
+from pipeline.cli.running import shown_progress
 from pipeline.options import TableOptions
 
 
@@ -27,8 +28,9 @@ def show_layer(
     from pipeline.report.layers import row_report
 
     requested = layer_arn(arn)
-    registry = opened_registry(default_aws(), table)
-    row = registry.row(requested)
+    with shown_progress():
+        registry = opened_registry(default_aws(), table)
+        row = registry.row(requested)
     if not isinstance(row, Row):
         where = f"the table {registry.table} in {registry.region}"
         raise UsageError(
