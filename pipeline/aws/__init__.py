@@ -10,9 +10,9 @@ each service:
 - `dynamodb.py`: a table and its items. The registry gives them their meaning.
 - `iam.py`: a role's trust policy and the OIDC provider that it names.
 
-`providers.py` makes errors of ocelot of what goes wrong while credentials are obtained, and ends the
-programs that give them. `credentials.py` refuses credentials with a blank or a line end before they
-are sent.
+`providers.py` makes errors of ocelot of what goes wrong while credentials are obtained, and ends
+the programs that give them. `credentials.py` refuses credentials with a blank or a line end before
+they are sent.
 `errors.py` turns boto3's exceptions into errors of ocelot, with a hint for each of AWS' codes.
 `regions.py` decides in which regions a command works: pure, from the user's option, regions.yaml
 and the regions that have Lambda.

@@ -162,6 +162,15 @@ class Table:
                 return False
         return True
 
+    def add_index(self, addition: Mapping[str, Any]) -> None:
+        """Begin to add an index; DynamoDB adds one at a time.
+
+        Args:
+            addition: UpdateTable's parameters.
+        """
+        with self._errors("dynamodb:UpdateTable"):
+            self._client.update_table(**addition)
+
     def describe(self) -> Mapping[str, Any] | None:
         """Return DescribeTable's answer; None if there is no such table."""
         try:

@@ -167,6 +167,7 @@ def _publish(outcome: TargetOutcome, region: RegionClient, context: PublishConte
             outcome.notes += (f"{package.key} is left in {bucket.name}: {error}",)
     else:
         made, is_own = _published(outcome, context.upload(package), region, context)
+    outcome.version = made  # known, even if the search fails
     oldest, notes = find_version(package, region)
     outcome.version = oldest or made
     if is_own and outcome.version.arn != made.arn:

@@ -31,8 +31,8 @@ _COMPARED = (
 )
 # Value of --table for no registry.
 NO_TABLE = "none"
-# A new table is usually ready after some ten seconds.
-CREATION_SECONDS = 120
+# A new table is usually ready after some ten seconds, an index of a large one after minutes.
+CREATION_SECONDS = 900
 
 ABSENT = WriteCondition(text="attribute_not_exists(#key)", names={"#key": KEY})
 
@@ -51,6 +51,19 @@ def unchanged(item: Item) -> WriteCondition:
         names={"#key": KEY, **{f"#was_{name}": name for name in _COMPARED}},
         values={f":was_{name}": item[name] for name in present},
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TableCreation:
+    """The result of creating the table.
+
+    Attributes:
+        created: True if the table was; False if it existed already.
+        indexes: that an existing table lacked, and that were added.
+    """
+
+    created: bool
+    indexes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -171,18 +184,31 @@ class Registry:
             others = tuple(each.message for each in faults[1:])
             raise AwsError(faults[0].message, details=others, hint=faults[0].hint)
 
-    def create(self) -> bool:
-        """Create the table, and wait until it can be used; return False if it exists already.
+    def create(self) -> TableCreation:
+        """Create the table, or the indexes that it lacks, and wait until it can be used.
 
         Raises:
             AwsError: the table has another shape, or is not ready after `CREATION_SECONDS`.
         """
         created = self._table.create(shape.definition(self.table))
-        end = time.monotonic() + (CREATION_SECONDS if created else 0)
-        while self.faults() and time.monotonic() < end:
-            time.sleep(1)
+        added: list[str] = []
+        while (missing := self._missing_index()) and missing not in added:
+            self._table.add_index(shape.index_addition(self._table.describe() or {}, missing))
+            added.append(missing)
         self.check()
-        return created
+        return TableCreation(created=created, indexes=tuple(added))
+
+    def _missing_index(self) -> str:
+        """Wait until nothing is being created; return an index that is missing, and all else right.
+
+        Returns:
+            Name of the index; empty if there is none, or the table has another fault.
+        """
+        end = time.monotonic() + CREATION_SECONDS
+        while any(each.passes for each in self.faults()) and time.monotonic() < end:
+            time.sleep(1)
+        missing = [each.missing_index for each in self.faults()]
+        return missing[0] if all(missing) and missing else ""
 
     def faults(self) -> tuple[shape.TableFault, ...]:
         """Return the faults of the table."""

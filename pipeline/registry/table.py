@@ -1,8 +1,7 @@
-"""The registry's table: its shape, the faults of a table, and the command that makes it."""
+"""The registry's table: its shape, the faults of a table, and how they are fixed."""
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -26,10 +25,14 @@ class TableFault:
     Attributes:
         message: a sentence that names table and region.
         hint: how to fix it.
+        missing_index: name of an index that does not exist.
+        passes: True if it ends by itself.
     """
 
     message: str
     hint: str
+    missing_index: str = ""
+    passes: bool = False
 
 
 def definition(table: str) -> dict[str, Any]:
@@ -43,13 +46,39 @@ def definition(table: str) -> dict[str, Any]:
     }
 
 
+def index_addition(described: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the parameters of DynamoDB's UpdateTable that add an index.
+
+    Args:
+        described: DescribeTable's answer; an index has the capacity of its table.
+        name: of the index.
+    """
+    table: Mapping[str, Any] = described["Table"]
+    throughput = table.get("ProvisionedThroughput", {})
+    capacity = {
+        each: throughput[each]
+        for each in ("ReadCapacityUnits", "WriteCapacityUnits")
+        if throughput.get(each)  # 0 for a table that is paid for by request
+    }
+    index = {**_index(name), **({"ProvisionedThroughput": capacity} if capacity else {})}
+    types: list[dict[str, str]] = table.get("AttributeDefinitions", [])
+    known = {each["AttributeName"] for each in types}
+    return {
+        "TableName": table["TableName"],
+        "AttributeDefinitions": [
+            *types,
+            *_types(*(each for each in INDEXES[name] if each not in known)),
+        ],
+        "GlobalSecondaryIndexUpdates": [{"Create": index}],
+    }
+
+
 def missing_table(table: str, region: str) -> TableFault:
     """Fault of a table that does not exist."""
-    options = shlex.join(("--table", table, "--table-region", region))
     return TableFault(
         message=f"there is no table {table} in {region}",
         hint="name another by --table and --table-region, or create it: "
-        f"ocelot layers create-table {options}",
+        f"{_create_table(table, region)}",
     )
 
 
@@ -70,6 +99,7 @@ def table_faults(described: Mapping[str, Any], region: str) -> Iterator[TableFau
         yield TableFault(
             message=f"the table {name} in {region} is {table.get('TableStatus', 'not active')}",
             hint="wait until it is ACTIVE, then try again",
+            passes=table.get("TableStatus") == "CREATING",
         )
     if not _has_keys(table, (KEY,), types):
         yield TableFault(
@@ -92,15 +122,13 @@ def _index_faults(
 ) -> Iterator[TableFault]:
     table, region = of
     label = f"the table {table} in {region}"
-    command = (
-        *("update-table", "--table-name", table),
-        *("--attribute-definitions", json.dumps(_types(*dict.fromkeys((KEY, *keys))))),
-        *("--global-secondary-index-updates", json.dumps([{"Create": _index(name)}])),
-    )
+    command = _create_table(table, region)
     if index is None:
-        yield TableFault(message=f"{label} has no index {name}", hint=_aws(command, region))
+        yield TableFault(
+            message=f"{label} has no index {name}", hint=f"add it: {command}", missing_index=name
+        )
         return
-    again = f"delete that index, then make it again: {_aws(command, region)}"
+    again = f"delete that index, then add it again: {command}"
     if not _has_keys(index, keys, types):
         yield TableFault(
             message=f"the keys of the index {name} of {label} are not "
@@ -115,6 +143,7 @@ def _index_faults(
         yield TableFault(
             message=f"the index {name} of {label} is {index['IndexStatus']}",
             hint="wait until it is ACTIVE, then try again",
+            passes=index["IndexStatus"] == "CREATING",
         )
 
 
@@ -146,5 +175,8 @@ def _index(name: str) -> dict[str, Any]:
     }
 
 
-def _aws(command: tuple[str, ...], region: str) -> str:
-    return shlex.join(("aws", "dynamodb", *command, "--region", region))
+def _create_table(table: str, region: str) -> str:
+    """Return the command that creates the table, or adds indexes that are missing."""
+    return shlex.join(
+        ("ocelot", "layers", "create-table", "--table", table, "--table-region", region)
+    )

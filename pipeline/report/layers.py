@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any, cast
 
 from pipeline.registry.history import Release
+from pipeline.registry.registry import TableCreation
 from pipeline.registry.row import Row
-from pipeline.report.rendering import Report, json_text
+from pipeline.report.rendering import Report, data, json_text
 
 _LAYERS = ("published", "distribution", "architecture", "collector", "public", "layer version")
 _HISTORY = ("published", "layer", "architecture", "sha256", "regions", "public", "changed")
@@ -28,15 +29,20 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\n")
 _DIGITS = 12
 
 
-def table_report(table: str, region: str, *, created: bool) -> Report:
-    """Return a line that says whether the registry's table was created or exists already."""
-    done = "is created" if created else "exists already; it is left as it is"
+def table_report(table: str, region: str, creation: TableCreation) -> Report:
+    """Return a line that says what was created of the registry's table."""
+    if creation.created:
+        done = "is created"
+    elif creation.indexes:
+        done = f"exists already; added: {', '.join(creation.indexes)}"
+    else:
+        done = "exists already; it is left as it is"
     return Report(notes=(f"the table {table} in {region} {done}",))
 
 
-def table_json(table: str, region: str, *, created: bool) -> str:
-    """Return the registry's table as JSON: name, region, and whether it was created now."""
-    return json_text({"table": table, "region": region, "created": created})
+def table_json(table: str, region: str, creation: TableCreation) -> str:
+    """Return the registry's table as JSON: name, region, and what was created now."""
+    return json_text({"table": table, "region": region, **data(creation)})
 
 
 def layers_report(rows: Sequence[Row]) -> Report:

@@ -188,7 +188,12 @@ def test_another_table_is_named_by_option_or_environment(layers: Layers) -> None
 def test_a_table_is_created_by_the_command_of_the_error(layers: Layers) -> None:
     options = ("--table", "created", "--table-region", REGION)
     made = layers("create-table", *options, "--json")
-    assert json.loads(made.out) == {"table": "created", "region": REGION, "created": True}
+    assert json.loads(made.out) == {
+        "table": "created",
+        "region": REGION,
+        "created": True,
+        "indexes": [],
+    }
     assert layers("list", *options).code == 0
     assert "exists already" in layers("create-table", *options).out
 
@@ -202,8 +207,8 @@ def test_the_table_is_in_the_requested_region(layers: Layers) -> None:
 def test_without_credentials_the_error_has_a_hint(layers: Layers) -> None:
     ran = layers("list", env={"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""})
     assert (ran.code, ran.out) == (AwsError.exit_code, "")
-    assert "Unable to locate credentials" in ran.err
-    assert "check the credentials" in ran.err
+    assert "there are no AWS credentials" in ran.err
+    assert "give credentials" in ran.err
 
 
 def test_a_missing_profile_is_an_error(layers: Layers) -> None:

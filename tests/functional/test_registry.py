@@ -20,11 +20,13 @@ from pipeline.aws.session import Aws, default_aws
 from pipeline.errors import AwsError, UsageError
 from pipeline.naming import Architecture
 from pipeline.options import TABLE, TableOptions
-from pipeline.registry.registry import Registry, opened_registry
-from pipeline.registry.row import ForeignRow, Row
+from pipeline.registry.registry import Registry, TableCreation, opened_registry
+from pipeline.registry.row import KEY, ForeignRow, Row
 from pipeline.registry.table import (
+    BASE_INDEX,
     DEFAULT_REGION,
     DISTRIBUTION_INDEX,
+    INDEXES,
     definition,
 )
 
@@ -54,10 +56,10 @@ def test_a_correct_table_passes(registry: Registry) -> None:
 def test_a_missing_table_is_created_once() -> None:
     registry = Registry(default_aws(), "mine", HOME)
     assert str(check_error(registry)) == f"there is no table mine in {HOME}"
-    assert registry.create()
+    assert registry.create() == TableCreation(created=True)
     registry.check()
     assert registry.put(row()) is None
-    assert not registry.create()
+    assert registry.create() == TableCreation(created=False)
     assert registry.all().rows == (row(),)
 
 
@@ -94,6 +96,38 @@ def test_a_table_with_another_key_is_an_error(publishing: Publishing) -> None:
 
 def without(index: str) -> list[Any]:
     return [each for each in definition("")["GlobalSecondaryIndexes"] if each["IndexName"] != index]
+
+
+def test_missing_indexes_are_added(publishing: Publishing) -> None:
+    key = [each for each in definition("")["AttributeDefinitions"] if each["AttributeName"] == KEY]
+    client = publishing.aws.client("dynamodb", HOME)
+    bare = {**definition("bare"), "AttributeDefinitions": key}
+    del bare["GlobalSecondaryIndexes"]
+    client.create_table(**bare)
+    registry = Registry(default_aws(), "bare", HOME)
+    assert registry.put(row()) is None
+    assert check_error(registry).hint.startswith("add it: ocelot layers create-table")
+    assert registry.create() == TableCreation(created=False, indexes=tuple(INDEXES))
+    assert registry.of_distribution("minimal").rows == (row(),)
+    assert registry.create() == TableCreation(created=False)
+
+
+def test_no_index_is_added_to_a_table_with_another_fault(publishing: Publishing) -> None:
+    keys = [{"AttributeName": "distribution", "KeyType": "HASH"}]
+    types = [
+        each
+        for each in definition("")["AttributeDefinitions"]
+        if each["AttributeName"] in ("distribution", *INDEXES[BASE_INDEX])
+    ]
+    registry = other_table(
+        publishing,
+        KeySchema=keys,
+        GlobalSecondaryIndexes=without(DISTRIBUTION_INDEX),
+        AttributeDefinitions=types,
+    )
+    with pytest.raises(AwsError, match="the key of the table other"):
+        registry.create()
+    assert publishing.aws.calls("UpdateTable") == []
 
 
 def test_a_query_without_its_index_names_the_index(publishing: Publishing) -> None:

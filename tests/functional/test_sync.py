@@ -112,10 +112,12 @@ def test_a_removed_permission_updates_the_row(published: Publishing) -> None:
 def test_a_row_of_an_older_tool_is_changed_only_where_it_is_wrong(published: Publishing) -> None:
     row = row_of(published, ARN_FRANCE)
     assert row is not None
-    store(published, {**old_item(row, public={"S": "false"}), "by-hand": {"S": "kept"}})
+    runtimes: dict[str, object] = {"S": " ".join(row.compatible_runtimes)}
+    item = old_item(row, compatible_runtimes=runtimes)
+    store(published, {**item, "public": {"S": "false"}, "by-hand": {"S": "kept"}})
     done = synced(published)
     assert actions(done) == [(ARN_FRANCE, "update")]
-    expected = {**old_item(row), "by-hand": {"S": "kept"}, "public": {"BOOL": True}}
+    expected = {**item, "by-hand": {"S": "kept"}, "public": {"BOOL": True}}
     assert item_of(published, ARN_FRANCE) == expected
     assert nothing_to_do(published)
 

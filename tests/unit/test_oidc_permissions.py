@@ -55,7 +55,10 @@ NEEDED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "s3:DeleteObject": ((PUBLISHER,), (f"{BUCKET}/a.zip",)),
 }
 # Used by people with their own credentials, not by a role.
-BY_A_PERSON = {"iam:GetRole", "iam:GetOpenIDConnectProvider", "dynamodb:CreateTable"}
+BY_A_PERSON = {
+    *("iam:GetRole", "iam:GetOpenIDConnectProvider", "dynamodb:CreateTable"),
+    "dynamodb:UpdateTable",
+}
 
 # Permissions without single resources.
 UNBOUNDED = {name for name, (_, resources) in NEEDED.items() if resources == (ALL,)}

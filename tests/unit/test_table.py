@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import shlex
 from typing import Any
 
@@ -13,6 +12,7 @@ from pipeline.registry.table import (
     DISTRIBUTION_INDEX,
     TableFault,
     definition,
+    index_addition,
     missing_table,
     table_faults,
 )
@@ -50,10 +50,27 @@ def test_the_tables_name_is_the_one_that_other_tools_know() -> None:
 def test_a_missing_index_is_made_by_the_hint() -> None:
     (fault,) = faults(GlobalSecondaryIndexes=indexes()[1:])
     assert fault.message == f"the table mine in eu-west-1 has no index {DISTRIBUTION_INDEX}"
-    words = shlex.split(fault.hint)
-    assert json.loads(words[words.index("--global-secondary-index-updates") + 1]) == [
-        {"Create": indexes()[0]}
-    ]
+    assert fault.missing_index == DISTRIBUTION_INDEX
+    _, _, command = fault.hint.partition(": ")
+    check_command(command, complete=True)
+    assert shlex.split(command)[-4:] == ["--table", "mine", "--table-region", "eu-west-1"]
+
+
+def test_an_index_is_added_with_its_keys_and_their_types() -> None:
+    key, distribution = definition("")["AttributeDefinitions"][:2]
+    assert index_addition(described(AttributeDefinitions=[key]), DISTRIBUTION_INDEX) == {
+        "TableName": "mine",
+        "AttributeDefinitions": [key, distribution],
+        "GlobalSecondaryIndexUpdates": [{"Create": indexes()[0]}],
+    }
+
+
+@pytest.mark.parametrize("units", [5, 0])
+def test_an_index_has_the_capacity_of_its_table(units: int) -> None:
+    throughput = {"ReadCapacityUnits": units, "WriteCapacityUnits": units}
+    table = described(ProvisionedThroughput={**throughput, "NumberOfDecreasesToday": 0})
+    (update,) = index_addition(table, BASE_INDEX)["GlobalSecondaryIndexUpdates"]
+    assert update["Create"].get("ProvisionedThroughput") == (throughput if units else None)
 
 
 @pytest.mark.parametrize("status", ["CREATING", "DELETING", "ARCHIVED"])

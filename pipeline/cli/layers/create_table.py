@@ -11,7 +11,7 @@ from pipeline.options import TableOptions
 def create_table(table: TableOptions, shown: JsonOptions) -> None:
     """Create the registry's table, with your own AWS credentials, and wait until it can be used.
 
-    A table that exists already is checked and left as it is.
+    To a table that exists already only the indexes that it lacks are added.
     """
     from pipeline.aws.session import default_aws
     from pipeline.registry.registry import opened_registry
@@ -19,6 +19,6 @@ def create_table(table: TableOptions, shown: JsonOptions) -> None:
 
     with shown_progress():
         registry = opened_registry(default_aws(), table)
-        created = registry.create()
-    text = table_json(registry.table, registry.region, created=created)
-    shown.show(text, table_report(registry.table, registry.region, created=created))
+        creation = registry.create()
+    text = table_json(registry.table, registry.region, creation)
+    shown.show(text, table_report(registry.table, registry.region, creation))
