@@ -61,6 +61,9 @@ async def apply_plan(
     missing = [each for each in plan.layers if each.file not in built]
     if missing:
         built |= await _compiled(plan, missing, compiler, cache)
+    elif compiler.keep_temp:
+        async with workspace(plan.tree, plan.prepare(), compiler):
+            pass  # the sources are as they are compiled, and are kept
     layers = tuple(built[each.file] for each in plan.layers)
     for each in layers:
         _check_locked(each)

@@ -13,12 +13,13 @@ import shutil
 import tempfile
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import anyio
 
 from pipeline import process, progress
+from pipeline.build.countdown import Countdown, listed_packages
 from pipeline.build.failure import step_error
 from pipeline.build.git import CREDENTIAL_VARIABLE
 from pipeline.build.modules import DEFAULT_PROXY, DOWNLOADS, move_modules
@@ -39,7 +40,7 @@ class Compiler:
 
     Attributes:
         caches: the folder of Go's caches.
-        keep_temp: leave the source tree where it was compiled.
+        keep_temp: leave the source tree in its temporary folder.
         settings: where modules come from; None for what the user's Go is set to.
         toolchain: a folder with the pinned Go, for a machine whose ocelot came without.
     """
@@ -65,6 +66,7 @@ class Workspace:
         scratch: for temporary files, and Go's home.
         caches: the folder of Go's caches.
         settings: where modules come from.
+        packages: those that are still to be compiled, by architecture.
     """
 
     go: Path
@@ -72,22 +74,26 @@ class Workspace:
     scratch: Path
     caches: Path
     settings: Mapping[str, str]
+    packages: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
 
-    async def run(self, step: GoStep) -> None:
-        """Run one step to its end.
+    async def run(self, step: GoStep) -> tuple[str, ...]:
+        """Run one step to its end; gives the lines that it printed.
 
         Raises:
             OcelotError: the step failed; see `step_error`.
         """
+        packages = self.packages.get(step.target, {}) if step.output else {}
+        countdown = Countdown(packages=packages)
         with progress.step(step.lane, step.name) as shown:
             finished = await process.run_program(
                 self.argv(step),
                 cwd=self.source,
                 env=self.environment(step),
-                on_line=shown.line,
+                on_line=lambda line: shown.line(countdown.line(line)),
             )
             if finished.returncode or step.refused(finished.lines):
                 raise step_error(step, finished.lines)
+        return finished.lines
 
     async def compiled(self, step: GoStep) -> bytes:
         """Run a compile step; gives the file that it makes."""
@@ -136,7 +142,7 @@ async def workspace(
             for _variable, cache in CACHES:
                 (compiler.caches / cache).mkdir(parents=True, exist_ok=True)
         for step in prepare:  # one after the other: each may complete go.mod and go.sum
-            await work.run(step)
+            work.packages[step.target] = listed_packages(await work.run(step))
         yield work
 
 

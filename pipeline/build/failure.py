@@ -11,8 +11,8 @@ from pipeline.build.tuning import TunedFiles
 from pipeline.errors import CompileError, LockError, OcelotError, OutputError, ToolchainError
 from pipeline.files import Tree
 
-# Lines of progress: `go build -v` names each package that it compiles, and each download.
-_PROGRESS = re.compile(r"^([A-Za-z0-9_.~/+-]+|go: downloading .*)$")
+# Lines of progress: each package that is or will be compiled, and each download.
+_PROGRESS = re.compile(r"^([A-Za-z0-9_.~/+-]+( \d+)?|go: downloading .*)$")
 _UNREACHABLE = re.compile(
     r"proxyconnect|dial tcp|connection (refused|reset)|no such host|i/o timeout|TLS handshake|"
     r"network is unreachable|Bad Gateway|Service Unavailable|unexpected EOF|certificate"

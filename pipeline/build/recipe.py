@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pipeline.build.countdown import LIST_FORMAT
 from pipeline.build.modules import edit_arguments
 from pipeline.naming import Architecture
 
@@ -50,6 +51,11 @@ class GoStep:
     refuses: tuple[str, ...] = ()
     output: str = ""
 
+    @property
+    def target(self) -> str:
+        """The architecture that it works for; empty if it is for all."""
+        return dict(self.env).get("GOARCH", "")
+
     def refused(self, lines: Iterable[str]) -> bool:
         """Return True if a line that the step printed makes it fail, whatever its exit code."""
         return any(text in line for line in lines for text in self.refuses)
@@ -76,13 +82,15 @@ def modules_step(architecture: Architecture, tags: Sequence[str], *, locked: boo
     """The step that downloads just the modules whose packages are compiled.
 
     It completes go.mod and go.sum for them, unless a lock has already. It is no `go mod tidy`,
-    which would resolve the tests of every dependency and move versions.
+    which would resolve the tests of every dependency and move versions. It prints the packages
+    that are still to be compiled, in `LIST_FORMAT`.
     """
     mode = "-mod=readonly" if locked else "-mod=mod"
     return GoStep(
         name=f"modules for {architecture}",
         lane="modules",
-        argv=("go", "list", "-deps", *_tags(tags), "-f", "{{with .Module}}{{.Path}}{{end}}", "."),
+        # -trimpath as for compiling: packages compiled without it do not count
+        argv=("go", "list", "-deps", "-trimpath", *_tags(tags), "-f", LIST_FORMAT, "."),
         env=_environment(f"{mode} -modcacherw", architecture),
         network=True,
         # Go would take the newest version of a module without a requirement: another one tomorrow.

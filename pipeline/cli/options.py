@@ -104,7 +104,7 @@ class OutputOptions:
     """The files that a build writes."""
 
     output: Annotated[Path, Opt("Folder for the zips and manifest.json.", "-o")] = Path("dist")
-    keep_temp: Annotated[bool, Opt("Keep the folder with the sources that were compiled.")] = False
+    keep_temp: Annotated[bool, Opt("Keep the folder with the sources as compiled.")] = False
 
 
 @option_group

@@ -187,6 +187,6 @@ def _escaped(text: str) -> str:
     return text.replace("[", r"\[")
 
 
-def _shortened(text: str, width: int = 60) -> str:
+def _shortened(text: str, width: int = 60, head: int = 40) -> str:
     text = text.strip()
-    return text if len(text) <= width else f"…{text[1 - width :]}"
+    return text if len(text) <= width else f"{text[:head]}…{text[head + 1 - width :]}"

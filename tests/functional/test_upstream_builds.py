@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import pytest
-from gitserver import commit, in_collector
+from gitserver import commit, in_collector, new_repository
 from runs import Ran
-from tiny import COLLECTOR, Place, new_place
+from tiny import COLLECTOR, MAIN, Place, new_place
 
 from pipeline.build.sources import VARIABLE
+from pipeline.files import Tree, read_tree
 
 # A name that bundles have a folder of, too.
 BESIDE = "config/otelcol"
@@ -67,9 +70,34 @@ def test_gathered_sources_and_bundles_have_the_folder(place: Place, tmp_path: Pa
         assert built_again(place, *arguments, env=env) == zip_of(place.root / "first")
 
 
-def test_kept_sources_compile_as_they_lie_there(place: Place, tmp_path: Path) -> None:
-    env = {"TMPDIR": str(tmp_path)}
-    ran = done(place.build("-d", "one", "--rebuild", "--keep-temp", env=env))
-    (root,) = tmp_path.glob("ocelot-*/*/collector")
-    assert str(root) in ran.err
-    assert (root.parent / BESIDE / "go.mod").is_file()
+def test_sources_are_kept_also_where_the_layer_comes_from_the_cache(
+    place: Place, tmp_path: Path
+) -> None:
+    trees: list[Tree] = []
+    for name, more in {"compiled": ("--rebuild",), "reused": ()}.items():
+        (tmp_path / name).mkdir()
+        env = {"TMPDIR": str(tmp_path / name)}
+        ran = done(place.build("-d", "one", "--keep-temp", *more, env=env))
+        (root,) = (tmp_path / name).glob("ocelot-*/*/collector")
+        assert str(root) in ran.err
+        assert ("reused" in ran.err) == (name == "reused")
+        shutil.rmtree(root / ".ocelot", ignore_errors=True)  # the compiled program
+        trees.append(read_tree(root.parent))
+    compiled, reused = trees
+    assert compiled == reused
+    assert f"{BESIDE}/go.mod" in reused
+
+
+def test_packages_are_counted_while_they_are_compiled(place: Place) -> None:
+    never_compiled = f"const made = {time.time_ns()}\n"
+    more = {
+        "collector/more.go": f"package main\n\n{never_compiled}",
+        "collector/lambdacomponents/exporter/more.go": f"package exporter\n\n{never_compiled}",
+    }
+    repository = new_repository(place.root / "changed")
+    commit(repository, {**repository_files(), **{name: more[name].encode() for name in more}})
+    ran = done(place.run("build", "-a", "amd64", "-d", "one", "-r", "./changed", "--verbose"))
+    assert re.findall(r"(\d+ of \d+) packages.*: (\S+)", ran.err) == [
+        ("1 of 2", f"{MAIN}/lambdacomponents/exporter"),
+        ("2 of 2", MAIN),
+    ]
