@@ -21,7 +21,7 @@ from pipeline.build.lock import record_zips
 from pipeline.build.request import BuildRequest, plan_build
 from pipeline.config.folder import Config
 from pipeline.files import ensure_writable
-from pipeline.layer.manifest import FILE_NAME, read_manifest
+from pipeline.layer.manifest import FILE_NAME, folder_manifest, read_manifest
 from pipeline.options import ReleaseGroupOptions
 from pipeline.publish.package import read_packages
 from pipeline.publish.request import PublishRequest
@@ -82,6 +82,7 @@ async def build(context: BuildContext) -> BuildOutput:
     """
     request, config, compiler = context.request, context.config, context.compiler
     ensure_writable(context.output)
+    folder_manifest(context.output)
     # 1. plan: what the lock has, upstream's sources, what to build of them
     plan = await plan_build(request, config)
     # 2. compile and pack, both architectures at once; what the cache has is taken from there

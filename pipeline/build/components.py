@@ -8,17 +8,20 @@ over upstream's tree, with the hand-written files of `config/overlay/`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from pipeline.build.gofiles import imports, uncompiled_files
+from pipeline.build.source_files import left_out_note
 from pipeline.config.components import Component
-from pipeline.config.folder import Config
+from pipeline.config.folder import OVERLAY, Config
 from pipeline.files import Tree
 from pipeline.naming import (
     ALL_TAG,
     ANY_KIND,
     CUSTOM_TAG,
     TAG_PREFIX,
+    Architecture,
     component_kind,
     component_name,
     is_selected,
@@ -28,7 +31,6 @@ _CONSTRAINT = re.compile(rb"^//go:build (.+)$", re.MULTILINE)
 _TAG = re.compile(rf"{TAG_PREFIX}\.(?:{ANY_KIND})\.(?!all\b)[a-z0-9_]+")
 _COMPONENT_FILE = re.compile(rf"^lambdacomponents/(?:{ANY_KIND})/[^/]+(?<!_test)\.go$")
 _DEFAULT_FILE = re.compile(r"^lambdacomponents/[^/]+(?<!_test)\.go$")
-_IMPORT = re.compile(rb'^\s*(?:import\s+)?(?:[\w.]+\s+)?"([^"\n]+)"\s*$', re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,12 +63,12 @@ def default_tags(tree: Tree) -> frozenset[str]:
         package
         for name, content in tree.items()
         if _DEFAULT_FILE.match(name) and b"!lambdacomponents.custom" in content
-        for package in _packages(content)
+        for package in imports(content)
     }
     return frozenset(
         tag
         for tag, content in _component_files(tree)
-        if (own := {package for package in _packages(content) if _is_component(package)})
+        if (own := {package for package in imports(content) if _is_component(package)})
         and own <= imported
     )
 
@@ -107,10 +109,6 @@ def _component_files(tree: Tree) -> Iterator[tuple[str, bytes]]:
                 yield tag, content
 
 
-def _packages(content: bytes) -> Iterator[str]:
-    return (each.decode(errors="replace") for each in _IMPORT.findall(content))
-
-
 def _is_component(package: str) -> bool:
     """True for a component's package; False for the API of a kind, such as `collector/exporter`."""
     return "." in package and not re.search(rf"/collector/(?:{ANY_KIND}|component)$", package)
@@ -132,6 +130,23 @@ def added_files(overlay: Tree, components: Mapping[str, Component]) -> dict[str,
         if tag not in by_hand
     }
     return {**generated, **written}
+
+
+def uncompiled_note(
+    tree: Tree, overlay: Tree, tags: Collection[str], architectures: Collection[Architecture]
+) -> str:
+    """Return a note with the overlay's files that Go does not compile, and why; may be empty.
+
+    Args:
+        tree: the whole source tree.
+        overlay: hand-written files by path below `collector/`, without collector configs.
+        tags: Go build tags.
+        architectures: what is compiled for.
+    """
+    names = [name for name in overlay if not name.endswith(".md")]
+    reasons = uncompiled_files(tree, names, tags, architectures) if names else {}
+    named = (left_out_note(f"{OVERLAY}/{name}", why) for name, why in reasons.items())
+    return f"not compiled: {', '.join(named)}" if reasons else ""
 
 
 def wrapper_path(tag: str) -> str:

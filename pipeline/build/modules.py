@@ -23,6 +23,7 @@ _REPLACED_BY_FOLDER = re.compile(
     r"(?P<folder>\"?\.{1,2}(?:/[^\s\"]*)?(?=[\s\"]|\Z))",
     re.MULTILINE,
 )
+_OWN_PATH = re.compile(rb"^module\s+(\S+)", re.MULTILINE)
 _SETTING = re.compile(r"^(?P<path>go|toolchain)\s+(?P<version>\S+)$")
 
 
@@ -48,13 +49,24 @@ def _required(line: str, block: str) -> re.Match[str] | None:
     return _REQUIRE.match(rest) if word == "require" else _SETTING.match(line)
 
 
-def module_folders(go_mod: bytes) -> frozenset[str]:
-    """Return the folders of the modules that a go.mod requires and replaces by a relative path.
+def module_path(go_mod: bytes) -> str:
+    """Return the path of a go.mod's own module; empty if it names none."""
+    found = _OWN_PATH.search(go_mod)
+    return found[1].decode(errors="replace").strip('"') if found else ""
 
-    They are relative to the folder of the go.mod, such as `lambdacomponents`.
+
+def folder_modules(go_mod: bytes) -> dict[str, str]:
+    """Return the modules that a go.mod requires and replaces by a folder, with that folder.
+
+    The folders are relative to that of the go.mod, such as `lambdacomponents`.
     """
     required = requirements(go_mod)
-    return frozenset(folder for path, folder in _replacements(go_mod) if path in required)
+    return {path: folder for path, folder in _replacements(go_mod) if path in required}
+
+
+def module_folders(go_mod: bytes) -> frozenset[str]:
+    """Return the folders of `folder_modules`."""
+    return frozenset(folder_modules(go_mod).values())
 
 
 def replaced_folders(go_mod: bytes) -> frozenset[str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
 from pipeline import files
 from pipeline.build.commits import not_upstream
-from pipeline.build.components import added_files, offered_tags
+from pipeline.build.components import added_files, offered_tags, uncompiled_note
 from pipeline.build.lock import Facts, Locked, lock_differences
 from pipeline.build.modules import module_folders, with_sums
 from pipeline.build.recipe import (
@@ -107,6 +107,7 @@ class Materials:
     Attributes:
         source: upstream's files.
         overlay: the hand-written files of `config/overlay/`.
+        left_out: what lies there and cannot be part of a build, each with the reason.
         config_file: content of the distribution's own collector config, None for upstream's.
         tuning_files: the Go files that tunings bring, of `config/tuning/`.
         tune: True to apply tunings.
@@ -116,6 +117,7 @@ class Materials:
 
     source: Source
     overlay: Tree = field(repr=False)
+    left_out: tuple[str, ...] = ()
     config_file: bytes | None = None
     tuning_files: Tree = field(default_factory=dict[str, bytes], repr=False)
     tune: bool = True
@@ -148,13 +150,13 @@ def build_plan(
     require = require_steps(locked.go_mod if locked else facts.custom_modules)
     tree = _with_sums({**base, **changed.files}, entry)
     configs = layer_configs(tree, materials.config_file)
+    tags = (*facts.build_tags, *map(tuning_tag, changed.applied))
     return BuildPlan(
         facts=facts,
         description=config.distribution(distribution).description,
         require=require,
         layers=tuple(
-            _layer_plan(each, facts, changed, require, tree, configs, locked)
-            for each in architectures
+            _layer_plan(each, facts, tags, require, tree, configs, locked) for each in architectures
         ),
         tree=tree,
         upstream=source.files,
@@ -162,8 +164,22 @@ def build_plan(
         budget=config.budget(distribution),
         locked=locked,
         deviations=deviations,
-        notes=notes,
+        notes=(*notes, *_overlay_notes(materials, tree, tags, architectures)),
     )
+
+
+def _overlay_notes(
+    materials: Materials, tree: Tree, tags: Sequence[str], architectures: Sequence[Architecture]
+) -> Iterator[str]:
+    """Return notes of the files in `config/overlay/` that are not in the layer."""
+    if materials.left_out:
+        yield f"left out of the build: {', '.join(materials.left_out)}"
+    configs = {name for name in materials.overlay if _CONFIG_FILE.match(name)}
+    if materials.config_file is not None and "config.yaml" in configs:
+        yield "overlay/config.yaml is not used: the distribution has a config-file"
+    sources = {name: each for name, each in materials.overlay.items() if name not in configs}
+    if note := uncompiled_note(tree, sources, tags, architectures):
+        yield note
 
 
 def _facts(
@@ -221,13 +237,12 @@ def _with_sums(tree: Tree, entry: Locked | None) -> Tree:
 def _layer_plan(
     architecture: Architecture,
     facts: Facts,
-    changed: TunedFiles,
+    tags: tuple[str, ...],
     require: tuple[GoStep, ...],
     tree: Tree,
     configs: Tree,
     locked: Locked | None,
 ) -> LayerPlan:
-    tags = (*facts.build_tags, *map(tuning_tag, changed.applied))
     step = collector_step(architecture, tags, version=facts.collector, commit=facts.commit)
     shared = (*map(files.tree_digest, (tree, configs)), facts.source_date_epoch, facts.packer)
     return LayerPlan(

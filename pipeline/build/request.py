@@ -63,9 +63,11 @@ async def plan_commit(
     """Fetch a commit and decide what to build of it."""
     source = await request.upstream.read(commit)
     own = config.config_file(request.distribution)
+    overlay = read_config_files(config.overlay)
     materials = Materials(
         source=source,
-        overlay=read_config_files(config.overlay).files,
+        overlay=overlay.files,
+        left_out=overlay.left_out,
         config_file=read_config_file(own) if own else None,
         tuning_files=read_config_files(config.tuning_files).files,
         tune=request.tune,

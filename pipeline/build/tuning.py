@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pipeline.build.modules import requirements
+from pipeline.build.modules import module_path, requirements
 from pipeline.config.tuning import Edit, Replacement, Tuning
 from pipeline.files import Tree, text_with_lf
 
@@ -22,7 +22,6 @@ _GO_MOD = "go.mod"
 # Folder of the modules that tunings bring, below collector/.
 _BROUGHT = "internal"
 
-_MODULE = re.compile(rb"^module\s+(\S+)", re.MULTILINE)
 _PACKAGE = re.compile(r"^package\s+\w+[^\n]*\n", re.MULTILINE)
 _IMPORTS = re.compile(r"^import \(\n", re.MULTILINE)
 
@@ -125,7 +124,7 @@ def _splices(
             own.append(splice)
         own += [
             splice
-            for splice in _import_splices(text, edit, _module(tree))
+            for splice in _import_splices(text, edit, module_path(tree.get(_GO_MOD, b"")))
             if splice not in (*taken.get(edit.file, ()), *own)
         ]
     if tuning.replaces:
@@ -180,11 +179,6 @@ def _import_splices(text: str, edit: Edit, module: str) -> Iterator[_Splice]:
             yield _Splice(clause.end(), clause.end(), f'\nimport "{path}"\n')
         else:
             raise _MisfitError(f"{edit.file} is no Go file")
-
-
-def _module(tree: Tree) -> str:
-    found = _MODULE.search(tree.get(_GO_MOD, b""))
-    return found[1].decode() if found else ""
 
 
 def _brought(tree: Tree, tuning: Tuning, own: Tree) -> dict[str, bytes]:

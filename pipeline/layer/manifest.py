@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ConfigDict, Field, ValidationError
 
@@ -171,13 +171,14 @@ def merged_manifest(
 
 
 def update_manifest(folder: Path, new: tuple[Layer, ...]) -> Manifest:
-    """Add new layers to a folder's manifest and return it; the folder is locked meanwhile."""
+    """Add new layers to a folder's manifest and return it; the folder is locked meanwhile.
+
+    Raises:
+        UsageError: there is a manifest that cannot be read; see `folder_manifest`.
+    """
     with folder_lock(folder):
         path = folder / FILE_NAME
-        try:
-            old = read_manifest(path)
-        except UsageError:  # a broken one is replaced
-            old = None
+        old = folder_manifest(folder)
         built = {layer.file for layer in new}
         names = [layer.file for layer in old.layers if layer.file not in built] if old else []
         zips = [folder / name for name in names if (folder / name).is_file()]
@@ -185,6 +186,23 @@ def update_manifest(folder: Path, new: tuple[Layer, ...]) -> Manifest:
         manifest = merged_manifest(old, new, present)
         write_atomic(path, manifest.text().encode())
     return manifest
+
+
+def folder_manifest(folder: Path) -> Manifest | None:
+    """Return the manifest of a folder to which a build adds; None where it has none.
+
+    Raises:
+        UsageError: it is damaged or of a newer ocelot: its entries would be lost.
+    """
+    try:
+        return read_manifest(folder / FILE_NAME)
+    except UsageError as error:
+        raise UsageError(
+            str(error),
+            hint="name another folder with --output, or delete that file: zips that only it lists "
+            "must then be built again",
+            details=error.details,
+        ) from None
 
 
 def write_bench_notes(folder: Path, notes: Mapping[str, BenchNote]) -> Manifest | None:
@@ -216,7 +234,10 @@ def read_manifest(path: Path) -> Manifest | None:
         UsageError: it is not valid; the message names the file and the fields.
     """
     try:
-        return Manifest.model_validate(json.loads(path.read_bytes()))
+        content: object = json.loads(path.read_bytes())
+        if newer := _newer_version(content):
+            raise UsageError(f"{path} is of a newer ocelot (version {newer})", hint="update ocelot")
+        return Manifest.model_validate(content)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValidationError as error:
@@ -228,3 +249,9 @@ def read_manifest(path: Path) -> Manifest | None:
         hint="give the manifest.json of a build",
         details=problems[1:],
     )
+
+
+def _newer_version(content: object) -> int:
+    """Return the version of a manifest that is newer than this ocelot's; 0 for any other."""
+    version = cast("dict[str, object]", content).get("version") if isinstance(content, dict) else 0
+    return version if isinstance(version, int) and version > VERSION else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from pipeline.errors import UsageError, quoted
 from pipeline.files import read_file
 from pipeline.layer.limits import DIRECT_UPLOAD_BYTES, megabytes
 from pipeline.layer.manifest import FILE_NAME, Layer, read_manifest
-from pipeline.naming import Architecture, layer_description, layer_name
+from pipeline.naming import Architecture, layer_description, layer_name, zip_parts
 from pipeline.options import ReleaseGroupOptions
 
 # Runtimes with extensions: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
@@ -85,8 +85,9 @@ def read_packages(options: ReleaseGroupOptions, paths: Sequence[Path]) -> tuple[
         paths: zips with their manifest beside them, manifests, and folders of such.
 
     Raises:
-        UsageError: a zip has no manifest, is not the one in the manifest, or is too large; or AWS
-            does not accept the layer's name or the number of runtimes.
+        UsageError: a zip has no manifest, is not the one in the manifest, or is too large; a
+            folder has a zip that its manifest does not list; or AWS does not accept the layer's
+            name or the number of runtimes.
     """
     runtimes = chosen_runtimes(options.runtimes)
     packages = [
@@ -140,6 +141,8 @@ def _entries(path: Path) -> list[tuple[Path, Layer]]:
             f"{folder / FILE_NAME} has no entry for {path.name}",
             hint="publish the files of `ocelot build`, with the manifest beside the zips",
         )
+    if is_whole:
+        _check_all_listed(folder, {entry.file for entry in entries})
     for entry in entries:
         if Path(entry.file).name != entry.file:
             raise UsageError(
@@ -147,6 +150,21 @@ def _entries(path: Path) -> list[tuple[Path, Layer]]:
                 hint=_BUILD_AGAIN,
             )
     return [(folder / entry.file, entry) for entry in entries]
+
+
+def _check_all_listed(folder: Path, listed: Collection[str]) -> None:
+    """Refuse a folder in which lies a layer's zip that its manifest does not list.
+
+    Raises:
+        UsageError: there is one.
+    """
+    zips = {path.name for path in folder.iterdir() if zip_parts(path.name)}
+    others = sorted(zips.difference(listed))
+    if others:
+        raise UsageError(
+            f"{folder / FILE_NAME} does not list {', '.join(others)}, which is in its folder",
+            hint="build it again into this folder, move it away, or name the zips to publish",
+        )
 
 
 def _package(

@@ -1,8 +1,9 @@
-"""Layers and locks are the same from every checkout, whatever git makes of line ends."""
+"""Files of a checkout: line ends do not count, and each file is in the layer or named."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -137,3 +138,15 @@ def test_a_fork_that_committed_crlf_is_built_and_its_components_are_listed(
         "two": ["two"],
         "mine": ["mine"],
     }
+
+
+def test_overlay_files_that_are_not_in_the_layer_are_named_every_time(place: Place) -> None:
+    overlay = place.config / "overlay"
+    overlay.mkdir()
+    (overlay / "mine.go").write_text('package main\n\nimport "C"\n')
+    (overlay / "gone.go").symlink_to("nowhere.go")
+    os.mkfifo(overlay / "pipe.go")
+    for _ in range(2):  # compiled, then from the cache
+        ran = done(place.build("-d", "one"))
+        told = " ".join(ran.err.split())
+        assert all(f"overlay/{each}.go (" in told for each in ("mine", "gone", "pipe"))

@@ -32,7 +32,7 @@ from pipeline.build.plan import BuildPlan
 from pipeline.build.request import BuildRequest
 from pipeline.build.toolchain import GO_VARIABLE
 from pipeline.config.budgets import Budget
-from pipeline.errors import CompileError, LimitError, OutputError
+from pipeline.errors import CompileError, LimitError, OcelotError, OutputError, UsageError
 from pipeline.layer.manifest import read_manifest
 from pipeline.naming import Architecture
 from pipeline.progress import NoProgress, shown_by
@@ -203,10 +203,22 @@ def test_what_got_done_before_a_failure_is_not_compiled_again(
     assert place.go.compiled == ["arm64"]
 
 
-def test_an_output_folder_that_cannot_be_written_fails_before_anything_is_compiled(
-    place: Place, tmp_path: Path
+def a_file(output: Path) -> None:
+    output.write_bytes(b"a file")
+
+
+def a_damaged_manifest(output: Path) -> None:
+    output.mkdir()
+    (output / "manifest.json").write_bytes(b"{")
+
+
+@pytest.mark.parametrize(
+    ("has", "error"), [(a_file, OutputError), (a_damaged_manifest, UsageError)]
+)
+def test_an_output_folder_that_cannot_be_used_fails_before_anything_is_compiled(
+    place: Place, tmp_path: Path, has: Callable[[Path], None], error: type[OcelotError]
 ) -> None:
-    place.output.write_bytes(b"a file")
+    has(place.output)
     context = BuildContext(
         request=BuildRequest(distribution="minimal", upstream=PaperUpstream()),
         config=loaded(tmp_path / "config"),
@@ -215,7 +227,7 @@ def test_an_output_folder_that_cannot_be_written_fails_before_anything_is_compil
         output=place.output,
         builder=LOCAL,
     )
-    with pytest.raises(OutputError):
+    with pytest.raises(error):
         anyio.run(build, context)
     assert place.go.compiled == []
 

@@ -160,11 +160,18 @@ def test_a_zip_that_no_manifest_knows_is_left_out(tmp_path: Path) -> None:
         pytest.param(b'{"version": 1}', id="no layers"),
         pytest.param(b'{"version": 1, "layers": [{"file": "x"}]}', id="a layer of little"),
         pytest.param(b"[" * 200_000, id="brackets"),
+        pytest.param(b'{"version": 2, "layers": []}', id="newer"),
+        pytest.param(b'{"version": 2, "zips": {}}', id="newer, of another form"),
     ],
 )
-def test_a_broken_manifest_is_replaced(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "manifest.json").write_bytes(content)
-    assert update_manifest(tmp_path, (AMD64,)).layers == (AMD64,)
+def test_a_broken_or_newer_manifest_is_not_replaced(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "manifest.json"
+    path.write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        update_manifest(tmp_path, (AMD64,))
+    assert str(path) in str(caught.value)
+    assert "--output" in caught.value.hint
+    assert path.read_bytes() == content
 
 
 def test_a_manifest_that_is_not_there_reads_as_none(tmp_path: Path) -> None:

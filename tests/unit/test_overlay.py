@@ -4,10 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from unit_examples import MINE, OTLP, component_file, loaded, planned, source, upstream_tree
 
 from pipeline.build.overlay import read_config_file, read_config_files
+from pipeline.build.plan import BuildPlan
 from pipeline.errors import ConfigError, UsageError
 from pipeline.files import text_with_lf, write_tree
+from pipeline.naming import Architecture
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 
@@ -74,3 +77,70 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none\.yaml"):
         read_config_file(tmp_path / "none.yaml")
+
+
+MAIN = b"""package main
+
+import _ "github.com/open-telemetry/opentelemetry-lambda/collector/lambdacomponents/exporter"
+"""
+CONNECTOR = "lambdacomponents/connector/mine.go"
+
+
+def planned_with(
+    folder: Path, overlay: dict[str, bytes], *architectures: Architecture, own: bytes | None = None
+) -> BuildPlan:
+    """A plan of upstream whose program imports its exporters, with an overlay."""
+    tree = {**upstream_tree(), "main.go": MAIN}
+    return planned(
+        loaded(folder),
+        source(tree),
+        overlay=overlay,
+        config_file=own,
+        architectures=architectures or tuple(Architecture),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("ours.go", b"package main\n"),
+        ("ours_arm64.go", b"package main\n"),
+        ("config-ours.yaml", b"receivers: {}\n"),
+        ("go.mod", upstream_tree()["go.mod"]),
+        ("README.md", b"# notes\n"),
+        ("lambdacomponents/exporter/ours.go", component_file(OTLP)),
+    ],
+)
+def test_overlay_files_that_are_in_the_layer_need_no_note(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    assert planned_with(tmp_path, {name: content}).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("ours.go", b'package main\n\nimport "C"\n', '"C"'),
+        ("ours.go", b"//go:build windows || x\n\npackage main\n", "windows || x"),
+        ("ours_windows.go", b"package main\n", "windows"),
+        ("ours_arm64.go", b"package main\n", "arm64"),
+        ("ours_test.go", b"package main\n", "test"),
+        ("_ours.go", b"package main\n", "begins with _"),
+        (".ours.go", b"package main\n", "begins with ."),
+        ("ours.txt", b"", "embeds it"),
+        ("go.work", b"go 1.26\n", "workspace"),
+        ("internal/ours/ours.go", b"package ours\n", "imports its folder"),
+        (CONNECTOR, component_file(MINE), MINE),
+    ],
+)
+def test_an_overlay_file_that_is_not_compiled_is_named_with_the_reason(
+    tmp_path: Path, name: str, content: bytes, why: str
+) -> None:
+    (note,) = planned_with(tmp_path, {name: content}, Architecture.AMD64).notes
+    assert f"overlay/{name} (" in note
+    assert why in note
+
+
+def test_a_config_of_the_overlay_that_the_distribution_replaces_is_named(tmp_path: Path) -> None:
+    (note,) = planned_with(tmp_path, {"config.yaml": b"a: {}\n"}, own=b"b: {}\n").notes
+    assert "overlay/config.yaml" in note

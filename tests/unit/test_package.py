@@ -46,6 +46,16 @@ def test_a_manifest_stands_for_all_its_zips(tmp_path: Path) -> None:
     assert refused(tmp_path / "absent" / "manifest.json")
 
 
+def test_a_folder_with_a_zip_that_its_manifest_does_not_list_is_refused(tmp_path: Path) -> None:
+    folder = dist(tmp_path, AMD64)
+    (folder / "other.zip").touch()
+    assert len(read_packages(OPTIONS, [folder])) == 1
+    (folder / ARM64).touch()
+    assert ARM64 in str(refused(folder))
+    assert ARM64 in str(refused(folder / "manifest.json"))
+    assert len(read_packages(OPTIONS, [folder / AMD64])) == 1
+
+
 def test_a_zip_stands_for_itself(tmp_path: Path) -> None:
     (found,) = read_packages(OPTIONS, [dist(tmp_path) / ARM64])
     assert found.path == tmp_path / ARM64
