@@ -4,8 +4,9 @@ Entry points: `run.bench` measures layers and reports the figures; `gate.check_l
 run before publishing, which notes its result in the manifest. Both go through these stages:
 
 1. `layer`: read the zip and its manifest entry.
-2. `preparation`: decide how each extension is started, or why it is skipped or faulty; `collector`
-   compares the binary's components with its build tags and configs, and writes the configs.
+2. `preparation`: decide how each extension is started, or why it is skipped or faulty. The
+   collector is started once to list its component types; `collector` compares them with the build
+   tags and configs, `collector_config` makes the config for measuring.
 3. `cold_start`: start the extensions in `environment/`, a stand-in for Lambda; invoke the function,
    which sends telemetry through the layer to the receiver in `telemetry/`; send SHUTDOWN.
 4. `result`: compare what was sent with what arrived, and make the figures of several starts.

@@ -30,7 +30,7 @@ from pipeline.bench.environment.sandbox import (
     memory_bytes,
     running_process,
 )
-from pipeline.bench.faults import Fault, FaultError, init_fault, last_lines
+from pipeline.bench.faults import Fault, FaultError, init_fault, last_lines, logged_error
 from pipeline.bench.preparation import Limits, StartPlan
 from pipeline.bench.result import Measured
 from pipeline.bench.telemetry.items import is_last_batch, item_names, missing_counts, missing_items
@@ -204,8 +204,8 @@ class _ExecutionEnvironment:
         )
         details = [f"exit code {running.ended}"] if running.ended is not None else []
         if extension.error:
-            details.append(f"it reported {extension.error}")
-        raise self._fault(fault, name, *details)
+            details += f"it reported {extension.error}".splitlines()
+        raise self._fault(fault, name, *details, reason=extension.error)
 
     async def _invoke(self, api: LambdaApi, number: int) -> None:
         self._thaw(api)
@@ -304,9 +304,10 @@ class _ExecutionEnvironment:
                 *(f"the function's SDK logged: {each}" for each in self.problems),
             )
 
-    def _fault(self, fault: Fault, name: str, *details: str) -> FaultError:
+    def _fault(self, fault: Fault, name: str, *details: str, reason: str = "") -> FaultError:
         lines = last_lines(tuple(self.running[name].lines))
-        return FaultError(fault, self._label(name), (*details, *lines))
+        reason = reason or logged_error(lines)
+        return FaultError(fault, self._label(name), (*details, *lines), reason=reason)
 
     def _label(self, name: str) -> str:
         return f"{self.plan.name}: extensions/{name}"

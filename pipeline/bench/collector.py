@@ -1,31 +1,30 @@
-"""The collector in a layer: components that it lacks, and configs to run it with. Pure.
+"""The components of the collector in a layer, those that it lacks, and where those are. Pure.
 
-https://opentelemetry.io/docs/collector/configuration/
+A component's type, by which configs name it, is known from the collector alone: it lists the types
+that it registers when it refuses a config with an unknown one. Its package's name and its build tag
+may differ from the type.
 """
 
 from __future__ import annotations
 
-import copy
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from dataclasses import dataclass, field
+from typing import NamedTuple, cast
 
-import yaml
-
-from pipeline.bench.telemetry.items import SIGNALS
+from pipeline.build.components import ComponentRow
 from pipeline.config.components import Component
 from pipeline.config.folder import Config
-from pipeline.errors import UsageError
-from pipeline.layer.components import FoundComponent
-from pipeline.naming import KINDS, TAG_PREFIX, component_kind, component_name, is_selected
+from pipeline.layer.components import FoundComponent, component_of_package
+from pipeline.naming import KINDS, component_kind, component_name
 
 # Types in a config whose package has another name.
 _RENAMED = {"otlpgrpc": "otlp"}
-# Processors that neither drop, sample nor hold back telemetry.
-_LOSSLESS = ("memory_limiter", "resource", "attributes", "coldstart", "batch", "decouple")
-# The processors for a layer whose own config uses none.
-_USUAL = ("batch", "decouple")
-# Values that a config fetches from AWS.
-_FETCHED = ("${secretsmanager:", "${s3:", "${awssecretsmanager:")
+# A config with a type of each kind that no collector has; it is refused before anything starts.
+_UNKNOWN_TYPE = "ocelot_unknown_{}"
+PROBE = "".join(f"{kind}s:\n  {_UNKNOWN_TYPE.format(kind)}:\n" for kind in KINDS)
+# https://github.com/open-telemetry/opentelemetry-collector/blob/v0.155.0/otelcol/internal/configunmarshaler/configs.go
+_REFUSAL = r'unknown type: "{}" for id: "[^"]*" \(valid values: \[([^\]]*)\]\)'
 
 
 class ComponentName(NamedTuple):
@@ -38,50 +37,132 @@ class ComponentName(NamedTuple):
         return f"{self.kind} {self.name}"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CollectorTypes:
+    """The component types of a layer's collector.
+
+    Attributes:
+        found: the components of its binary, by their packages.
+        registered: the types that it registers, by kind, as it lists them; a kind that it has not
+            listed is missing here.
+    """
+
+    found: Sequence[FoundComponent] = ()
+    registered: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+
+    @property
+    def listed(self) -> tuple[ComponentName, ...]:
+        """All types of the lists."""
+        return tuple(
+            ComponentName(kind, name) for kind, names in self.registered.items() for name in names
+        )
+
+    def has(self, kind: str, name: str) -> bool:
+        """Return True if a config can use a type; by its package if its kind was not listed."""
+        if kind in self.registered:
+            return name in self.registered[kind]
+        return has_component(self.found, kind, name)
+
+    def missing(self, config: Mapping[str, object]) -> tuple[ComponentName, ...]:
+        """Return the components that a config uses and that are not in the collector's lists."""
+        used = sorted(set(config_components(config)))
+        return tuple(
+            each
+            for each in used
+            if each.kind in self.registered and each.name not in self.registered[each.kind]
+        )
+
+
+def registered_types(refusal: str) -> dict[str, frozenset[str]]:
+    """Return the types that a collector lists when it refuses the config `PROBE`, by kind.
+
+    Args:
+        refusal: what it reported and logged, plain or as JSON.
+    """
+    plain = refusal.replace('\\"', '"')
+    found = {kind: re.search(_REFUSAL.format(_UNKNOWN_TYPE.format(kind)), plain) for kind in KINDS}
+    return {kind: frozenset(match[1].split()) for kind, match in found.items() if match}
+
+
 def components_missing_for_tags(
-    tags: Iterable[str], found: Sequence[FoundComponent], custom: Mapping[str, Component]
+    tags: Iterable[str], types: CollectorTypes, custom: Mapping[str, Component]
 ) -> tuple[ComponentName, ...]:
     """Return the components that build tags name and that the binary does not have.
 
+    A component's type and its package may have other names than its tag: if the collector registers
+    a type that no tag and no package is named after, none of that kind is reported.
+
     Args:
         tags: those in the binary's build information.
-        found: the binary's components.
+        types: the binary's.
         custom: components.yaml, by tag; its components are compared by package.
     """
-    packages = {each.package for each in found}
+    tagged = dict(_tagged(sorted(tags)))
+    unexplained = _unexplained_kinds(tagged.values(), types)
     return tuple(
         component
-        for tag, component in _tagged(sorted(tags))
-        if not has_component(found, *component)
-        and not (tag in custom and custom[tag].package in packages)
+        for tag, component in tagged.items()
+        if component.kind not in unexplained
+        and not has_component(types.found, *component)
+        and not any(_is_same(component, each) for each in types.listed)
+        and not (tag in custom and _may_be_in(custom[tag].package, component.kind, types))
     )
 
 
-def components_missing_for_config(
-    config: Mapping[str, object], found: Sequence[FoundComponent]
-) -> tuple[ComponentName, ...]:
-    """Return the components that a config uses and that the binary does not have."""
-    used = sorted(set(config_components(config)))
-    return tuple(each for each in used if not has_component(found, *each))
+def _unexplained_kinds(tagged: Iterable[ComponentName], types: CollectorTypes) -> set[str]:
+    """Return the kinds of which types are registered that no tag and no package is named after."""
+    named = {(each.kind, _plain(*each)) for each in tagged}
+    named |= {(each.kind, _plain(each.kind, each.name)) for each in types.found}
+    return {each.kind for each in types.listed if (each.kind, _plain(*each)) not in named}
+
+
+def _may_be_in(package: str, kind: str, types: CollectorTypes) -> bool:
+    """Return True if a package is in a binary, or if neither its path nor a list can tell."""
+    if any(each.package == package for each in types.found):
+        return True
+    return kind not in types.registered and not component_of_package(package)[0]
 
 
 def config_components(config: Mapping[str, object]) -> Iterator[ComponentName]:
     """Yield the components that a collector's config uses, by type."""
     for kind in KINDS:
-        for name in _mapping(config.get(f"{kind}s")):
-            yield ComponentName(kind, str(name).partition("/")[0])
+        section = config.get(f"{kind}s")
+        for name in cast("dict[str, object]", section) if isinstance(section, dict) else ():
+            yield ComponentName(kind, name.partition("/")[0].strip())
 
 
-def distributions_with(component: ComponentName, config: Config) -> tuple[str, ...]:
-    """Return the distributions whose build tags switch on a component, in the config's order."""
-    kind, plain = component.kind, _plain(*component)
+def availability(component: ComponentName, config: Config, rows: Sequence[ComponentRow]) -> str:
+    """Return the distributions that have a component, or else how a distribution gets it.
 
-    def has(tags: frozenset[str]) -> bool:
-        return is_selected(f"{TAG_PREFIX}.{kind}.{component.name}", tags) or any(
-            each.kind == kind and _plain(*each) == plain for _, each in _tagged(tags)
-        )
+    Args:
+        component: by its type.
+        config: the distributions and custom components.
+        rows: the components that upstream and the configuration offer.
+    """
+    own = [each for each in rows if _offers(each, component, config.components)]
+    held = {name for each in own for name in each.distributions}
+    if names := [name for name in config.distributions if name in held]:
+        return f"in {', '.join(names)}"
+    if own:
+        return f"in no distribution; add {own[0].tag} to the build tags of one"
+    return "in no distribution of this upstream; add it in components.yaml"
 
-    return tuple(name for name in config.distributions if has(frozenset(config.tags(name))))
+
+def explicit_availability(component: ComponentName, config: Config, why: str) -> str:
+    """Return the distributions whose build tags name a component.
+
+    Args:
+        component: by its type.
+        config: the distributions.
+        why: the reason why it is not known what upstream offers.
+    """
+    names = [
+        name
+        for name in config.distributions
+        if any(_is_same(each, component) for _tag, each in _tagged(config.tags(name)))
+    ]
+    named = f"build tags of {', '.join(names)} name it" if names else "no build tags name it"
+    return f"{named}; {why}"
 
 
 def has_component(found: Iterable[FoundComponent], kind: str, name: str) -> bool:
@@ -89,6 +170,18 @@ def has_component(found: Iterable[FoundComponent], kind: str, name: str) -> bool
     return any(
         each.kind == kind and _plain(kind, each.name) == _plain(kind, name) for each in found
     )
+
+
+def _offers(row: ComponentRow, component: ComponentName, custom: Mapping[str, Component]) -> bool:
+    """Return True if a component's tag, or the package of a custom one, has this type's name."""
+    names = [row.name]
+    if row.tag in custom:
+        names.append(component_of_package(custom[row.tag].package)[1])
+    return any(_is_same(ComponentName(row.kind, name), component) for name in names if name)
+
+
+def _is_same(one: ComponentName, other: ComponentName) -> bool:
+    return one.kind == other.kind and _plain(*one) == _plain(*other)
 
 
 def _tagged(tags: Iterable[str]) -> Iterator[tuple[str, ComponentName]]:
@@ -103,132 +196,3 @@ def _plain(kind: str, name: str) -> str:
     """Return a name without the differences between a config's type, a build tag and a package."""
     plain = name.lower().replace("_", "").removesuffix(kind)
     return _RENAMED.get(plain, plain)
-
-
-def read_config(content: bytes, name: str) -> dict[str, Any]:
-    """Return a collector's config.
-
-    Raises:
-        UsageError: it is no YAML, or no mapping.
-    """
-    try:
-        config: object = yaml.safe_load(content)
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise UsageError(f"{name} is no YAML: {error}", hint="fix the YAML") from error
-    if not isinstance(config, dict):
-        hint = "write a mapping with receivers, exporters and service"
-        raise UsageError(f"{name} is no collector config", hint=hint)
-    return cast("dict[str, Any]", config)
-
-
-def bench_config(
-    own: Mapping[str, Any],
-    found: Sequence[FoundComponent],
-    listens: Mapping[str, str],
-    target: Mapping[str, str],
-) -> str:
-    """Return a config, as YAML, with the layer's processors that exports to the bench.
-
-    A layer without an exporter for OTLP keeps its own config, on other addresses.
-
-    Args:
-        own: the layer's own config; empty if it has none.
-        found: the components of its binary.
-        listens: addresses of the layer's OTLP receiver, by protocol.
-        target: the bench's own receiver: `http`, a URL, and `grpc`, host and port.
-    """
-    exporter = otlp_exporter(found)
-    if not exporter:
-        return moved_config(own, listens)
-    processors = _processors(own, found)
-    exporters: dict[str, dict[str, Any]] = {
-        "otlphttp": {"endpoint": target["http"]},
-        "otlp": {"endpoint": target["grpc"], "tls": {"insecure": True}},
-    }
-    pipeline = {
-        "receivers": ["otlp"],
-        "processors": list(processors),
-        "exporters": [exporter],
-    }
-    config = {
-        "receivers": {"otlp": {"protocols": _protocols(listens)}},
-        "processors": processors,
-        "exporters": {exporter: exporters[exporter]},
-        "service": {
-            "telemetry": {"metrics": {"level": "none"}},
-            "pipelines": {signal: copy.deepcopy(pipeline) for signal in SIGNALS},
-        },
-    }
-    return _yaml(config)
-
-
-def bench_config_notes(own: Mapping[str, Any], found: Sequence[FoundComponent]) -> tuple[str, ...]:
-    """Return the differences of `bench_config` from the layer's own config, for people."""
-    if not otlp_exporter(found):
-        return ("it has no exporter for OTLP: its exports were not checked",)
-    processors = _processors(own, found)
-    omitted = [f"the processor {name}" for name in _used_processors(own) if name not in processors]
-    omitted += [f"its config's {name}" for name in ("connectors", "extensions") if own.get(name)]
-    return tuple(f"run without {each}" for each in omitted)
-
-
-def otlp_exporter(found: Sequence[FoundComponent]) -> str:
-    """Return the exporter by which a layer can send to the bench; empty if it has none."""
-    names = ("otlphttp", "otlp")
-    return next((name for name in names if has_component(found, "exporter", name)), "")
-
-
-def moved_config(own: Mapping[str, Any], listens: Mapping[str, str]) -> str:
-    """Return a config, as YAML, with other addresses for its OTLP receivers.
-
-    Two collectors on one machine cannot both listen on 4317 and 4318.
-    """
-    config = copy.deepcopy(dict(own))
-    for name, receiver in _mapping(config.get("receivers")).items():
-        if str(name).partition("/")[0] == "otlp":
-            given = _mapping(_mapping(receiver).get("protocols"))
-            for protocol, settings in _protocols(listens).items():
-                if protocol in given:
-                    given[protocol] = {**_mapping(given[protocol]), **settings}
-    return _yaml(config)
-
-
-def needs_credentials(own: Mapping[str, Any]) -> str:
-    """Return the provider by which a config fetches values from AWS; empty if it fetches none."""
-    text = _yaml(own)
-    return next((f"{word}…}}" for word in _FETCHED if word in text), "")
-
-
-def _processors(own: Mapping[str, Any], found: Sequence[FoundComponent]) -> dict[str, Any]:
-    """Return the layer's lossless processors with their settings, in their order."""
-    given = _mapping(own.get("processors"))
-    kept = {
-        name: given.get(name)
-        for name in _used_processors(own)
-        if (kind := name.partition("/")[0]) in _LOSSLESS and has_component(found, "processor", kind)
-    }
-    usual = {name: None for name in _USUAL if has_component(found, "processor", name)}
-    return kept or usual
-
-
-def _used_processors(own: Mapping[str, Any]) -> list[str]:
-    """Return the names of processors in the order of the pipelines."""
-    pipelines = _mapping(_mapping(own.get("service")).get("pipelines"))
-    names: dict[str, None] = {}
-    for pipeline in pipelines.values():
-        listed = _mapping(pipeline).get("processors")
-        if isinstance(listed, list):
-            names.update({str(name): None for name in cast("list[object]", listed)})
-    return list(names)
-
-
-def _protocols(listens: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    return {protocol: {"endpoint": address} for protocol, address in listens.items()}
-
-
-def _mapping(value: object) -> dict[Any, Any]:
-    return cast("dict[Any, Any]", value) if isinstance(value, dict) else {}
-
-
-def _yaml(config: Mapping[str, Any]) -> str:
-    return yaml.safe_dump(dict(config), sort_keys=False, width=1000)

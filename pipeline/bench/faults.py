@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import cast
 
 from pipeline.errors import BenchError
 
 _LINES = 12
+_PANICS = ("panic:", "fatal error:")
 
 
 class Fault(StrEnum):
@@ -16,6 +19,7 @@ class Fault(StrEnum):
     NEVER_REGISTERS = "never registers"
     EXITS_AT_ONCE = "exits at once"
     PANICS = "panics"
+    PORT_TAKEN = "finds a port taken on this machine"
     REFUSES_CONFIG = "refuses its config"
     MISSING_COMPONENTS = "lacks components"
     HANGS_IN_INIT = "hangs in init"
@@ -36,9 +40,12 @@ _HINTS = {
     Fault.NEVER_REGISTERS: "let it POST /2020-01-01/extension/register with its file's name in "
     "Lambda-Extension-Name, within Lambda's 10 seconds for init",
     Fault.EXITS_AT_ONCE: "read its last lines above; Lambda would restart it at every invocation",
-    Fault.PANICS: "read the panic above: a component of the collector fails with this config",
+    Fault.PANICS: "read the panic above: its stack names the component that fails",
+    Fault.PORT_TAKEN: "end the program that listens there and run the bench again: the layer did "
+    "not cause this",
     Fault.REFUSES_CONFIG: "fix the config, or build a distribution that has what it uses",
-    Fault.MISSING_COMPONENTS: "build a distribution that has them: `ocelot components` lists all",
+    Fault.MISSING_COMPONENTS: "build a distribution that has them (`ocelot components` lists all), "
+    "or take them out of the config",
     Fault.HANGS_IN_INIT: "let it ask for event/next within Lambda's 10 seconds for init; it may "
     "wait for a server that it cannot reach",
     Fault.HANGS_IN_INVOKE: "let it ask for event/next when it has handled an invocation; otherwise "
@@ -63,17 +70,36 @@ class FaultError(BenchError):
 
     Attributes:
         fault: the kind of failure.
+        reason: the extension's own error in one line; empty if it reported and printed nothing.
     """
 
-    def __init__(self, fault: Fault, name: str, details: Sequence[str] = ()) -> None:
+    def __init__(
+        self, fault: Fault, name: str, details: Sequence[str] = (), *, reason: str = ""
+    ) -> None:
         super().__init__(f"{name} {fault}", hint=_HINTS[fault], details=tuple(details))
         self.fault = fault
+        self.reason = " ".join(reason.split())
 
 
 def last_lines(lines: Sequence[str]) -> tuple[str, ...]:
     """Return the last lines that an extension printed; of a panic, the first."""
-    panic = next((at for at, line in enumerate(lines) if line.startswith("panic:")), None)
+    panic = next((at for at, line in enumerate(lines) if line.startswith(_PANICS)), None)
     return tuple(lines[panic : panic + _LINES] if panic is not None else lines[-_LINES:])
+
+
+def logged_error(lines: Sequence[str]) -> str:
+    """Return the first line of a panic, or the error in a JSON line; else the last line."""
+    for line in lines:
+        if line.startswith(_PANICS):
+            return line
+        try:
+            found: object = json.loads(line)
+        except ValueError:
+            continue
+        error = cast("dict[str, object]", found).get("error") if isinstance(found, dict) else None
+        if isinstance(error, str) and error:
+            return error
+    return next(reversed(lines), "")
 
 
 def init_fault(lines: Sequence[str], *, layer: str, registered: bool, error: str) -> Fault:
@@ -85,7 +111,9 @@ def init_fault(lines: Sequence[str], *, layer: str, registered: bool, error: str
         registered: True if it had registered.
         error: the error that it reported to the Extensions API.
     """
-    if any(line.startswith(("panic:", "fatal error:")) for line in lines):
+    if any("address already in use" in line for line in (*lines, error)):
+        return Fault.PORT_TAKEN
+    if any(line.startswith(_PANICS) for line in lines):
         return Fault.PANICS
     refused = ("permission denied", "read-only file system")
     if any(layer in line and word in line.lower() for line in lines for word in refused):

@@ -21,7 +21,7 @@ from pipeline.layer.components import FoundComponent
 from pipeline.layer.elf import MACHINES
 from pipeline.layer.inspection import inspect_layer
 from pipeline.layer.layerfile import CONFIGS, LayerFile, open_layer
-from pipeline.layer.manifest import FILE_NAME, read_manifest
+from pipeline.layer.manifest import FILE_NAME, Upstream, read_manifest
 from pipeline.layer.zip import ZipEntry
 from pipeline.naming import Architecture
 
@@ -46,6 +46,7 @@ class BenchLayer:
         components: of its binary; none if that is not a Go program.
         tags: the build tags that the binary was compiled with.
         compiled: the architecture that the binary was compiled for; None if it does not say.
+        upstream: the source that the manifest names; None if no manifest beside the zip has it.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class BenchLayer:
     components: tuple[FoundComponent, ...] = ()
     tags: tuple[str, ...] = ()
     compiled: Architecture | None = None
+    upstream: Upstream | None = None
 
     @property
     def architecture(self) -> Architecture | None:
@@ -88,8 +90,7 @@ def read_layer(path: Path) -> BenchLayer:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for info in archive.infolist():
             _check_path(info, path.name)
-    claimed, distribution = _claims(path, opened)
-    layer = BenchLayer(path=path, opened=opened, claimed=claimed, distribution=distribution)
+    layer = _claimed_layer(path, opened)
     try:
         found = inspect_layer(opened)
     except UsageError:
@@ -132,8 +133,8 @@ def extension_architecture(
     return architecture
 
 
-def _claims(path: Path, opened: LayerFile) -> tuple[Architecture | None, str]:
-    """Return a layer's architecture and distribution by its manifest, else by its file name."""
+def _claimed_layer(path: Path, opened: LayerFile) -> BenchLayer:
+    """Return a layer with what its manifest says of it, else its file name."""
     manifest = None
     try:
         manifest = read_manifest(path.parent / FILE_NAME)
@@ -141,12 +142,20 @@ def _claims(path: Path, opened: LayerFile) -> tuple[Architecture | None, str]:
         progress.note(str(error))
     for each in manifest.layers if manifest else ():
         if each.sha256 == opened.sha256:
-            return each.architecture, each.distribution
+            return BenchLayer(
+                path=path,
+                opened=opened,
+                claimed=each.architecture,
+                distribution=each.distribution,
+                upstream=each.upstream,
+            )
     architecture = _ARCHITECTURE_IN_NAME.search(path.name)
     distribution = _DISTRIBUTION_IN_NAME.search(path.name)
-    return (
-        Architecture(architecture[1]) if architecture else None,
-        distribution[1] if distribution else "",
+    return BenchLayer(
+        path=path,
+        opened=opened,
+        claimed=Architecture(architecture[1]) if architecture else None,
+        distribution=distribution[1] if distribution else "",
     )
 
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from pipeline.bench.collector import (
+from pipeline.bench.collector import PROBE, CollectorTypes, components_missing_for_tags
+from pipeline.bench.collector_config import (
     bench_config,
     bench_config_notes,
-    components_missing_for_tags,
     moved_config,
+    needs_credentials,
     otlp_exporter,
-    read_config,
 )
 from pipeline.bench.environment.machine import HOST, Machine, free_ports, has_sandbox_name
 from pipeline.bench.faults import Fault, FaultError
-from pipeline.bench.layer import CONFIG, EXTENSIONS, BenchLayer, extension_architecture
+from pipeline.bench.layer import EXTENSIONS, BenchLayer, extension_architecture
 from pipeline.bench.result import (
     Measured,
     Result,
@@ -31,8 +30,10 @@ from pipeline.config.budgets import Budget
 from pipeline.config.folder import Config
 from pipeline.files import output_errors
 
-# File names of the configs: for measuring, the layer's own, the user's.
-MEASURING, OWN, USER = "bench.yaml", "own.yaml", "user.yaml"
+# File names of the configs: with unknown types, for measuring, the layer's own, the user's.
+UNKNOWN_TYPES, MEASURING, OWN, USER = "types.yaml", "bench.yaml", "own.yaml", "user.yaml"
+# The prefix of an own or a user's config on other ports.
+MOVED = "moved-"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +89,6 @@ class BenchContext:
     Attributes:
         request: the user's options.
         machine: where the layers are run.
-        target: the addresses that layers export to: `http` and `grpc`.
         scratch: a folder for configs.
         user_config: the content of the request's `collector_config`; None if there is none.
         has_sandbox_name: see `extension_environment`.
@@ -96,9 +96,8 @@ class BenchContext:
 
     request: BenchRequest
     machine: Machine
-    target: Mapping[str, str]
     scratch: Path
-    user_config: Mapping[str, Any] | None = None
+    user_config: bytes | None = None
     has_sandbox_name: bool = field(default_factory=has_sandbox_name)
 
 
@@ -140,7 +139,7 @@ class Trial:
         emulated: True if it runs under qemu.
         skipped: why it is not run; empty if it is.
         fault: the first fault that was found.
-        own_config: the content of the collector config in the layer; None if it has none.
+        types: the component types of its collector.
         starts: the figures of its cold starts.
         reference: those of the reference extension beside them.
         notes: sentences for the user.
@@ -153,15 +152,15 @@ class Trial:
     emulated: bool = False
     skipped: str = ""
     fault: FaultError | None = None
-    own_config: Mapping[str, Any] | None = None
+    types: CollectorTypes = field(default_factory=CollectorTypes)
     starts: list[Measured] = field(default_factory=list[Measured])
     reference: list[Measured] = field(default_factory=list[Measured])
     notes: list[str] = field(default_factory=list[str])
 
     @property
     def active_plan(self) -> StartPlan | None:
-        """The plan; None if there is none or a fault was found."""
-        return None if self.fault else self.plan
+        """The plan; None if there is none, the layer is not run, or a fault was found."""
+        return None if self.fault or self.skipped else self.plan
 
     @property
     def over_budget(self) -> tuple[str, ...]:
@@ -191,7 +190,7 @@ class Trial:
 
 
 def prepare(trial: Trial, root: Path, context: BenchContext) -> None:
-    """Add to a trial how its layer is started, or why it is not, and write the configs for it.
+    """Add to a trial how its layer is started with a config of unknown types, or why it is not.
 
     Args:
         trial: of the layer.
@@ -199,36 +198,73 @@ def prepare(trial: Trial, root: Path, context: BenchContext) -> None:
         context: of the run.
 
     Raises:
-        UsageError: the collector config in the layer is none.
         OutputError: a config cannot be written.
     """
     layer, request = trial.layer, context.request
+    trial.types = CollectorTypes(found=layer.components)
     try:
         commands = _commands(trial, root, context.machine)
     except FaultError as fault:
         trial.fault = fault
         return
-    custom = request.config.components
-    if missing := components_missing_for_tags(layer.tags, layer.components, custom):
-        details = tuple(map(str, missing))
-        trial.fault = FaultError(Fault.MISSING_TAGGED_COMPONENTS, layer.path.name, details)
-    if trial.fault or trial.skipped:
+    if trial.skipped:
+        check_tags(trial, request.config)
         return
-    grpc, http = free_ports(2)
-    listens = {"grpc": f"{HOST}:{grpc}", "http": f"{HOST}:{http}"}
-    if layer.config:
-        trial.own_config = read_config(layer.config, f"{layer.path.name}: {CONFIG}")
-    trial.notes += bench_config_notes(trial.own_config or {}, layer.components)
+    folder = context.scratch / trial.label.replace("/", "-")
+    with output_errors(folder):
+        folder.mkdir()
+        (folder / UNKNOWN_TYPES).write_text(PROBE, encoding="utf-8")
     trial.emulated = context.machine.emulated or any(len(each) > 1 for each in commands.values())
     trial.plan = StartPlan(
         name=layer.path.name,
         root=root,
         commands=commands,
-        config=_written_config(trial, listens, context),
-        listens=listens if otlp_exporter(layer.components) else {},
+        config=folder / UNKNOWN_TYPES,
         environment=request.environment,
         has_sandbox_name=context.has_sandbox_name,
     )
+
+
+def check_tags(trial: Trial, config: Config) -> None:
+    """Note the fault if the binary lacks components of its build tags."""
+    layer = trial.layer
+    if missing := components_missing_for_tags(layer.tags, trial.types, config.components):
+        details = tuple(map(str, missing))
+        trial.fault = FaultError(Fault.MISSING_TAGGED_COMPONENTS, layer.path.name, details)
+
+
+def write_configs(
+    trial: Trial, plan: StartPlan, user_config: bytes | None, target: Mapping[str, str]
+) -> None:
+    """Write the configs of a layer whose types are known; add to its plan how it is measured.
+
+    The layer's own config and the user's are written as they are, and once more with other ports.
+
+    Args:
+        trial: of the layer.
+        plan: of the trial.
+        user_config: the content of the user's config; None if there is none.
+        target: the addresses that layers export to: `http` and `grpc`.
+
+    Raises:
+        OutputError: a config cannot be written.
+    """
+    own, exports = trial.layer.config, bool(otlp_exporter(trial.types))
+    if own and not exports and (fetched := needs_credentials(own, trial.types)):
+        trial.skipped = f"it has no exporter for OTLP, and its own config takes {fetched}"
+        return
+    grpc, http = free_ports(2)
+    listens = {"grpc": f"{HOST}:{grpc}", "http": f"{HOST}:{http}"}
+    configs = {MEASURING: bench_config(own or b"", trial.types, listens, target)}
+    for name, content in ((OWN, own), (USER, user_config)):
+        if content is not None:
+            configs |= {name: content, f"{MOVED}{name}": moved_config(content)}
+    with output_errors(plan.config.parent):
+        for name, content in configs.items():
+            plan.config.with_name(name).write_bytes(content)
+    trial.notes += bench_config_notes(own or b"", trial.types)
+    config = plan.config.with_name(MEASURING)
+    trial.plan = replace(plan, config=config, listens=listens if exports else {})
 
 
 def _commands(trial: Trial, root: Path, machine: Machine) -> dict[str, tuple[str, ...]]:
@@ -243,17 +279,3 @@ def _commands(trial: Trial, root: Path, machine: Machine) -> dict[str, tuple[str
         command = (*filter(None, (emulator,)), str(root / entry.name))
         commands[entry.name.removeprefix(EXTENSIONS)] = command
     return commands
-
-
-def _written_config(trial: Trial, listens: Mapping[str, str], context: BenchContext) -> Path:
-    """Write the configs of a layer; return the path of the one for measuring."""
-    own = trial.own_config
-    folder = context.scratch / trial.label.replace("/", "-")
-    measuring = bench_config(own or {}, trial.layer.components, listens, context.target)
-    with output_errors(folder):
-        folder.mkdir()
-        (folder / MEASURING).write_text(measuring, encoding="utf-8")
-        for name, content in ((OWN, own), (USER, context.user_config)):
-            if content is not None:
-                (folder / name).write_text(moved_config(content, listens), encoding="utf-8")
-    return folder / MEASURING

@@ -7,38 +7,50 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from pipeline import progress
+from pipeline import paths, progress
 from pipeline.bench.cold_start import cold_start
 from pipeline.bench.collector import (
-    components_missing_for_config,
-    distributions_with,
-    needs_credentials,
-    otlp_exporter,
-    read_config,
+    CollectorTypes,
+    ComponentName,
+    availability,
+    explicit_availability,
+    registered_types,
 )
-from pipeline.bench.environment.machine import this_machine
+from pipeline.bench.collector_config import exports_by_grpc, needs_credentials, read_config
+from pipeline.bench.environment.events import ACCESS_KEY
+from pipeline.bench.environment.machine import check_executable, this_machine
 from pipeline.bench.environment.sandbox import FunctionProcess, function_process, unpacked
 from pipeline.bench.faults import Fault, FaultError
 from pipeline.bench.layer import read_layer
 from pipeline.bench.preparation import (
+    MOVED,
     OWN,
     USER,
     BenchContext,
     BenchRequest,
     StartPlan,
     Trial,
+    check_tags,
     prepare,
+    write_configs,
 )
 from pipeline.bench.reference import NAME, compiled_reference, reference_plan
 from pipeline.bench.result import Measured, Result, labels
 from pipeline.bench.telemetry.receiver import OtlpReceiver, otlp_receiver
-from pipeline.errors import ToolchainError
-from pipeline.files import read_file
+from pipeline.build.components import ComponentRow, component_rows
+from pipeline.build.inputs import requested_upstream
+from pipeline.config.folder import Config
+from pipeline.errors import OcelotError, ToolchainError
+from pipeline.files import read_file, read_tree
+from pipeline.layer.manifest import Upstream
 
 # A layer over its budget is started until it has this many starts: a few may be outliers.
 _STARTS_OVER_BUDGET = 15
+# Upstream reports the error of a collector that ended at once, or its state if it sees that first:
+# https://github.com/open-telemetry/opentelemetry-lambda/blob/main/collector/internal/collector/collector.go
+_LOST_ERROR = "otelcol state is Closed"
+_STARTS_FOR_AN_ERROR = 5
 
 
 async def bench(request: BenchRequest) -> tuple[Result, ...]:
@@ -50,28 +62,70 @@ async def bench(request: BenchRequest) -> tuple[Result, ...]:
     """
     trials = _trials(request)
     given = request.collector_config
-    user = _user_config(given) if given else None
-    with_grpc = any(otlp_exporter(each.layer.components) == "otlp" for each in trials)
     with ExitStack() as folders:
         scratch = Path(folders.enter_context(tempfile.TemporaryDirectory(prefix="ocelot-bench-")))
-        async with otlp_receiver(with_grpc=with_grpc) as receiver:
-            context = BenchContext(
-                request=request,
-                machine=this_machine(),
-                target=receiver.endpoints,
-                scratch=scratch,
-                user_config=user,
-            )
-            for trial in trials:
-                with progress.step(trial.label, "unpack") as step:
-                    root = folders.enter_context(unpacked(trial.layer.opened.entries))
-                    prepare(trial, root, context)
-                    step.result = "skipped" if trial.skipped else step.result
-            if any(each.active_plan for each in trials):
-                reference = await _reference(context)
-                async with function_process() as function:
-                    await _Bench(context, function, receiver, reference).run(trials)
+        context = BenchContext(
+            request=request,
+            machine=this_machine(),
+            scratch=scratch,
+            user_config=read_file(given, "name a collector's config") if given else None,
+        )
+        for trial in trials:
+            with progress.step(trial.label, "unpack") as step:
+                root = folders.enter_context(unpacked(trial.layer.opened.entries))
+                prepare(trial, root, context)
+                step.result = "skipped" if trial.skipped else step.result
+        await _run(trials, context)
     return tuple(each.result() for each in trials)
+
+
+async def _run(trials: Sequence[Trial], context: BenchContext) -> None:
+    """Start the layers that can be started here."""
+    if any(each.active_plan for each in trials):
+        check_executable(context.scratch)
+    for each in trials:
+        await _read_types(each, context.request)
+    with_grpc = any(exports_by_grpc(each.types) for each in trials)
+    async with otlp_receiver(with_grpc=with_grpc) as receiver:
+        for each in trials:
+            if plan := each.active_plan:
+                write_configs(each, plan, context.user_config, receiver.endpoints)
+        if any(each.active_plan for each in trials):
+            reference = await _reference(context)
+            async with function_process() as function:
+                await _Bench(context, function, receiver, reference).run(trials)
+
+
+async def _read_types(trial: Trial, request: BenchRequest) -> None:
+    """Add to a trial the types that its collector lists; check the components of its build tags.
+
+    A collector that panics without listing any has not come to its config: that is its fault.
+    """
+    plan = trial.active_plan
+    if plan is None:
+        return
+    if trial.layer.components:
+        with progress.step(trial.label, "its components"):
+            outcome = await _outcome(plan, request)
+        if isinstance(outcome, FaultError):
+            types = registered_types("\n".join(outcome.details))
+            trial.types = CollectorTypes(found=trial.layer.components, registered=types)
+            if outcome.fault is Fault.WRITES_TO_LAYER or (
+                outcome.fault is Fault.PANICS and not types
+            ):
+                trial.fault = outcome
+                return
+    check_tags(trial, request.config)
+
+
+async def _outcome(plan: StartPlan, request: BenchRequest) -> Measured | FaultError:
+    """Start a layer without invocations; once more, up to some times, if its error got lost."""
+    outcome = await cold_start(plan, 0, limits=request.limits)
+    for _ in range(_STARTS_FOR_AN_ERROR):
+        if not isinstance(outcome, FaultError) or not outcome.reason.endswith(_LOST_ERROR):
+            break
+        outcome = await cold_start(plan, 0, limits=request.limits)
+    return outcome
 
 
 def _trials(request: BenchRequest) -> list[Trial]:
@@ -84,11 +138,6 @@ def _trials(request: BenchRequest) -> list[Trial]:
     for trial in trials[: len(request.zips)]:
         trial.budget = request.config.budget(trial.layer.distribution)
     return trials
-
-
-def _user_config(path: Path) -> dict[str, Any]:
-    content = read_file(path, "name a collector's config")
-    return read_config(content, "the collector config given")
 
 
 async def _reference(context: BenchContext) -> StartPlan | None:
@@ -175,39 +224,82 @@ class _Bench:
             trial.fault = outcome
 
     async def _start_only(self, plan: StartPlan) -> Measured | FaultError:
-        return await cold_start(plan, 0, limits=self.context.request.limits)
+        return await _outcome(plan, self.context.request)
+
+    async def _start_with(self, plan: StartPlan, name: str) -> Measured | FaultError:
+        """Start a layer with a config as it is; on other ports if one of its ports is taken."""
+        outcome = await self._start_only(plan.with_config(name))
+        if isinstance(outcome, FaultError) and outcome.fault is Fault.PORT_TAKEN:
+            return await self._start_only(plan.with_config(f"{MOVED}{name}"))
+        return outcome
+
+    def _fetched(self, trial: Trial, content: bytes) -> str:
+        """Return the provider that takes credentials, which the run does not have; else empty."""
+        has_credentials = ACCESS_KEY in self.context.request.environment
+        return "" if has_credentials else needs_credentials(content, trial.types)
 
     async def _try_own_config(self, trial: Trial, plan: StartPlan) -> None:
         """Note whether the layer starts with its own config; no fault: a function may bring one."""
-        own = trial.own_config
+        own = trial.layer.config
         if own is None:
             return
-        if missing := components_missing_for_config(own, trial.layer.components):
-            names = ", ".join(str(each) for each in missing)
-            trial.notes.append(f"its own config.yaml does not start: the layer has no {names}")
-        elif fetched := needs_credentials(own):
+        if fetched := self._fetched(trial, own):
             trial.notes.append(f"its own config.yaml was not started: {fetched} takes credentials")
-        else:
-            outcome = await self._start_only(plan.with_config(OWN))
-            if isinstance(outcome, FaultError):
-                last = outcome.details[-1] if outcome.details else str(outcome)
-                trial.notes.append(f"its own config.yaml does not start here: {last}")
+            return
+        outcome = await self._start_with(plan, OWN)
+        if isinstance(outcome, FaultError):
+            missing = ", ".join(map(str, trial.types.missing(read_config(own))))
+            lacks = f"the layer has no {missing}: " if missing else ""
+            reason = outcome.reason or str(outcome)
+            trial.notes.append(f"its own config.yaml does not start here: {lacks}{reason}")
 
     async def _try_user_config(self, trial: Trial, plan: StartPlan) -> None:
         """Check that the layer starts with the user's config."""
-        user, request = self.context.user_config, self.context.request
+        user = self.context.user_config
         if user is None:
             return
-        outcome = await self._start_only(plan.with_config(USER))
+        if fetched := self._fetched(trial, user):
+            trial.notes.append(
+                f"the config given was not tried: {fetched} takes credentials; give them by "
+                f"--env {ACCESS_KEY} and the like"
+            )
+            return
+        outcome = await self._start_with(plan, USER)
         if isinstance(outcome, Measured):
             trial.notes.append("the config given is accepted")
-            return
-        details: list[str] = []
-        for each in components_missing_for_config(user, trial.layer.components):
-            names = ", ".join(distributions_with(each, request.config))
-            details.append(f"{each}: {f'in {names}' if names else 'in no distribution'}")
-        lacks = FaultError(Fault.MISSING_COMPONENTS, trial.layer.path.name, details)
-        trial.fault = lacks if details else outcome
+        elif missing := trial.types.missing(read_config(user)):
+            details = await _availabilities(missing, trial.layer.upstream, self.context)
+            trial.fault = FaultError(
+                Fault.MISSING_COMPONENTS, trial.layer.path.name, (*details, *outcome.details)
+            )
+        else:
+            trial.fault = outcome
+
+
+async def _availabilities(
+    missing: Sequence[ComponentName], upstream: Upstream | None, context: BenchContext
+) -> list[str]:
+    """Return a line for each component that a layer lacks: the distributions that have it."""
+    config = context.request.config
+    rows = await _offered(upstream, config)
+    if isinstance(rows, str):
+        return [f"{each}: {explicit_availability(each, config, rows)}" for each in missing]
+    return [f"{each}: {availability(each, config, rows)}" for each in missing]
+
+
+async def _offered(upstream: Upstream | None, config: Config) -> tuple[ComponentRow, ...] | str:
+    """Return the components that a layer's upstream offers, or why they are not known."""
+    if upstream is None:
+        return "no manifest beside the zip names the upstream that it was built from"
+    named = f"upstream {upstream.repository} at {upstream.commit[:12]}"
+    try:
+        reader = requested_upstream(upstream.repository, upstream.commit, paths.cache_folder())
+        source = await reader.read(upstream.commit)
+    except OcelotError as error:
+        return f"{named} cannot be read: {error}"
+    if source.commit != upstream.commit:
+        return f"{named} has changed since"
+    return component_rows(config, {**source.files, **read_tree(config.overlay)})
 
 
 def _check_budget(trial: Trial) -> None:

@@ -12,7 +12,6 @@ import stat
 import subprocess
 import time
 import zipfile
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,45 +19,23 @@ from typing import Any
 import anyio
 import broken_layers as made
 import pytest
+from benching import OTHER, OURS, QUICK, fault_of, own_zip, run_bench
 from runs import CONFIG, OCELOT, Built, Ocelot, Ran, environment, fresh_cache
 from unit_examples import write_config
 
 from pipeline import paths
 from pipeline.bench.environment.machine import EMULATORS
-from pipeline.bench.faults import Fault, FaultError
-from pipeline.bench.preparation import BenchRequest, Limits
+from pipeline.bench.faults import Fault
+from pipeline.bench.preparation import Limits
 from pipeline.bench.reference import compiled_reference
-from pipeline.bench.result import Result, Status, check_results
-from pipeline.bench.run import bench
+from pipeline.bench.result import Status, check_results
 from pipeline.build.compile import Compiler
 from pipeline.config.folder import Config, load_config
 from pipeline.errors import BenchError, UsageError
 from pipeline.layer.zip import ZipEntry
 from pipeline.naming import Architecture
 
-OURS = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), "")
-OTHER = "arm64" if OURS == "amd64" else "amd64"
 pytestmark = pytest.mark.skipif(not OURS, reason=f"no layer runs on {platform.machine()}")
-
-QUICK = Limits(init=4.0, shutdown=1.0, invoke=2.0)
-
-
-def run_bench(*zips: Path, limits: Limits | None = None, **more: Any) -> tuple[Result, ...]:  # noqa: ANN401
-    """Run layers: one start and two invocations if the options name no others."""
-    default = BenchRequest(zips=zips, config=load_config(CONFIG), starts=1, invocations=2)
-    request = replace(default, limits=limits or Limits(), **more)
-    return anyio.run(partial(bench, request))
-
-
-def fault_of(zipped: Path, *, limits: Limits | None = None, **more: Any) -> FaultError:  # noqa: ANN401
-    (result,) = run_bench(zipped, limits=limits, **more)
-    assert result.status is Status.FAILED, result
-    assert result.fault is not None
-    return result.fault
-
-
-def own_zip(built: Built) -> Path:
-    return built.folder / f"collector-{OURS}-minimal.zip"
 
 
 def data(ran: Ran) -> Any:  # noqa: ANN401
@@ -441,61 +418,47 @@ def test_a_collector_that_drops_something_in_between_loses_data(edited: Any) -> 
     assert found.fault is Fault.LOSES_DATA, found.text()
 
 
-COLLECTOR = """\
+ACME = """\
 receivers: {otlp: {protocols: {http: {endpoint: "localhost:4318"}}}}
-exporters: {EXPORTER: {}}
-service: {pipelines: {traces: {receivers: [otlp], exporters: [EXPORTER]}}}
+processors: {acme_thing: {}}
+exporters: {otlphttp: {endpoint: "http://127.0.0.1:9", timeout: 1s}}
+service: {pipelines: {logs: {receivers: [otlp], processors: [acme_thing], exporters: [otlphttp]}}}
 """
 
 
-def test_a_users_config_is_accepted_if_the_layer_starts_with_it(
-    built: Built, ocelot: Ocelot, tmp_path: Path
+def test_the_types_that_a_collector_registers_count_and_not_its_packages(
+    edited: Any,  # noqa: ANN401
+    tmp_path: Path,
 ) -> None:
-    config = tmp_path / "collector.yaml"
-    text = COLLECTOR.replace("EXPORTER: {}", 'otlphttp: {endpoint: "${env:WHERE}"}')
-    config.write_text(text.replace("EXPORTER", "otlphttp"))
-    ran = ocelot(
-        *("bench", own_zip(built), "--starts", "1", "--collector-config", config),
-        *("--env", "WHERE=http://127.0.0.1:9"),
-    )
-    assert ran.code == 0, ran.err
-    assert "the config given is accepted" in ran.out
-
-
-def test_components_missing_for_a_users_config_are_named_with_their_distributions(
-    built: Built, ocelot: Ocelot, tmp_path: Path
-) -> None:
-    config = tmp_path / "collector.yaml"
-    config.write_text(COLLECTOR.replace("EXPORTER", "awss3"))
-    ran = ocelot("bench", own_zip(built), "--starts", "1", "--collector-config", config)
-    assert ran.code == 15
-    assert "exporter awss3: in full, minimal-s3export" in ran.err
-    config.write_text(COLLECTOR.replace("EXPORTER", "unheardof"))
-    ran = ocelot("bench", own_zip(built), "--starts", "1", "--collector-config", config)
-    assert "exporter unheardof: in full" in ran.err
-
-
-def test_an_invalid_config_of_a_user_is_refused_with_the_collectors_message(
-    built: Built, tmp_path: Path
-) -> None:
-    config = tmp_path / "collector.yaml"
-    config.write_text(
-        COLLECTOR.replace("EXPORTER: {}", "otlphttp: {speed: 3}").replace("EXPORTER", "otlphttp")
-    )
-    found = fault_of(own_zip(built), collector_config=config)
+    file = "processor/decoupleprocessor/factory.go"
+    zipped = edited("acme", file, {'MustNewType("decouple")': 'MustNewType("acme_thing")'})
+    config = tmp_path / "acme.yaml"
+    config.write_text(ACME)
+    (result,) = run_bench(zipped, collector_config=config)
+    assert result.status is Status.PASSED, result.fault
+    assert any("the layer has no processor decouple" in note for note in result.notes)
+    assert "the config given is accepted" in result.notes
+    config.write_text(ACME.replace("1s", "5parsecs"))
+    found = fault_of(zipped, collector_config=config)
     assert found.fault is Fault.REFUSES_CONFIG
-    assert "speed" in found.text()
+    assert "'timeout' time: unknown unit" in found.text()
 
 
-def test_an_own_config_that_does_not_start_is_a_note(built: Built, tmp_path: Path) -> None:
-    """A function may bring another config."""
-    with zipfile.ZipFile(own_zip(built)) as whole:
-        binary = whole.read("extensions/collector")
-    config = COLLECTOR.replace("EXPORTER", "debug").encode()
-    more = (ZipEntry(name="collector-config/config.yaml", content=config),)
-    (result,) = run_bench(made.layer(tmp_path / "a.zip", binary, more=more))
-    assert result.status is Status.PASSED
-    assert result.notes == ("its own config.yaml does not start: the layer has no exporter debug",)
+def test_a_panic_before_any_config_is_read_is_not_the_configs(
+    edited: Any,  # noqa: ANN401
+    tmp_path: Path,
+) -> None:
+    file, factory = "processor/decoupleprocessor/factory.go", "\treturn processor.NewFactory(\n"
+    panics = '\tif os.Getenv("HOME") == "" {\n\t\tpanic("no home")\n\t}\n'
+    imports = '\t"errors"\n'
+    edits = {factory: f"{panics}{factory}", imports: f'{imports}\t"os"\n'}
+    zipped = edited("panicking", file, edits)
+    config = tmp_path / "empty.yaml"
+    config.write_text("")
+    found = fault_of(zipped, collector_config=config)
+    assert found.fault is Fault.PANICS
+    assert "panic: no home" in found.text()
+    assert "config" not in found.hint
 
 
 @pytest.mark.parametrize("name", ["../evil", "/evil", "a/../../evil"])

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.bench.faults import Fault, FaultError
 from pipeline.bench.result import Measured, Result, Status, figures
+from pipeline.layer.components import FoundComponent
 from pipeline.naming import Architecture
 
 MEASURED = Measured(
@@ -21,6 +22,12 @@ MEASURED = Measured(
     shutdown=0.01,
     items=20,
 )
+
+
+def found(kind: str, name: str, package: str = "") -> FoundComponent:
+    """A component of a binary."""
+    path = package or f"go.opentelemetry.io/collector/{kind}/{name}{kind}"
+    return FoundComponent(kind=kind, name=name, package=path, module=path, version="v1", size=1)
 
 
 def result(file: str, **more: Any) -> Result:  # noqa: ANN401

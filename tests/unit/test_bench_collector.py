@@ -1,39 +1,35 @@
-"""Components that a binary lacks, and the configs with which a layer is run."""
+"""Components that a binary lacks, and the distributions that have them."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from unit_examples import MINE, MINE_ENTRY, SHIPPED, WITH_MINE, loaded
+from bench_examples import found
+from unit_examples import MINE, MINE_ENTRY, SHIPPED, WITH_MINE, component_file, loaded
 
+from pipeline import paths
 from pipeline.bench.collector import (
+    PROBE,
+    CollectorTypes,
     ComponentName,
-    bench_config,
-    bench_config_notes,
-    components_missing_for_config,
+    availability,
     components_missing_for_tags,
     config_components,
-    distributions_with,
+    explicit_availability,
     has_component,
-    moved_config,
-    needs_credentials,
-    read_config,
+    registered_types,
 )
+from pipeline.build.components import component_rows
 from pipeline.config.components import Component
-from pipeline.config.folder import load_config
-from pipeline.errors import UsageError
+from pipeline.config.folder import Config, load_config
+from pipeline.files import read_tree
 from pipeline.layer.components import FoundComponent
-
-OTEL = "go.opentelemetry.io/collector"
-
-
-def found(kind: str, name: str, package: str = "") -> FoundComponent:
-    path = package or f"{OTEL}/{kind}/{name}{kind}"
-    return FoundComponent(kind=kind, name=name, package=path, module=path, version="v1", size=1)
-
+from pipeline.naming import KINDS
 
 BINARY = (
     found("receiver", "otlp"),
@@ -81,7 +77,64 @@ def test_a_config_uses_types_and_not_names() -> None:
         ComponentName("exporter", "otlphttp"),
         ComponentName("exporter", "debug"),
     }
-    assert components_missing_for_config(config, BINARY) == (ComponentName("exporter", "debug"),)
+    types = CollectorTypes(
+        found=BINARY, registered={"exporter": frozenset({"otlphttp"}), "receiver": frozenset()}
+    )
+    assert types.missing(config) == (
+        ComponentName("exporter", "debug"),
+        ComponentName("receiver", "otlp"),
+    )
+
+
+def test_no_component_is_missing_for_a_config_if_the_collector_lists_no_types() -> None:
+    assert CollectorTypes(found=BINARY).missing({"exporters": {"debug": {}}}) == ()
+
+
+REFUSAL = """\
+failed to get config: cannot unmarshal the configuration: decoding failed:
+
+'receivers' unknown type: "{0}_receiver" for id: "x" (valid values: [otlp])
+'exporters' unknown type: "{0}_exporter" for id: "x" (valid values: [acme_thing otlphttp])
+'connectors' unknown type: "{0}_connector" for id: "x" (valid values: [])
+""".format("ocelot_unknown")  # in the words of the collector v0.155.0
+REGISTERED = {
+    "receiver": frozenset({"otlp"}),
+    "exporter": frozenset({"acme_thing", "otlphttp"}),
+    "connector": frozenset[str](),
+}
+
+
+@pytest.mark.parametrize("refusal", [REFUSAL, json.dumps({"level": "error", "error": REFUSAL})])
+def test_the_types_that_a_collector_registers_are_read_from_its_refusal(refusal: str) -> None:
+    assert registered_types(refusal) == REGISTERED
+
+
+def test_the_config_of_unknown_types_has_one_of_each_kind() -> None:
+    config = yaml.safe_load(PROBE)
+    assert sorted(config) == sorted(f"{kind}s" for kind in KINDS)
+    for kind in KINDS:
+        (name,) = config[f"{kind}s"]
+        text = f'unknown type: "{name}" for id: "{name}" (valid values: [a b])'
+        assert registered_types(text) == {kind: frozenset({"a", "b"})}
+
+
+def test_a_type_is_known_by_the_collectors_list_before_any_package() -> None:
+    types = CollectorTypes(
+        found=(found("exporter", "my"), found("processor", "batch")), registered=REGISTERED
+    )
+    assert types.has("exporter", "acme_thing")
+    assert not types.has("exporter", "my")
+    assert types.has("processor", "batch")  # a kind that was not listed
+
+
+def missing_for(
+    *tags: str,
+    custom: Mapping[str, Component] | None = None,
+    found: Sequence[FoundComponent] = BINARY,
+    registered: Mapping[str, frozenset[str]] | None = None,
+) -> tuple[ComponentName, ...]:
+    types = CollectorTypes(found=found, registered=registered or {})
+    return components_missing_for_tags(tags, types, custom or {})
 
 
 def test_no_component_is_missing_for_tags_whose_components_are_there() -> None:
@@ -90,145 +143,87 @@ def test_no_component_is_missing_for_tags_whose_components_are_there() -> None:
         *("lambdacomponents.receiver.otlp", "lambdacomponents.extension.asmauthextension"),
         "netgo",
     )
-    assert components_missing_for_tags(tags, BINARY, {}) == ()
+    assert missing_for(*tags) == ()
+
+
+DEBUG = ComponentName("exporter", "debug")
 
 
 def test_a_component_that_was_never_registered_is_missing_for_its_tag() -> None:
     tags = ("lambdacomponents.exporter.debug", "lambdacomponents.exporter.otlphttp")
-    assert components_missing_for_tags(tags, BINARY, {}) == (ComponentName("exporter", "debug"),)
+    assert missing_for(*tags) == (DEBUG,)
+    listed = {"exporter": frozenset({"otlphttp", "otlp_http"})}
+    assert missing_for(*tags, registered=listed) == (DEBUG,)
+
+
+@pytest.mark.parametrize("listed", ["debug", "acme_thing"])
+def test_a_component_may_be_registered_by_another_name_than_its_tag(listed: str) -> None:
+    tags = ("lambdacomponents.exporter.debug", "lambdacomponents.exporter.otlphttp")
+    assert missing_for(*tags, registered={"exporter": frozenset({"otlphttp", listed})}) == ()
+
+
+def custom(package: str) -> dict[str, Component]:
+    module = {"module": "example.com/odd", "import": f"example.com/odd/{package}"}
+    return {MINE: Component.model_validate(module)}
 
 
 def test_a_custom_component_is_found_by_its_package() -> None:
-    custom = {
-        MINE: Component.model_validate(
-            {"module": "example.com/odd", "import": "example.com/odd/name"}
-        )
-    }
-    own = found("connector", "name", "example.com/odd/name")
-    assert components_missing_for_tags((MINE,), (own,), custom) == ()
-    assert components_missing_for_tags((MINE,), BINARY, custom) == (
+    own = found("connector", "name", "example.com/odd/nameconnector")
+    assert missing_for(MINE, custom=custom("nameconnector"), found=[own]) == ()
+    mine = ComponentName("connector", "mine")
+    assert missing_for(MINE, custom=custom("nameconnector")) == (mine,)
+
+
+def test_a_package_whose_path_names_no_kind_may_be_there_unless_the_collector_lists_all() -> None:
+    assert missing_for(MINE, custom=custom("my")) == ()
+    listed = {"connector": frozenset[str]()}
+    assert missing_for(MINE, custom=custom("my"), registered=listed) == (
         ComponentName("connector", "mine"),
     )
 
 
+def where(name: str, config: Config, tree: dict[str, bytes], kind: str = "exporter") -> str:
+    return availability(ComponentName(kind, name), config, component_rows(config, tree))
+
+
 def test_distributions_with_a_component_are_in_the_configs_order(tmp_path: Path) -> None:
     config = loaded(tmp_path, WITH_MINE + "all:\n  buildtags: [lambdacomponents.all]\n", MINE_ENTRY)
-    assert distributions_with(ComponentName("connector", "mine"), config) == ("minimal", "all")
-    assert distributions_with(ComponentName("exporter", "unheard_of"), config) == ("all",)
+    assert where("mine", config, {}, "connector") == "in minimal, all"
+
+
+@pytest.mark.parametrize("name", ["logging", "awsxray", "jaeger"])
+def test_all_does_not_have_what_this_upstream_has_not(name: str, tmp_path: Path) -> None:
+    config = loaded(tmp_path, "all:\n  buildtags: [lambdacomponents.all]\n")
+    assert "in no distribution of this upstream" in where(name, config, {})
+    tag = f"lambdacomponents.exporter.{name}"
+    tree = {f"lambdacomponents/exporter/{name}.go": component_file(tag)}
+    assert where(name, config, tree) == "in all"
+
+
+def test_what_upstream_has_and_no_distribution_is_named_by_its_tag(tmp_path: Path) -> None:
+    tag = "lambdacomponents.exporter.debug"
+    tree = {"lambdacomponents/exporter/debug.go": component_file(tag)}
+    assert tag in where("debug", loaded(tmp_path), tree)
+
+
+def test_default_has_what_upstreams_default_set_has() -> None:
+    tree = read_tree(paths.sample_upstream() / "collector")
+    assert where("debug", load_config(SHIPPED), tree).startswith("in default")
 
 
 def test_two_presets_have_the_s3_exporter() -> None:
-    exporter = ComponentName("exporter", "awss3")
-    assert distributions_with(exporter, load_config(SHIPPED)) == ("full", "minimal-s3export")
+    assert where("awss3", load_config(SHIPPED), {}) == "in full, minimal-s3export"
 
 
-LISTENS = {"grpc": "127.0.0.1:1111", "http": "127.0.0.1:2222"}
-TARGET = {"http": "http://127.0.0.1:3", "grpc": "127.0.0.1:4"}
-MINIMAL = (
-    found("receiver", "otlp"),
-    found("exporter", "otlphttp"),
-    found("processor", "batch"),
-    found("processor", "decouple"),
-)
-OWN: dict[str, Any] = {
-    "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": "localhost:4317"}, "http": None}}},
-    "processors": {"batch": {"timeout": "1s"}, "decouple": None, "filter/noise": {}},
-    "exporters": {"debug": None},
-    "extensions": {"basicauth": {}},
-    "service": {
-        "extensions": ["basicauth"],
-        "pipelines": {
-            "traces": {"processors": ["filter/noise", "decouple", "batch"]},
-            "logs": {"processors": ["batch"]},
-        },
-    },
-}
+def test_a_custom_component_is_known_by_its_package_too(tmp_path: Path) -> None:
+    entry = f"{MINE}:\n  module: example.com/oddconnector\n"
+    assert where("odd", loaded(tmp_path, WITH_MINE, entry), {}, "connector") == "in minimal"
 
 
-def made(own: dict[str, Any], parts: tuple[FoundComponent, ...] = MINIMAL) -> dict[str, Any]:
-    text = bench_config(own, parts, LISTENS, TARGET)
-    assert "&" not in text  # no anchors: not every reader has them
-    return yaml.safe_load(text)
-
-
-def test_all_three_signals_go_from_the_given_addresses_to_the_bench() -> None:
-    config = made(OWN)
-    protocols = config["receivers"]["otlp"]["protocols"]
-    assert protocols["grpc"]["endpoint"] == "127.0.0.1:1111"
-    assert protocols["http"]["endpoint"] == "127.0.0.1:2222"
-    assert config["exporters"] == {"otlphttp": {"endpoint": "http://127.0.0.1:3"}}
-    assert set(config["service"]["pipelines"]) == {"traces", "metrics", "logs"}
-
-
-def test_the_layers_own_processors_are_kept_in_their_order() -> None:
-    config = made(OWN)
-    assert config["processors"] == {"decouple": None, "batch": {"timeout": "1s"}}
-    for pipeline in config["service"]["pipelines"].values():
-        assert pipeline["processors"] == ["decouple", "batch"]
-
-
-def test_parts_of_the_layers_own_config_that_are_omitted_are_noted() -> None:
-    assert bench_config_notes(OWN, MINIMAL) == (
-        "run without the processor filter/noise",
-        "run without its config's extensions",
-    )
-
-
-@pytest.mark.parametrize("own", [{}, {"service": {"pipelines": None}}])
-def test_a_layer_whose_config_has_no_processors_has_the_usual_ones(own: dict[str, Any]) -> None:
-    assert list(made(own)["processors"]) == ["batch", "decouple"]
-    assert made(own, MINIMAL[:2])["processors"] == {}
-
-
-def test_a_layer_with_the_grpc_exporter_alone_sends_by_it() -> None:
-    config = made(OWN, (found("exporter", "otlp"), *MINIMAL[2:]))
-    exporter = {"endpoint": "127.0.0.1:4", "tls": {"insecure": True}}
-    assert config["exporters"] == {"otlp": exporter}
-
-
-def test_a_layer_without_an_exporter_for_otlp_keeps_its_config_and_that_is_noted() -> None:
-    assert made(OWN, ())["exporters"] == {"debug": None}
-    (note,) = bench_config_notes(OWN, ())
-    assert "no exporter for OTLP" in note
-
-
-def test_a_config_has_other_addresses_and_is_the_same_otherwise() -> None:
-    config = yaml.safe_load(moved_config(OWN, LISTENS))
-    assert config["receivers"]["otlp"]["protocols"] == {
-        "grpc": {"endpoint": "127.0.0.1:1111"},
-        "http": {"endpoint": "127.0.0.1:2222"},
-    }
-    assert {**config, "receivers": None} == {**OWN, "receivers": None}
-    assert OWN["receivers"]["otlp"]["protocols"]["http"] is None  # the given one is not changed
-
-
-def test_a_protocol_that_is_not_served_is_not_added() -> None:
-    own: dict[str, Any] = {
-        "receivers": {"otlp/a": {"protocols": {"http": {"cors": {}}}}, "other": {"a": 1}}
-    }
-    assert yaml.safe_load(moved_config(own, LISTENS)) == {
-        "receivers": {
-            "otlp/a": {"protocols": {"http": {"cors": {}, "endpoint": "127.0.0.1:2222"}}},
-            "other": {"a": 1},
-        }
-    }
-
-
-@pytest.mark.parametrize(
-    "receivers", [None, [], "otlp", {"otlp": None}, {"otlp": {"protocols": 1}}]
-)
-def test_a_config_with_odd_receivers_stays_as_it_is(receivers: object) -> None:
-    own = {"receivers": receivers}
-    assert yaml.safe_load(moved_config(own, LISTENS)) == own
-
-
-def test_a_provider_that_needs_credentials_is_found() -> None:
-    own = {"exporters": {"otlphttp": {"endpoint": "${secretsmanager:${env:NAME}#endpoint}"}}}
-    assert needs_credentials(own) == "${secretsmanager:…}"
-    assert not needs_credentials(OWN)
-
-
-@pytest.mark.parametrize("content", [b"a: [", b"- a\n", b"", b"\xff\xfe\x00"])
-def test_content_that_is_no_config_is_refused(content: bytes) -> None:
-    with pytest.raises(UsageError, match="mine is no"):
-        read_config(content, "mine")
+def test_without_upstream_only_build_tags_that_name_it_count(tmp_path: Path) -> None:
+    config = loaded(tmp_path, WITH_MINE + "all:\n  buildtags: [lambdacomponents.all]\n", MINE_ENTRY)
+    named = explicit_availability(ComponentName("connector", "mine"), config, "why")
+    assert "minimal" in named
+    assert "all" not in named
+    assert named.endswith("; why")
+    assert "minimal" not in explicit_availability(DEBUG, config, "why")

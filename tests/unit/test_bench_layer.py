@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from pipeline.bench.environment.machine import Machine
-from pipeline.bench.faults import Fault, FaultError, init_fault, last_lines
+from pipeline.bench.faults import Fault, FaultError, init_fault, last_lines, logged_error
 from pipeline.bench.layer import extension_architecture
 from pipeline.layer.zip import ZipEntry
 from pipeline.naming import Architecture
@@ -93,6 +93,8 @@ def test_every_fault_has_a_hint(fault: Fault) -> None:
     ("lines", "registered", "error", "fault"),
     [
         ([], False, "", Fault.EXITS_AT_ONCE),
+        (["listen tcp 127.0.0.1:1: bind: address already in use"], True, "", Fault.PORT_TAKEN),
+        ([], True, "Extension.Bad bind: address already in use", Fault.PORT_TAKEN),
         (["bad config"], True, "", Fault.REFUSES_CONFIG),
         (["bad config"], False, "Extension.Bad", Fault.REFUSES_CONFIG),
         (["panic: nil map", "goroutine 1"], True, "", Fault.PANICS),
@@ -113,3 +115,17 @@ def test_last_lines_are_the_end_or_the_beginning_of_a_panic() -> None:
     assert last_lines(lines) == tuple(lines[-12:])
     assert last_lines([*lines, "panic: a", *lines])[0] == "panic: a"
     assert last_lines([]) == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "error"),
+    [
+        ([], ""),
+        (["a", "b"], "b"),
+        (['{"msg": "a"}', '{"error": "why"}', '{"error": "why; more"}', "1", "[]"], "why"),
+        (['{"error": 3}', "last"], "last"),
+        (["panic: why", "goroutine 1"], "panic: why"),
+    ],
+)
+def test_the_error_of_an_extension_is_found_in_its_lines(lines: list[str], error: str) -> None:
+    assert logged_error(lines) == error

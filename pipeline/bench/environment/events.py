@@ -26,6 +26,13 @@ VERSION = "$LATEST"
 HANDLER = "function.handler"
 MEMORY_MB = 1769
 CONFIG_URI = "OPENTELEMETRY_COLLECTOR_CONFIG_URI"
+ACCESS_KEY = "AWS_ACCESS_KEY_ID"
+# Lambda sets credentials; AWS accepts none of these.
+_CREDENTIALS = {
+    ACCESS_KEY: "BENCH",
+    "AWS_SECRET_ACCESS_KEY": "BENCH",
+    "AWS_SESSION_TOKEN": "BENCH",
+}
 
 _ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{FUNCTION}"
 _TRACE = "X-Amzn-Trace-Id"
@@ -163,9 +170,7 @@ def extension_environment(
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": "BENCH",  # Lambda sets credentials; AWS accepts none of these
-        "AWS_SECRET_ACCESS_KEY": "BENCH",
-        "AWS_SESSION_TOKEN": "BENCH",
+        **({} if ACCESS_KEY in more else _CREDENTIALS),
         "LANG": "en_US.UTF-8",
         "LD_LIBRARY_PATH": "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/opt/lib",
         "PATH": "/usr/local/bin:/usr/bin:/bin:/opt/bin",

@@ -144,6 +144,19 @@ def has_sandbox_name() -> bool:
     return found == [HOST]
 
 
+def check_executable(folder: Path) -> None:
+    """Check that programs in a folder can be started.
+
+    Raises:
+        BenchError: its file system is mounted noexec.
+    """
+    if os.statvfs(folder).f_flag & os.ST_NOEXEC:
+        raise BenchError(
+            f"no program can be started in {folder.parent}: it is mounted noexec",
+            hint="set TMPDIR to a folder in which programs may run",
+        )
+
+
 def free_ports(count: int) -> tuple[int, ...]:
     """Return ports on which no process listens at this moment.
 
