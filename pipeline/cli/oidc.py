@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,12 +75,13 @@ def check(
     from pipeline.trust.check import is_right, subject_decisions, trust_findings
     from pipeline.trust.policy import statements
 
-    job = _job(repository, owner_id, repository_id, environment, ref)
+    job, notes = _job(repository, owner_id, repository_id, environment, ref)
     found = parsed(_given_role(role_arn))
     with shown_progress():
         aws = default_aws()
         policy = statements(trust_policy(aws, found))
         findings = (
+            *notes,
             *trust_findings(policy, job, found.account),
             *_provider_findings(aws, policy, found.account),
             *_table_findings(aws, table),
@@ -91,12 +93,21 @@ def check(
         raise TrustError(f"{found} is not as it should be", hint="fix what is shown as a problem")
 
 
-def _job(repository: str, owner_id: str, repository_id: str, environment: str, ref: str) -> Job:
+def _job(
+    repository: str, owner_id: str, repository_id: str, environment: str, ref: str
+) -> tuple[Job, tuple[TrustFinding, ...]]:
+    """Return the job, and the findings on what is not known of it."""
+    from pipeline.trust.check import unknown_template
     from pipeline.trust.job import Job, full_ref, own_repository
+    from pipeline.trust.template import subject_claims
 
     found = run(lambda: own_repository(repository, owner_id, repository_id, os.environ, Path.cwd()))
+    claims = run(lambda: subject_claims(found))
     named = environment or ("" if ref else ENVIRONMENT)
-    return Job(repository=found, environment=named, ref=full_ref(ref))
+    job = Job(repository=found, environment=named, ref=full_ref(ref))
+    if claims is None:
+        return job, (unknown_template(found),)
+    return replace(job, claims=claims), ()
 
 
 def _given_role(role_arn: str) -> str:

@@ -6,7 +6,8 @@ accepts that subject. `oidc/` has the CloudFormation template for such roles.
 
 - `token.py` gets the token: from GitHub, from a variable or from a file. Publishing uses it when it
   assumes a role (`aws/session.py`).
-- `job.py` is one job: its repository, and the subjects that its token may have.
+- `job.py` is one job: its repository, and the subjects that its token may have. `template.py` asks
+  GitHub, by `gh`, of which claims it makes them.
 - `policy.py` reads a role's trust policy into statements, and decides which subjects it accepts.
 - `check.py` compares policy and job for `ocelot oidc check`: `trust_findings` lists what is right
   and what is wrong, with a remedy; further functions check the OIDC provider and the table.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.registry.table import TableFault
-from pipeline.trust.job import Job
+from pipeline.trust.job import DEFAULT_CLAIMS, GitHubRepository, Job
 from pipeline.trust.policy import (
     AUDIENCE_KEY,
     SUBJECT_KEY,
@@ -19,6 +19,7 @@ from pipeline.trust.policy import (
     Statement,
     accepts,
     has_wildcard,
+    visible,
 )
 from pipeline.trust.token import AUDIENCE
 
@@ -132,28 +133,30 @@ def _job_findings(policy: tuple[Statement, ...], job: Job) -> Iterator[TrustFind
     repository = job.repository
     which = f"gh api repos/{repository}/actions/oidc/customization/sub shows the form GitHub uses"
     for each in found:
-        place = f"subject with {each.form}"
+        place, subject = f"subject with {each.form}", visible(each.subject)
+        not_accepted = f"{subject} is not accepted"
         if each.let_in:
-            yield TrustFinding(state="ok", place=place, found=f"{each.subject} is accepted")
+            yield TrustFinding(state="ok", place=place, found=f"{subject} is accepted")
         elif each.let_in is None:
             yield TrustFinding(
                 state="problem",
                 place=place,
-                found=f"no decision on {each.subject}: {_undecided(policy)}",
+                found=f"no decision on {subject}: {_undecided(policy)}",
                 remedy=f"use conditions on {SUBJECT_KEY} and {AUDIENCE_KEY} only, by StringEquals",
             )
         elif one_is_accepted:
-            not_accepted = f"{each.subject} is not accepted"
             yield TrustFinding(state="note", place=place, found=not_accepted, remedy=which)
         else:
             yield TrustFinding(
                 state="problem",
                 place=place,
-                found=f"{each.subject} is not accepted",
+                found=not_accepted,
                 remedy="check owner, name, environment and ref, in their exact case; "
                 f"if they are right, {_AGAIN}",
             )
-    if not repository.with_ids:
+    if job.claims != DEFAULT_CLAIMS:
+        yield from _template_findings(job)
+    elif not repository.with_ids:
         yield TrustFinding(
             state="note",
             place="subject with ids",
@@ -161,6 +164,39 @@ def _job_findings(policy: tuple[Statement, ...], job: Job) -> Iterator[TrustFind
             "moved since 15 July 2026 have no other form",
             remedy=f"give --owner-id and --repository-id; {which}",
         )
+
+
+def _template_findings(job: Job) -> Iterator[TrustFinding]:
+    """Yield the findings on a subject that is made of other claims than GitHub's default."""
+    claims = ", ".join(map(visible, job.claims))
+    if not job.unknown_claims:
+        yield TrustFinding(
+            state="note",
+            place="template",
+            found=f"GitHub makes this repository's subjects of the claims {claims}",
+        )
+        return
+    yield TrustFinding(
+        state="problem",
+        place="template",
+        found=f"GitHub makes this repository's subjects of the claims {claims}; the values of "
+        f"{', '.join(map(visible, job.unknown_claims))} are not known, so they cannot be checked",
+        remedy="give the ids with --owner-id and --repository-id if they are meant; other claims "
+        "are not supported: return to the default by gh api -X PUT "
+        f"repos/{job.repository}/actions/oidc/customization/sub -F use_default=true",
+    )
+
+
+def unknown_template(repository: GitHubRepository) -> TrustFinding:
+    """Return the finding that it is not known of which claims GitHub makes the subjects."""
+    return TrustFinding(
+        state="note",
+        place="template",
+        found="gh cannot read of which claims GitHub makes this repository's subjects; its default "
+        "is assumed",
+        remedy="install gh and log in, or have them shown where it is: "
+        f"gh api repos/{repository}/actions/oidc/customization/sub",
+    )
 
 
 def _undecided(policy: tuple[Statement, ...]) -> str:
@@ -214,7 +250,7 @@ def _principal_findings(
 def _audience_findings(one: Statement) -> Iterator[TrustFinding]:
     yield from _missing(one, AUDIENCE_KEY, f"add StringEquals {AUDIENCE_KEY} {AUDIENCE}")
     for each in sorted((one.values(AUDIENCE_KEY) or frozenset()) - {AUDIENCE}):
-        yield _problem(one, f"tokens for {each} are accepted", f"accept {AUDIENCE} only")
+        yield _problem(one, f"tokens for {visible(each)} are accepted", f"accept {AUDIENCE} only")
 
 
 def _missing(one: Statement, key: str, remedy: str) -> Iterator[TrustFinding]:
@@ -226,16 +262,29 @@ def _missing(one: Statement, key: str, remedy: str) -> Iterator[TrustFinding]:
 def _subject_findings(one: Statement, job: Job) -> Iterator[TrustFinding]:
     yield from _missing(one, SUBJECT_KEY, f"add StringEquals {SUBJECT_KEY} with exact subjects")
     for each in sorted((one.values(SUBJECT_KEY) or frozenset()) - set(job.subjects.values())):
-        if not job.repository.with_ids and _may_be(each, job):
+        if has_wildcard(each):
+            yield TrustFinding(
+                state="note",
+                place=one.place,
+                found=f"{visible(each)} lets no job in: StringEquals takes * and ? literally",
+                remedy="name each subject in full",
+            )
+        elif each.strip() in job.subjects.values():
             yield _problem(
                 one,
-                f"{each} is accepted, but its ids are not known",
+                f"{visible(each)} lets no job in: it begins or ends with a blank",
+                "remove the blank",
+            )
+        elif not job.repository.with_ids and _may_be(each, job):
+            yield _problem(
+                one,
+                f"{visible(each)} is accepted, but its ids are not known",
                 "give --owner-id and --repository-id to have them checked",
             )
         else:
             yield _problem(
                 one,
-                f"{each} is accepted, too",
+                f"{visible(each)} is accepted, too",
                 "remove it, or check its job with --repository, --environment, --ref",
             )
 

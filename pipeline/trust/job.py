@@ -21,6 +21,8 @@ _REMOTE = re.compile(
     r"([^/]+/[^/]+?)(?:\.git)?/?\Z"
 )
 _ID = re.compile(r"[1-9][0-9]*\Z")
+# The claims of which GitHub makes a subject, unless an owner customises it.
+DEFAULT_CLAIMS = ("repo", "context")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,18 +57,19 @@ class Job:
         environment: the job's environment on GitHub; empty for none.
         ref: full name of the branch or tag, such as refs/heads/main; `pull_request` for any pull
             request. The subject of a job with an environment does not contain it.
+        claims: of which GitHub makes its subject.
     """
 
     repository: GitHubRepository
     environment: str = ""
     ref: str = ""
+    claims: tuple[str, ...] = DEFAULT_CLAIMS
 
     @property
     def context(self) -> str:
         """The last part of its subjects."""
         if self.environment:
-            # GitHub quotes a colon, which would otherwise begin the next part of the subject
-            return f"environment:{self.environment.replace(':', '%3A')}"
+            return f"environment:{_quoted(self.environment)}"
         return self.ref if self.ref == "pull_request" else f"ref:{self.ref}"
 
     @property
@@ -74,10 +77,41 @@ class Job:
         """The subjects that its token may have, by form: `names`, and `ids` if they are known.
 
         Repositories made, renamed or moved since 15 July 2026 have the form with ids, as have
-        others that chose it.
+        others that chose it. A subject of other claims than the default has one form; it is left
+        out if one of its values is not known.
         """
+        if self.claims != DEFAULT_CLAIMS:
+            parts = [self._part(each) for each in self.claims]
+            return {"customised claims": ":".join(parts)} if all(parts) else {}
         forms = {"names": str(self.repository), "ids": self.repository.with_ids}
         return {form: f"repo:{name}:{self.context}" for form, name in forms.items() if name}
+
+    @property
+    def unknown_claims(self) -> tuple[str, ...]:
+        """The claims of its subject whose values are not known."""
+        return tuple(each for each in self.claims if not self._part(each))
+
+    def _part(self, claim: str) -> str:
+        """Return a claim's part of a customised subject; empty if its value is not known."""
+        owner, name = self.repository.owner, self.repository.name
+        if claim in ("repo", "repository"):
+            return f"{claim}:{owner}/{name}"
+        if claim == "context":
+            return self.context
+        values = {
+            "repository_owner": owner,
+            "repository_id": self.repository.repository_id,
+            "repository_owner_id": self.repository.owner_id,
+            "environment": _quoted(self.environment),
+            "ref": self.ref if self.ref.startswith("refs/") else "",
+        }
+        value = values.get(claim, "")
+        return f"{claim}:{value}" if value else ""
+
+
+def _quoted(value: str) -> str:
+    """Return a value as in a subject: a colon would begin the next part."""
+    return value.replace(":", "%3A")
 
 
 async def own_repository(

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from pipeline.naming import is_one_word
 from pipeline.trust.job import HOST
 from pipeline.trust.token import AUDIENCE
 
@@ -66,7 +67,7 @@ class Condition:
     values: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.operator} {self.key} {', '.join(self.values)}"
+        return f"{self.operator} {self.key} {', '.join(map(visible, self.values))}"
 
     @property
     def is_exact(self) -> bool:
@@ -143,6 +144,11 @@ def statements(policy: Mapping[str, Any]) -> tuple[Statement, ...]:
 def has_wildcard(text: str) -> bool:
     """True if a pattern matches more than its own text."""
     return "*" in text or "?" in text
+
+
+def visible(text: str) -> str:
+    """Return a text for a message; one with a blank or a letter that is not ASCII is quoted."""
+    return text if is_one_word(text) else ascii(text)
 
 
 def _statement(number: int, given: object) -> Statement:

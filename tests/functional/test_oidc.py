@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,12 +65,31 @@ def deployed(aws: FaultyProxy, **parameters: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines)
 
 
+def install_gh(folder: Path, answers: dict[str, object]) -> None:
+    """Write a program `gh` that has these answers, by path; it fails for any other."""
+    folder.mkdir(exist_ok=True)
+    texts = {f"api {path}": json.dumps(answer) for path, answer in answers.items()}
+    program = (
+        f"#!{sys.executable}\nimport sys\n"
+        f"answer = {texts!r}.get(' '.join(sys.argv[1:]))\n"
+        "sys.exit('HTTP 404') if answer is None else print(answer)\n"
+    )
+    (folder / "gh").write_text(program)
+    (folder / "gh").chmod(0o755)
+
+
+REPOSITORY = "repos/acme/layers/actions/oidc/customization/sub"
+ORGANISATION = "orgs/acme/actions/oidc/customization/sub"
+
+
 @pytest.fixture
 def check(aws: FaultyProxy, tmp_path: Path) -> Check:
-    """Runs `ocelot oidc check` for acme/layers."""
+    """Runs `ocelot oidc check` for acme/layers, whose subjects are GitHub's default."""
+    install_gh(tmp_path / "bin", {REPOSITORY: {"use_default": True}})
 
     def run(*arguments: str, env: dict[str, str] | None = None) -> Ran:
-        complete = {**aws.environment(region=REGION), **(env or {})}
+        path = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+        complete = {**path, **aws.environment(region=REGION), **(env or {})}
         options = ("oidc", "check", *OWN, *arguments)
         return run_ocelot(*options, cache=tmp_path, env=complete, cwd=tmp_path)
 
@@ -103,6 +124,48 @@ def test_a_deployed_stack_passes(aws: FaultyProxy, check: Check) -> None:
     ):
         ran = check("--role-arn", outputs[role], *job)
         assert ran.code == 0, ran.out
+
+
+CUSTOMISED = {"use_default": False, "include_claim_keys": ["repository_id", "context"]}
+
+
+@pytest.mark.parametrize(
+    ("answers", "code", "forms", "noted"),
+    [
+        ({}, 0, ["names", "ids"], True),
+        ({REPOSITORY: "no template"}, 0, ["names", "ids"], True),
+        ({REPOSITORY: {"use_default": False}}, 0, ["names", "ids"], True),
+        ({REPOSITORY: {"use_default": False}, ORGANISATION: {}}, 0, ["names", "ids"], False),
+        (
+            {REPOSITORY: {"use_default": False, "include_claim_keys": ["repo", "context"]}},
+            *(0, ["names", "ids"], False),
+        ),
+        ({REPOSITORY: CUSTOMISED}, 14, ["customised claims"], True),
+        (
+            {REPOSITORY: {"use_default": False}, ORGANISATION: CUSTOMISED},
+            *(14, ["customised claims"], True),
+        ),
+        (
+            {REPOSITORY: {"use_default": False, "include_claim_keys": ["repo", "actor"]}},
+            *(14, [], True),
+        ),
+    ],
+)
+def test_a_customised_subject_is_considered(
+    aws: FaultyProxy,
+    check: Check,
+    tmp_path: Path,
+    answers: dict[str, object],
+    code: int,
+    forms: list[str],
+    noted: bool,  # noqa: FBT001
+) -> None:
+    install_gh(tmp_path / "bin", answers)
+    ran = check("--json", env=deployed(aws))
+    assert ran.code == code, ran.out
+    data = json.loads(ran.out)
+    assert [each["form"] for each in data["subjects"]] == forms
+    assert any(each["place"] == "template" for each in data["findings"]) is noted
 
 
 def test_publishing_uses_the_stacks_table(aws: FaultyProxy, check: Check, tmp_path: Path) -> None:

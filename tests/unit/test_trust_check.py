@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -287,3 +288,52 @@ def test_a_table_is_a_problem_for_each_fault() -> None:
     ]
     assert [each.state for each in table_findings("rows", faults)] == ["problem", "problem"]
     assert [each.state for each in table_findings("rows", [])] == ["ok"]
+
+
+def test_a_pattern_in_string_equals_lets_nobody_in() -> None:
+    pattern = "repo:acme/layers:*"
+    alone = found(statement({"StringEquals": {AUD: AUDIENCE, SUB: pattern}}))
+    assert not is_right(alone)
+    assert not [each.found for each in alone if each.found.endswith("is accepted, too")]
+    (dead,) = [each for each in alone if "literally" in each.found]
+    assert pattern in dead.found
+    beside = found(statement({"StringEquals": {AUD: AUDIENCE, SUB: [OWN, pattern]}}))
+    assert is_right(beside)
+    assert [each.place for each in beside if "literally" in each.found] == ["statement 1"]
+
+
+@pytest.mark.parametrize("odd", [f"{OWN} ", f" {OWN}", f"{OWN}\n", f"{OWN}\u00a0"])
+def test_a_blank_in_a_subject_is_visible(odd: str) -> None:
+    text = problems(statement({"StringEquals": {AUD: AUDIENCE, SUB: odd}}))
+    assert f"{odd!a} lets no job in" in text
+    assert f"{OWN} is not accepted" in text
+
+
+def test_a_letter_that_only_looks_right_is_visible() -> None:
+    odd = OWN.replace("a", "\u0430", 1)
+    text = problems(statement({"StringEquals": {AUD: AUDIENCE, SUB: [OWN, odd]}}))
+    assert "\\u0430cme" in text
+
+
+CUSTOMISED = ("repository_owner_id", "repository_id", "context")
+BY_IDS = "repository_owner_id:11:repository_id:22:environment:publish"
+
+
+def test_the_subject_of_a_customised_template_is_checked() -> None:
+    job = replace(KNOWN_JOB, claims=CUSTOMISED)
+    good = found(statement({"StringEquals": {AUD: AUDIENCE, SUB: BY_IDS}}), job=job)
+    assert is_right(good)
+    text = problems(statement(), job=job)
+    assert f"{BY_IDS} is not accepted" in text
+    assert f"{OWN} is accepted, too" in text
+
+
+@pytest.mark.parametrize(
+    ("job", "claims"),
+    [(JOB, CUSTOMISED), (KNOWN_JOB, ("repo", "context", "job_workflow_ref")), (JOB, ("actor",))],
+)
+def test_a_template_with_unknown_values_is_a_problem(job: Job, claims: tuple[str, ...]) -> None:
+    every = statement({"StringEquals": {AUD: AUDIENCE, SUB: [OWN, BY_IDS]}})
+    wrong = problems(every, job=replace(job, claims=claims))
+    assert "template" in wrong
+    assert claims[-1] in wrong

@@ -26,6 +26,27 @@ def test_the_subject_of_a_job(job: Job, subject: str) -> None:
     assert job.subjects == {"names": subject}
 
 
+@pytest.mark.parametrize(
+    ("claims", "subject"),
+    [
+        (("repo", "context"), "repo:acme/layers:environment:a%3Ab"),
+        (("context", "repo"), "environment:a%3Ab:repo:acme/layers"),
+        (("repository_owner", "ref"), "repository_owner:acme:ref:refs/heads/main"),
+        (("repository", "environment"), "repository:acme/layers:environment:a%3Ab"),
+    ],
+)
+def test_the_subject_of_a_customised_template(claims: tuple[str, ...], subject: str) -> None:
+    job = Job(repository=ACME, environment="a:b", ref="refs/heads/main", claims=claims)
+    assert list(job.subjects.values()) == [subject]
+    assert job.unknown_claims == ()
+
+
+@pytest.mark.parametrize("claim", ["repository_id", "environment", "job_workflow_ref", "", "repo:"])
+def test_a_claim_whose_value_is_not_known(claim: str) -> None:
+    job = Job(repository=ACME, ref="refs/heads/main", claims=("repo", claim))
+    assert (job.subjects, job.unknown_claims) == ({}, (claim,))
+
+
 def test_with_ids_there_is_a_second_form() -> None:
     job = Job(repository=github_repository("acme/layers", "11", "22"), environment="publish")
     assert job.subjects == {
