@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -102,7 +103,8 @@ def read_entries(
         try:
             entries[name] = kind.model_validate({} if value is None else value)
         except ValidationError as error:
-            problems += _problems(error, kind, (name,), document)
+            found = _problems(error, kind, (name,), document)
+            problems += [_root_problem(document, name)] if name == Path(file).stem else found
     return Entries(document=document, entries=entries, problems=tuple(problems))
 
 
@@ -149,7 +151,9 @@ def _problems(
     for each in error.errors(include_url=False, include_context=False):
         key_path = (*entry, *(part for part in each["loc"] if part != "[key]"))
         if each["type"] == "extra_forbidden":
-            message = f"unknown key{suggestion(str(each['loc'][-1]), keys)}"
+            message = _unknown_key_message(str(each["loc"][-1]), keys)
+        elif each["type"] == "string_type":
+            message = _no_text_message(each["input"])
         elif each["type"] == "string_pattern_mismatch":
             message = _pattern_message(each["input"], key_path)
         else:
@@ -157,6 +161,33 @@ def _problems(
             message = re.sub(r"^(Input|String) should", "must", message)
         label = ".".join(_shown_key(part) for part in key_path)
         yield document.problem(key_path, f"{label}: {message}" if label else message)
+
+
+def _root_problem(document: Document, name: str) -> Problem:
+    """Return the problem of a file whose entries all lie below a key with the file's own name."""
+    message = f"the entries stand without this key: remove the line `{name}:` and their indent"
+    return document.problem((name,), f"{name}: {message}")
+
+
+def _unknown_key_message(key: str, keys: Sequence[str]) -> str:
+    if key == "<<":
+        instead = "name the other entry as base" if "base" in keys else "write the keys out"
+        return f"merge keys are not used here: {instead}"
+    return f"unknown key{suggestion(key, keys)}"
+
+
+def _no_text_message(value: object) -> str:
+    """Return the problem of a value that must be text; YAML 1.1 reads `no` and `1.10` otherwise."""
+    names: dict[type[object], str] = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        dt.date: "a date",
+        dt.datetime: "a time",
+    }
+    if name := names.get(type(value)):
+        return f"must be text, and YAML reads this as {name}: put it in quotes"
+    return "must be text"
 
 
 def _shown_key(part: str | int) -> str:

@@ -15,6 +15,7 @@ import pytest
 from unit_examples import CHECKOUT, OTLP, write_config
 
 from pipeline import cli
+from pipeline.__main__ import main
 from pipeline.cli import running
 from pipeline.errors import EXIT_CODES, InterruptedBuildError, UsageError
 
@@ -305,3 +306,14 @@ def test_a_working_folder_that_was_deleted_is_a_usage_error(
     gone.rmdir()
     for command in (["config", "check"], ["doctor"], ["build"]):
         assert ocelot(*command).code == UsageError.exit_code
+
+
+def test_a_system_without_fcntl_is_told_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.delitem(sys.modules, "pipeline.files", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == UsageError.exit_code
+    assert capsys.readouterr().err.count("\n") == 1

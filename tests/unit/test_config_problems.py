@@ -58,6 +58,15 @@ DISTRIBUTIONS: Cases = {
         ["3: a.buildtags.0", "4: a.buildtags.1", "5: a.buildtags.2", "6: a.buildtags.3"],
     ),
     "distributions that are no mappings": ("a: 3\nb: text\nc: [x]\n", ["1: a", "2: b", "3: c"]),
+    "a root key": (
+        f"distributions:\n  a:\n    buildtags: [{OTLP}]\n  b: {{}}\n",
+        ["1: distributions"],
+    ),
+    "a list below a root key": ("distributions:\n  - name: a\n", ["1: distributions"]),
+    "values that YAML reads otherwise": (
+        "a:\n  description: no\nb:\n  description: 12:30:45\nc:\n  description: 1.10\n",
+        ["2: a.description", "4: b.description", "6: c.description"],
+    ),
     "a long name": (f"{'x' * 65}: {{}}\n", ["1: '" + "x" * 65]),
     **{f"a file that is {text!r}": (text, [""]) for text in ("- a", "text", "3", "# nothing")},
     **{
