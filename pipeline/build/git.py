@@ -68,6 +68,12 @@ class UpstreamRepository:
     url: str = ""
     folder: Path | None = None
 
+    @property
+    def is_also_a_folder(self) -> bool:
+        """True for owner/name where there is a folder of that path in the working folder."""
+        is_github = self.url == f"https://github.com/{self.given.removesuffix('.git')}.git"
+        return is_github and Path(self.given).is_dir()
+
 
 class SilentError(UpstreamError):
     """A server that did not answer in time."""
@@ -125,6 +131,8 @@ def access_hint(origin: UpstreamRepository) -> str:
     """Return the hint for a repository that does not answer."""
     if not urlsplit(origin.url).scheme and not SCP_URL.match(origin.url):
         return "check that the folder is a git repository that you may read"
+    if origin.is_also_a_folder:
+        return f"for the folder of that name: --upstream-repo ./{origin.given}"
     return (
         "check the name and the network; for a private repository set up git's credential helper "
         "(gh auth setup-git). Ways on without it: --upstream-repo <URL of a mirror>, "
@@ -172,3 +180,16 @@ async def list_refs(origin: UpstreamRepository, *patterns: str) -> dict[str, str
     text = await run_git(origin, ["ls-remote", "--", origin.url, *patterns])
     rows = [line.split("\t", 1) for line in text.decode().splitlines() if "\t" in line]
     return {name: commit for commit, name in rows}
+
+
+async def default_branch(origin: UpstreamRepository) -> str:
+    """Return the branch that a repository's HEAD names; empty if it names none."""
+    text = await run_git(origin, ["ls-remote", "--symref", "--", origin.url, "HEAD"])
+    found = re.search(rb"^ref: refs/heads/(\S+)\tHEAD$", text, re.MULTILINE)
+    return found[1].decode(errors="replace") if found else ""
+
+
+async def real_url(origin: UpstreamRepository) -> str:
+    """Return the URL from which git reads, by the user's settings `url.<base>.insteadOf`."""
+    text = await run_git(origin, ["ls-remote", "--get-url", "--", origin.url])
+    return text.decode(errors="replace").strip()

@@ -20,6 +20,7 @@ from pipeline.build.recipe import (
     modules_step,
     require_steps,
 )
+from pipeline.build.source_checks import check_source, source_notes
 from pipeline.build.tuning import TunedFiles, tuned_files, tuning_tag
 from pipeline.build.upstream import Source
 from pipeline.config.budgets import Budget
@@ -71,6 +72,7 @@ class BuildPlan:
         require: the step that adds custom modules to go.mod, where there are any.
         tree: upstream's `collector/` with the overlay over it.
         upstream: `collector/` as it came.
+        origin: the URL that git read instead of the repository given; see `Source`.
         tuned: what is changed in upstream's own files.
         budget: how large a layer may be.
         locked: the lock's entry that the build keeps to, if it does.
@@ -84,6 +86,7 @@ class BuildPlan:
     layers: tuple[LayerPlan, ...]
     tree: Tree = field(repr=False)
     upstream: Tree = field(repr=False)
+    origin: str = ""
     tuned: TunedFiles
     budget: Budget | None = None
     locked: Locked | None = None
@@ -160,6 +163,7 @@ def build_plan(
         ),
         tree=tree,
         upstream=source.files,
+        origin=source.origin,
         tuned=changed,
         budget=config.budget(distribution),
         locked=locked,
@@ -310,6 +314,7 @@ def _additions(
     version = collector_version(materials.source)
     own = _checked_tags(config, distribution, materials.source, materials.overlay)
     custom, notes = _custom_components(config, config.tags(distribution), own)
+    notes = (*source_notes(materials.source), *notes)
     required = {(each.module_path, each.version or version) for each in custom.values()}
     modules = tuple(f"{module}@{release}" for module, release in sorted(required))
     return added_files(materials.overlay, custom), modules, notes
@@ -338,6 +343,7 @@ def _checked_tags(
 ) -> frozenset[str]:
     """The tags that upstream offers, once it is sure that Go and the distribution go with them."""
     _check_go(source)
+    check_source(source, overlay, config)
     own = offered_tags(source.files)
     offered = own | offered_tags(overlay)
     if problems := tag_problems(config, offered, *config.lineage(distribution)):

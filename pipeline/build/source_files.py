@@ -21,6 +21,9 @@ from pipeline.files import Tree
 
 FOLDER = "collector"
 
+# Why the files of such a folder are left out.
+SUBMODULE = "a git submodule"
+
 _MOST_LINKS = 40  # in one path, as on Linux
 
 
@@ -36,6 +39,10 @@ class RepositoryFiles(Protocol):
 
     def names(self, real: str) -> Iterable[str] | None:
         """Return the names in a folder; None for what is no folder."""
+        ...
+
+    def is_submodule(self, real: str) -> bool:
+        """Return True for a submodule's folder, which a repository has without its files."""
         ...
 
     def content(self, real: str) -> bytes | None:
@@ -93,6 +100,8 @@ def _files_below(repository: RepositoryFiles, root: str) -> tuple[dict[str, byte
                 left_out.append(left_out_note(path, why))
             elif (file := repository.content(real)) is not None:
                 content[from_collector(path)] = file
+            elif repository.is_submodule(real):
+                left_out.append(left_out_note(path, SUBMODULE))
             elif repository.names(real) is not None:
                 folders.append((path, (*around, real)))
             else:
@@ -161,6 +170,10 @@ class TarFiles:
         """See `RepositoryFiles.names`."""
         return self._names.get(real)
 
+    def is_submodule(self, real: str) -> bool:
+        """See `RepositoryFiles.is_submodule`; git stores no other empty folders."""
+        return self._names.get(real) == []
+
     def content(self, real: str) -> bytes | None:
         """See `RepositoryFiles.content`."""
         member = self._members.get(real)
@@ -199,6 +212,11 @@ class FolderFiles:
                 f"{real} cannot be read: {error.strerror}",
                 hint="upstream's folders must be ones that you may read",
             ) from error
+
+    def is_submodule(self, real: str) -> bool:
+        """See `RepositoryFiles.is_submodule`; here a submodule is a folder like any other."""
+        del real
+        return False
 
     def content(self, real: str) -> bytes | None:
         """See `RepositoryFiles.content`.

@@ -27,12 +27,17 @@ COMMITS = "upstream"
 
 
 class ResolvedRef(Record):
-    """The commit that a ref of a repository means; see `Resolved`."""
+    """The commit that a ref of a repository means; see `Resolved`.
+
+    Attributes:
+        origin: see `Source`.
+    """
 
     repository: str
     ref: str
     commit: str
     kind: Literal["branch", "tag", "commit", "folder"]
+    origin: str = ""
 
 
 class SourceIndex(Record):
@@ -115,7 +120,11 @@ async def gather_commits(
     if now:
         index = read_index(folder)
         meant = ResolvedRef(
-            repository=upstream.given, ref=upstream.ref, commit=now.commit, kind=now.kind
+            repository=upstream.given,
+            ref=upstream.ref,
+            commit=now.commit,
+            kind=now.kind,
+            origin=sources[0].origin if sources else "",
         )
         others = [each for each in index.refs if each != index.find(upstream.given, upstream.ref)]
         refs = sorted([*others, meant], key=lambda each: (each.repository, each.ref))
@@ -173,6 +182,7 @@ class GatheredUpstream:
             committed=found.committed,
             files=found.files,
             left_out=found.left_out,
+            origin=meant.origin if meant else "",
         )
         return noted(source)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,16 @@ from urllib.parse import urlsplit
 
 from pipeline import files, progress
 from pipeline.build.commits import download_commit, read_commit
-from pipeline.build.git import FETCH_SECONDS, SCP_URL, UpstreamRepository, list_refs, run_git
+from pipeline.build.git import (
+    FETCH_SECONDS,
+    SCP_URL,
+    UpstreamRepository,
+    default_branch,
+    list_refs,
+    masked,
+    real_url,
+    run_git,
+)
 from pipeline.build.source_files import FOLDER, FolderFiles, build_files
 from pipeline.config.entries import suggestion
 from pipeline.errors import UpstreamError, UsageError
@@ -45,6 +55,7 @@ class Source:
         committed: the commit's time, seconds since the epoch; 0 for a plain folder.
         files: content by POSIX path from `collector/`; see `source_files`.
         left_out: what is in no build, each with the reason.
+        origin: the URL that git read instead, by the user's url.<base>.insteadOf; else empty.
     """
 
     repository: str
@@ -53,6 +64,7 @@ class Source:
     committed: int
     files: Mapping[str, bytes] = field(repr=False)
     left_out: tuple[str, ...] = ()
+    origin: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,6 +192,8 @@ class HostUpstream:
         if self.origin.folder is not None:
             source = folder_source(self.given, self.ref, self.origin.folder)
             return Resolved(commit=source.commit, kind="folder")
+        if self.origin.is_also_a_folder:
+            progress.note(f"{self.given} means GitHub's; ./{self.given} would be the folder here")
         with progress.step(LANE, f"resolve {self.given} {self.ref}") as step:
             found = await _resolve(self.origin, self.ref, self.cache / "upstream")
             step.result = found.commit[:12]
@@ -220,8 +234,17 @@ class HostUpstream:
             committed=cached.committed,
             files=cached.files,
             left_out=cached.left_out,
+            origin=await self._other_url(),
         )
         return noted(source)
+
+    async def _other_url(self) -> str:
+        """Return the URL that git reads instead of the one given; empty if that is the same."""
+        real = await real_url(self.origin)
+        if real == self.origin.url:
+            return ""
+        progress.note(f"{self.given} is read from {masked(real)}, by git's url.<base>.insteadOf")
+        return real
 
 
 def _local_repository(given: str) -> UpstreamRepository:
@@ -294,9 +317,12 @@ async def _resolve(origin: UpstreamRepository, ref: str, store: Path) -> Resolve
         }
         return Resolved(commit=await _resolve_short(origin, sha, store, tagged), kind="commit")
     known = {name.split("/", 2)[-1] for name in await list_refs(origin, "refs/*")}
+    default = await default_branch(origin)
     raise UpstreamError(
         f"{origin.given} has no branch or tag {ref!r}{suggestion(ref, known)}",
-        hint="give a branch, a tag or a commit's SHA with --upstream-ref",
+        hint=f"its default branch is {default}: --upstream-ref {shlex.quote(default)}"
+        if default
+        else "give a branch, a tag or a commit's SHA with --upstream-ref",
     )
 
 

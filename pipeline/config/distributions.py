@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints, field_validator
 from pipeline.config.entries import (
     BUILD_TAG,
     END,
+    LFS_POINTER,
     ConfigModel,
     Entries,
     one_line,
@@ -24,6 +25,7 @@ from pipeline.errors import Problem
 from pipeline.paths import DISTRIBUTIONS
 
 DISTRIBUTION_NAME = rf"^(?!.{{65}})[a-z0-9]+(-[a-z0-9]+)*{END}"
+_NO_CONFIG = " is no collector config"
 
 DistributionName = Annotated[str, StringConstraints(pattern=DISTRIBUTION_NAME, max_length=64)]
 BuildTag = Annotated[str, Field(pattern=BUILD_TAG)]
@@ -130,7 +132,8 @@ def _config_file_problems(folder: Path, distributions: Entries[Distribution]) ->
             yield from collector.problems
             if collector.problems or isinstance(collector.data, dict):
                 continue
-            message = " is no collector config"
+            is_pointer = str(collector.data).startswith(LFS_POINTER)
+            message = " is a Git LFS pointer: git lfs pull" if is_pointer else _NO_CONFIG
         yield distributions.document.problem(
             (name, "config-file"), f"{name}.config-file: {distribution.config_file}{message}"
         )

@@ -27,6 +27,10 @@ GO_MODULE = f"{_MODULE}{END}"
 GO_VERSION = r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?"
 GO_MODULE_AT_VERSION = rf"{_MODULE}(@{GO_VERSION})?{END}"
 
+# The beginning of a file that Git LFS has not replaced by its content:
+# https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md#the-pointer
+LFS_POINTER = "version https://git-lfs.github.com/spec/"
+
 # Messages by the type of a pydantic error, where pydantic's message speaks of Python.
 _MESSAGES = {
     "missing": "is required",

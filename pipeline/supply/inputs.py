@@ -91,9 +91,18 @@ def go_input(version: str) -> Resource:
     return resource("go", f"pkg:generic/go@{quote(version, safe='')}")
 
 
-def source_input(upstream: Upstream) -> Resource:
-    """Upstream's sources. Only a remote repository's are surely a git commit."""
+def source_input(upstream: Upstream, origin: str = "") -> Resource:
+    """Upstream's sources. Only a remote repository's are surely a git commit.
+
+    Args:
+        upstream: as the user gave it.
+        origin: the URL that was read instead; the same repository by another protocol does not
+            count.
+    """
     uri = source_uri(upstream.repository)
+    real = source_uri(origin) if origin else uri
+    if real.partition("://")[2] != uri.partition("://")[2]:
+        uri = real
     if uri.startswith("git+"):
         digest = "gitCommit" if FULL_SHA.match(upstream.commit) else SOURCE_DIGEST
         uri = f"{uri}@{quote(upstream.ref, safe='/+')}"

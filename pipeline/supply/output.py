@@ -159,7 +159,9 @@ def _evidence(
     name = layer.plan.file.removesuffix(".zip")
     return {
         f"{name}.cdx.json": contents.sbom,
-        f"{name}.intoto.json": provenance(entry, resources=made_from, builder=builder),
+        f"{name}.intoto.json": provenance(
+            entry, resources=made_from, builder=builder, origin=plan.origin
+        ),
     }
 
 

@@ -63,7 +63,9 @@ def builder_of(environment: Mapping[str, str], *, version: str) -> Builder:
     )
 
 
-def provenance(layer: Layer, *, resources: Iterable[Resource], builder: Builder) -> bytes:
+def provenance(
+    layer: Layer, *, resources: Iterable[Resource], builder: Builder, origin: str = ""
+) -> bytes:
     """The in-toto statement of a zip, as JSON.
 
     Args:
@@ -71,6 +73,7 @@ def provenance(layer: Layer, *, resources: Iterable[Resource], builder: Builder)
         resources: what went into the zip besides upstream and Go, such as the modules of its
             binary; in any order.
         builder: who made it.
+        origin: the repository that was read, if it is not the one that the user gave.
     """
     others = {json.dumps(each, sort_keys=True): each for each in resources}
     statement = {
@@ -83,7 +86,7 @@ def provenance(layer: Layer, *, resources: Iterable[Resource], builder: Builder)
                 "externalParameters": _external_parameters(layer),
                 "internalParameters": _internal_parameters(layer),
                 "resolvedDependencies": [
-                    source_input(layer.upstream),
+                    source_input(layer.upstream, origin),
                     go_input(layer.go.version),
                     *sorted(others.values(), key=_order),
                 ],

@@ -162,3 +162,18 @@ def test_go_is_named_by_its_version() -> None:
 def test_an_input_can_be_looked_up_by_something() -> None:
     with pytest.raises(ValueError, match="neither URI nor digest"):
         resource("x")
+
+
+@pytest.mark.parametrize(
+    ("origin", "uri"),
+    [
+        ("", "git+https://github.com/owner/name@main"),
+        ("git@github.com:owner/name.git", "git+https://github.com/owner/name@main"),
+        ("https://github.com/other/name.git", "git+https://github.com/other/name@main"),
+        ("https://alice:s3cret@mirror.example/name", "git+https://mirror.example/name@main"),
+        ("/srv/mirror", "urn:x-ocelot:upstream:local:mirror"),
+    ],
+)
+def test_the_repository_that_was_read_is_named(origin: str, uri: str) -> None:
+    upstream = Upstream(repository="owner/name", ref="main", commit=COMMIT)
+    assert source_input(upstream, origin)["uri"] == uri
