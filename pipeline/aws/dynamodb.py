@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from pipeline.aws.errors import error_code, error_text, general_hint
+from pipeline.aws.errors import BOTO_ERRORS, error_code, error_text, general_hint
 from pipeline.aws.session import Aws
 from pipeline.errors import AwsError
 
@@ -186,7 +184,7 @@ class Table:
         """Turn boto3's exceptions into errors of ocelot."""
         try:
             yield
-        except (BotoCoreError, ClientError) as error:
+        except BOTO_ERRORS as error:
             code = error_code(error)
             if code == "ConditionalCheckFailedException":
                 raise ConditionFailedError(cast("Any", error).response.get("Item") or {}) from error

@@ -21,8 +21,12 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.parsers import ResponseParserError
 
 from pipeline.errors import RUN_AGAIN, AwsError
+
+# Every exception of a request; the last is for an answer that is not AWS', such as a proxy's page.
+BOTO_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
 
 GIVE_CREDENTIALS = "give credentials: aws sso login, AWS_PROFILE, or --role-arn with --oidc-token"
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
@@ -41,7 +45,11 @@ _CLASSES: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     (
         (SSLError,),
         "the certificate of the endpoint or proxy is not trusted here: name the file with that of "
-        "its authority by AWS_CA_BUNDLE",
+        "its authority by AWS_CA_BUNDLE; an endpoint of your own may not speak https",
+    ),
+    (
+        (ResponseParserError,),
+        "another server answered than AWS: check HTTPS_PROXY and AWS_ENDPOINT_URL",
     ),
     (
         (CredentialRetrievalError,),
@@ -75,7 +83,10 @@ _TRANSIENT = re.compile(
     r"Throttl|TooManyRequests|RequestLimitExceeded|SlowDown"
     r"|ServiceException|InternalFailure|InternalError|ServiceUnavailable"
 )
-_NO_ANSWER = (ConnectionClosedError, NoConnectionError, HTTPClientError, ReadTimeoutError)
+_NO_ANSWER = (
+    *(ConnectionClosedError, NoConnectionError, HTTPClientError, ReadTimeoutError),
+    ResponseParserError,
+)
 _SERVER_ERROR = 500
 
 
@@ -91,7 +102,7 @@ def aws_errors(message: str, hint: str) -> Generator[None]:
     """
     try:
         yield
-    except (BotoCoreError, ClientError) as error:
+    except BOTO_ERRORS as error:
         hint = general_hint(error) or hint
         raise AwsError(f"{message}: {error_text(error)}", hint=hint) from error
 
@@ -101,11 +112,11 @@ def region_errors(request: str, region: str) -> Generator[None]:
     """Turn boto3's exceptions into an `AwsError`; see `region_error`."""
     try:
         yield
-    except (BotoCoreError, ClientError) as error:
+    except BOTO_ERRORS as error:
         raise region_error(error, request, region) from error
 
 
-def region_error(error: BotoCoreError | ClientError, request: str, region: str) -> AwsError:
+def region_error(error: Exception, request: str, region: str) -> AwsError:
     """Error for a request to a region, with a hint for AWS' code.
 
     The message does not name the region: a report has it beside each error.
@@ -136,7 +147,7 @@ def error_code(error: BaseException | None) -> str:
     return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
 
 
-def may_be_done(error: BotoCoreError | ClientError) -> bool:
+def may_be_done(error: Exception) -> bool:
     """True if AWS may have done the request, or may do it when it is sent again."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -163,7 +174,7 @@ def general_hint(error: Exception) -> str:
     return class_hint(error) or (_NETWORK if isinstance(error, _NO_ANSWER) else "")
 
 
-def _hint(error: BotoCoreError | ClientError, region: str) -> str:
+def _hint(error: Exception, region: str) -> str:
     if better := class_hint(error):
         return better
     code = error_code(error)

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.aws import session
-from pipeline.aws.errors import may_be_done, region_error, region_errors
+from pipeline.aws.errors import BOTO_ERRORS, may_be_done, region_error, region_errors
 from pipeline.aws.s3 import RegionBucket
 from pipeline.aws.session import Aws
 from pipeline.errors import AwsError
@@ -209,7 +208,7 @@ class RegionClient:
             answer = self._uploads.publish_layer_version(
                 LayerName=upload.layer, Content={"ZipFile": b""}, Description=upload.sha256
             )
-        except (BotoCoreError, ClientError) as error:
+        except BOTO_ERRORS as error:
             refusal = region_error(error, "publish", self.region)
             if may_be_done(error):
                 raise UncertainError(str(refusal), hint=refusal.hint) from error
@@ -272,7 +271,7 @@ class RegionClient:
     def _read_storage_left(self) -> float:
         try:
             answer = self._client.get_account_settings()
-        except (BotoCoreError, ClientError):
+        except BOTO_ERRORS:
             return math.inf
         used = answer.get("AccountUsage", {}).get("TotalCodeSize", 0)
         limit = answer.get("AccountLimit", {}).get("TotalCodeSize", 0)

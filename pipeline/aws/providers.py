@@ -21,10 +21,16 @@ from typing import Any
 
 from boto3 import Session
 from botocore.credentials import AssumeRoleProvider, ProcessProvider
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from pipeline import progress
-from pipeline.aws.errors import GIVE_CREDENTIALS, CredentialsError, error_text, general_hint
+from pipeline.aws.errors import (
+    BOTO_ERRORS,
+    GIVE_CREDENTIALS,
+    CredentialsError,
+    error_text,
+    general_hint,
+)
 from pipeline.errors import AwsError, OcelotError
 
 # After this time a note says which program is waited for.
@@ -103,7 +109,7 @@ def _botocore(session: Session) -> Any:  # noqa: ANN401  botocore has no types
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, (BotoCoreError, ClientError)):
+    if isinstance(error, BOTO_ERRORS):
         return error_text(error)
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"

@@ -301,7 +301,7 @@ def test_without_credentials_the_error_says_how_to_get_some(publishing: Publishi
     none = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
     ran = publishing.ocelot("--public", env=none)
     assert ran.code == 11
-    assert "Unable to locate credentials" in ran.err
+    assert "there are no AWS credentials" in ran.err
     assert "aws sso login" in ran.err
     assert publishing.aws.calls() == []
 

@@ -21,10 +21,11 @@ from botocore.exceptions import (
     ProxyConnectionError,
     SSLError,
 )
+from botocore.parsers import ResponseParserError
 
 from pipeline import progress
 from pipeline.aws import providers, session
-from pipeline.aws.errors import CredentialsError, aws_errors, region_error
+from pipeline.aws.errors import CredentialsError, aws_errors, may_be_done, region_error
 from pipeline.aws.session import default_aws, first_identity, identity
 from pipeline.errors import RUN_AGAIN, AwsError
 
@@ -133,25 +134,29 @@ def refused(code: str, message: str = "") -> ClientError:
 
 NO_ANSWER = {"endpoint_url": "https://lambda.example"}
 FIPS = {"endpoint_url": "https://lambda-fips.eu-west-1.amazonaws.com"}
-CLASSES: list[tuple[BotoCoreError | ClientError, str]] = [
+CLASSES: list[tuple[Exception, str]] = [
     (ProxyConnectionError(proxy_url="http://127.0.0.1:9"), "HTTPS_PROXY"),
     (SSLError(**NO_ANSWER, error=OSError("self-signed")), "AWS_CA_BUNDLE"),
     (EndpointConnectionError(**FIPS), "AWS_USE_FIPS_ENDPOINT"),
+    (ResponseParserError("Unable to parse response, invalid XML:\nb'<html>s3cret'"), "HTTPS_PROXY"),
     (refused("InvalidSignatureException", "Signature expired: 1 is now earlier than 2"), "clock"),
     (refused("SignatureDoesNotMatch", "Signature not yet current: 3 is later than 2"), "clock"),
 ]
 
 
 @pytest.mark.parametrize(("error", "advice"), CLASSES)
-def test_the_next_step_fits_the_class_of_the_error(
-    error: BotoCoreError | ClientError, advice: str
-) -> None:
+def test_the_next_step_fits_the_class_of_the_error(error: Exception, advice: str) -> None:
     with pytest.raises(AwsError) as caught, aws_errors("no identity", "give credentials"):
         raise error
     for each in (caught.value, region_error(error, "publish", REGION)):
         assert advice in each.hint
         assert "give credentials" not in each.hint
         assert RUN_AGAIN not in each.hint
+        assert "s3cret" not in each.text()
+
+
+def test_a_foreign_answer_does_not_say_that_nothing_was_published() -> None:
+    assert may_be_done(ResponseParserError("<html>"))
 
 
 def test_a_wrong_key_is_told_apart_from_a_wrong_clock() -> None:
