@@ -27,16 +27,19 @@ from pipeline.bench.environment.machine import (
     missing_packages,
     this_machine,
 )
-from pipeline.build.recipe import GO_VERSION
+from pipeline.build.recipe import BUILD_CACHE, GO_VERSION, MODULES_CACHE
 from pipeline.build.toolchain import go_program
-from pipeline.errors import AwsError, ToolchainError
+from pipeline.errors import AwsError, ToolchainError, UsageError
 from pipeline.naming import Architecture
+from pipeline.paths import cache_folder
 
 State = Literal["ok", "missing", "note"]
 
 OLDEST_PYTHON = (3, 11)
 # A cold build of `full` takes some 3 GB of modules and compiled packages.
 DISK_BYTES = 4 * 1024**3
+# Folders of the cache that a build writes to.
+CACHE_FOLDERS = ("layers", "upstream", "go", f"go/{MODULES_CACHE}", f"go/{BUILD_CACHE}")
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "GOPROXY", "GOPRIVATE", "SSL_CERT_FILE")
 
 
@@ -73,7 +76,7 @@ def _check(
     return Check(name=name, state=state, found=found, purpose=purpose, remedy=remedy, needed=needed)
 
 
-async def examine(environment: Mapping[str, str], cache: Path) -> tuple[Check, ...]:
+async def examine(environment: Mapping[str, str]) -> tuple[Check, ...]:
     """Return a check for each program and setting that ocelot can use; change nothing."""
     return (
         python_check(),
@@ -81,7 +84,7 @@ async def examine(environment: Mapping[str, str], cache: Path) -> tuple[Check, .
             "git", ["git", "--version"], "reading upstream", "install git", needed=True
         ),
         go_check(),
-        cache_check(cache),
+        cache_check(),
         await program_check(
             "uv", ["uv", "--version"], "running ocelot from a checkout", "pip install uv"
         ),
@@ -122,13 +125,19 @@ def go_check() -> Check:
     return _check("Go", found, purpose, remedy, needed=True)
 
 
-def cache_check(cache: Path) -> Check:
-    """Check the cache folder and the free space on its disk."""
+def cache_check() -> Check:
+    """Check the cache folder, what is in it, and the free space on its disk."""
+    purpose = "modules, compiled packages, finished layers"
+    try:
+        cache = cache_folder()
+    except UsageError as error:
+        return _check("cache", str(error), purpose, error.hint, needed=True)
     existing = next(each for each in (cache, *cache.parents) if each.exists())
     free = shutil.disk_usage(existing).free
-    writable = os.access(existing, os.W_OK)
-    if not writable:
-        remedy = f"make {existing} writable, or set OCELOT_CACHE"
+    folders = (existing, *(cache / each for each in CACHE_FOLDERS))
+    locked = [each for each in folders if each.exists() and not os.access(each, os.W_OK | os.X_OK)]
+    if locked:
+        remedy = f"make {locked[0]} writable for this user, or set OCELOT_CACHE"
     elif free < DISK_BYTES:
         remedy = f"free {DISK_BYTES / 1024**3:.0f} GiB, or set OCELOT_CACHE to another disk"
     else:
@@ -136,9 +145,9 @@ def cache_check(cache: Path) -> Check:
     return _check(
         "cache",
         f"{cache}, {free / 1024**3:.1f} GiB free",
-        "modules, compiled packages, finished layers",
+        purpose,
         remedy,
-        otherwise="note" if writable else "missing",
+        otherwise="missing" if locked else "note",
         needed=True,
     )
 

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 import anyio
 
 from pipeline.errors import OutputError, UpstreamError, UsageError
+from pipeline.paths import in_cache
 
 Tree = Mapping[str, bytes]
 
@@ -200,11 +201,19 @@ def output_errors(folder: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise OutputError(
             f"cannot write to {folder}: {error.strerror or error}",
-            hint="free some space" if full else "choose another folder",
+            hint=_output_hint(folder, full=error.errno in (errno.ENOSPC, errno.EDQUOT)),
         ) from error
+
+
+def _output_hint(folder: Path, *, full: bool) -> str:
+    """Return the next step for a folder that cannot be written; the cache has its own."""
+    if not in_cache(folder):
+        return "free some space" if full else "choose another folder"
+    if full:
+        return "free some space, or set OCELOT_CACHE to a folder on another disk"
+    return "make the cache writable for this user, or set OCELOT_CACHE to another folder"
 
 
 def _umask() -> int:

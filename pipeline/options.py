@@ -205,6 +205,19 @@ class InspectOptions:
 
 
 @option_group
+class VerifyOptions:
+    """How layers are built again."""
+
+    shared_cache: Annotated[
+        bool,
+        Opt(
+            "Use the packages that earlier builds have compiled: much faster, but a cache that was "
+            "changed is not noticed."
+        ),
+    ] = False
+
+
+@option_group
 class BenchOptions:
     """How often the bench runs a layer."""
 

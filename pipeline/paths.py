@@ -40,17 +40,36 @@ def cache_folder() -> Path:
     """Return the user cache: OCELOT_CACHE, else the platform's folder for caches.
 
     Raises:
-        UsageError: OCELOT_CACHE is not set, and the user has no home folder.
+        UsageError: OCELOT_CACHE is no folder; or it is not set, and the user has no home folder.
     """
-    if given := os.environ.get("OCELOT_CACHE"):
-        return Path(given).absolute()
+    given = os.environ.get("OCELOT_CACHE", "")
     try:
-        return platformdirs.user_cache_path("ocelot")
+        cache = Path(given).expanduser().absolute() if given else _usual_cache()
     except RuntimeError:
         raise UsageError(
-            "this user has no home folder, so there is no place for the cache",
+            f"OCELOT_CACHE={given} names a user that has no home folder"
+            if given
+            else "this user has no home folder, so there is no place for the cache",
             hint="set OCELOT_CACHE to a folder",
         ) from None
+    if cache.exists() and not cache.is_dir():
+        raise UsageError(
+            f"the cache {cache} is not a folder",
+            hint="set OCELOT_CACHE to a folder; it is made where it does not exist",
+        )
+    return cache
+
+
+def _usual_cache() -> Path:
+    return platformdirs.user_cache_path("ocelot")
+
+
+def in_cache(folder: Path) -> bool:
+    """Return True if a folder is the user cache, or inside it."""
+    try:
+        return folder.absolute().is_relative_to(cache_folder())
+    except UsageError:
+        return False
 
 
 def go_caches() -> Path:

@@ -213,8 +213,6 @@ async def verify(
     config: Config,
     upstream_of: UpstreamOf,
     compiler: Compiler,
-    *,
-    cache: Path,
 ) -> tuple[Verified, ...]:
     """Build the claimed layers again, each lock entry once, and compare.
 
@@ -222,8 +220,7 @@ async def verify(
         claims: each with its lock entry.
         config: the checked configuration.
         upstream_of: returns the upstream of an entry.
-        compiler: runs Go.
-        cache: the user cache; its finished layers are not used.
+        compiler: runs Go; finished layers of earlier builds are not used.
 
     Raises:
         OcelotError: a rebuild is not possible; see `build`.
@@ -232,7 +229,7 @@ async def verify(
     for entry in {entry.key: entry for _, entry in claims}.values():
         architectures = {claim.architecture for claim, its in claims if its.key == entry.key}
         upstream = upstream_of(entry.repository, entry.ref)
-        zips = await _rebuilt(entry, sorted(architectures), config, upstream, compiler, cache)
+        zips = await _rebuilt(entry, sorted(architectures), config, upstream, compiler)
         rebuilt |= {(entry.key, each): zips[each] for each in architectures}
     return tuple(
         _verified(claim, entry, rebuilt[entry.key, claim.architecture]) for claim, entry in claims
@@ -245,7 +242,6 @@ async def _rebuilt(
     config: Config,
     upstream: UpstreamReader,
     compiler: Compiler,
-    cache: Path,
 ) -> Mapping[Architecture, _Rebuilt]:
     """Build the zips of a lock entry again."""
     request = BuildRequest(
@@ -266,7 +262,7 @@ async def _rebuilt(
     plan = replace(plan, layers=layers)
     return {
         each.plan.architecture: _Rebuilt(each.zip.content, manifest_entry(plan, each))
-        for each in await apply_plan(plan, compiler, cache=cache, rebuild=True)
+        for each in await apply_plan(plan, compiler, cache=None)
     }
 
 

@@ -16,7 +16,7 @@ from pipeline.build.failure import merged_error, with_tuning_blame
 from pipeline.build.plan import BuildPlan, LayerPlan
 from pipeline.build.store import LayerZip, find_zip, keep_zip
 from pipeline.build.toolchain import golang_image
-from pipeline.errors import CompileError, LockError, OcelotError
+from pipeline.errors import CompileError, LockError, OcelotError, OutputError
 from pipeline.layer.layerfile import COLLECTOR
 from pipeline.layer.limits import check_limits
 from pipeline.layer.zip import ZipEntry, pack
@@ -38,14 +38,14 @@ class BuiltLayer:
 
 
 async def apply_plan(
-    plan: BuildPlan, compiler: Compiler, *, cache: Path, rebuild: bool = False
+    plan: BuildPlan, compiler: Compiler, *, cache: Path | None, rebuild: bool = False
 ) -> tuple[BuiltLayer, ...]:
     """Return the plan's layers, within Lambda's limits and as they were locked.
 
     Args:
         plan: what to build.
         compiler: how Go is run.
-        cache: the user cache, which keeps finished zips.
+        cache: the user cache, which keeps finished zips; None to neither use nor keep any.
         rebuild: compile even what the cache has.
 
     Raises:
@@ -57,7 +57,7 @@ async def apply_plan(
     """
     for note in plan.notes:
         progress.note(note)
-    built = {} if rebuild else _reused(plan, cache)
+    built = {} if rebuild or cache is None else _reused(plan, cache)
     missing = [each for each in plan.layers if each.file not in built]
     if missing:
         built |= await _compiled(plan, missing, compiler, cache)
@@ -75,7 +75,8 @@ def _reused(plan: BuildPlan, cache: Path) -> dict[str, BuiltLayer]:
     found: dict[str, BuiltLayer] = {}
     for each in plan.layers:
         started = time.monotonic()
-        if kept := find_zip(cache, each.key):
+        kept = find_zip(cache, each.key)
+        if kept and each.expected in ("", kept.sha256):
             with progress.step(str(each.architecture), "look into the cache") as step:
                 seconds = time.monotonic() - started
                 found[each.file] = BuiltLayer(plan=each, zip=kept, reused=True, seconds=seconds)
@@ -84,7 +85,7 @@ def _reused(plan: BuildPlan, cache: Path) -> dict[str, BuiltLayer]:
 
 
 async def _compiled(
-    plan: BuildPlan, missing: Sequence[LayerPlan], compiler: Compiler, cache: Path
+    plan: BuildPlan, missing: Sequence[LayerPlan], compiler: Compiler, cache: Path | None
 ) -> dict[str, BuiltLayer]:
     """Layers compiled, packed and kept in the cache, by file name: each in a task of its own.
 
@@ -98,12 +99,13 @@ async def _compiled(
     async def finish(layer: LayerPlan, work: Workspace) -> None:
         try:
             made = await _made(plan, layer, work)
-            keep_zip(cache, layer.key, made)
         except OcelotError as error:
             errors.append(error)
-        else:
-            seconds = time.monotonic() - started
-            built[layer.file] = BuiltLayer(plan=layer, zip=made, reused=False, seconds=seconds)
+            return
+        seconds = time.monotonic() - started
+        built[layer.file] = BuiltLayer(plan=layer, zip=made, reused=False, seconds=seconds)
+        if cache:
+            _keep(cache, layer, made)
 
     async with workspace(plan.tree, plan.prepare(missing), compiler) as work:
         async with create_task_group() as tasks:
@@ -115,6 +117,14 @@ async def _compiled(
                 raise with_tuning_blame(error, plan.tuned, plan.tree)
             raise error
     return built
+
+
+def _keep(cache: Path, layer: LayerPlan, made: LayerZip) -> None:
+    """Put a finished zip into the cache; if that fails, the layer is used all the same."""
+    try:
+        keep_zip(cache, layer.key, made)
+    except OutputError as error:
+        progress.note(f"{layer.file} is not kept for later builds: {error}; next: {error.hint}")
 
 
 async def _made(plan: BuildPlan, layer: LayerPlan, work: Workspace) -> LayerZip:
@@ -152,7 +162,7 @@ def _check_locked(layer: BuiltLayer) -> None:
         return
     raise LockError(
         f"{layer.plan.file} is not the zip that was locked",
-        hint="the same inputs gave other bytes: either the lock was changed by hand, or a module "
-        "or compiler in the cache was (OCELOT_CACHE names an empty one to try again with)",
+        hint="the same inputs gave other bytes: either the lock was changed by hand, or a compiled "
+        "package in the cache was; try again with OCELOT_CACHE set to an empty folder",
         details=(f"locked: sha256 {expected}", f"built:  sha256 {digest}"),
     )

@@ -6,24 +6,13 @@ begins to compile it, and nothing else.
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-# The format of `go list` that gives each package to compile, with the number of its Go files.
-LIST_FORMAT = "{{if .Stale}}{{.ImportPath}} {{len .GoFiles}}{{end}}"
-
-_LISTED = re.compile(r"^(?P<package>\S+) (?P<files>\d+)$")
 # An estimate that is made earlier is far off.
 _FIRST_ESTIMATE = 0.05
 _MINUTE = 60
-
-
-def listed_packages(lines: Iterable[str]) -> dict[str, int]:
-    """Return the packages that `go list` printed, each with its number of Go files."""
-    found = filter(None, map(_LISTED.match, lines))
-    return {each["package"]: int(each["files"]) for each in found}
 
 
 @dataclass(kw_only=True)

@@ -11,8 +11,9 @@ from pipeline.build.tuning import TunedFiles
 from pipeline.errors import CompileError, LockError, OcelotError, OutputError, ToolchainError
 from pipeline.files import Tree
 
-# Lines of progress: each package that is or will be compiled, and each download.
-_PROGRESS = re.compile(r"^([A-Za-z0-9_.~/+-]+( \d+)?|go: downloading .*)$")
+# Lines of progress: `go build -v` names each package that it compiles, `go list` each package with
+# facts about it, and both each download.
+_PROGRESS = re.compile(r"^([A-Za-z0-9_.~/+-]+|[^\t]+\t\d+\t(true|false)\t.*|go: downloading .*)$")
 _UNREACHABLE = re.compile(
     r"proxyconnect|dial tcp|connection (refused|reset)|no such host|i/o timeout|TLS handshake|"
     r"network is unreachable|Bad Gateway|Service Unavailable|unexpected EOF|certificate"
@@ -37,6 +38,11 @@ _HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile("finding module for package"),
         "name the module that holds the package, with a version, in components.yaml",
+    ),
+    (
+        re.compile("disabled by GOPROXY=off"),
+        "GOPROXY is off, and a module is not in the cache: set GOPROXY to a proxy, or build from a "
+        "bundle (--bundle)",
     ),
     (
         re.compile("could not read Username|terminal prompts disabled|Permission denied"),

@@ -157,6 +157,14 @@ def move_modules(downloads: Path, proxy: Path) -> None:
                 (folder / f"{each}.info").write_text(info)
 
 
+def escaped(text: str) -> str:
+    """Return a path or version as file names have it: `!x` for a capital.
+
+    https://go.dev/ref/mod#module-cache
+    """
+    return re.sub("[A-Z]", lambda match: f"!{match[0].lower()}", text)
+
+
 def _unescaped(text: str) -> str:
     """A version as it is: file names have `!x` for a capital."""
     first, *rest = text.split("!")

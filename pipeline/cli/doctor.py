@@ -17,10 +17,9 @@ def doctor(shown: JsonOptions) -> None:
     For each missing one it says what it is for and how to get it. The exit code is 1 if ocelot
     build, which builds on this machine, cannot run; dagger call build needs only dagger.
     """
-    from pipeline import paths
     from pipeline.doctor import can_build, examine
     from pipeline.report.doctor import doctor_json, doctor_report
 
-    checks = run(lambda: examine(os.environ, paths.cache_folder()))
+    checks = run(lambda: examine(os.environ))
     shown.show(doctor_json(checks), doctor_report(checks))
     raise typer.Exit(0 if can_build(checks) else 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,11 +14,14 @@ from pipeline.cli.inputs import check_bundle_options, opened_inputs
 from pipeline.cli.options import BundleOptions, CommonOptions, shared
 from pipeline.cli.printing import add_summary
 from pipeline.cli.running import run
+from pipeline.options import VerifyOptions
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pipeline.audit.verify import Claim, Verified
+    from pipeline.build.compile import Compiler
+    from pipeline.build.inputs import BuildInputs
 
 
 @shared
@@ -40,6 +44,7 @@ def verify(
         str, typer.Option("--upstream-ref", "-b", help="Use the lock's entry for this ref.")
     ] = "",
     bundled: BundleOptions,
+    options: VerifyOptions,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder for verification.json and verification.md."),
@@ -48,7 +53,7 @@ def verify(
 ) -> None:
     """Build layers again from the lock or from a bundle, and compare them byte for byte.
 
-    Each difference is explained. The exit code is 10 if there is one.
+    All is compiled anew in its own caches. Differences are explained; the exit code is 10 then.
     """
     from pipeline.audit import verify as verification
     from pipeline.build.lock import read_lock
@@ -65,9 +70,17 @@ def verify(
             for claim in _claims(each, inputs.config.distributions)
         ]
         rebuild = partial(verification.verify, claims, inputs.config, inputs.upstream)
-        done = run(partial(rebuild, inputs.compiler(), cache=inputs.cache))
+        with _compiler(inputs, options) as compiler:
+            done = run(partial(rebuild, compiler))
     _report(done, output, common)
     verification.check_verified(done)
+
+
+def _compiler(inputs: BuildInputs, options: VerifyOptions) -> AbstractContextManager[Compiler]:
+    from pipeline.build.compile import own_caches
+
+    shared = inputs.compiler()
+    return nullcontext(shared) if options.shared_cache else own_caches(shared, inputs.cache)
 
 
 def _claims(target: str, distributions: Collection[str]) -> list[Claim]:

@@ -47,6 +47,7 @@ from pipeline.options import (
     RoleOptions,
     SyncOptions,
     UpstreamOptions,
+    VerifyOptions,
 )
 from pipeline.spread import Function, arguments, spread, subgroup
 
@@ -121,11 +122,14 @@ class Ocelot:
         return (await steps.with_sources(options)).with_exec(line).file("bundle.tar.zst")
 
     @command(cache="session")
-    async def verify(self, layers: Layers, inputs: BundleOrSourceOptions) -> Directory:
+    async def verify(
+        self, layers: Layers, options: VerifyOptions, inputs: BundleOrSourceOptions
+    ) -> Directory:
         """Build layers again and compare the bytes; return verification.json and .md."""
         steps, manifest = Steps(self.config, inputs), "dist/manifest.json"
         tool = await steps.with_sources(LockOptions(), manifest, layers=layers)
-        line = steps.command("verify", UpstreamOptions(), manifest, "--output=verified")
+        more = [manifest, *arguments(options), "--output=verified"]
+        line = steps.command("verify", UpstreamOptions(), *more)
         return tool.with_directory("dist", layers).with_exec(line).directory("verified")
 
     @command(cache="never")

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from pipeline import progress
 from pipeline.build.apply import BuiltLayer
-from pipeline.build.store import store_file
+from pipeline.build.store import CONTENTS, store_file
+from pipeline.errors import OutputError
 from pipeline.files import write_atomic
 from pipeline.layer.buildinfo import Module
 from pipeline.layer.layerfile import open_layer
@@ -50,9 +52,6 @@ async def read_contents(
         layers: they are read at the same time.
         cache: the user cache.
         module_cache: Go's, or a folder that has its licence files.
-
-    Raises:
-        OutputError: the cache cannot be written.
     """
     found = {each.plan.file: _kept(cache, each) if each.reused else None for each in layers}
     missing = [each for each in layers if found[each.plan.file] is None]
@@ -94,11 +93,12 @@ def _keep(cache: Path, layer: BuiltLayer, contents: Contents) -> None:
         sbom=contents.sbom.decode(),
         modules=tuple((each.path, each.version, each.sum) for each in contents.modules),
     )
-    write_atomic(_path(cache, layer), record.model_dump_json().encode())
+    with suppress(OutputError):  # the zip was not kept either, and a note said so
+        write_atomic(_path(cache, layer), record.model_dump_json().encode())
 
 
 def _path(cache: Path, layer: BuiltLayer) -> Path:
-    return store_file(cache, layer.plan.key, ".contents.json")
+    return store_file(cache, layer.plan.key, CONTENTS)
 
 
 def _sha256(content: bytes) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from identify.vendor.licenses import LICENSES
 from rapidfuzz.distance import Indel
 
+from pipeline.build.modules import escaped
 from pipeline.layer.buildinfo import Module
 
 # A module's path and version, and the SPDX identifiers of its licence files.
@@ -71,9 +72,9 @@ def recognise(text: bytes) -> tuple[str, ...]:
 def module_folder(module: Module, module_cache: Path) -> Path | None:
     """Where Go keeps a module's files; None where that is no folder inside of the cache.
 
-    Capitals are `!` and the small letter: https://go.dev/ref/mod#module-cache
+    https://go.dev/ref/mod#module-cache
     """
-    name = re.sub("[A-Z]", lambda match: f"!{match[0].lower()}", str(module))
+    name = escaped(str(module))
     parts = PurePosixPath(name).parts
     if not module.version or not parts or name.startswith("/") or {"..", "\0"} & {*parts, *name}:
         return None

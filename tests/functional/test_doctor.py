@@ -12,6 +12,7 @@ import pytest
 from runs import run_ocelot
 
 from pipeline.bench.environment.machine import EMULATORS
+from pipeline.doctor import cache_check
 
 
 @pytest.fixture
@@ -43,6 +44,30 @@ def test_a_machine_with_everything_can_build(tmp_path: Path) -> None:
     assert code == 0
     for name in ("Python", "git", "Go", "cache"):
         assert found[name]["state"] == "ok"
+
+
+def test_a_cache_that_is_a_file_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "cache").touch()
+    code, found = doctor(tmp_path)
+    assert code == 1
+    assert found["cache"]["state"] == "missing"
+    assert "OCELOT_CACHE" in found["cache"]["remedy"]
+
+
+@pytest.mark.parametrize("locked", [".", "layers", "go/modules"])
+def test_a_cache_that_cannot_be_written_is_missing(
+    locked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`os.access` stands in: a superuser may write to every folder."""
+    cache = tmp_path / "cache"
+    folder = cache / locked
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("OCELOT_CACHE", str(cache))
+    assert cache_check().state != "missing"
+    monkeypatch.setattr(os, "access", lambda path, _mode: path != folder)
+    found = cache_check()
+    assert (found.state, found.needed) == ("missing", True)
+    assert str(folder) in found.remedy
 
 
 def test_without_git_a_build_cannot_run(tmp_path: Path, programs: Path) -> None:

@@ -40,7 +40,7 @@ def place(original: Place, tmp_path: Path) -> Place:
 
 
 def verify(place: Place, *targets: str | Path, env: Mapping[str, str] | None = None) -> Ran:
-    return place.run("verify", *targets, env=env)
+    return place.run("verify", "--shared-cache", *targets, env=env)
 
 
 def repacked(

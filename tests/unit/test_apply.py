@@ -32,7 +32,14 @@ from pipeline.build.plan import BuildPlan
 from pipeline.build.request import BuildRequest
 from pipeline.build.toolchain import GO_VARIABLE
 from pipeline.config.budgets import Budget
-from pipeline.errors import CompileError, LimitError, OcelotError, OutputError, UsageError
+from pipeline.errors import (
+    CompileError,
+    LimitError,
+    LockError,
+    OcelotError,
+    OutputError,
+    UsageError,
+)
 from pipeline.layer.manifest import read_manifest
 from pipeline.naming import Architecture
 from pipeline.progress import NoProgress, shown_by
@@ -284,7 +291,7 @@ def record_of_another_zip(path: Path) -> None:
     path.write_text(json.dumps({**record, "zip_sha256": "1" * 64, "modules": []}))
 
 
-@pytest.mark.parametrize("change", [no_record, damaged_record, record_of_another_zip])
+@pytest.mark.parametrize("change", [no_record, damaged_record])
 def test_evidence_is_the_same_where_the_cache_has_lost_a_layers_contents(
     change: Callable[[Path], None], place: Place, plan: BuildPlan
 ) -> None:
@@ -294,6 +301,45 @@ def test_evidence_is_the_same_where_the_cache_has_lost_a_layers_contents(
     place.go.compiled.clear()
     place.apply(plan)
     assert (place.files(), place.go.compiled) == (first, [])
+
+
+def test_a_zip_that_the_caches_contents_are_not_of_is_compiled_again(
+    place: Place, plan: BuildPlan
+) -> None:
+    """A zip and its record were replaced, both by those of another zip."""
+    place.apply(plan)
+    first, key = place.files(), plan.layers[0].key
+    replaced = place.cache / "layers" / f"{key}.zip"
+    replaced.write_bytes(replaced.read_bytes() + b"more")
+    record = replaced.with_suffix(".json")
+    digest = hashlib.sha256(replaced.read_bytes()).hexdigest()
+    record.write_text(json.dumps({**json.loads(record.read_text()), "sha256": digest}))
+    place.go.compiled.clear()
+    place.apply(plan)
+    assert (place.files(), place.go.compiled) == (first, [str(plan.layers[0].architecture)])
+
+
+def test_a_zip_in_the_cache_that_is_not_the_locked_one_is_compiled_again(
+    place: Place, plan: BuildPlan
+) -> None:
+    other = replace(plan.layers[0], expected="1" * 64)
+    place.apply(plan)
+    place.go.compiled.clear()
+    with pytest.raises(LockError, match="not the zip that was locked"):
+        place.apply(replace(plan, layers=(other, *plan.layers[1:])))
+    assert place.go.compiled == [str(other.architecture)]
+
+
+def test_a_layer_is_finished_though_the_cache_cannot_keep_it(place: Place, plan: BuildPlan) -> None:
+    place.cache.mkdir(parents=True)
+    (place.cache / "layers").write_text("a file where the folder would be")
+    notes = Notes()
+    with shown_by(notes):
+        place.apply(plan)
+    assert len(place.files()) == 7
+    kept = [note for note in notes.notes if "not kept" in note]
+    assert len(kept) == 2
+    assert all(str(place.cache / "layers") in note for note in kept)
 
 
 def over(plan: BuildPlan, **limits: int) -> BuildPlan:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.build.countdown import Countdown, listed_packages
+from pipeline.build.countdown import Countdown
 
 PACKAGES = {"internal/cpu": 1, "runtime": 9, "net/http": 10, "example.com/main": 20}
 
@@ -10,11 +10,6 @@ PACKAGES = {"internal/cpu": 1, "runtime": 9, "net/http": 10, "example.com/main":
 def counted(*lines: str, seconds: Iterator[int]) -> list[str]:
     countdown = Countdown(packages=PACKAGES, clock=lambda: next(seconds))
     return [countdown.line(line) for line in lines]
-
-
-def test_packages_are_listed_with_their_number_of_files() -> None:
-    lines = ("go: downloading example.com/a v1.2.3", "internal/cpu 12", "", "example.com/a/v2 1")
-    assert listed_packages(lines) == {"internal/cpu": 12, "example.com/a/v2": 1}
 
 
 def test_each_package_is_counted_and_the_time_left_is_estimated_by_files() -> None:

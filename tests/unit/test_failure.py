@@ -126,7 +126,7 @@ def test_empty_lines_are_left_out() -> None:
     ],
 )
 def test_lines_of_the_compiler_are_kept(line: str) -> None:
-    assert error_lines(("internal/goarch", "internal/goarch 12", line)) == (line,)
+    assert error_lines(("internal/goarch", "internal/goarch\t12\tfalse\t", line)) == (line,)
 
 
 def test_where_there_is_nothing_but_packages_they_are_kept() -> None:

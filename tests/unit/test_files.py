@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from pipeline.errors import OutputError, UpstreamError, UsageError
 from pipeline.files import (
     ensure_writable,
+    output_errors,
     read_file,
     read_tree,
     safe_path,
@@ -130,3 +132,34 @@ def test_without_a_home_the_cache_needs_a_folder(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("os.getuid", lambda: 54321)
     with pytest.raises(UsageError):
         cache_folder()
+
+
+@pytest.mark.parametrize("given", ["~/cache", "cache"])
+def test_the_cache_may_be_named_below_the_home_folder_or_relative(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("OCELOT_CACHE", given)
+    monkeypatch.chdir(tmp_path)
+    assert cache_folder() == tmp_path / "cache"
+
+
+def test_a_cache_that_is_no_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    for wrong in (str(tmp_path / "file"), "~no-such-user/cache"):
+        monkeypatch.setenv("OCELOT_CACHE", wrong)
+        with pytest.raises(UsageError) as caught:
+            cache_folder()
+        assert "OCELOT_CACHE" in caught.value.hint
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_an_error_of_the_cache_names_its_variable(number: int, tmp_path: Path) -> None:
+    with pytest.raises(OutputError) as caught, output_errors(cache_folder() / "layers"):
+        raise OSError(number, os.strerror(number))
+    assert "OCELOT_CACHE" in caught.value.hint
+    with pytest.raises(OutputError) as caught, output_errors(tmp_path / "dist"):
+        raise OSError(number, os.strerror(number))
+    assert "OCELOT_CACHE" not in caught.value.hint

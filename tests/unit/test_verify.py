@@ -96,8 +96,7 @@ class Desk:
         call = partial(
             verify, pairs, self.config, lambda given, ref: PaperUpstream(given=given, ref=ref)
         )
-        cache = self.root / "cache"
-        return anyio.run(partial(call, self.compiler, cache=cache))
+        return anyio.run(call, self.compiler)
 
     def verified(self, *claims: Claim, lock: Lock | None = None) -> Verified:
         (done,) = self.verify(*(claims or [self.claim()]), lock=lock)
