@@ -64,7 +64,11 @@ def test_a_cache_that_cannot_be_written_is_missing(
     folder.mkdir(parents=True)
     monkeypatch.setenv("OCELOT_CACHE", str(cache))
     assert cache_check().state != "missing"
-    monkeypatch.setattr(os, "access", lambda path, _mode: path != folder)
+
+    def access(path: Path, _mode: int) -> bool:
+        return path != folder
+
+    monkeypatch.setattr(os, "access", access)
     found = cache_check()
     assert (found.state, found.needed) == ("missing", True)
     assert str(folder) in found.remedy
