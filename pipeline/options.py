@@ -211,7 +211,7 @@ class VerifyOptions:
     shared_cache: Annotated[
         bool,
         Opt(
-            "Use the packages that earlier builds have compiled: much faster, but a cache that was "
+            "Use the sources and packages in the user cache: much faster, but a cache that was "
             "changed is not noticed."
         ),
     ] = False

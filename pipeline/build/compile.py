@@ -80,27 +80,6 @@ class Compiler:
         return {**settings, "GOPROXY": f"{first},{settings.get('GOPROXY') or DEFAULT_PROXY}"}
 
 
-@contextmanager
-def own_caches(compiler: Compiler, beside: Path) -> Generator[Compiler]:
-    """Give a compiler with new, empty caches in a temporary folder.
-
-    Modules come from the downloads in the compiler's own cache, which Go compares with go.sum, and
-    else from a proxy.
-
-    Args:
-        compiler: the compiler that has the caches of all builds.
-        beside: the folder that the temporary folder is made in.
-
-    Raises:
-        OutputError: that folder cannot be written.
-    """
-    with output_errors(beside):
-        beside.mkdir(parents=True, exist_ok=True)
-        made = tempfile.TemporaryDirectory(dir=beside, prefix=".caches-")
-    with made as folder:
-        yield replace(compiler, caches=Path(folder), known=compiler.module_cache)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
     """A folder in which Go works.
@@ -286,8 +265,9 @@ async def collect_modules(
     Raises:
         ToolchainError, OutputError: see `workspace`.
     """
-    with own_caches(compiler, into.parent) as own:
-        # what is in these caches afterwards is what is needed, and no more
+    with tempfile.TemporaryDirectory(dir=into.parent, prefix=".modules-") as folder:
+        # a cache of its own: what is in it afterwards is what is needed, and no more
+        own = replace(compiler, caches=Path(folder), known=compiler.module_cache)
         async with workspace(tree, prepare, own):
             move_modules(own.module_cache / DOWNLOADS, into)
 

@@ -23,6 +23,21 @@ _NOT_SERVED = re.compile(
 )
 
 _BEYOND_LOCK = re.compile(r"updates to go\.(mod|sum) needed|missing go\.sum entry|-mod=readonly")
+_NOT_WRITTEN = (
+    (
+        re.compile("no space left on device|disk quota exceeded"),
+        "free space in the temporary folder (TMPDIR) and in ocelot's cache (OCELOT_CACHE), or "
+        "point them to another disk",
+    ),
+    (
+        re.compile(
+            r"\b(open|mkdir|rename|remove|unlinkat|chmod|link|write) .*: "
+            "(permission denied|read-only file system)"
+        ),
+        "make ocelot's cache (OCELOT_CACHE) and the temporary folder (TMPDIR) writable for this "
+        "user, or point them to other folders",
+    ),
+)
 
 # `undefined: x.Y` and `a.B undefined (type *x.Y has no field or method B)`.
 _UNDEFINED = re.compile(r"(?P<path>\S+\.go):\d+.*?\bundefined\b(?P<what>.*)")
@@ -140,13 +155,13 @@ def step_error(step: GoStep, lines: Sequence[str]) -> OcelotError:
     errors = error_lines(lines)
     text = "\n".join(errors)
     command = f"$ {shlex.join(step.argv)}"
-    if re.search(r"no space left on device|read-only file system|disk quota exceeded", text):
-        return OutputError(
-            f"{step.lane}: {step.name} could not write",
-            hint="free space in the temporary folder (TMPDIR) and in ocelot's cache "
-            "(OCELOT_CACHE), or point them to another disk",
-            details=(command, *errors),
-        )
+    for pattern, hint in _NOT_WRITTEN:
+        if pattern.search(text):
+            return OutputError(
+                f"{step.lane}: {step.name} could not write",
+                hint=hint,
+                details=(command, *errors),
+            )
     if step.network and _BEYOND_LOCK.search(text):
         return LockError(
             f"{step.lane}: {step.name} needs more than the lock has",

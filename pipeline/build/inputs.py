@@ -7,7 +7,10 @@ bundle.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,6 +20,7 @@ from pipeline.build.git import UpstreamRepository
 from pipeline.build.sources import VARIABLE, GatheredUpstream
 from pipeline.build.upstream import HostUpstream, UpstreamReader, check_ref, upstream_repository
 from pipeline.config.folder import Config
+from pipeline.files import output_errors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +30,12 @@ class BuildInputs:
     Attributes:
         cache: the user cache.
         locked: True if only a locked build is possible.
+        known: a Go module cache whose downloads are taken before those of a proxy, if any.
     """
 
     config: Config
     cache: Path
+    known: Path | None = None
     locked: ClassVar[bool] = False
 
     def upstream(self, repository: str, ref: str) -> UpstreamReader:
@@ -56,7 +62,23 @@ class BuildInputs:
 
     def compiler(self, *, keep_temp: bool = False) -> Compiler:
         """Return the compiler of this machine."""
-        return Compiler(caches=self.cache / "go", keep_temp=keep_temp)
+        return Compiler(caches=self.cache / "go", keep_temp=keep_temp, known=self.known)
+
+
+@contextmanager
+def with_own_cache(inputs: BuildInputs) -> Generator[BuildInputs]:
+    """Give the same inputs with a new, empty cache instead of the user cache.
+
+    Modules are taken from the downloads in the user cache, which Go compares with go.sum.
+
+    Raises:
+        OutputError: the user cache, in which the other one is made, cannot be written.
+    """
+    with output_errors(inputs.cache):
+        inputs.cache.mkdir(parents=True, exist_ok=True)
+        made = tempfile.TemporaryDirectory(dir=inputs.cache, prefix=".own-")
+    with made as folder:
+        yield replace(inputs, cache=Path(folder), known=inputs.compiler().module_cache)
 
 
 def requested_upstream(

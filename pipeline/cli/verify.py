@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pipeline.audit.verify import Claim, Verified
-    from pipeline.build.compile import Compiler
     from pipeline.build.inputs import BuildInputs
 
 
@@ -53,7 +52,8 @@ def verify(
 ) -> None:
     """Build layers again from the lock or from a bundle, and compare them byte for byte.
 
-    All is compiled anew in its own caches. Differences are explained; the exit code is 10 then.
+    Sources are read and compiled anew, in a cache of its own. Each difference is explained; the
+    exit code is 10 if there is one.
     """
     from pipeline.audit import verify as verification
     from pipeline.build.lock import read_lock
@@ -69,18 +69,17 @@ def verify(
             for each in target
             for claim in _claims(each, inputs.config.distributions)
         ]
-        rebuild = partial(verification.verify, claims, inputs.config, inputs.upstream)
-        with _compiler(inputs, options) as compiler:
-            done = run(partial(rebuild, compiler))
+        with _own_cache(inputs, options) as own:
+            rebuild = partial(verification.verify, claims, own.config, own.upstream)
+            done = run(partial(rebuild, own.compiler()))
     _report(done, output, common)
     verification.check_verified(done)
 
 
-def _compiler(inputs: BuildInputs, options: VerifyOptions) -> AbstractContextManager[Compiler]:
-    from pipeline.build.compile import own_caches
+def _own_cache(inputs: BuildInputs, options: VerifyOptions) -> AbstractContextManager[BuildInputs]:
+    from pipeline.build.inputs import with_own_cache
 
-    shared = inputs.compiler()
-    return nullcontext(shared) if options.shared_cache else own_caches(shared, inputs.cache)
+    return nullcontext(inputs) if options.shared_cache else with_own_cache(inputs)
 
 
 def _claims(target: str, distributions: Collection[str]) -> list[Claim]:
