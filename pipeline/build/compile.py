@@ -33,8 +33,8 @@ from pipeline.build.integrity import (
     remove_damaged,
 )
 from pipeline.build.modules import DEFAULT_PROXY, DOWNLOADS, move_modules
-from pipeline.build.packages import GoPackage, listed_packages
-from pipeline.build.recipe import CACHES, MODULES_CACHE, GoStep
+from pipeline.build.packages import listed_packages
+from pipeline.build.recipe import BUILD_CACHE, CACHES, MODULES_CACHE, GoStep
 from pipeline.build.source_files import FOLDER, repository_tree
 from pipeline.build.toolchain import go_program, module_settings
 from pipeline.errors import OcelotError, ToolchainError
@@ -118,7 +118,8 @@ class Workspace:
                 on_line=lambda line: shown.line(countdown.line(line.split("\t")[0] or line)),
             )
             if finished.returncode or step.refused(finished.lines):
-                raise step_error(step, finished.lines)
+                build_cache = self.caches / BUILD_CACHE
+                raise step_error(step, finished.lines, build_cache=build_cache)
         return finished.lines
 
     async def compiled(self, step: GoStep) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 from pipeline.build.recipe import GoStep
 from pipeline.build.tuning import TunedFiles
@@ -37,6 +38,11 @@ _NOT_WRITTEN = (
         "make ocelot's cache (OCELOT_CACHE) and the temporary folder (TMPDIR) writable for this "
         "user, or point them to other folders",
     ),
+)
+
+# Of Go's compiler and linker, which read packages compiled earlier.
+_DAMAGED_CACHE = re.compile(
+    "can't find export data|malformed archive|truncated object file|not an object file"
 )
 
 # `undefined: x.Y` and `a.B undefined (type *x.Y has no field or method B)`.
@@ -145,12 +151,15 @@ def _imported_as(source: bytes, module: str, names: frozenset[str]) -> frozenset
     return frozenset(aliases - {""}).union(names if "" in aliases else ())
 
 
-def step_error(step: GoStep, lines: Sequence[str]) -> OcelotError:
+def step_error(
+    step: GoStep, lines: Sequence[str], *, build_cache: Path = Path("go/build")
+) -> OcelotError:
     """Return the error for a step that failed.
 
     Args:
         step: what was run.
         lines: all that it printed.
+        build_cache: the folder that Go calls GOCACHE.
     """
     errors = error_lines(lines)
     text = "\n".join(errors)
@@ -175,6 +184,12 @@ def step_error(step: GoStep, lines: Sequence[str]) -> OcelotError:
                 hint=hint,
                 details=(command, *errors),
             )
+    if step.output and _DAMAGED_CACHE.search(text):
+        return ToolchainError(
+            f"{step.lane}: {step.name} failed: a compiled package in the cache is damaged",
+            hint=f"delete the folder {build_cache}; the next build fills it again",
+            details=(command, *errors),
+        )
     kind = ToolchainError if step.network or not step.output else CompileError
     return kind(
         f"{step.lane}: {step.name} failed",

@@ -32,13 +32,14 @@ class GoPackage:
     version: str = ""
 
 
-def listed_packages(lines: Iterable[str]) -> tuple[GoPackage, ...]:
+Packages = tuple[GoPackage, ...]
+
+
+def listed_packages(lines: Iterable[str]) -> Packages:
     """Return the packages that `go list` printed with `LIST_FORMAT`, among other lines."""
-    rows = (line.split("\t") for line in lines if line.count("\t") >= _FIELDS - 2)
+    rows = [(*line.split("\t"), "")[:_FIELDS] for line in lines if line.count("\t") >= _FIELDS - 2]
     return tuple(
-        GoPackage(
-            path=path, files=int(files), stale=stale == "true", module=module, version=version
-        )
-        for path, files, stale, module, version in ((*row, "")[:_FIELDS] for row in rows)
+        GoPackage(path=path, files=int(files), stale=stale == "true", module=of, version=version)
+        for path, files, stale, of, version in rows
         if files.isdigit()
     )

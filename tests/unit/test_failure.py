@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from unit_examples import COMMIT, OTLP
 
@@ -66,6 +68,20 @@ def test_a_disk_that_takes_nothing_is_reported_as_such(step: GoStep, line: str) 
     error = step_error(step, [line])
     assert type(error) is OutputError
     assert {"TMPDIR", "OCELOT_CACHE"} <= set(error.hint.replace("(", " ").replace(")", " ").split())
+    assert line in error.details
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "could not import internal/goarch (can't find export data (bufio: buffer full))",
+        "/cache/go/build/00/00-d: malformed archive",
+    ],
+)
+def test_a_damaged_compiled_package_names_the_folder_to_delete(line: str) -> None:
+    error = step_error(COMPILE, [line], build_cache=Path("/cache/go/build"))
+    assert type(error) is ToolchainError
+    assert "/cache/go/build" in error.hint
     assert line in error.details
 
 
