@@ -1,4 +1,4 @@
-"""`ocelot verify` beside `ocelot build --rebuild`, in one run, as a ratio.
+"""`ocelot verify --shared-cache` beside `ocelot build --rebuild`, in one run, as a ratio.
 
     uv run python tests/benchmarks/verify.py [--runs N]
 
@@ -47,7 +47,9 @@ class Bench:
 
     def pair(self) -> tuple[float, float]:
         """A verification and a build, one after the other."""
-        return self.seconds("verify", "dist/manifest.json"), self.seconds(*BUILD, "--rebuild")
+        return self.seconds("verify", "--shared-cache", "dist/manifest.json"), self.seconds(
+            *BUILD, "--rebuild"
+        )
 
 
 def main() -> None:
