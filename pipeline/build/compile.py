@@ -33,7 +33,7 @@ from pipeline.build.integrity import (
     remove_damaged,
 )
 from pipeline.build.modules import DEFAULT_PROXY, DOWNLOADS, move_modules
-from pipeline.build.packages import listed_packages
+from pipeline.build.packages import Packages, listed_packages
 from pipeline.build.recipe import BUILD_CACHE, CACHES, MODULES_CACHE, GoStep
 from pipeline.build.source_files import FOLDER, repository_tree
 from pipeline.build.toolchain import go_program, module_settings
@@ -98,9 +98,7 @@ class Workspace:
     scratch: Path
     caches: Path
     settings: Mapping[str, str]
-    packages: dict[str, tuple[GoPackage, ...]] = field(
-        default_factory=dict[str, tuple[GoPackage, ...]]
-    )
+    packages: dict[str, Packages] = field(default_factory=dict[str, Packages])
 
     async def run(self, step: GoStep) -> tuple[str, ...]:
         """Run one step to its end; gives the lines that it printed.
