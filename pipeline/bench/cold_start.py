@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
 
 from __future__ import annotations
 
+import errno
 import signal
 import time
 import uuid
@@ -35,11 +36,14 @@ from pipeline.bench.preparation import Limits, StartPlan
 from pipeline.bench.result import Measured
 from pipeline.bench.telemetry.items import is_last_batch, item_names, missing_counts, missing_items
 from pipeline.bench.telemetry.receiver import OtlpReceiver
+from pipeline.errors import BenchError
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
 _LAST_LINES_SECONDS = 1.0
+# Errors of a file that cannot be executed: https://man7.org/linux/man-pages/man2/execve.2.html
+_NO_PROGRAM = (errno.ENOENT, errno.ENOEXEC, errno.EACCES, errno.ENOTDIR, errno.EINVAL, errno.ELOOP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +160,7 @@ class _ExecutionEnvironment:
             try:
                 running = await processes.enter_async_context(process)
             except OSError as error:
-                why = error.strerror or str(error)
-                raise FaultError(Fault.NO_ELF, self._label(name), (why,)) from error
+                raise self._not_started(name, error) from error
             self.running[name] = running
             if api.extensions[name].asked:  # it asked before its process was noted above
                 self._note_ready(api.extensions[name])
@@ -169,6 +172,17 @@ class _ExecutionEnvironment:
         api.emit("platform.initRuntimeDone", events.init_runtime_done())
         api.emit("platform.initReport", events.init_report((time.monotonic() - started) * 1000))
         api.end_init()
+
+    def _not_started(self, name: str, error: OSError) -> BenchError:
+        """Error for a file that is no program, or for a machine that can start none now."""
+        why = error.strerror or str(error)
+        if error.errno in _NO_PROGRAM:
+            return FaultError(Fault.NO_ELF, self._label(name), (why,))
+        return BenchError(
+            f"{self._label(name)} cannot be started here: {why}",
+            hint="look at this machine's memory and processes, and at the size of --env: the layer "
+            "did not cause this",
+        )
 
     async def _until_ready(self, api: LambdaApi) -> None:
         def failed() -> str:

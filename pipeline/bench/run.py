@@ -295,11 +295,12 @@ async def _offered(upstream: Upstream | None, config: Config) -> tuple[Component
     try:
         reader = requested_upstream(upstream.repository, upstream.commit, paths.cache_folder())
         source = await reader.read(upstream.commit)
+        overlay = read_tree(config.overlay)
     except OcelotError as error:
-        return f"{named} cannot be read: {error}"
+        return f"what {named} offers is not known: {error}"
     if source.commit != upstream.commit:
         return f"{named} has changed since"
-    return component_rows(config, {**source.files, **read_tree(config.overlay)})
+    return component_rows(config, {**source.files, **overlay})
 
 
 def _check_budget(trial: Trial) -> None:

@@ -25,7 +25,7 @@ from unit_examples import write_config
 
 from pipeline import paths
 from pipeline.bench.environment.machine import EMULATORS
-from pipeline.bench.faults import Fault
+from pipeline.bench.faults import Fault, FaultError
 from pipeline.bench.preparation import Limits
 from pipeline.bench.reference import compiled_reference
 from pipeline.bench.result import Status, check_results
@@ -222,6 +222,15 @@ def test_a_broken_layer_fails_for_its_reason(
     assert text in "\n".join(found.details)
     assert "broken.zip" in str(found)
     assert found.hint
+
+
+def test_a_machine_that_cannot_start_a_program_is_no_fault_of_the_layer(tmp_path: Path) -> None:
+    zipped = made.layer(tmp_path / "works.zip", made.WORKS)
+    too_long = {"BIG": "x" * 200_000}  # Linux takes 128 KiB in a variable
+    with pytest.raises(BaseExceptionGroup) as caught:
+        run_bench(zipped, environment=too_long)
+    assert caught.group_contains(BenchError, match="cannot be started here: Argument list")
+    assert not caught.group_contains(FaultError)
 
 
 def test_a_script_that_works_passes(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 import zipfile
@@ -12,10 +13,11 @@ from pathlib import Path
 import broken_layers as made
 import pytest
 from benching import OURS, fault_of, own_zip, run_bench
-from runs import Built, Ocelot
+from runs import CONFIG, Built, Ocelot
 
 from pipeline.bench.faults import Fault
 from pipeline.bench.result import Status
+from pipeline.config.folder import load_config
 from pipeline.layer.zip import ZipEntry
 
 pytestmark = pytest.mark.skipif(not OURS, reason="no layer runs here")
@@ -102,6 +104,18 @@ def test_without_a_manifest_it_is_said_that_upstream_is_not_known(
     assert found.fault is Fault.MISSING_COMPONENTS
     assert "minimal-s3export" in found.details[0]
     assert "no manifest" in found.details[0]
+
+
+def test_an_overlay_that_cannot_be_read_is_the_reason_why_nothing_is_known(
+    built: Built, tmp_path: Path
+) -> None:
+    config = shutil.copytree(CONFIG, tmp_path / "config")
+    (config / "overlay" / "link").symlink_to("/etc/passwd")
+    given = written(tmp_path, "awss3")
+    found = fault_of(own_zip(built), collector_config=given, config=load_config(config))
+    assert found.fault is Fault.MISSING_COMPONENTS
+    assert "minimal-s3export" in found.details[0]
+    assert "is a link out of" in found.details[0]
 
 
 @contextmanager
