@@ -9,8 +9,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import io
 import os
 import re
+import stat
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -27,7 +29,9 @@ Tree = Mapping[str, bytes]
 _PRINTABLE = bytes({*b"\b\t\f\x1b", *range(32, 127), *range(128, 256)})
 _LONE_CR = re.compile(rb"\r(?!\n)")
 
-_LARGEST = 1024**3  # bytes; no file that ocelot reads for a user comes near it
+# Bytes; no file that ocelot reads for a user comes near it, nor a record or token the smaller one.
+LARGEST = 1024**3
+LARGEST_RECORD = 64 * 1024**2
 # Pause before a lock that another process holds is tried again.
 _LOCK_SECONDS = 0.2
 
@@ -50,14 +54,49 @@ def read_file(path: Path, hint: str) -> bytes:
     """Return the content of a file that the user named.
 
     Raises:
-        UsageError: it cannot be read or is too large; the hint says what to do.
+        UsageError: it cannot be read, is no regular file or is too large; the hint says what to do.
     """
     try:
-        if path.stat().st_size > _LARGEST:
-            raise UsageError(f"{path} is larger than {_LARGEST / 1024**3:.0f} GiB", hint=hint)
-        return path.read_bytes()
+        return read_regular(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
+
+
+def read_regular(path: Path, largest: int = LARGEST) -> bytes:
+    """Return the content of a regular file.
+
+    Raises:
+        OSError: see `open_regular`.
+    """
+    with open_regular(path, largest) as file:
+        return file.read()
+
+
+def open_regular(path: Path, largest: int | None = LARGEST) -> io.BufferedReader:
+    """Open a regular file for reading; a pipe or a device, which may never end, is none.
+
+    Args:
+        path: the file.
+        largest: bytes that it may have; None for any number.
+
+    Raises:
+        OSError: it cannot be opened, is something else or too large; `strerror` says which.
+    """
+    file: io.BufferedReader = io.BufferedReader(io.FileIO(path, opener=_opened_at_once))
+    status = os.fstat(file.fileno())
+    reason = ""
+    if not stat.S_ISREG(status.st_mode):
+        reason = "it is a pipe or a device, and no file"
+    elif largest is not None and status.st_size > largest:
+        reason = f"it is larger than {largest:,} bytes"
+    if reason:
+        file.close()
+        raise OSError(errno.EINVAL, reason, str(path))
+    return file
+
+
+def _opened_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # else a pipe waits for its writer
 
 
 def text_with_lf(content: bytes) -> bytes:
@@ -79,6 +118,7 @@ def read_tree(root: Path) -> dict[str, bytes]:
 
     Raises:
         UpstreamError: a link leads out of the folder.
+        UsageError: a file cannot be read.
     """
     content: dict[str, bytes] = {}
     inside = Path(os.path.realpath(root))
@@ -86,7 +126,8 @@ def read_tree(root: Path) -> dict[str, bytes]:
         if not Path(os.path.realpath(path)).is_relative_to(inside):
             raise UpstreamError(f"{path} is a link out of {root}", hint="copy the file instead")
         if path.is_file():
-            content[path.relative_to(root).as_posix()] = path.read_bytes()
+            hint = "make it readable, or move it out of the folder"
+            content[path.relative_to(root).as_posix()] = read_file(path, hint)
     return content
 
 

@@ -158,14 +158,15 @@ def open_bundle(path: Path, folder: Path) -> Bundle:
         OutputError: the folder cannot be written, or its disk has too little space.
     """
     try:
-        with path.open("rb") as file:
+        with files.open_regular(path, None) as file:
             index = _unpack(file, folder)
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         raise LockError(f"there is no bundle {path}", hint="check the path") from None
     except (OSError, zstandard.ZstdError) as error:
-        raise _damaged(path, f"it cannot be read to its end: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise _damaged(path, f"it cannot be read to its end: {reason}") from error
     except _DamagedError as error:
         raise _damaged(path, str(error)) from None
     return Bundle(index=index, folder=folder, sha256=digest)

@@ -25,7 +25,7 @@ from pydantic import (
 from pipeline import progress
 from pipeline.build.upstream import Resolved
 from pipeline.errors import LockError, OutputError
-from pipeline.files import folder_lock, write_atomic
+from pipeline.files import LARGEST_RECORD, folder_lock, read_regular, write_atomic
 from pipeline.naming import Architecture
 from pipeline.record import Record, field_problems
 
@@ -149,11 +149,11 @@ def read_lock(folder: Path) -> Lock:
     """
     path = folder / FILE_NAME
     try:
-        return parse_lock(path.read_text(encoding="utf-8"))
+        return parse_lock(read_regular(path, LARGEST_RECORD).decode())
     except FileNotFoundError:
         return Lock()
     except OSError as error:
-        raise _unreadable(path, str(error.strerror)) from error
+        raise _unreadable(path, f"cannot be read: {error.strerror}") from error
     except ValidationError as error:
         problems = field_problems(error)
         raise _unreadable(path, "is not of the form expected", *problems) from None

@@ -18,7 +18,7 @@ from pipeline.build.commits import KeptCommit, keep_commit, read_commit
 from pipeline.build.lock import Locked, commit_to_build
 from pipeline.build.upstream import Resolved, Source, UpstreamReader, noted
 from pipeline.errors import LockError, ToolchainError, UpstreamError
-from pipeline.files import write_atomic
+from pipeline.files import LARGEST_RECORD, read_regular, write_atomic
 from pipeline.record import Record
 
 VARIABLE = "OCELOT_SOURCES"
@@ -140,7 +140,7 @@ def read_index(folder: Path) -> SourceIndex:
         UpstreamError: it cannot be read.
     """
     try:
-        return SourceIndex.model_validate_json((folder / INDEX).read_bytes())
+        return SourceIndex.model_validate_json(read_regular(folder / INDEX, LARGEST_RECORD))
     except FileNotFoundError:
         return SourceIndex()
     except (OSError, ValueError) as error:  # pydantic's is a ValueError

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from pipeline.build.recipe import GO_VERSION
 from pipeline.errors import ToolchainError
+from pipeline.files import LARGEST_RECORD, read_regular
 
 # The golang image's reference, set in containers that are made of one; its `go` is used then.
 GO_VARIABLE = "OCELOT_GO"
@@ -89,9 +90,10 @@ def _kept_settings() -> dict[str, str]:
     folder = (not mac and os.environ.get("XDG_CONFIG_HOME")) or usual
     file = os.environ.get("GOENV") or Path(folder, "go", "env")
     try:
-        lines = [] if file == "off" else Path(file).read_text("utf-8", "replace").split("\n")
+        content = b"" if file == "off" else read_regular(Path(file), LARGEST_RECORD)
     except OSError:
-        lines = []
+        content = b""
+    lines = content.decode(errors="replace").replace("\r\n", "\n").split("\n")
     return dict(line.split("=", 1) for line in lines if "=" in line)
 
 

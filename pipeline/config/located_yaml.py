@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import yaml
 
 from pipeline.errors import Problem, quoted
+from pipeline.files import read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,12 +138,9 @@ def read_document(path: Path, name: str) -> Document:
         name: the file's name in messages.
     """
     try:
-        raw = path.read_bytes()
+        raw = read_regular(path, MAX_BYTES)
     except OSError as error:
-        reason = error.strerror or str(error)
-        return _broken(name, 0, f"cannot be read: {reason}")
-    if len(raw) > MAX_BYTES:
-        return _broken(name, 0, f"larger than {MAX_BYTES:,} bytes")
+        return _broken(name, 0, f"cannot be read: {error.strerror or error}")
     return parse_document(raw, name)
 
 

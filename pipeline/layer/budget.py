@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.config.budgets import Budget
 from pipeline.errors import LimitError, UsageError
+from pipeline.files import read_regular
 from pipeline.layer.inspection import inspect_layer
 from pipeline.layer.layerfile import open_layer
 from pipeline.layer.limits import megabytes
@@ -81,7 +82,7 @@ def _growth(file: str, content: bytes, last: Path) -> tuple[str, ...]:
     """Return the largest changes since the last build; without one, the largest modules."""
     new = _sizes(content, file)
     try:
-        old = _sizes(last.read_bytes(), last.name)
+        old = _sizes(read_regular(last), last.name)
     except (OSError, UsageError):
         largest = sorted(new.modules, key=lambda each: each.size, reverse=True)[:_SHOWN]
         return tuple(f"largest: {each.module} {each.size:,} bytes" for each in largest)

@@ -17,7 +17,7 @@ from typing import Any, cast
 from pydantic import ConfigDict, Field, ValidationError
 
 from pipeline.errors import UsageError
-from pipeline.files import folder_lock, write_atomic
+from pipeline.files import LARGEST_RECORD, folder_lock, read_regular, write_atomic
 from pipeline.naming import SCHEMA_DIALECT, Architecture
 from pipeline.record import Record, field_problems
 
@@ -234,7 +234,7 @@ def read_manifest(path: Path) -> Manifest | None:
         UsageError: it is not valid; the message names the file and the fields.
     """
     try:
-        content: object = json.loads(path.read_bytes())
+        content: object = json.loads(read_regular(path, LARGEST_RECORD))
         if newer := _newer_version(content):
             raise UsageError(f"{path} is of a newer ocelot (version {newer})", hint="update ocelot")
         return Manifest.model_validate(content)
@@ -242,7 +242,9 @@ def read_manifest(path: Path) -> Manifest | None:
         return None
     except ValidationError as error:
         problems = field_problems(error)
-    except (OSError, ValueError, RecursionError) as error:  # ValueError: JSON's and Unicode's
+    except OSError as error:
+        problems = (error.strerror or str(error),)
+    except (ValueError, RecursionError) as error:  # ValueError: JSON's and Unicode's
         problems = (str(error),)
     raise UsageError(
         f"{path} is no manifest of ocelot: {problems[0]}",

@@ -20,7 +20,7 @@ from pipeline import progress
 from pipeline.aws.download import download_layer, published_layer, retried_download
 from pipeline.aws.session import Aws
 from pipeline.errors import OcelotError, UsageError, VerifyError
-from pipeline.files import write_atomic
+from pipeline.files import LARGEST_RECORD, read_regular, write_atomic
 from pipeline.layer.manifest import FILE_NAME, Manifest, read_manifest
 from pipeline.naming import Architecture, LayerArn, layer_arn, zip_name
 from pipeline.threads import in_thread
@@ -52,9 +52,11 @@ def published_versions(report: Path) -> tuple[PublishedVersion, ...]:
         UsageError: it cannot be read, or has none, such as that of a dry run.
     """
     try:
-        targets: list[dict[str, Any]] = json.loads(report.read_bytes())["targets"]
+        targets: list[dict[str, Any]] = json.loads(read_regular(report, LARGEST_RECORD))["targets"]
         found = tuple(_version(each) for each in targets if each.get("arn"))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except OSError as error:
+        raise UsageError(f"{report} cannot be read: {error.strerror}", hint=_HINT) from error
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{report.name} is no report of publishing", hint=_HINT) from error
     if not found:
         raise UsageError(f"{report.name} names no layer version: was it a dry run?", hint=_HINT)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.aws.layers import LayerUpload
 from pipeline.errors import UsageError, quoted
-from pipeline.files import read_file
+from pipeline.files import open_regular, read_file
 from pipeline.layer.limits import DIRECT_UPLOAD_BYTES, megabytes
 from pipeline.layer.manifest import FILE_NAME, Layer, read_manifest
 from pipeline.naming import Architecture, layer_description, layer_name, zip_parts
@@ -58,7 +58,7 @@ class Package:
     @cached_property
     def md5(self) -> str:
         """MD5 of the zip, in hex; other tools identify zips in the registry by it."""
-        with self.path.open("rb") as file:
+        with open_regular(self.path) as file:
             return hashlib.file_digest(file, "md5").hexdigest()
 
     @property
@@ -171,7 +171,7 @@ def _package(
     path: Path, entry: Layer, options: ReleaseGroupOptions, runtimes: tuple[str, ...]
 ) -> Package:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             digest, size = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", hint=_BUILD_AGAIN) from error

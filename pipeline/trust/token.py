@@ -13,6 +13,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from pipeline.errors import AwsError, UsageError
+from pipeline.files import LARGEST_RECORD, read_regular
 from pipeline.naming import is_one_word
 
 AUDIENCE = "sts.amazonaws.com"
@@ -63,9 +64,12 @@ def token_of(source: str, environment: Mapping[str, str]) -> str:
         token = environment.get(name, "")
     if kind == "file":
         try:
-            token = Path(name).read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, ValueError) as error:
-            raise UsageError(f"no OIDC token can be read from {name}", hint=_SOURCES) from error
+            token = read_regular(Path(name), LARGEST_RECORD).decode().rstrip("\r\n")
+        except (OSError, ValueError) as error:  # not with a text that the token would be part of
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise UsageError(
+                f"no OIDC token can be read from {name}: {reason}", hint=_SOURCES
+            ) from None
     shown = source if kind in ("env", "file") else "the given source"
     if not token:
         raise UsageError(f"{shown} holds no OIDC token", hint=_SOURCES)

@@ -12,7 +12,6 @@ from pipeline.errors import OutputError, UpstreamError, UsageError
 from pipeline.files import (
     ensure_writable,
     output_errors,
-    read_file,
     read_tree,
     safe_path,
     tree_digest,
@@ -116,14 +115,6 @@ def test_a_file_in_place_of_an_output_folder_is_an_error(tmp_path: Path) -> None
 def test_a_writable_folder_is_made_and_left_empty(tmp_path: Path) -> None:
     ensure_writable(tmp_path / "a" / "b")
     assert list((tmp_path / "a" / "b").iterdir()) == []
-
-
-def test_a_huge_sparse_file_is_refused_unread(tmp_path: Path) -> None:
-    path = tmp_path / "huge.zip"
-    with path.open("wb") as file:
-        file.truncate(2**40)
-    with pytest.raises(UsageError):
-        read_file(path, "name another")
 
 
 def test_without_a_home_the_cache_needs_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:

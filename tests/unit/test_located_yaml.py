@@ -220,7 +220,8 @@ def test_a_file_is_read_up_to_the_limit(tmp_path: Path) -> None:
     path.write_bytes(b"a: 1\n#".ljust(MAX_BYTES, b"#"))
     assert read_document(path, "large.yaml").data == {"a": 1}
     path.write_bytes(b"#" * (MAX_BYTES + 1))
-    assert messages(read_document(path, "large.yaml")) == ["large.yaml: larger than 100,000 bytes"]
+    (message,) = messages(read_document(path, "large.yaml"))
+    assert "100,000 bytes" in message
 
 
 WORDS = st.sampled_from(
