@@ -11,8 +11,8 @@ import io
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from anyio.abc import ByteReceiveStream, Process
 
 GRACE_SECONDS = 3
+# The programs that run now, each the first of a session of its own.
+_running: set[int] = set()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,21 +71,10 @@ async def run_program(
         lines.append(line)
         on_line(line)
 
-    process = await anyio.open_process(
-        list(argv),
-        cwd=cwd,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    try:
+    async with _started(argv, cwd, env, errors=subprocess.STDOUT) as process:
         if process.stdout:
             await _read_lines(process.stdout, keep)
         await process.wait()
-    finally:
-        await _end(process)
     return Finished(argv=tuple(argv), returncode=process.returncode or 0, lines=tuple(lines))
 
 
@@ -95,9 +86,6 @@ async def read_output(
     Returns:
         Exit code, standard output, standard error.
     """
-    process = await anyio.open_process(
-        list(argv), cwd=cwd, env=env, stdin=subprocess.DEVNULL, start_new_session=True
-    )
     output, errors = bytearray(), bytearray()
 
     async def drain(stream: ByteReceiveStream | None, into: bytearray) -> None:
@@ -105,14 +93,40 @@ async def read_output(
             async for chunk in stream:
                 into.extend(chunk)
 
-    try:
+    async with _started(argv, cwd, env, errors=subprocess.PIPE) as process:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(drain, process.stdout, output)
             tasks.start_soon(drain, process.stderr, errors)
         await process.wait()
+    return process.returncode or 0, bytes(output), errors.decode(errors="replace")
+
+
+def kill_programs() -> None:
+    """Kill all programs that run now, with their children; who waits for one goes on."""
+    for leader in tuple(_running):
+        _signal_group(leader, signal.SIGKILL)
+
+
+@asynccontextmanager
+async def _started(
+    argv: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, *, errors: int
+) -> AsyncGenerator[Process]:
+    """Start a program; it has ended, with its children, when the block does."""
+    process = await anyio.open_process(
+        list(argv),
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        start_new_session=True,
+    )
+    _running.add(process.pid)
+    try:
+        yield process
     finally:
         await _end(process)
-    return process.returncode or 0, bytes(output), errors.decode(errors="replace")
+        _running.discard(process.pid)
 
 
 async def _read_lines(stream: ByteReceiveStream, keep: Callable[[str], None]) -> None:
@@ -133,13 +147,13 @@ async def _end(process: Process) -> None:
     """End the program and its children: SIGTERM first, SIGKILL after `GRACE_SECONDS`."""
     with anyio.CancelScope(shield=True):
         if process.returncode is None:
-            _signal_group(process, signal.SIGTERM)
+            _signal_group(process.pid, signal.SIGTERM)
             with anyio.move_on_after(GRACE_SECONDS):
                 await process.wait()
-        _signal_group(process, signal.SIGKILL)
+        _signal_group(process.pid, signal.SIGKILL)
         await process.aclose()
 
 
-def _signal_group(process: Process, number: signal.Signals) -> None:
+def _signal_group(leader: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
+        os.killpg(leader, number)

@@ -6,7 +6,10 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import anyio.abc
 
 Result = TypeVar("Result")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -32,6 +35,8 @@ def run(
 ) -> Result:
     """Run asynchronous work; Ctrl-C, SIGTERM and SIGHUP cancel it and let it clean up.
 
+    A second signal kills the programs that it waits for; a third Ctrl-C ends ocelot at once.
+
     Args:
         work: is called once.
         left: the state after an interruption, for the error.
@@ -46,24 +51,38 @@ def run(
 
     received: list[signal.Signals] = []
 
-    async def cancel_on_signal(
-        scope: anyio.CancelScope, *, task_status: anyio.abc.TaskStatus[None]
-    ) -> None:
-        with anyio.open_signal_receiver(*_SIGNALS) as signals:
-            task_status.started()
-            async for number in signals:
-                received.append(number)
-                scope.cancel()
-
     async def supervised() -> Result:
-        async with anyio.create_task_group() as tasks:
-            await tasks.start(cancel_on_signal, tasks.cancel_scope)
-            result = await work()
-            tasks.cancel_scope.cancel()
-            return result
+        async with anyio.create_task_group() as receiver:
+            with anyio.CancelScope() as scope:
+                await receiver.start(_cancel_on_signal, scope, received)
+                try:
+                    return await work()
+                finally:
+                    receiver.cancel_scope.cancel()
         raise InterruptedBuildError(
             f"interrupted by {received[0].name if received else 'a signal'}; {left}",
             hint=f"run the same command again: {kept}",
         )
 
     return anyio.run(supervised)
+
+
+async def _cancel_on_signal(
+    scope: anyio.CancelScope,
+    received: list[signal.Signals],
+    *,
+    task_status: anyio.abc.TaskStatus[None],
+) -> None:
+    """Note every signal; the first one cancels the work, a second one kills its programs."""
+    import anyio
+
+    from pipeline.process import kill_programs
+
+    with anyio.open_signal_receiver(*_SIGNALS) as signals:
+        task_status.started()
+        async for number in signals:
+            scope.cancel()
+            if received:
+                kill_programs()
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+            received.append(number)

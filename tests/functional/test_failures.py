@@ -102,8 +102,9 @@ def test_a_compile_error_shows_gos_own_lines(cache: Path, tmp_path: Path, *, kee
         assert list(temporary.iterdir()) == []
         return
     (kept,) = temporary.iterdir()
-    assert f"sources kept in {kept / 'collector'}" in ran.err
-    assert (kept / "collector" / "lambdacomponents" / "exporter" / "broken.go").is_file()
+    collector = kept / "upstream" / "collector"
+    assert f"sources kept in {collector}" in ran.err
+    assert (collector / "lambdacomponents" / "exporter" / "broken.go").is_file()
 
 
 def test_a_hand_written_file_takes_effect(cache: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,64 @@ def test_ctrl_c_while_importing_ends_without_a_traceback(tmp_path: Path) -> None
         finally:
             process.kill()
     assert (process.returncode, stderr) == (-signal.SIGINT, "")
+
+
+# Work that does not end by itself; it prints the process that must have ended afterwards.
+STUBBORN = {
+    "program": "process.run_program(['bash', '-c', 'trap : TERM; echo $$; sleep 60; sleep 60'],"
+    " on_line=show)",
+    "thread": "to_thread.run_sync(lambda: (show(os.getpid()), time.sleep(60)))",
+}
+WORK = """
+import os, signal, sys, time
+from anyio import to_thread
+from pipeline import process
+from pipeline.cli.running import run
+from pipeline.errors import OcelotError
+
+def show(line):
+    print(line, flush=True)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    run(lambda: %s)
+except OcelotError as error:
+    sys.exit(error.exit_code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("work", "signals", "code"), [("program", 2, 130), ("thread", 3, -signal.SIGINT)]
+)
+def test_ctrl_c_again_ends_what_does_not_end(
+    work: str, signals: int, code: int, tmp_path: Path
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WORK % STUBBORN[work]],
+        env=environment(tmp_path / "cache"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        leader = int(process.stdout.readline())
+        for _ in range(signals):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)  # signals that come at once are one
+        try:
+            _, stderr = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert (process.returncode, "Traceback" in stderr) == (code, False), stderr
+    assert has_ended(leader)
+
+
+def has_ended(leader: int) -> bool:
+    """True once no process of a group is left; those killed have ten seconds to end."""
+    for _ in range(100):
+        try:
+            os.killpg(leader, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False

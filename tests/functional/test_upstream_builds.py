@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import pytest
 from gitserver import commit, in_collector, new_repository
-from runs import Ran
+from runs import OCELOT, Ran
 from tiny import COLLECTOR, MAIN, Place, new_place
 
 from pipeline.build.sources import VARIABLE
+from pipeline.errors import UsageError
 from pipeline.files import Tree, read_tree
 
 # A name that bundles have a folder of, too.
@@ -101,3 +105,50 @@ def test_packages_are_counted_while_they_are_compiled(place: Place) -> None:
         ("1 of 2", f"{MAIN}/lambdacomponents/exporter"),
         ("2 of 2", MAIN),
     ]
+
+
+# As in a container that is run with a number for its user; the files stay readable.
+NAMELESS = (
+    *("setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"),
+    *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
+)
+
+
+@pytest.fixture
+def open_place(place: Place) -> Iterator[Place]:
+    """The same place in a folder that every user may enter."""
+    with tempfile.TemporaryDirectory() as folder:
+        copied = place.copied(Path(folder) / "place")
+        for each in (Path(folder), copied.root):
+            each.chmod(0o755)
+        yield copied
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+@pytest.mark.parametrize(
+    "command", ["components -r ./upstream", "build -r ./upstream -d one -a amd64 --rebuild"]
+)
+def test_a_user_without_a_name_and_a_home_needs_a_cache_and_nothing_else(
+    open_place: Place, command: str
+) -> None:
+    if not shutil.which("setpriv"):
+        pytest.skip("util-linux' setpriv is not installed, which makes another user")
+    for path in (open_place.repository, *open_place.repository.rglob("*")):
+        os.chown(path, 54321, 54321, follow_symlinks=False)  # git refuses others' repositories
+    ours = ("HOME", "USER", "LOGNAME", "XDG_")
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(ours)}
+    own = {**kept, "OCELOT_CONFIG": str(open_place.config), "GOPROXY": "off", "GOSUMDB": "off"}
+
+    def run(**env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*NAMELESS, OCELOT, *command.split()],
+            env={**own, **env},
+            cwd=open_place.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert run(OCELOT_CACHE="").returncode == UsageError.exit_code
+    ran = run(OCELOT_CACHE=str(open_place.cache))
+    assert (ran.returncode, "Traceback" in ran.stderr) == (0, False), ran.stderr
