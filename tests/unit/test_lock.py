@@ -224,13 +224,13 @@ def test_a_malformed_lock_is_reported_with_its_file_and_place(
 
 def test_a_folder_in_its_place_is_reported(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).mkdir()
-    with pytest.raises(LockError, match=rf"{FILE_NAME} Is a directory"):
+    with pytest.raises(LockError, match=rf"{FILE_NAME} .*Is a directory"):
         read_lock(tmp_path)
 
 
 def test_a_lock_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).symlink_to(FILE_NAME)  # a link to itself; root may read all else
-    with pytest.raises(LockError, match=rf"{FILE_NAME} Too many levels of symbolic links"):
+    with pytest.raises(LockError, match=rf"{FILE_NAME} .*Too many levels of symbolic links"):
         read_lock(tmp_path)
 
 
