@@ -7,6 +7,7 @@ import shlex
 import sys
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -184,14 +185,25 @@ class Notes(progress.NoProgress):
 
 
 @pytest.mark.parametrize(("seconds", "notes"), [(0.0, 0), (0.6, 1)])
+@pytest.mark.parametrize("of_source_profile", [True, False])
 def test_a_program_that_takes_long_is_named(
-    settings: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, notes: int
+    settings: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    notes: int,
+    *,
+    of_source_profile: bool,
 ) -> None:
     monkeypatch.setattr(providers, "HELPER_SECONDS", 0.3 if notes else 60)
-    settings.write_text(printing(json.dumps(GIVEN), seconds=seconds))
+    program = printing(json.dumps(GIVEN), seconds=seconds)
+    if of_source_profile:
+        own = program.replace("[default]", "[profile own]")
+        program = f"[default]\n{ROLE}source_profile = own\n{own}"
+    settings.write_text(program)
     shown = Notes()
-    with progress.shown_by(shown):
-        assert default_aws().client("sts", REGION)
+    # no STS answers: the role of a source profile cannot be assumed
+    with progress.shown_by(shown), suppress(CredentialsError):
+        default_aws().client("sts", REGION)
     assert len(shown.texts) == notes
     assert all(Path(sys.executable).name in each for each in shown.texts)
 

@@ -65,6 +65,7 @@ def test_a_row_follows_what_aws_says_of_its_layer_version(
 ) -> None:
     repair = only(region_plan(observed(version), scope(replace(row(), **wrong))))
     assert repair.after == replace(row(), **right)
+    assert not set(repair.why) & set("[]'")
 
 
 def test_a_row_without_licence_and_architectures_and_with_runtimes_in_another_order_stays() -> None:

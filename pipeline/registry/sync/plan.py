@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
+from typing import cast
 
 from pipeline.aws.layers import LayerVersion
 from pipeline.config.distributions import Distribution
@@ -284,4 +285,6 @@ def _words(value: object) -> str:
     """Return an attribute's value as words."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list):
+        value = ", ".join(map(str, cast("list[object]", value)))
     return str(value) or "none"
