@@ -194,9 +194,8 @@ def test_the_samples_zips_are_the_same_and_a_flipped_byte_is_found(
     binary = binary_of(flipped)
     at = len(binary) // 3
     repacked(flipped, {BINARY: binary[:at] + bytes([binary[at] ^ 0x80]) + binary[at + 1 :]})
-    ran = run_ocelot(
-        *("verify", built.folder / "manifest.json", flipped, *more), cache=cache, cwd=tmp_path
-    )
+    targets = (built.folder / "manifest.json", flipped)
+    ran = run_ocelot("verify", "--shared-cache", *targets, *more, cache=cache, cwd=tmp_path)
     assert ran.code == 10
     assert ran.out.count("- same bytes: ") == 2
     assert f"1 byte differs of {len(binary):,}, the first at offset {at:#x} in section ." in ran.out
