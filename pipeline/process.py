@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import re
 import signal
 import subprocess
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -24,6 +25,19 @@ if TYPE_CHECKING:
     from anyio.abc import ByteReceiveStream, Process
 
 GRACE_SECONDS = 3
+
+_SECRETS = (
+    re.compile(
+        r"(?P<name>\bauthorization\s*[:=]\s*(?:(?:basic|bearer|token)\s+)?)\S+", re.IGNORECASE
+    ),
+    re.compile(
+        r"(?P<name>\b\w*(?:password|passwd|token|secret)\w*[\"']?\s*[:=]\s*)\S+",
+        re.IGNORECASE,
+    ),
+    re.compile(r"(?P<name>\b(?:gh[pousr]_|github_pat_|glpat-))[\w-]+"),
+    re.compile(r"(?P<name>://)[^/@\s]+(?=@)"),
+    re.compile(r"(?P<name>://[^\s?]+\?)[^\s'\"]+"),
+)
 # The programs that run now, each the first of a session of its own.
 _running: set[int] = set()
 
@@ -127,6 +141,17 @@ async def _started(
     finally:
         await _end(process)
         _running.discard(process.pid)
+
+
+def masked(line: str) -> str:
+    """Return a line that another program printed, with `***` for what may be a secret.
+
+    That is the value of a password, token or header, a token of GitHub or GitLab, and a URL's user
+    and query.
+    """
+    for pattern in _SECRETS:
+        line = pattern.sub(r"\g<name>***", line)
+    return line
 
 
 async def _read_lines(stream: ByteReceiveStream, keep: Callable[[str], None]) -> None:

@@ -24,6 +24,7 @@ from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
 from pipeline.errors import RUN_AGAIN, AwsError
+from pipeline.process import masked
 
 # Every exception of a request; the last is for an answer that is not AWS', such as a proxy's page.
 BOTO_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
@@ -139,7 +140,9 @@ def error_text(error: Exception) -> str:
         inner: object = error.kwargs["error"]
         if not isinstance(error, NoConnectionError):
             return f"the HTTP library failed ({type(inner).__name__})"
-    return str(error).partition("\n")[0].partition(" The Canonical String")[0]
+    text = str(error).partition("\n")[0].partition(" The Canonical String")[0]
+    # the text of a provider is what its program printed
+    return masked(text) if isinstance(error, CredentialRetrievalError) else text
 
 
 def error_code(error: BaseException | None) -> str:

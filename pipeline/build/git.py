@@ -23,19 +23,6 @@ _TOKEN_HELPER = (
     f'"${CREDENTIAL_VARIABLE}"; }}; f'
 )
 
-_SECRETS = (
-    re.compile(
-        r"(?P<name>\bauthorization\s*[:=]\s*(?:(?:basic|bearer|token)\s+)?)\S+", re.IGNORECASE
-    ),
-    re.compile(
-        r"(?P<name>\b(?:\w*password|\w*passwd|\w*token|\w*secret)[\"']?\s*[:=]\s*)\S+",
-        re.IGNORECASE,
-    ),
-    re.compile(r"(?P<name>\b(?:gh[pousr]_|github_pat_|glpat-))[\w-]+"),
-    re.compile(r"(?P<name>://)[^/@\s]+(?=@)"),
-    re.compile(r"(?P<name>://[^\s?]+\?)[^\s'\"]+"),
-)
-
 QUICK_SECONDS = 60
 FETCH_SECONDS = 600
 SCP_URL = re.compile(r"^(?!-)[A-Za-z0-9._-]+@(?!-)[A-Za-z0-9.-]+:[^\s]+\Z")
@@ -111,20 +98,9 @@ async def run_git(
         raise UpstreamError(
             f"git could not read {origin.given} from {_host(origin)}",
             hint=access_hint(origin),
-            details=tuple(masked(line) for line in errors.splitlines() if line.strip()),
+            details=tuple(process.masked(line) for line in errors.splitlines() if line.strip()),
         )
     return output
-
-
-def masked(line: str) -> str:
-    """Return a line that git or a credential helper printed, with `***` for what may be a secret.
-
-    That is the value of a password, token or header, a token of GitHub or GitLab, and a URL's user
-    and query.
-    """
-    for pattern in _SECRETS:
-        line = pattern.sub(r"\g<name>***", line)
-    return line
 
 
 def access_hint(origin: UpstreamRepository) -> str:

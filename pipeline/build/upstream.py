@@ -25,13 +25,13 @@ from pipeline.build.git import (
     UpstreamRepository,
     default_branch,
     list_refs,
-    masked,
     real_url,
     run_git,
 )
 from pipeline.build.source_files import FOLDER, FolderFiles, build_files
 from pipeline.config.entries import suggestion
 from pipeline.errors import UpstreamError, UsageError
+from pipeline.process import masked
 
 SAMPLE = "sample"
 LANE = "upstream"

@@ -12,13 +12,14 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, CredentialRetrievalError, HTTPClientError
 
 from pipeline.aws.credentials import refuse_malformed
-from pipeline.aws.errors import region_error
+from pipeline.aws.errors import error_text, region_error
 from pipeline.aws.session import Aws, default_aws, identity
 from pipeline.build import git
 from pipeline.errors import AwsError, UsageError
+from pipeline.process import masked
 from pipeline.trust.token import actions_token, token_of
 
 GOOD = {
@@ -165,14 +166,23 @@ def test_a_git_token(monkeypatch: pytest.MonkeyPatch, bad: str) -> None:
         "helper: Password: s3cret",
         "> Authorization: Bearer s3cret",
         '{"access_token": "s3cret"}',
+        '{"SecretAccessKey": "s3cret"}',
+        "SessionToken=s3cret",
         "ghp_s3cret is not valid",
         "fatal: unable to access 'https://s3cret@example.com/a'",
         "fatal: unable to access 'https://example.com/a?token=s3cret': 403",
     ],
 )
 def test_a_secret_that_git_or_a_helper_prints_is_masked(line: str) -> None:
-    assert "s3cret" not in git.masked(line)
-    assert "***" in git.masked(line)
+    assert "s3cret" not in masked(line)
+    assert "***" in masked(line)
+
+
+def test_a_secret_in_the_error_of_a_provider_is_masked() -> None:
+    printed = 'expired: {"SecretAccessKey": "s3cret"}'
+    error = CredentialRetrievalError(provider="custom-process", error_msg=printed)
+    assert "s3cret" not in error_text(error)
+    assert "expired" in error_text(error)
 
 
 @pytest.mark.parametrize(
@@ -184,4 +194,4 @@ def test_a_secret_that_git_or_a_helper_prints_is_masked(line: str) -> None:
     ],
 )
 def test_another_line_of_git_is_shown_as_it_is(line: str) -> None:
-    assert git.masked(line) == line
+    assert masked(line) == line
