@@ -213,6 +213,7 @@ def rezipped(
 
 def test_a_link_in_place_of_a_file_is_reported() -> None:
     assert layer_differences(rezipped(0o120644), LAYER) == (
+        f"{CONFIG}: missing",
         f"{CONFIG}: mode: lrw-r--r-- instead of -rw-r--r--",
     )
 

@@ -71,6 +71,60 @@ def test_a_zip_without_a_collector_is_refused() -> None:
     assert refused(pack((), epoch=0)) == f"a.zip has no {COLLECTOR}: it is no collector layer"
 
 
+def linked(**links: str) -> bytes:
+    """A layer with symbolic links, by names with __ for a slash and what they lead to."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("bin/real", CONTENT)
+        archive.writestr("bin/deep/other", b"other")
+        for name, target in links.items():
+            info = zipfile.ZipInfo(name.replace("__", "/"))
+            info.external_attr = 0o120777 << 16
+            archive.writestr(info, target)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("target", ["../bin/real", "/opt/bin/real", "second"])
+def test_a_symbolic_link_is_the_file_that_it_leads_to(target: str) -> None:
+    layer = opened(linked(extensions__collector=target, extensions__second="../bin/./real"))
+    assert layer.collector == CONTENT
+    assert layer.unzipped_size == len(CONTENT) + len(target) + len("other") + len("../bin/./real")
+
+
+def test_a_link_to_a_folder_stands_for_its_files() -> None:
+    layer = opened(linked(extensions__collector="../bin/real", again="bin", gone="nowhere"))
+    assert [each.name for each in layer.entries] == [
+        *("again/deep/other", "again/real", "bin/deep/other", "bin/real", COLLECTOR),
+    ]
+
+
+@pytest.mark.parametrize("target", ["../nowhere", "/bin/real", "../../bin/real", "collector", ""])
+def test_a_collector_that_is_a_link_to_nothing_is_refused(target: str) -> None:
+    assert "leads nowhere" in refused(linked(extensions__collector=target))
+
+
+def test_many_links_to_folders_are_refused() -> None:
+    many = {f"link{at}": "bin" for at in range(60_000)}
+    assert "symbolic links" in refused(linked(extensions__collector="../bin/real", **many))
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["extensions\\collector"], "backslashes"),
+        (["my layer/extensions/collector", "my layer/.DS_Store"], "'my layer'"),
+        (["extensions/other"], "no collector layer"),
+    ],
+)
+def test_a_zip_with_the_collector_in_another_place_is_refused(names: list[str], words: str) -> None:
+    assert words in refused(zipped(*names))
+
+
+def test_files_of_macos_and_folders_do_not_matter() -> None:
+    names = (COLLECTOR, ".DS_Store", "__MACOSX/._collector", "extensions/", "collector-config/")
+    assert opened(zipped(*names)).collector == CONTENT
+
+
 def test_a_zip_cut_short_is_refused() -> None:
     assert "not a zip" in refused(PACKED[:-1000])
 
