@@ -7,7 +7,7 @@ import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import anyio
 
@@ -56,6 +56,14 @@ class UpstreamRepository:
     folder: Path | None = None
 
     @property
+    def clone(self) -> str:
+        """The path of a clone on this machine, also one that a file URL names; else empty."""
+        parts = urlsplit(self.url)
+        if parts.scheme == "file":
+            return unquote(parts.path)
+        return self.url if Path(self.url).is_absolute() else ""
+
+    @property
     def is_also_a_folder(self) -> bool:
         """True for owner/name where there is a folder of that path in the working folder."""
         is_github = self.url == f"https://github.com/{self.given.removesuffix('.git')}.git"
@@ -88,10 +96,11 @@ async def run_git(
             hint=access_hint(origin),
         )
     code, output, errors = result
+    clone = origin.clone or origin.url
     if code != 0 and re.search("lazy fetching disabled|promisor remote", errors):
         raise UpstreamError(
             f"{origin.given} is a partial clone: it lacks objects that the build needs",
-            hint=f"complete it: git -C {shlex.quote(origin.url)} fetch --refetch --no-filter",
+            hint=f"complete it: git -C {shlex.quote(clone)} fetch --refetch --no-filter",
             details=tuple(line for line in errors.splitlines() if line.strip()),
         )
     if code != 0:

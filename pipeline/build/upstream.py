@@ -369,7 +369,7 @@ async def _read_history(origin: UpstreamRepository, history: Path) -> None:
     with tempfile.TemporaryDirectory(dir=history.parent, prefix=".fetch-") as temporary:
         bare = str(Path(temporary) / "repository.git")
         # of a local clone a filter saves nothing, and costs a process for each object that it lacks
-        filtered = [] if Path(origin.url).is_absolute() else ["--filter=tree:0"]
+        filtered = [] if origin.clone else ["--filter=tree:0"]
         clone = ["clone", "--quiet", "--bare", *filtered, "--", origin.url, bare]
         await run_git(origin, clone, seconds=FETCH_SECONDS)
         commits = await run_git(origin, ["-C", bare, "rev-list", "--all"], seconds=FETCH_SECONDS)

@@ -59,8 +59,7 @@ def publish(
 
     check_file("--output", output)
     loaded = common.load()
-    paths = () if preflight else zips or [Path("dist")]
-    request = publish_request(options, paths, loaded)
+    request = publish_request(options, () if preflight else zips or [Path("dist")], loaded)
     aws = token.aws(options.role_arn, request.regions)
     registry = optional_registry(aws, options)
     if preflight:
@@ -69,12 +68,28 @@ def publish(
     gate = partial(check_layers, config=loaded, enabled=not options.no_bench)
     work = partial(published, request, aws, registry, gate=gate, dry_run=options.dry_run)
     reported: list[PublishResult] = []
+    succeeded = False
     try:
         with shown_progress(verbose=common.verbose):
             run(partial(work, reported.append), left=LEFT, kept=KEPT)
+        succeeded = True
     finally:  # after the progress has ended, and after an interruption too
-        for each in reported:
-            report(each, common, output)
+        _report_all(reported, common, output, succeeded=succeeded)
+
+
+def _report_all(
+    results: list[PublishResult], shown: JsonOptions, output: Path | None, *, succeeded: bool
+) -> None:
+    """Report results; a file that cannot be written is a note if the work has failed itself."""
+    from pipeline.errors import OutputError
+
+    try:
+        for each in results:
+            report(each, shown, output)
+    except OutputError as error:
+        if succeeded:
+            raise
+        typer.echo(f"note: {error}", err=True)
 
 
 def _preflight(

@@ -366,6 +366,15 @@ def test_the_result_is_shown_if_it_cannot_be_written(publishing: Publishing) -> 
     assert all(each["ok"] for each in json_targets(ran).values())
 
 
+def test_a_failed_target_counts_more_than_a_report_that_cannot_be_written(
+    publishing: Publishing,
+) -> None:
+    publishing.aws.rules(Rule(region=REGIONS[0], error=NOT_OPTED_IN))
+    ran = publishing.ocelot("--public", "--json", "--output", "/proc/done.json")
+    assert ran.code == 13, ran.err
+    assert "/proc" in ran.err
+
+
 @pytest.mark.parametrize("name", [".", "a/b"])
 def test_a_summary_that_cannot_be_written_is_a_note(
     publishing: Publishing, tmp_path: Path, name: str

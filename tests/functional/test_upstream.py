@@ -256,9 +256,10 @@ def test_a_partial_clone_is_refused_at_once_with_the_command_that_completes_it(
     options = ("--quiet", "--no-checkout", "--filter=blob:none")
     git(tmp_path, "clone", *options, served.as_uri(), str(clone))
     sha = example.commits["main"]
-    for ref in ("main", sha[:8]):
-        error = refused(clone, ref, cache)
-        assert "partial clone" in str(error)
+    for given in (clone, clone.as_uri()):
+        for ref in ("main", sha[:8]):
+            error = refused(given, ref, cache)
+            assert "partial clone" in str(error)
     command = shlex.split(error.hint.partition("git ")[2])
     git(tmp_path, *command)
     assert fetch(clone, sha[:8], cache).files == OF_MAIN
