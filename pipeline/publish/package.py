@@ -141,14 +141,14 @@ def _entries(path: Path) -> list[tuple[Path, Layer]]:
             f"{folder / FILE_NAME} has no entry for {path.name}",
             hint="publish the files of `ocelot build`, with the manifest beside the zips",
         )
-    if is_whole:
-        _check_all_listed(folder, {entry.file for entry in entries})
     for entry in entries:
         if Path(entry.file).name != entry.file:
             raise UsageError(
                 f"{folder / FILE_NAME} names {quoted(entry.file)}, which is not in its folder",
                 hint=_BUILD_AGAIN,
             )
+    if is_whole:
+        _check_all_listed(folder, {entry.file for entry in entries})
     return [(folder / entry.file, entry) for entry in entries]
 
 

@@ -13,7 +13,7 @@ from aws_rules import Rule
 from aws_server import ACCOUNT
 from aws_wire import ACCESS_DENIED, UNAVAILABLE
 from botocore.stub import ANY, Stubber
-from publish_examples import AMD64, OPTIONS, write_manifest
+from publish_examples import AMD64, OPTIONS, dist, write_manifest
 from publishing import FRANCE, IRELAND, OHIO, Publishing
 from unit_examples import layer
 
@@ -37,6 +37,7 @@ def noise() -> bytes:
 @pytest.fixture
 def large(publishing: Publishing, noise: bytes) -> Publishing:
     """A publisher with a zip above 50 MB, and a bucket in each region."""
+    dist(publishing.zips, AMD64)
     (publishing.zips / AMD64).write_bytes(noise)
     write_manifest(publishing.zips, [layer(AMD64, noise)])
     publishing.regions = [IRELAND, FRANCE]

@@ -22,9 +22,11 @@ def content(file: str = AMD64, epoch: int = 1_750_000_000) -> bytes:
 
 
 def dist(folder: Path, *files: str, epoch: int = 1_750_000_000) -> Path:
-    """Write the output of `ocelot build`: zips and a manifest."""
+    """Write the output of `ocelot build`: zips and a manifest; other zips are removed."""
     contents = {file: content(file, epoch) for file in files or (AMD64, ARM64)}
     folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.zip"):
+        old.unlink()
     for file, each in contents.items():
         (folder / file).write_bytes(each)
     write_manifest(folder, [layer(file, each) for file, each in contents.items()])
