@@ -15,6 +15,8 @@ from pipeline import paths
 from pipeline.build.toolchain import go_program
 
 OCELOT = Path(sys.executable).parent / "ocelot"
+# The user's, which tests share; a test may set OCELOT_CACHE later.
+GO_CACHES = paths.cache_folder() / "go"
 CONFIG = Path(__file__).parents[2] / "config"
 
 
@@ -36,11 +38,10 @@ Ocelot = Callable[..., Ran]
 
 def fresh_cache(folder: Path, *, share_go: bool = True) -> Path:
     """An ocelot cache that has nothing but Go's caches."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     if share_go:
-        shared = paths.cache_folder() / "go"
-        shared.mkdir(parents=True, exist_ok=True)
-        (folder / "go").symlink_to(shared)
+        GO_CACHES.mkdir(parents=True, exist_ok=True)
+        (folder / "go").symlink_to(GO_CACHES)
     return folder
 
 
@@ -69,12 +70,11 @@ def run_ocelot(
 
 def go(*arguments: str | Path, cwd: Path, **settings: str) -> str:
     """The output of the pinned Go, with the caches of the user's builds."""
-    caches = paths.cache_folder() / "go"
     own = {
         "CGO_ENABLED": "0",
-        "GOCACHE": str(caches / "build"),
+        "GOCACHE": str(GO_CACHES / "build"),
         "GOFLAGS": "-mod=mod -modcacherw",
-        "GOMODCACHE": str(caches / "modules"),
+        "GOMODCACHE": str(GO_CACHES / "modules"),
         "GOTOOLCHAIN": "local",
     }
     done = subprocess.run(

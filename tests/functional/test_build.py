@@ -16,7 +16,7 @@ from typing import Any
 import jsonschema
 import pytest
 from extensions_api import IDENTIFIER, extensions_api
-from runs import CONFIG, OCELOT, Built, Ocelot, environment, fresh_cache, go, run_ocelot
+from runs import CONFIG, GO_CACHES, OCELOT, Built, Ocelot, environment, fresh_cache, go, run_ocelot
 from tiny import own_cache
 
 from pipeline import paths
@@ -223,7 +223,7 @@ def test_the_same_bytes_under_other_conditions(
         target.chmod(0o600)
         os.utime(target, (1, 1))
     cache = own_cache(tmp_path / "empty")
-    downloads = paths.cache_folder() / "go" / "modules" / "cache" / "download"
+    downloads = GO_CACHES / "modules" / "cache" / "download"
     conditions = {
         "TZ": "Pacific/Kiritimati",
         "LC_ALL": "C",

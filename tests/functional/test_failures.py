@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import trustme
 from loopback import Quiet, serving
-from runs import CONFIG, OCELOT, Built, Ocelot, Ran, environment, fresh_cache, run_ocelot
+from runs import CONFIG, GO_CACHES, OCELOT, Built, Ocelot, Ran, environment, fresh_cache, run_ocelot
 
 from pipeline import paths
 
@@ -189,7 +189,7 @@ def test_a_signal_in_the_middle_of_a_compile_leaves_nothing(
     del built  # its modules are in the shared cache by now, so that the compile starts at once
     cache, temporary = tmp_path / "cache", tmp_path / "tmp"
     (cache / "go" / "build").mkdir(parents=True)
-    (cache / "go" / "modules").symlink_to(paths.cache_folder() / "go" / "modules")
+    (cache / "go" / "modules").symlink_to(GO_CACHES / "modules")
     temporary.mkdir()
     process = subprocess.Popen(
         [OCELOT, "build", "-d", "minimal", "-r", "sample", "-v", "--config", CONFIG],

@@ -14,9 +14,8 @@ from pathlib import Path
 from textwrap import dedent
 
 from gitserver import commit, in_collector, new_repository
-from runs import Ran, run_ocelot
+from runs import GO_CACHES, Ran, run_ocelot
 
-from pipeline import paths
 from pipeline.build.lock import FILE_NAME, Lock, Locked, read_lock
 
 MAIN = "github.com/open-telemetry/opentelemetry-lambda/collector"
@@ -195,7 +194,7 @@ class Place:
 
 def own_cache(folder: Path) -> Path:
     """An ocelot cache that shares compiled packages with others, and no modules."""
-    shared = paths.cache_folder() / "go" / "build"
+    shared = GO_CACHES / "build"
     shared.mkdir(parents=True, exist_ok=True)
     (folder / "go").mkdir(parents=True)
     (folder / "go" / "build").symlink_to(shared)
