@@ -212,8 +212,7 @@ async def _changed_modules(
     with progress.step("modules", "compare with go.sum") as shown:
         compare = partial(changed_modules, cache, listed, _sums(work))
         changed = await to_thread.run_sync(compare, abandon_on_cancel=True)
-        count = f"{len(listed)} modules"
-        shown.result = f"{len(changed)} of {count} differ" if changed else f"{count} are the same"
+        shown.result = f"{len(changed)} of {len(listed)} differ" if changed else "the same"
     return changed
 
 
