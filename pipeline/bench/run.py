@@ -40,9 +40,10 @@ from pipeline.bench.result import Measured, Result, labels
 from pipeline.bench.telemetry.receiver import OtlpReceiver, otlp_receiver
 from pipeline.build.components import ComponentRow, component_rows
 from pipeline.build.inputs import requested_upstream
+from pipeline.build.overlay import read_config_files
 from pipeline.config.folder import Config
 from pipeline.errors import OcelotError, ToolchainError
-from pipeline.files import read_file, read_tree
+from pipeline.files import read_file
 from pipeline.layer.manifest import Upstream
 
 # A layer over its budget is started until it has this many starts: a few may be outliers.
@@ -295,7 +296,7 @@ async def _offered(upstream: Upstream | None, config: Config) -> tuple[Component
     try:
         reader = requested_upstream(upstream.repository, upstream.commit, paths.cache_folder())
         source = await reader.read(upstream.commit)
-        overlay = read_tree(config.overlay)
+        overlay = read_config_files(config.overlay).files
     except OcelotError as error:
         return f"what {named} offers is not known: {error}"
     if source.commit != upstream.commit:

@@ -189,6 +189,18 @@ async def _init_bare(origin: UpstreamRepository, path: Path, commit: str) -> Non
     attributes.write_text(_PLAIN)
 
 
+def has_commit(store: Path, commit: str) -> bool:
+    """Return True if a store has the record of a commit; its files may be broken."""
+    try:
+        return bool(_record(store, commit))
+    except _BROKEN:
+        return False
+
+
+def _record(store: Path, commit: str) -> _CommitRecord:
+    return _CommitRecord.model_validate_json((store / f"{commit}.json").read_bytes())
+
+
 def read_commit(store: Path, commit: str) -> KeptCommit | None:
     """Return a commit as a store has it; None where it is absent or broken.
 
@@ -196,7 +208,7 @@ def read_commit(store: Path, commit: str) -> KeptCommit | None:
         UpstreamError: the tar has something else than files inside the repository.
     """
     try:
-        record = _CommitRecord.model_validate_json((store / f"{commit}.json").read_bytes())
+        record = _record(store, commit)
         tar = (store / f"{commit}.tar").read_bytes()
         if hashlib.sha256(tar).hexdigest() != record.sha256:
             return None

@@ -16,7 +16,7 @@ from typing import Literal
 from pipeline import progress
 from pipeline.build.commits import KeptCommit, keep_commit, read_commit
 from pipeline.build.lock import Locked, commit_to_build
-from pipeline.build.upstream import Resolved, Source, UpstreamReader, noted
+from pipeline.build.upstream import Resolved, Source, UpstreamReader, kept_source
 from pipeline.errors import LockError, ToolchainError, UpstreamError
 from pipeline.files import LARGEST_RECORD, read_regular, write_atomic
 from pipeline.record import Record
@@ -175,16 +175,7 @@ class GatheredUpstream:
         found = read_commit(self.folder / COMMITS, commit)
         if found is None:
             raise self._missing(commit)
-        source = Source(
-            repository=self.given,
-            ref=self.ref,
-            commit=commit,
-            committed=found.committed,
-            files=found.files,
-            left_out=found.left_out,
-            origin=meant.origin if meant else "",
-        )
-        return noted(source)
+        return kept_source(self, commit, found, origin=meant.origin if meant else "")
 
     def _missing(self, what: str) -> UpstreamError:
         return UpstreamError(

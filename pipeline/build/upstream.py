@@ -18,7 +18,7 @@ from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
 from pipeline import files, progress
-from pipeline.build.commits import download_commit, read_commit
+from pipeline.build.commits import KeptCommit, download_commit, has_commit, read_commit
 from pipeline.build.git import (
     FETCH_SECONDS,
     SCP_URL,
@@ -206,7 +206,7 @@ class HostUpstream:
         with progress.step(LANE, f"read {self.given}") as step:
             source = folder_source(self.given, self.ref, self.origin.folder)
             step.result = f"{source.commit[:12]} read"
-        return noted(source)
+        return _noted(source)
 
     async def _commit(self, commit: str) -> Source:
         store = self.cache / "upstream"
@@ -227,16 +227,7 @@ class HostUpstream:
                 f"the cache entry of {commit} is broken right after it was written",
                 hint=f"check the disk that holds {store}",
             )
-        source = Source(
-            repository=self.given,
-            ref=self.ref,
-            commit=commit,
-            committed=cached.committed,
-            files=cached.files,
-            left_out=cached.left_out,
-            origin=await self._other_url(),
-        )
-        return noted(source)
+        return kept_source(self, commit, cached, origin=await self._other_url())
 
     async def _other_url(self) -> str:
         """Return the URL that git reads instead of the one given; empty if that is the same."""
@@ -284,7 +275,21 @@ def folder_source(given: str, ref: str, folder: Path) -> Source:
     )
 
 
-def noted(source: Source) -> Source:
+def kept_source(upstream: UpstreamReader, commit: str, kept: KeptCommit, *, origin: str) -> Source:
+    """Return a commit of an upstream as a store has it; report what is left out of it."""
+    source = Source(
+        repository=upstream.given,
+        ref=upstream.ref,
+        commit=commit,
+        committed=kept.committed,
+        files=kept.files,
+        left_out=kept.left_out,
+        origin=origin,
+    )
+    return _noted(source)
+
+
+def _noted(source: Source) -> Source:
     """Report what is left out of a source, and return the source."""
     if source.left_out:
         progress.note(f"left out of the build: {', '.join(source.left_out)}")
@@ -295,7 +300,7 @@ async def _resolve(origin: UpstreamRepository, ref: str, store: Path) -> Resolve
     """The commit that a ref means, asking as little as possible."""
     sha = ref.lower()
     if FULL_SHA.match(sha):
-        if read_commit(store, sha) is None:
+        if not has_commit(store, sha):
             sha = await download_commit(origin, sha, store)
         return Resolved(commit=sha, kind="commit")
     names = [
