@@ -298,7 +298,7 @@ async def _offered(upstream: Upstream | None, config: Config) -> tuple[Component
         source = await reader.read(upstream.commit)
         overlay = read_config_files(config.overlay).files
     except OcelotError as error:
-        return f"what {named} offers is not known: {error}"
+        return f"what {named} offers is not known: {'; '.join((str(error), *error.details))}"
     if source.commit != upstream.commit:
         return f"{named} has changed since"
     return component_rows(config, {**source.files, **overlay})
