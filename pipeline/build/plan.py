@@ -21,7 +21,7 @@ from pipeline.build.recipe import (
     require_steps,
 )
 from pipeline.build.source_checks import check_source, source_notes
-from pipeline.build.tuning import TunedFiles, tuned_files, tuning_tag
+from pipeline.build.tuning import TunedFiles, tuned_files
 from pipeline.build.upstream import Source
 from pipeline.config.budgets import Budget
 from pipeline.config.components import Component
@@ -153,7 +153,7 @@ def build_plan(
     require = require_steps(locked.go_mod if locked else facts.custom_modules)
     tree = _with_sums({**base, **changed.files}, entry)
     configs = layer_configs(tree, materials.config_file)
-    tags = (*facts.build_tags, *map(tuning_tag, changed.applied))
+    tags = (*facts.build_tags, *changed.build_tags)
     return BuildPlan(
         facts=facts,
         description=config.distribution(distribution).description,
@@ -224,11 +224,13 @@ def _digest(content: bytes | None) -> str:
 
 
 def _tuning_digests(changed: TunedFiles) -> tuple[str, ...]:
-    """The applied tunings, each with the SHA-256 over what it makes of its files."""
-    return tuple(
-        f"{name} {files.tree_digest({path: changed.files[path] for path in paths})}"
-        for name, paths in changed.touched.items()
-    )
+    """The applied tunings, each with the SHA-256 over its build tags and over its files."""
+
+    def content(name: str) -> Tree:
+        tags = {"tags": " ".join(changed.tags[name]).encode()} if name in changed.tags else {}
+        return {**{path: changed.files[path] for path in changed.touched[name]}, **tags}
+
+    return tuple(f"{name} {files.tree_digest(content(name))}" for name in changed.touched)
 
 
 def _with_sums(tree: Tree, entry: Locked | None) -> Tree:

@@ -36,6 +36,7 @@ class TunedFiles:
         left_out: those that do not fit, each with the reason.
         touched: the files of each applied tuning.
         replaced: the module that an applied tuning replaces, where it does.
+        tags: the Go build tags of each applied tuning that has some.
     """
 
     files: Tree = field(repr=False)
@@ -43,6 +44,13 @@ class TunedFiles:
     left_out: tuple[tuple[str, str], ...] = ()
     touched: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     replaced: Mapping[str, str] = field(default_factory=dict[str, str])
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    @property
+    def build_tags(self) -> tuple[str, ...]:
+        """The Go build tags of a tuned build: those of the tunings, and one that marks each."""
+        own = (tag for tags in self.tags.values() for tag in tags)
+        return (*dict.fromkeys(own), *map(tuning_tag, self.applied))
 
 
 @dataclass(frozen=True, order=True)
@@ -101,6 +109,7 @@ def tuned_files(tree: Tree, tunings: Mapping[str, Tuning], own: Tree) -> TunedFi
             for name, each in needed.items()
             if each.replaces and name in touched
         },
+        tags={name: each.tags for name, each in needed.items() if each.tags and name in touched},
     )
 
 

@@ -28,9 +28,13 @@ GO_FILE = rf"^({_FILE}/)*({_FILE}\.go|go\.mod){END}"
 # The import path of a Go package; {module} stands for upstream's module.
 GO_IMPORT = rf"^(\{{module\}}|[a-z0-9][a-z0-9.-]*)(/{GO_PATH})*{END}"
 
+# A Go build tag of upstream's code or of a module's; components and tunings have their own.
+GO_TAG = rf"^(?!lambdacomponents\b|ocelot\b)[a-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*{END}"
+
 TuningName = Annotated[str, Field(pattern=TUNING_NAME)]
 GoFile = Annotated[str, Field(pattern=GO_FILE, max_length=200)]
 GoImport = Annotated[str, Field(pattern=GO_IMPORT, max_length=200)]
+GoTag = Annotated[str, Field(pattern=GO_TAG, max_length=60)]
 GoModule = Annotated[str, Field(pattern=GO_MODULE, max_length=200)]
 
 
@@ -72,6 +76,11 @@ class Tuning(ConfigModel):
         default_factory=dict[str, str],
         description="Files to add, .go and go.mod: path below collector/ to path below tuning/.",
     )
+    tags: tuple[GoTag, ...] = Field(
+        default=(),
+        strict=False,
+        description="Go build tags, of upstream's code or of a module that it uses.",
+    )
     replaces: Replacement | None = Field(
         default=None,
         description="A module to replace; without that module upstream does not need the tuning.",
@@ -79,8 +88,8 @@ class Tuning(ConfigModel):
 
     @model_validator(mode="after")
     def _not_empty(self) -> Tuning:
-        if not self.edits and not self.files and not self.replaces:
-            raise ValueError("must have edits, files or replaces")
+        if not (self.edits or self.files or self.tags or self.replaces):
+            raise ValueError("must have edits, files, tags or replaces")
         return self
 
 

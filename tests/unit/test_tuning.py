@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from unit_examples import CHECKOUT
 
 from pipeline import paths
@@ -63,6 +64,35 @@ def test_an_edit_that_fits_is_made_with_its_import() -> None:
     assert after(done) == SOURCE.replace(
         "case starting:", "case starting:\n\t\t\ttime.Sleep(1)"
     ).replace("import (\n", 'import (\n\t"time"\n')
+
+
+def test_a_tuning_of_build_tags_needs_no_file() -> None:
+    tags = {"no-trace": Tuning(reason="it pays", tags=("notrace",)), "pause": tuning(PAUSE)}
+    done = tuned_files(TREE, tags, {})
+    assert done.applied == ("no-trace", "pause")
+    assert done.build_tags == ("notrace", "ocelot.tuning.no_trace", "ocelot.tuning.pause")
+
+
+def test_a_build_tag_of_two_tunings_is_given_once() -> None:
+    tags = {
+        "one": Tuning(reason="it pays", tags=("a", "b")),
+        "two": Tuning(reason="it pays", tags=("b", "c")),
+    }
+    assert tuned_files(TREE, tags, {}).build_tags[:3] == ("a", "b", "c")
+
+
+def test_the_build_tags_of_a_tuning_that_does_not_fit_are_not_given() -> None:
+    misfit = Tuning(reason="it pays", edits=(edit("not there", ""),), tags=("notrace",))
+    done = tuned_files(TREE, {"misfit": misfit}, {})
+    assert (done.build_tags, done.tags) == ((), {})
+
+
+@pytest.mark.parametrize(
+    "tag", ["lambdacomponents.custom", "ocelot.tuning.x", "a,b", "-x", "", "A b"]
+)
+def test_a_tuning_has_no_build_tags_of_components_and_tunings(tag: str) -> None:
+    with pytest.raises(ValidationError):
+        Tuning(reason="it pays", tags=(tag,))
 
 
 def test_an_import_that_is_there_is_not_made_twice() -> None:
