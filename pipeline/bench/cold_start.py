@@ -27,6 +27,7 @@ from pipeline.bench.environment.sandbox import (
     FunctionProcess,
     RunningProcess,
     cpu_seconds,
+    ended_cpu_seconds,
     file_states,
     memory_bytes,
     running_process,
@@ -97,6 +98,8 @@ class _ExecutionEnvironment:
         problems: the last warnings and errors of the function's SDK.
         cpu: CPU time of each invocation.
         wall: time that each invocation took beyond the function's.
+        peak: the most memory that was in use before SHUTDOWN, in bytes.
+        shutdown: seconds from SHUTDOWN to the end of the last extension.
     """
 
     plan: StartPlan
@@ -109,6 +112,8 @@ class _ExecutionEnvironment:
     problems: tuple[str, ...] = ()
     cpu: list[float] = field(default_factory=list[float])
     wall: list[float] = field(default_factory=list[float])
+    peak: int = 0
+    shutdown: float = 0.0
 
     @property
     def sender(self) -> FunctionProcess | None:
@@ -117,7 +122,7 @@ class _ExecutionEnvironment:
 
     async def live(self, invocations: int) -> Measured | FaultError:
         """Run all phases; return the figures or a fault."""
-        outcomes: list[Measured | FaultError] = []
+        ended, faults = ended_cpu_seconds(), list[FaultError]()
         async with (
             serving(list(self.plan.commands), self._note_ready) as api,
             anyio.create_task_group() as tasks,
@@ -127,16 +132,15 @@ class _ExecutionEnvironment:
                 await self._init(api, tasks, processes)
                 for number in range(invocations):
                     await self._invoke(api, number)
-                peak = self._peak_memory()
-                shutdown = await self._shut_down(api)
+                self.peak = self._peak_memory()
+                self.shutdown = await self._shut_down(api)
                 self._check_loss()
-                outcomes.append(self._measured(peak, shutdown))
             except FaultError as fault:
-                outcomes.append(fault)
+                faults.append(fault)
             finally:
                 self._signal_all(signal.SIGCONT)
                 tasks.cancel_scope.cancel()
-        return outcomes[0]
+        return faults[0] if faults else self._measured(ended_cpu_seconds() - ended)
 
     def _note_ready(self, extension: Extension) -> None:
         """Read the figures of an extension's first `event/next` before anything else happens."""
@@ -332,7 +336,7 @@ class _ExecutionEnvironment:
     def _peak_memory(self) -> int:
         return sum(memory_bytes(each.pid)[1] for each in self.running.values())
 
-    def _measured(self, peak: int, shutdown: float) -> Measured:
+    def _measured(self, life_cpu: float) -> Measured:
         first = self.receiver.first if self.receiver else None
         started = min(each.started for each in self.running.values())
         return Measured(
@@ -340,9 +344,10 @@ class _ExecutionEnvironment:
             wall=max(each.wall for each in self.ready.values()),
             first_export=first - started if first is not None else None,
             rss=sum(each.rss for each in self.ready.values()),
-            peak=peak,
+            peak=self.peak,
             invocation_cpu=tuple(self.cpu),
             invocation_wall=tuple(self.wall),
-            shutdown=shutdown,
+            shutdown=self.shutdown,
+            life_cpu=life_cpu,
             items=len(self.sent),
         )

@@ -33,6 +33,7 @@ class Measured:
         invocation_cpu: CPU time of each invocation.
         invocation_wall: time that each invocation took beyond the function's.
         shutdown: from SHUTDOWN to the end of the last extension.
+        life_cpu: CPU time from exec to the end, that of ended child processes included.
         items: spans, points and log records that were sent; all of them arrived.
     """
 
@@ -44,6 +45,7 @@ class Measured:
     invocation_cpu: tuple[float, ...]
     invocation_wall: tuple[float, ...]
     shutdown: float
+    life_cpu: float
     items: int
 
 
@@ -69,6 +71,7 @@ class Figures:
     invocation_cpu: Spread | None
     invocation_wall: Spread | None
     shutdown: Spread
+    life_cpu: Spread
     items: int
 
 
@@ -153,6 +156,7 @@ def figures(starts: Sequence[Measured]) -> Figures | None:
         invocation_cpu=spread([value for each in starts for value in each.invocation_cpu]),
         invocation_wall=spread([value for each in starts for value in each.invocation_wall]),
         shutdown=_spread([each.shutdown for each in starts]),
+        life_cpu=_spread([each.life_cpu for each in starts]),
         items=sum(each.items for each in starts),
     )
 

@@ -200,7 +200,8 @@ class _Bench:
     async def _start_each(self, trials: Sequence[Trial], title: str) -> None:
         """Start the reference once, then each layer once."""
         if self.reference:
-            outcome = await self._start_only(self.reference)
+            request = self.context.request
+            outcome = await cold_start(self.reference, request.invocations, limits=request.limits)
             if isinstance(outcome, FaultError):
                 raise outcome
             self.reference_starts.append(outcome)

@@ -64,6 +64,7 @@ _ROWS = (
     _FigureRow("CPU of an invocation", "invocation_cpu", _milliseconds, bar=True),
     _FigureRow("time added to one", "invocation_wall", _milliseconds),
     _FigureRow("SHUTDOWN to end", "shutdown", _milliseconds),
+    _FigureRow("CPU of a life", "life_cpu", _milliseconds, bar=True),
 )
 _SYMBOLS = {Status.PASSED: "passed", Status.FAILED: "FAILED", Status.SKIPPED: "skipped"}
 
@@ -95,6 +96,7 @@ def _cells(results: Sequence[Result]) -> Iterator[list[str]]:
     if any(each.reference for each in results):
         yield ["CPU to ready, times **", *(_times(each and each.cpu_times) for each in starts)]
         yield ["memory, times **", *(_times(each and each.memory_times) for each in starts)]
+        yield ["CPU of a life, times **", *map(_life_times, results)]
     yield ["items sent and received", *(f"{each.items:,}" if each else "" for each in shown)]
 
 
@@ -103,6 +105,11 @@ def _estimate(result: Result, size: int) -> str:
     if result.figures is None or result.emulated:
         return ""
     return f"≈ {_milliseconds(estimated_init(result.figures.cpu.median, size))}"
+
+
+def _life_times(result: Result) -> str:
+    own, reference = result.figures, result.reference
+    return _times(own.life_cpu.median / reference.life_cpu.median) if own and reference else ""
 
 
 def _times(value: float | None) -> str:
@@ -123,7 +130,8 @@ def _notes(results: Sequence[Result]) -> Iterator[str]:
         yield f"* {ESTIMATE}"
     if reference := next((each.reference for each in results if each.reference), None):
         cpu, rss = _milliseconds(reference.cpu.median), _memory(reference.rss.median)
-        yield f"** relative to the reference extension, which took {cpu} and {rss}"
+        life = _milliseconds(reference.life_cpu.median)
+        yield f"** relative to the reference extension, which took {cpu}, {rss} and {life}"
     for name, each in zip(labels([each.path for each in results]), results, strict=True):
         if each.status is Status.SKIPPED:
             yield f"{name} was skipped: {each.reason}"

@@ -51,7 +51,8 @@ def test_the_sample_passes_and_is_measured(built: Built, ocelot: Ocelot) -> None
     assert layer["size"] == own_zip(built).stat().st_size
     figures = layer["figures"]
     assert (figures["starts"], figures["items"]) == (2, 2 * 3 * 10)
-    for name in ("cpu", "wall", "first_export", "rss", "peak", "invocation_cpu", "shutdown"):
+    names = ("cpu", "wall", "first_export", "rss", "peak", "invocation_cpu", "shutdown", "life_cpu")
+    for name in names:
         spread = figures[name]
         assert 0 < spread["least"] <= spread["median"] <= spread["most"], name
     assert figures["peak"]["median"] >= figures["rss"]["median"]
@@ -63,13 +64,15 @@ def test_the_sample_passes_and_is_measured(built: Built, ocelot: Ocelot) -> None
 def test_figures_are_also_multiples_of_the_reference(built: Built, ocelot: Ocelot) -> None:
     ran = ocelot("bench", own_zip(built), "--starts", "3", "--invocations", "1")
     assert ran.code == 0, ran.err
-    for text in ("CPU to ready, times **", "memory, times **", "** relative to the reference"):
+    times = ("CPU to ready, times **", "memory, times **", "CPU of a life, times **")
+    for text in (*times, "** relative to the reference"):
         assert text in ran.out
     ran = ocelot("bench", own_zip(built), "--starts", "3", "--invocations", "1", "--json")
     (layer,) = data(ran)["layers"]
     own, reference, start = (layer[name] for name in ("figures", "reference", "start"))
     assert reference["starts"] == 3
-    assert 0 < reference["cpu"]["median"] < own["cpu"]["median"]
+    for name in ("cpu", "life_cpu"):
+        assert 0 < reference[name]["median"] < own[name]["median"]
     assert (start["starts"], start["cpu"]) == (3, own["cpu"]["median"])
     assert start["cpu_times"] == own["cpu"]["median"] / reference["cpu"]["median"]
     assert start["memory_times"] == own["rss"]["median"] / reference["rss"]["median"]
@@ -300,6 +303,28 @@ def test_cpu_time_does_not_include_waiting(tmp_path: Path) -> None:
     assert spent.figures.cpu.median >= 0.4
     assert waited.figures.wall.median >= 0.4
     assert waited.figures.cpu.median < spent.figures.cpu.median
+
+
+def test_the_cpu_of_a_life_is_that_of_start_invocations_and_shutdown(tmp_path: Path) -> None:
+    spends = """
+        def spend(seconds):
+            end = time.process_time() + seconds
+            while time.process_time() < end: pass
+        register()
+        spend(0.1)
+        while next_event()["eventType"] == "INVOKE":
+            spend(0.05)
+        spend(0.2)
+    """
+    idle, busy = run_bench(
+        made.layer(tmp_path / "idle.zip", made.WORKS),
+        made.layer(tmp_path / "busy.zip", made.script(spends)),
+        invocations=4,
+    )
+    assert idle.figures is not None
+    assert busy.figures is not None
+    more = busy.figures.life_cpu.median - idle.figures.life_cpu.median
+    assert more == pytest.approx(0.1 + 4 * 0.05 + 0.2, abs=0.1)
 
 
 def test_every_extension_of_a_layer_is_started(tmp_path: Path) -> None:

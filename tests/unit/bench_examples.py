@@ -20,6 +20,7 @@ MEASURED = Measured(
     invocation_cpu=(0.001, 0.003),
     invocation_wall=(0.0, 0.002),
     shutdown=0.01,
+    life_cpu=0.05,
     items=20,
 )
 

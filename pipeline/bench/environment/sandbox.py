@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import signal
 import stat
 import subprocess
@@ -214,6 +215,17 @@ def cpu_seconds(pid: int) -> float:
         with suppress(OSError):
             total += int(task.read_text().split()[0])
     return total / 1e9
+
+
+def ended_cpu_seconds() -> float:
+    """Return the CPU time of all child processes that have ended so far, in seconds.
+
+    Their own ended children are included. The difference of two calls is the CPU time of the
+    processes that ended in between, to the microsecond:
+    https://man7.org/linux/man-pages/man2/getrusage.2.html
+    """
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def memory_bytes(pid: int) -> tuple[int, int]:
