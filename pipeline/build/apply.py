@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from anyio import create_task_group, to_thread
 from pipeline import progress
 from pipeline.build.compile import Compiler, Workspace, workspace
 from pipeline.build.failure import merged_error, with_tuning_blame
+from pipeline.build.packages import unused_tags
 from pipeline.build.plan import BuildPlan, LayerPlan
 from pipeline.build.store import LayerZip, find_zip, keep_zip
 from pipeline.build.toolchain import golang_image
@@ -52,7 +53,8 @@ async def apply_plan(
         ToolchainError: Go is missing, or a module cannot be downloaded.
         CompileError: the compiler refused; raised once every architecture has ended.
         LimitError: a layer is larger than Lambda takes.
-        LockError: a zip is not the one that was locked.
+        LockError: a zip is not the one that was locked, or the plan is strict and a tuning does not
+            fit.
         OutputError: a disk is full or read-only.
     """
     for note in plan.notes:
@@ -67,6 +69,7 @@ async def apply_plan(
     layers = tuple(built[each.file] for each in plan.layers)
     for each in layers:
         _check_locked(each)
+        _check_tags(plan, each.zip.unused_tags)
     return layers
 
 
@@ -132,7 +135,10 @@ async def _made(plan: BuildPlan, layer: LayerPlan, work: Workspace) -> LayerZip:
 
     Raises:
         LimitError: Lambda does not take it.
+        LockError: the plan is strict and a tuning does not fit.
     """
+    unused = await _unused_tags(plan, layer, work)
+    _check_tags(plan, unused)
     binary = ZipEntry(name=COLLECTOR, content=await work.compiled(layer.step), mode=0o755)
     configs = (ZipEntry(name=name, content=content) for name, content in layer.configs.items())
     entries = (binary, *configs)
@@ -148,7 +154,32 @@ async def _made(plan: BuildPlan, layer: LayerPlan, work: Workspace) -> LayerZip:
         unzipped_size=unzipped,
         engine="dagger" if image else "host",
         image=image,
+        unused_tags=unused,
     )
+
+
+async def _unused_tags(plan: BuildPlan, layer: LayerPlan, work: Workspace) -> tuple[str, ...]:
+    """The build tags of tunings that none of the layer's packages uses."""
+    if not (tags := plan.tuned.named_tags):
+        return ()
+    find = partial(unused_tags, work.packages.get(layer.modules.target, ()), tags)
+    return await to_thread.run_sync(find, abandon_on_cancel=True)
+
+
+def _check_tags(plan: BuildPlan, unused: Collection[str]) -> None:
+    """Refuse a strict plan with a tuning whose build tag has no effect.
+
+    Raises:
+        LockError: there is one.
+    """
+    misfits = plan.tuned.without_effect(unused)
+    if plan.strict and misfits:
+        raise LockError(
+            f"{plan.facts.distribution} has a tuning that does not fit",
+            hint="take the tuning out of the distribution or the tag out of config/tuning.yaml, "
+            "then run ocelot lock and commit both files",
+            details=misfits,
+        )
 
 
 def _check_locked(layer: BuiltLayer) -> None:

@@ -65,7 +65,8 @@ class Facts(_LockRecord):
         config_file: SHA-256 of the distribution's own collector config; empty for upstream's.
         go: version of Go.
         image: the golang image of builds in containers, by digest; empty where config names none.
-        tunings: names of those applied, each with the SHA-256 over what it makes of its files.
+        tunings: names of those applied, each with the SHA-256 over its build tags and over what it
+            makes of its files.
     """
 
     distribution: str

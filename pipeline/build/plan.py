@@ -78,6 +78,7 @@ class BuildPlan:
         locked: the lock's entry that the build keeps to, if it does.
         deviations: why it does not keep to the lock; empty if it does.
         notes: what the user should know of the decisions.
+        strict: True to fail where a tuning does not fit.
     """
 
     facts: Facts
@@ -92,6 +93,7 @@ class BuildPlan:
     locked: Locked | None = None
     deviations: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    strict: bool = False
 
     def prepare(self, layers: Sequence[LayerPlan] | None = None) -> tuple[GoStep, ...]:
         """The steps before compilation, in order, for all or some of the layers."""

@@ -54,7 +54,8 @@ async def plan_build(request: BuildRequest, config: Config) -> BuildPlan:
         )
     deviations = plan.deviations if entry else ()
     notes = [*([note] if note else []), *(f"not locked: {each}" for each in deviations)]
-    return replace(plan, notes=(*notes, *plan.misfits, *plan.notes))
+    notes = [*notes, *plan.misfits, *plan.notes]
+    return replace(plan, notes=tuple(notes), strict=request.locked)
 
 
 async def plan_commit(

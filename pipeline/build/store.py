@@ -32,12 +32,14 @@ class LayerZip:
         unzipped_size: bytes of its files.
         engine: what compiled it: `host` or `dagger`.
         image: the golang image that did; empty for a machine's own Go.
+        unused_tags: the build tags of tunings that no compiled package has a use for.
     """
 
     content: bytes = field(repr=False)
     unzipped_size: int
     engine: str
     image: str
+    unused_tags: tuple[str, ...] = ()
 
     @cached_property
     def sha256(self) -> str:
@@ -50,6 +52,7 @@ class _ZipRecord(Record):
     unzipped_size: int
     engine: str
     image: str
+    unused_tags: tuple[str, ...] = ()
 
 
 def store_file(cache: Path, key: str, suffix: str) -> Path:
@@ -92,6 +95,7 @@ def keep_zip(cache: Path, key: str, made: LayerZip) -> None:
         unzipped_size=made.unzipped_size,
         engine=made.engine,
         image=made.image,
+        unused_tags=made.unused_tags,
     )
     write_atomic(store_file(cache, key, ".zip"), made.content)
     write_atomic(store_file(cache, key, ".json"), record.model_dump_json().encode())

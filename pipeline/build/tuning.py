@@ -2,13 +2,14 @@
 
 An edit names a short string of a file and its replacement. A tuning whose string is no longer in
 upstream's file, or more often than expected, is left out with a note. A tuning that replaces a
-module which upstream does not have is not needed: it is left out without a note.
+module which upstream does not have is not needed: it is left out without a note. A build tag that
+no compiled package uses is found when `go list` has named the packages; it gets a note.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pipeline.build.modules import module_path, requirements
@@ -49,8 +50,21 @@ class TunedFiles:
     @property
     def build_tags(self) -> tuple[str, ...]:
         """The Go build tags of a tuned build: those of the tunings, and one that marks each."""
-        own = (tag for tags in self.tags.values() for tag in tags)
-        return (*dict.fromkeys(own), *map(tuning_tag, self.applied))
+        return (*self.named_tags, *map(tuning_tag, self.applied))
+
+    @property
+    def named_tags(self) -> tuple[str, ...]:
+        """The Go build tags that the applied tunings name."""
+        return tuple(dict.fromkeys(tag for tags in self.tags.values() for tag in tags))
+
+    def without_effect(self, unused: Collection[str]) -> tuple[str, ...]:
+        """Return a sentence for each tuning and build tag that no compiled package uses."""
+        return tuple(
+            f"the tuning {name} does not fit: no compiled package uses the build tag {tag}"
+            for name, tags in self.tags.items()
+            for tag in tags
+            if tag in unused
+        )
 
 
 @dataclass(frozen=True, order=True)

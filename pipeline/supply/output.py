@@ -95,19 +95,20 @@ async def write_layers(
         )
     written: list[WrittenLayer] = []
     notes = list(plan.notes)
+    for note in dict.fromkeys(each for layer in layers for each in _layer_notes(plan, layer)):
+        notes.append(note)
+        progress.note(note)
     for layer, inside in zip(layers, contents, strict=True):
-        for note in _limit_notes(layer):
-            notes.append(note)
-            progress.note(note)
         entry = _write_layer(plan, layer, inside, output, builder)
         written.append(WrittenLayer(layer=entry, reused=layer.reused, seconds=layer.seconds))
     merged = manifest.update_manifest(output, tuple(each.layer for each in written))
     return BuildOutput(folder=output, layers=tuple(written), manifest=merged, notes=tuple(notes))
 
 
-def _limit_notes(layer: BuiltLayer) -> tuple[str, ...]:
+def _layer_notes(plan: BuildPlan, layer: BuiltLayer) -> tuple[str, ...]:
     size, unzipped = len(layer.zip.content), layer.zip.unzipped_size
-    return check_limits(layer.plan.file, size=size, unzipped=unzipped)
+    near = check_limits(layer.plan.file, size=size, unzipped=unzipped)
+    return (*plan.tuned.without_effect(layer.zip.unused_tags), *near)
 
 
 def _write_layer(

@@ -32,6 +32,8 @@ loud:
       imports: [strings]
 """
 
+QUIET = "quiet:\n  reason: it logs less\n  tags: [quietcollector]\n"
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
@@ -148,6 +150,68 @@ def test_the_lock_has_what_a_tuning_makes_of_its_files(place: Place) -> None:
     ran = place.on("lock", "--check")
     assert ran.code == 9
     assert "tunings: locked but not here: loud" in ran.err
+
+
+def has_a_tag(place: Place) -> None:
+    """Have upstream's collector of another name under a build tag."""
+    name = 'package otelcol\n\nvar Name = "{}"\n'
+    files = {
+        "stubs/otelcol/otelcol.go": f"//go:build !quietcollector\n\n{name.format('collector')}",
+        "stubs/otelcol/quiet.go": f"//go:build quietcollector\n\n{name.format('quiet')}",
+    }
+    grown = {path: text.encode() for path, text in files.items()}
+    place.grow({**COLLECTOR, **grown}, start="main", time=1_760_000_000)
+    tune(place, QUIET, "quiet")
+
+
+def test_a_build_tag_is_in_the_binary_and_everything_says_so(place: Place, tmp_path: Path) -> None:
+    has_a_tag(place)
+    assert says(place, tmp_path / "tuned").startswith("quiet")
+    assert recorded(place.dist) == ["quiet"]
+    layer = json.loads((place.dist / "manifest.json").read_text())["layers"][0]
+    assert "quietcollector" in " ".join(layer["go"]["command"])
+    for evidence in layer["evidence"]:
+        assert "quietcollector" in (place.dist / evidence).read_text()
+    ran = place.run("inspect", "--json", "dist/collector-amd64-one.zip")
+    (found,) = json.loads(ran.out)["layers"]
+    assert "quietcollector" in found["settings"]["-tags"].split(",")
+    assert "quietcollector" not in json.dumps(found["components"])
+    assert says(place, tmp_path / "plain", "--no-tune").startswith("collector")
+
+
+def test_the_lock_has_the_build_tags_of_a_tuning(place: Place) -> None:
+    has_a_tag(place)
+    assert place.on("lock").code == 0
+    assert place.build("-d", "one", "--locked").code == 0
+    ran = place.run("verify", "--shared-cache", "dist/collector-amd64-one.zip")
+    assert ran.code == 0, ran.err
+    tune(place, QUIET.replace("[quietcollector]", "[quietcollector, othertag]"), "quiet")
+    ran = place.on("lock", "--check")
+    assert ran.code == 9
+    assert "tunings: locked but not here: quiet" in ran.err
+
+
+def test_a_build_tag_that_no_package_uses_is_reported_also_of_a_reused_layer(
+    place: Place,
+) -> None:
+    tune(place, QUIET, "quiet")
+    for cached in ("compiled", "reused"):
+        ran = place.build("-d", "one")
+        assert ran.code == 0, ran.err
+        assert cached in ran.out
+        assert "the tuning quiet does not fit" in ran.err
+        assert "quietcollector" in ran.err
+
+
+def test_a_build_tag_that_no_package_uses_fails_under_locked(place: Place) -> None:
+    tune(place, QUIET, "quiet")
+    assert place.on("lock").code == 0
+    ran = place.build("-d", "one", "--locked")
+    assert ran.code == 9
+    assert "the tuning quiet does not fit" in ran.err
+    assert not (place.dist / "collector-amd64-one.zip").exists()
+    assert place.build("-d", "one").code == 0
+    assert place.build("-d", "one", "--locked").code == 9
 
 
 def test_an_edit_that_does_not_compile_is_named(place: Place) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,12 @@ def age(path: Path, seconds: float) -> None:
 def test_a_layer_that_is_kept_is_found(tmp_path: Path) -> None:
     keep_zip(tmp_path, KEY, ZIP)
     assert find_zip(tmp_path, KEY) == ZIP
+
+
+def test_the_build_tags_without_effect_are_kept(tmp_path: Path) -> None:
+    misfit = replace(ZIP, unused_tags=("gone",))
+    keep_zip(tmp_path, KEY, misfit)
+    assert find_zip(tmp_path, KEY) == misfit
 
 
 def test_a_layer_of_another_key_is_not_found(tmp_path: Path) -> None:

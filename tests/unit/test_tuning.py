@@ -87,6 +87,17 @@ def test_the_build_tags_of_a_tuning_that_does_not_fit_are_not_given() -> None:
     assert (done.build_tags, done.tags) == ((), {})
 
 
+def test_a_build_tag_without_effect_is_told_with_its_tuning() -> None:
+    tags = {
+        "one": Tuning(reason="it pays", tags=("a", "gone")),
+        "two": Tuning(reason="it pays", tags=("b",)),
+    }
+    done = tuned_files(TREE, tags, {})
+    (sentence,) = done.without_effect(["gone", "elsewhere"])
+    assert "one" in sentence
+    assert "gone" in sentence
+
+
 @pytest.mark.parametrize(
     "tag", ["lambdacomponents.custom", "ocelot.tuning.x", "a,b", "-x", "", "A b"]
 )
