@@ -13,8 +13,6 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"go.opentelemetry.io/collector/otelcol"
-
 	"github.com/open-telemetry/opentelemetry-lambda/collector/internal/collector"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/internal/extensionapi"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/lambdacomponents"
@@ -100,7 +98,10 @@ func startCollector(ctx context.Context, extensionID string) (*collector.Collect
 	if configURI == "" {
 		configURI = defaultConfigURI
 	}
-	factories := func() (otelcol.Factories, error) { return lambdacomponents.Components(extensionID) }
+	factories, err := lambdacomponents.Components(extensionID)
+	if err != nil {
+		return nil, err
+	}
 	made, err := collector.New(factories, configURI, Version)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,8 @@ import (
 	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
 	"go.opentelemetry.io/collector/confmap/provider/yamlprovider"
 	"go.opentelemetry.io/collector/otelcol"
+
+	"github.com/open-telemetry/opentelemetry-lambda/collector/internal/confmap/converter/disablequeuedretryconverter"
 )
 
 // Collector is started and stopped once.
@@ -21,14 +23,14 @@ type Collector struct {
 }
 
 // New makes a collector of the factories, to be configured from the URI.
-func New(factories func() (otelcol.Factories, error), configURI, version string) (*Collector, error) {
+func New(factories otelcol.Factories, configURI, version string) (*Collector, error) {
 	collector, err := otelcol.NewCollector(otelcol.CollectorSettings{
 		BuildInfo: component.BuildInfo{
 			Command:     "otelcol-lambda",
 			Description: "OpenTelemetry Collector for AWS Lambda",
 			Version:     version,
 		},
-		Factories: factories,
+		Factories: func() (otelcol.Factories, error) { return factories, nil },
 		ConfigProviderSettings: otelcol.ConfigProviderSettings{
 			ResolverSettings: confmap.ResolverSettings{
 				URIs: []string{configURI},
@@ -36,6 +38,11 @@ func New(factories func() (otelcol.Factories, error), configURI, version string)
 					fileprovider.NewFactory(),
 					envprovider.NewFactory(),
 					yamlprovider.NewFactory(),
+				},
+				ConverterFactories: []confmap.ConverterFactory{
+					confmap.NewConverterFactory(func(confmap.ConverterSettings) confmap.Converter {
+						return disablequeuedretryconverter.New()
+					}),
 				},
 				DefaultScheme: "env",
 			},
