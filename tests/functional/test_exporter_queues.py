@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from benching import OURS
-from extensions_api import ExtensionsApi, extensions_api
+from extensions_api import extensions_api
 from loopback import Quiet, serving
 from runs import CONFIG, fresh_cache, go, run_ocelot
 from test_build import start_collector, unpack
@@ -97,11 +97,9 @@ def send_span(port: int, name: str) -> None:
     connection.close()
 
 
-def invoke(api: ExtensionsApi, collector: subprocess.Popen[str], port: int, name: str) -> None:
-    """Let the function send a span, then freeze the collector for a while."""
+def run_function(collector: subprocess.Popen[str], port: int, name: str) -> None:
+    """Thaw the collector, send it a span, and freeze it."""
     collector.send_signal(signal.SIGCONT)
-    api.events.put({"eventType": "INVOKE", "requestId": name})
-    api.received("event/next")
     send_span(port, name)
     collector.send_signal(signal.SIGSTOP)
 
@@ -115,10 +113,10 @@ def live(opt: Path, root: Path, sink: Sink) -> list[int]:
     with extensions_api() as api:
         collector = start_collector(opt, api.address, config)
         try:
-            api.received("register")
-            api.received("event/next")
+            while not api.requests.get(timeout=20)[0].endswith("/event/next"):
+                pass
             for number in range(INVOCATIONS):
-                invoke(api, collector, port, str(number))
+                run_function(collector, port, str(number))
                 taken.append(len(sink.names))
             collector.send_signal(signal.SIGCONT)
             api.events.put({"eventType": "SHUTDOWN", "shutdownReason": "spindown"})
