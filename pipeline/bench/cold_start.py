@@ -95,6 +95,7 @@ class _ExecutionEnvironment:
         running: the extensions' processes, by name.
         ready: the figures of those that are ready, by name.
         sent: the names of all items that the function sent.
+        delivered: how many of them had arrived before the layer asked for its next event.
         problems: the last warnings and errors of the function's SDK.
         cpu: CPU time of each invocation.
         wall: time that each invocation took beyond the function's.
@@ -109,6 +110,7 @@ class _ExecutionEnvironment:
     running: dict[str, RunningProcess] = field(default_factory=dict[str, RunningProcess])
     ready: dict[str, _Ready] = field(default_factory=dict[str, _Ready])
     sent: list[str] = field(default_factory=list[str])
+    delivered: int = 0
     problems: tuple[str, ...] = ()
     cpu: list[float] = field(default_factory=list[float])
     wall: list[float] = field(default_factory=list[float])
@@ -233,7 +235,7 @@ class _ExecutionEnvironment:
         deadline = int((time.time() + self.limits.invoke) * 1000)
         api.emit("platform.start", events.start(request))
         api.send(events.invoke_event(request, deadline=deadline))
-        await self._run_function(number)
+        items = await self._run_function(number)
         returned = time.monotonic()
         api.emit("function", f"[INFO] invocation {number}")
         api.emit("platform.runtimeDone", events.runtime_done(request, (returned - started) * 1000))
@@ -245,6 +247,7 @@ class _ExecutionEnvironment:
                 )
             )
         finished = time.monotonic()
+        self.delivered += len(self.receiver.items.intersection(items)) if self.receiver else 0
         self._check_invoked(number, invoked, counts)
         self.cpu.append(self._cpu() - cpu)
         self.wall.append(finished - returned)
@@ -252,11 +255,14 @@ class _ExecutionEnvironment:
         api.emit("platform.report", report)
         await self._freeze(api)
 
-    async def _run_function(self, number: int) -> None:
-        if self.sender:
-            items = item_names(number)
-            self.sent += items
-            self.problems = await self.sender.invoke(items) or self.problems
+    async def _run_function(self, number: int) -> list[str]:
+        """Make the function send its items; return their names."""
+        if not self.sender:
+            return []
+        items = item_names(number)
+        self.sent += items
+        self.problems = await self.sender.invoke(items) or self.problems
+        return items
 
     def _check_invoked(
         self, number: int, invoked: Sequence[Extension], counts: Mapping[str, int]
@@ -350,4 +356,5 @@ class _ExecutionEnvironment:
             shutdown=self.shutdown,
             life_cpu=life_cpu,
             items=len(self.sent),
+            delivered=self.delivered / len(self.sent) if self.sent else None,
         )

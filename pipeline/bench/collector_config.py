@@ -26,8 +26,8 @@ from pipeline.layer.components import PROVIDER
 _OTLP_EXPORTERS = {"otlphttp": "http", "otlp_http": "http", "otlp": "grpc", "otlp_grpc": "grpc"}
 # Processors that neither drop, sample nor hold back telemetry.
 _LOSSLESS = ("memory_limiter", "resource", "attributes", "coldstart", "batch", "decouple")
-# The processors for a layer whose own config uses none.
-_USUAL = ("batch", "decouple")
+# The processors for a layer without readable pipelines of its own.
+_USUAL = ("decouple",)
 # Providers that fetch values from AWS; a dollar that is doubled is no reference.
 _FETCHED = re.compile(r"(?<!\$)(?:\$\$)*\$\{((?:aws)?secretsmanager|s3):")
 # The kernel chooses a port that is free.
@@ -154,15 +154,17 @@ def _strings(value: object) -> Iterator[str]:
 
 def _processors(own: bytes, types: CollectorTypes) -> dict[str, yaml.Node]:
     """Return the layer's lossless processors with their settings as written, in their order."""
-    used = _used_processors(read_config(own))
+    config = read_config(own)
+    if not _pipelines(config):
+        return {name: _node(None) for name in _USUAL if types.has("processor", name)}
+    used = _used_processors(config)
     settings = _settings(own, "processors") if used else {}
     kept = {
         name: settings.get(name, _node(None))
         for name in used
         if (kind := name.partition("/")[0]) in _LOSSLESS and types.has("processor", kind)
     }
-    kept = {name: each for name, each in kept.items() if not _fetches(each, types)}
-    return kept or {name: _node(None) for name in _USUAL if types.has("processor", name)}
+    return {name: each for name, each in kept.items() if not _fetches(each, types)}
 
 
 def _fetches(node: yaml.Node, types: CollectorTypes) -> bool:
@@ -171,13 +173,16 @@ def _fetches(node: yaml.Node, types: CollectorTypes) -> bool:
 
 def _used_processors(config: Mapping[str, Any]) -> list[str]:
     """Return the names of processors in the order of the pipelines."""
-    pipelines = _mapping(_mapping(config.get("service")).get("pipelines"))
     names: dict[str, None] = {}
-    for pipeline in pipelines.values():
+    for pipeline in _pipelines(config).values():
         listed = _mapping(pipeline).get("processors")
         if isinstance(listed, list):
             names.update({str(name): None for name in cast("list[object]", listed)})
     return list(names)
+
+
+def _pipelines(config: Mapping[str, Any]) -> dict[str, Any]:
+    return _mapping(_mapping(config.get("service")).get("pipelines"))
 
 
 def _settings(content: bytes, section: str) -> dict[str, yaml.Node]:

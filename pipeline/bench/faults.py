@@ -34,6 +34,7 @@ class Fault(StrEnum):
     NO_ELF = "is no executable file"
     MISSING_TAGGED_COMPONENTS = "lacks components of its build tags"
     OVER_BUDGET = "takes more than its budget to start"
+    DELIVERS_LATE = "delivers telemetry after its invocation"
 
 
 _HINTS = {
@@ -60,6 +61,8 @@ _HINTS = {
     Fault.NO_ELF: "put a Linux binary, or a script that begins with #!, into extensions/",
     Fault.MISSING_TAGGED_COMPONENTS: "check that the overlay or components.yaml registers them, "
     "then build again: `ocelot inspect` lists the components of a layer",
+    Fault.DELIVERS_LATE: "take `batch` out of its config's pipelines and make `decouple` the last "
+    "processor of each, or lower `delivered` in config/budgets.yaml",
     Fault.OVER_BUDGET: "compare with an earlier zip by `ocelot bench --against` and leave "
     "components out, or raise the budget in config/budgets.yaml",
 }

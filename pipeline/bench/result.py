@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ class Measured:
         shutdown: from SHUTDOWN to the end of the last extension.
         life_cpu: CPU time from exec to the end, that of ended child processes included.
         items: spans, points and log records that were sent; all of them arrived.
+        delivered: the part of them that had arrived before the layer asked for the event after
+            their invocation; None if none were sent.
     """
 
     cpu: float
@@ -47,6 +50,7 @@ class Measured:
     shutdown: float
     life_cpu: float
     items: int
+    delivered: float | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +77,7 @@ class Figures:
     shutdown: Spread
     life_cpu: Spread
     items: int
+    delivered: Spread | None
 
 
 class Status(StrEnum):
@@ -158,6 +163,7 @@ def figures(starts: Sequence[Measured]) -> Figures | None:
         shutdown=_spread([each.shutdown for each in starts]),
         life_cpu=_spread([each.life_cpu for each in starts]),
         items=sum(each.items for each in starts),
+        delivered=spread([x for each in starts if (x := each.delivered) is not None]),
     )
 
 
@@ -195,6 +201,19 @@ def over_start_budget(budget: Budget | None, found: Start | None) -> tuple[str, 
         f"{figure}: {value:.2f} times the reference's is over the budget of {most:g}"
         for figure, value, most in limits
         if value is not None and most is not None and value > most
+    )
+
+
+def late_deliveries(budget: Budget | None, found: Figures | None) -> tuple[str, ...]:
+    """Return a sentence if a layer delivered a smaller part in time, in any start, than it must."""
+    least = budget.delivered if budget else None
+    delivered = found.delivered if found else None
+    if least is None or delivered is None or delivered.least >= least:
+        return ()
+    part = math.floor(delivered.least * 1000) / 1000
+    return (
+        f"delivered: {part:g} of what the invocations sent had arrived before the next event; "
+        f"the budget is {least:g}",
     )
 
 

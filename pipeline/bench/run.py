@@ -36,7 +36,7 @@ from pipeline.bench.preparation import (
     write_configs,
 )
 from pipeline.bench.reference import NAME, compiled_reference, reference_plan
-from pipeline.bench.result import Measured, Result, labels
+from pipeline.bench.result import Measured, Result, labels, late_deliveries
 from pipeline.bench.telemetry.receiver import OtlpReceiver, otlp_receiver
 from pipeline.build.components import ComponentRow, component_rows
 from pipeline.build.inputs import requested_upstream
@@ -307,10 +307,12 @@ async def _offered(upstream: Upstream | None, config: Config) -> tuple[Component
 
 def _check_budget(trial: Trial) -> None:
     budget = trial.budget
-    if not trial.active_plan or not budget or not budget.limits_starts:
+    if not trial.active_plan or not budget:
         return
-    if over := trial.over_budget:
+    if late := late_deliveries(budget, trial.result().figures):
+        trial.fault = FaultError(Fault.DELIVERS_LATE, trial.layer.path.name, late)
+    elif over := trial.over_budget:
         trial.fault = FaultError(Fault.OVER_BUDGET, trial.layer.path.name, over)
-    elif not trial.reference:
+    elif budget.limits_starts and not trial.reference:
         why = "it ran under qemu" if trial.emulated else "there is no reference"
         trial.notes.append(f"its budget for the start was not checked: {why}")

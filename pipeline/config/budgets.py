@@ -42,6 +42,7 @@ Size = Annotated[
 
 
 Multiple = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Part = Annotated[float, Field(gt=0, le=1)]
 
 
 class Budget(ConfigModel):
@@ -66,6 +67,11 @@ class Budget(ConfigModel):
         alias="memory-when-ready",
         description="Most memory in use when ready, as a multiple of the reference extension's.",
     )
+    delivered: Part | None = Field(
+        default=None,
+        description="Least part of an invocation's spans, metrics and logs that must have arrived "
+        "before the layer asks for the next event: 1.0 is all.",
+    )
 
     @model_validator(mode="after")
     def _not_empty(self) -> Budget:
@@ -76,7 +82,7 @@ class Budget(ConfigModel):
 
     @property
     def limits_starts(self) -> bool:
-        """True if the budget limits CPU time or memory of a start."""
+        """True if the budget limits CPU time or memory of a start, which need the reference."""
         return (self.cpu_to_ready, self.memory_when_ready) != (None, None)
 
 

@@ -5,6 +5,7 @@ A figure is shown as its median, with the least and the most in brackets.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,11 @@ def _memory(size: float) -> str:
     return f"{size / 2**20:.1f} MiB"
 
 
+def _part(value: float) -> str:
+    """Return a part of 1 with two decimals; only all is 1.00."""
+    return f"{math.floor(value * 100) / 100:.2f}"
+
+
 _ROWS = (
     _FigureRow("CPU to ready", "cpu", _milliseconds, bar=True),
     _FigureRow("time to ready", "wall", _milliseconds),
@@ -63,6 +69,7 @@ _ROWS = (
     _FigureRow("most memory", "peak", _memory, bar=True),
     _FigureRow("CPU of an invocation", "invocation_cpu", _milliseconds, bar=True),
     _FigureRow("time added to one", "invocation_wall", _milliseconds),
+    _FigureRow("delivered in time", "delivered", _part),
     _FigureRow("SHUTDOWN to end", "shutdown", _milliseconds),
     _FigureRow("CPU of a life", "life_cpu", _milliseconds, bar=True),
 )

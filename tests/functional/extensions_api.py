@@ -51,6 +51,10 @@ def extensions_api() -> Generator[ExtensionsApi]:
             api.requests.put((self.path, dict(self.headers), None))
             self.answer(api.events.get(timeout=60))
 
+        def do_PUT(self) -> None:  # a subscription to the Telemetry API, which sends nothing here
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.answer({})
+
         def answer(self, body: dict[str, Any]) -> None:
             raw = json.dumps(body).encode()
             head = [

@@ -52,6 +52,7 @@ def test_the_sample_passes_and_is_measured(built: Built, ocelot: Ocelot) -> None
     figures = layer["figures"]
     assert (figures["starts"], figures["items"]) == (2, 2 * 3 * 10)
     names = ("cpu", "wall", "first_export", "rss", "peak", "invocation_cpu", "shutdown", "life_cpu")
+    assert figures["delivered"] == {"median": 1.0, "least": 1.0, "most": 1.0}
     for name in names:
         spread = figures[name]
         assert 0 < spread["least"] <= spread["median"] <= spread["most"], name
@@ -396,12 +397,17 @@ def edited(tmp_path_factory: pytest.TempPathFactory, built: Built) -> Any:  # no
     """A function that builds the sample with edits in a file, and returns this machine's layer."""
 
     def build(name: str, file: str, edits: dict[str, str], batch: str = "") -> Path:
+        """Build with edits in a file and, if given, with a `batch` of these settings."""
         root = tmp_path_factory.mktemp(name)
         source = root / "upstream"
         shutil.copytree(paths.sample_upstream(), source)
         edit(source / "collector" / file, edits)
         config = shutil.copytree(CONFIG, root / "config")
-        edit(config / "collector/minimal.yaml", {"  batch:\n": f"  batch: {{{batch}}}\n"})
+        if batch:
+            own = config / "collector/minimal.yaml"
+            edit(own, {"\nprocessors:\n": f"\nprocessors:\n  batch: {{{batch}}}\n"})
+            text = own.read_text(encoding="utf-8")
+            own.write_text(text.replace("[decouple]", "[batch, decouple]"), encoding="utf-8")
         command = [OCELOT, "build", "-d", "minimal", "-a", OURS, "-r", source, "-o", root / "dist"]
         done = subprocess.run(
             [*map(str, command), "--config", str(config)],
@@ -431,7 +437,7 @@ def test_a_collector_that_does_not_flush_loses_the_last_batch(edited: Any) -> No
     exits = {ends: f"\tif err == nil {{\n\t\tos.Exit(0)\n\t}}\n{ends}"}
     # with this batch size and timeout, only SHUTDOWN sends what the last invocation left
     zipped = edited("hasty", "main.go", exits, batch="send_batch_size: 8, timeout: 60s")
-    found = fault_of(zipped, invocations=10)
+    found = fault_of(zipped, invocations=9)
     assert found.fault is Fault.LOSES_LAST_BATCH, found.text()
     assert "of traces by grpc" in found.text()
 

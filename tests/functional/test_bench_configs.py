@@ -16,7 +16,7 @@ from benching import OURS, fault_of, own_zip, run_bench
 from runs import CONFIG, Built, Ocelot
 
 from pipeline.bench.faults import Fault
-from pipeline.bench.result import Status
+from pipeline.bench.result import Status, spread
 from pipeline.config.folder import load_config
 from pipeline.layer.zip import ZipEntry
 
@@ -38,12 +38,43 @@ def written(folder: Path, exporter: str, settings: str = "{}", *, text: str = CO
     return path
 
 
-def with_own_config(built: Built, folder: Path, config: bytes) -> Path:
+def with_own_config(built: Built, folder: Path, config: bytes, file: str = "a.zip") -> Path:
     """The sample's layer with another config in it."""
     with zipfile.ZipFile(own_zip(built)) as whole:
         binary = whole.read("extensions/collector")
     more = (ZipEntry(name="collector-config/config.yaml", content=config),)
-    return made.layer(folder / "a.zip", binary, more=more)
+    return made.layer(folder / file, binary, more=more)
+
+
+def batching(built: Built, folder: Path, file: str = "a.zip") -> Path:
+    """The sample's layer with `batch` in the pipelines of its config."""
+    config = (CONFIG / "collector/minimal.yaml").read_text(encoding="utf-8")
+    assert config.count("processors: [decouple]") == 3
+    config = config.replace("processors: [decouple]", "processors: [batch, decouple]")
+    config = config.replace("\nprocessors:\n", "\nprocessors:\n  batch:\n")
+    return with_own_config(built, folder, config.encode(), file)
+
+
+def test_the_presets_config_delivers_all_in_its_own_invocation_and_a_batch_does_not(
+    built: Built, tmp_path: Path
+) -> None:
+    preset, batch = run_bench(own_zip(built), batching(built, tmp_path), starts=3, invocations=4)
+    assert (preset.status, batch.status) == (Status.PASSED, Status.PASSED)
+    assert preset.figures is not None
+    assert batch.figures is not None
+    assert preset.figures.delivered == spread([1.0])
+    assert batch.figures.delivered is not None
+    assert batch.figures.delivered.most < 0.9
+
+
+def test_a_layer_that_delivers_later_than_its_budget_says_fails(
+    built: Built, tmp_path: Path
+) -> None:
+    found = fault_of(batching(built, tmp_path, f"collector-{OURS}-minimal.zip"))
+    assert found.fault is Fault.DELIVERS_LATE
+    assert "delivered: " in found.details[0]
+    assert "the budget is 1" in found.details[0]
+    assert "`batch`" in found.hint
 
 
 # YAML 1.1 reads these as booleans and numbers of base 60, the collector as texts.

@@ -22,6 +22,7 @@ MEASURED = Measured(
     shutdown=0.01,
     life_cpu=0.05,
     items=20,
+    delivered=1.0,
 )
 
 

@@ -8,7 +8,13 @@ import pytest
 from bench_examples import MEASURED, result
 from unit_examples import layer
 
-from pipeline.bench.result import earlier_starts, figures, manifest_start, over_start_budget
+from pipeline.bench.result import (
+    earlier_starts,
+    figures,
+    late_deliveries,
+    manifest_start,
+    over_start_budget,
+)
 from pipeline.config.budgets import Budget
 from pipeline.layer.manifest import Manifest, Start
 from pipeline.naming import Architecture
@@ -63,8 +69,32 @@ def test_within_the_budget_or_without_one_no_limit_is_named(
     assert over_start_budget(given, start) == ()
 
 
+@pytest.mark.parametrize(
+    ("parts", "least", "late"),
+    [
+        ((1.0, 1.0), 1.0, False),
+        ((1.0, 0.9996, 1.0), 1.0, True),
+        ((0.8, 0.9), 0.8, False),
+        ((0.0,), None, False),
+        ((None,), 1.0, False),
+    ],
+)
+def test_every_start_must_deliver_its_part_in_time(
+    parts: tuple[float | None, ...], least: float | None, *, late: bool
+) -> None:
+    limits = budget(delivered=least) if least else budget(zip=1)
+    found = late_deliveries(limits, figures([replace(MEASURED, delivered=x) for x in parts]))
+    assert len(found) == late
+    assert all("delivered: 0.999 of" in each for each in found)
+
+
+def test_without_a_budget_or_a_start_nothing_is_late() -> None:
+    assert late_deliveries(None, figures([replace(MEASURED, delivered=0.0)])) == ()
+    assert late_deliveries(budget(delivered=1), None) == ()
+
+
 def test_a_budget_of_sizes_says_nothing_of_starts() -> None:
-    assert not budget(zip=1, modules=2).limits_starts
+    assert not budget(zip=1, modules=2, delivered=1).limits_starts
     assert budget(cpu_to_ready=1).limits_starts
     assert budget(memory_when_ready=1).limits_starts
 

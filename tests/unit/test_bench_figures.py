@@ -49,7 +49,7 @@ def sent(invocations: int) -> list[str]:
 
 def test_the_names_of_items_are_all_different() -> None:
     names = sent(20)
-    assert len(set(names)) == len(names) == 20 * 2 * sum(PER_SIGNAL.values())
+    assert len(set(names)) == len(names) == 20 * sum(PER_SIGNAL.values())
 
 
 def test_nothing_is_missing_if_all_arrived() -> None:
@@ -97,10 +97,15 @@ def test_figures_are_medians_with_the_least_and_the_most() -> None:
     assert figures([]) is None
 
 
-def test_without_exports_there_is_no_time_to_the_first() -> None:
-    made = figures([replace(MEASURED, first_export=None, invocation_cpu=())])
+def test_without_exports_there_is_no_time_to_the_first_and_nothing_delivered() -> None:
+    made = figures([replace(MEASURED, first_export=None, invocation_cpu=(), delivered=None)])
     assert made is not None
-    assert (made.first_export, made.invocation_cpu) == (None, None)
+    assert (made.first_export, made.invocation_cpu, made.delivered) == (None, None, None)
+
+
+def test_only_all_is_shown_as_delivered_in_time() -> None:
+    made = figures([MEASURED, replace(MEASURED, delivered=0.999)])
+    assert "0.99 (0.99 to 1.00)" in shown(bench_report([result("a.zip", figures=made)]))
 
 
 def test_init_is_estimated_by_the_share_of_a_vcpu() -> None:

@@ -51,6 +51,13 @@ def test_problems_of_distributions_are_not_reported_for_budgets(
     assert [each.partition(":")[0] for each in problems] == ["distributions.yaml"]
 
 
+@pytest.mark.parametrize("part", ["0", "1.01", "-1", ".nan", "all"])
+def test_delivered_is_a_part_of_all(tmp_path: Path, part: str) -> None:
+    problems = problems_of(folder(tmp_path, f"minimal: {{delivered: {part}}}\n"))
+    assert [each.split(": ")[0] for each in problems] == ["budgets.yaml:1"]
+    assert "delivered" in problems[0]
+
+
 BUDGET = Budget.model_validate({"zip": 13 * MIB, "unzipped": "40 MiB", "modules": 198})
 
 

@@ -96,9 +96,15 @@ def test_parts_of_the_layers_own_config_that_are_omitted_are_noted() -> None:
 
 
 @pytest.mark.parametrize("own", [b"", b"service: {pipelines: }", b"a: [", b"- a", b"a: 1\na: 2\n"])
-def test_a_layer_whose_config_has_no_processors_has_the_usual_ones(own: bytes) -> None:
-    assert list(made(own)["processors"]) == ["batch", "decouple"]
+def test_a_layer_without_pipelines_of_its_own_is_run_with_decouple(own: bytes) -> None:
+    assert list(made(own)["processors"]) == ["decouple"]
     assert made(own, *MINIMAL[:2])["processors"] == {}
+
+
+def test_a_layer_whose_own_pipelines_have_no_processors_is_run_without() -> None:
+    config = made(b"service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}")
+    assert config["processors"] == {}
+    assert all(each["processors"] == [] for each in config["service"]["pipelines"].values())
 
 
 def test_a_processor_that_fetches_from_aws_is_left_out() -> None:

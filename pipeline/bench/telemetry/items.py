@@ -10,18 +10,19 @@ from collections.abc import Collection
 
 # The attribute that holds the name.
 ATTRIBUTE = "ocelot.item"
+# A function sends by one protocol: invocations alternate between these.
 PROTOCOLS = ("grpc", "http")
-# How many items of each signal an invocation sends by each protocol.
-PER_SIGNAL = {"traces": 3, "metrics": 1, "logs": 1}
+# How many items of each signal an invocation sends.
+PER_SIGNAL = {"traces": 6, "metrics": 2, "logs": 2}
 SIGNALS = tuple(PER_SIGNAL)
 
 
 def item_names(invocation: int) -> list[str]:
     """Return the names of all items that one invocation sends."""
+    protocol = PROTOCOLS[invocation % len(PROTOCOLS)]
     return [
         f"{invocation}/{signal}/{protocol}/{number}"
         for signal, count in PER_SIGNAL.items()
-        for protocol in PROTOCOLS
         for number in range(count)
     ]
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/internal/collector"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/internal/extensionapi"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/internal/telemetryapi"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/lambdacomponents"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/lambdalifecycle"
 )
@@ -62,6 +63,14 @@ func run(ctx context.Context, logger *slog.Logger) error {
 	if err := api.Register(ctx, filepath.Base(os.Args[0])); err != nil {
 		return err
 	}
+	functions, err := telemetryapi.Listen()
+	if err != nil {
+		return err
+	}
+	defer functions.Close()
+	if err := api.Subscribe(ctx, functions.URI()); err != nil {
+		return err
+	}
 
 	listeners := &lambdalifecycle.Listeners{}
 	lambdalifecycle.SetNotifier(listeners)
@@ -80,7 +89,7 @@ func run(ctx context.Context, logger *slog.Logger) error {
 		cancel(errCollectorEnded)
 	}()
 
-	err = follow(ctx, logger, api, listeners)
+	err = follow(ctx, logger, api, functions, listeners)
 	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), errCollectorEnded) {
 		err = nil // a signal is an orderly end too
 	}
@@ -111,8 +120,8 @@ func startCollector(ctx context.Context, extensionID string) (*collector.Collect
 
 // follow passes events on to the listeners until the environment is shut down
 // or ctx ends.
-func follow(ctx context.Context, logger *slog.Logger, api *extensionapi.Client, listener lambdalifecycle.Listener) error {
-	for invoked := false; ; {
+func follow(ctx context.Context, logger *slog.Logger, api *extensionapi.Client, functions *telemetryapi.Listener, listener lambdalifecycle.Listener) error {
+	for {
 		event, err := api.Next(ctx)
 		if err != nil {
 			if cause := context.Cause(ctx); cause != nil {
@@ -120,16 +129,14 @@ func follow(ctx context.Context, logger *slog.Logger, api *extensionapi.Client, 
 			}
 			return err
 		}
-		// The Extensions API doesn't say when a function is done, but the
-		// event that comes next can't come earlier.
-		if invoked {
-			listener.FunctionFinished()
-			invoked = false
-		}
 		switch event.Type {
 		case extensionapi.Invoke:
-			invoked = true
 			listener.FunctionInvoked()
+			if err := functions.Wait(ctx, event.RequestID); err != nil {
+				return err
+			}
+			// Asking for the next event would freeze the environment.
+			listener.FunctionFinished()
 		case extensionapi.Shutdown:
 			logger.Info("shutting down", "reason", event.ShutdownReason)
 			return nil

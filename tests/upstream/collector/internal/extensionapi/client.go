@@ -15,6 +15,9 @@ const (
 	nameHeader       = "Lambda-Extension-Name"
 	identifierHeader = "Lambda-Extension-Identifier"
 	errorTypeHeader  = "Lambda-Extension-Function-Error-Type"
+
+	extension = "/2020-01-01/extension"
+	telemetry = "/2022-07-01/telemetry"
 )
 
 // EventType tells events apart.
@@ -43,7 +46,7 @@ type Client struct {
 
 // New returns a client of the API at host:port.
 func New(address string) *Client {
-	return &Client{baseURL: "http://" + address + "/2020-01-01/extension"}
+	return &Client{baseURL: "http://" + address}
 }
 
 // ID is the identifier that Register was given.
@@ -52,7 +55,7 @@ func (c *Client) ID() string { return c.id }
 // Register must come first. Lambda knows an extension by the name of its file.
 func (c *Client) Register(ctx context.Context, name string) error {
 	body := map[string][]EventType{"events": {Invoke, Shutdown}}
-	response, _, err := c.do(ctx, http.MethodPost, "/register", nameHeader, name, "", body)
+	response, _, err := c.do(ctx, http.MethodPost, extension+"/register", nameHeader, name, "", body)
 	if err != nil {
 		return fmt.Errorf("register: %w", err)
 	}
@@ -62,11 +65,26 @@ func (c *Client) Register(ctx context.Context, name string) error {
 	return nil
 }
 
+// Subscribe has the platform's events sent to a URI of this process, as early
+// as Lambda sends any.
+func (c *Client) Subscribe(ctx context.Context, uri string) error {
+	body := map[string]any{
+		"schemaVersion": "2022-12-13",
+		"types":         []string{"platform"},
+		"buffering":     map[string]int{"maxItems": 1000, "maxBytes": 256 * 1024, "timeoutMs": 25},
+		"destination":   map[string]string{"protocol": "HTTP", "URI": uri},
+	}
+	if _, _, err := c.do(ctx, http.MethodPut, telemetry, identifierHeader, c.id, "", body); err != nil {
+		return fmt.Errorf("subscribe to telemetry: %w", err)
+	}
+	return nil
+}
+
 // Next waits for an event. Asking for it tells Lambda that the work on the one
 // before is done.
 func (c *Client) Next(ctx context.Context) (Event, error) {
 	var event Event
-	_, answer, err := c.do(ctx, http.MethodGet, "/event/next", identifierHeader, c.id, "", nil)
+	_, answer, err := c.do(ctx, http.MethodGet, extension+"/event/next", identifierHeader, c.id, "", nil)
 	if err == nil {
 		err = json.Unmarshal(answer, &event)
 	}
@@ -92,7 +110,7 @@ func (c *Client) report(ctx context.Context, path, errorType string, cause error
 		"errorType":    errorType,
 		"stackTrace":   []string{},
 	}
-	if _, _, err := c.do(ctx, http.MethodPost, path, identifierHeader, c.id, errorType, body); err != nil {
+	if _, _, err := c.do(ctx, http.MethodPost, extension+path, identifierHeader, c.id, errorType, body); err != nil {
 		return fmt.Errorf("report an error: %w", err)
 	}
 	return nil

@@ -1,0 +1,41 @@
+"""The collector configs of config/: everything leaves in the invocation that sent it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from unit_examples import SHIPPED
+
+CONFIGS = sorted((SHIPPED / "collector").glob("*.yaml"))
+
+
+def pipelines(path: Path) -> dict[str, dict[str, list[str]]]:
+    """The pipelines of a config."""
+    config: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return config["service"]["pipelines"]
+
+
+def test_there_are_configs() -> None:
+    assert CONFIGS != []
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_what_functions_send_is_decoupled_last_and_never_kept_for_a_batch(path: Path) -> None:
+    for name, each in pipelines(path).items():
+        if "otlp" in each["receivers"]:
+            assert each["processors"][-1] == "decouple", name
+        assert "batch" not in each.get("processors", ()), name
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_what_a_connector_sends_is_waited_for_by_the_pipeline_before_it(path: Path) -> None:
+    """The `decouple` behind a connector stops before the one in front of it has sent all."""
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    connectors = set(config.get("connectors", ()))
+    for name, each in pipelines(path).items():
+        if connectors & {*each["receivers"]}:
+            assert "otlp" not in each["receivers"], name
+            assert "decouple" not in each.get("processors", ()), name
