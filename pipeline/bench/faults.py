@@ -22,6 +22,7 @@ class Fault(StrEnum):
     PORT_TAKEN = "finds a port taken on this machine"
     REFUSES_CONFIG = "refuses its config"
     MISSING_COMPONENTS = "lacks components"
+    IGNORES_SETTINGS = "ignores settings of the config"
     HANGS_IN_INIT = "hangs in init"
     HANGS_IN_INVOKE = "hangs in an invocation"
     EXITS_IN_INVOKE = "exits in an invocation"
@@ -47,6 +48,7 @@ _HINTS = {
     Fault.REFUSES_CONFIG: "fix the config, or build a distribution that has what it uses",
     Fault.MISSING_COMPONENTS: "build a distribution that has them (`ocelot components` lists all), "
     "or take them out of the config",
+    Fault.IGNORES_SETTINGS: "take them out of the config, or build without the tuning",
     Fault.HANGS_IN_INIT: "let it ask for event/next within Lambda's 10 seconds for init; it may "
     "wait for a server that it cannot reach",
     Fault.HANGS_IN_INVOKE: "let it ask for event/next when it has handled an invocation; otherwise "

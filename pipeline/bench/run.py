@@ -41,7 +41,9 @@ from pipeline.bench.telemetry.receiver import OtlpReceiver, otlp_receiver
 from pipeline.build.components import ComponentRow, component_rows
 from pipeline.build.inputs import requested_upstream
 from pipeline.build.overlay import read_config_files
+from pipeline.build.tuning import tuning_tag
 from pipeline.config.folder import Config
+from pipeline.config.tuning import refused_settings
 from pipeline.errors import OcelotError, ToolchainError
 from pipeline.files import read_file
 from pipeline.layer.manifest import Upstream
@@ -240,6 +242,12 @@ class _Bench:
         has_credentials = ACCESS_KEY in self.context.request.environment
         return "" if has_credentials else needs_credentials(content, trial.types)
 
+    def _ignored(self, trial: Trial, content: bytes) -> tuple[str, ...]:
+        """Return a sentence for each setting of a config that the layer's tunings refuse."""
+        known = self.context.request.config.tunings
+        applied = {name: known[name] for name in known if tuning_tag(name) in trial.layer.tags}
+        return tuple(why for _, why in refused_settings(read_config(content), applied))
+
     async def _try_own_config(self, trial: Trial, plan: StartPlan) -> None:
         """Note whether the layer starts with its own config; no fault: a function may bring one."""
         own = trial.layer.config
@@ -254,6 +262,7 @@ class _Bench:
             lacks = f"the layer has no {missing}: " if missing else ""
             reason = outcome.reason or str(outcome)
             trial.notes.append(f"its own config.yaml does not start here: {lacks}{reason}")
+        trial.notes += (f"its own config.yaml: {each}" for each in self._ignored(trial, own))
 
     async def _try_user_config(self, trial: Trial, plan: StartPlan) -> None:
         """Check that the layer starts with the user's config."""
@@ -268,7 +277,11 @@ class _Bench:
             return
         outcome = await self._start_with(plan, USER)
         if isinstance(outcome, Measured):
-            trial.notes.append("the config given is accepted")
+            if ignored := self._ignored(trial, user):
+                name = trial.layer.path.name
+                trial.fault = FaultError(Fault.IGNORES_SETTINGS, name, ignored)
+            else:
+                trial.notes.append("the config given is accepted")
         elif missing := trial.types.missing(read_config(user)):
             details = await _availabilities(missing, trial.layer.upstream, self.context)
             trial.fault = FaultError(

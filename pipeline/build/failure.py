@@ -99,7 +99,8 @@ def with_tuning_blame(error: CompileError, changed: TunedFiles, tree: Tree) -> C
     ]
     replaced = [
         f"{name} ({module})"
-        for name, module in changed.replaced.items()
+        for name, modules in changed.replaced.items()
+        for module in modules
         if _is_of_module(error.details, module, _package_names(changed, name), tree)
     ]
     if blamed:

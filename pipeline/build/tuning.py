@@ -1,8 +1,8 @@
 """Changes of upstream's own files: named tunings, each applied whole or not at all.
 
 An edit names a short string of a file and its replacement. A tuning whose string is no longer in
-upstream's file, or more often than expected, is left out with a note. A tuning that replaces a
-module which upstream does not have is not needed: it is left out without a note. A build tag that
+upstream's file, or more often than expected, is left out with a note. A tuning that only replaces
+modules which upstream does not have is not needed: it is left out without a note. A build tag that
 no compiled package uses is found when `go list` has named the packages; it gets a note.
 """
 
@@ -36,7 +36,7 @@ class TunedFiles:
         applied: names of the tunings that are in them.
         left_out: those that do not fit, each with the reason.
         touched: the files of each applied tuning.
-        replaced: the module that an applied tuning replaces, where it does.
+        replaced: the modules that an applied tuning replaces, where it does.
         tags: the Go build tags of each applied tuning that has some.
     """
 
@@ -44,7 +44,7 @@ class TunedFiles:
     applied: tuple[str, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
     touched: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    replaced: Mapping[str, str] = field(default_factory=dict[str, str])
+    replaced: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     @property
@@ -119,7 +119,7 @@ def tuned_files(tree: Tree, tunings: Mapping[str, Tuning], own: Tree) -> TunedFi
         left_out=tuple(left_out),
         touched=touched,
         replaced={
-            name: each.replaces.module
+            name: tuple(replacement.module for replacement in _present(tree, each))
             for name, each in needed.items()
             if each.replaces and name in touched
         },
@@ -150,14 +150,21 @@ def _splices(
             for splice in _import_splices(text, edit, module_path(tree.get(_GO_MOD, b"")))
             if splice not in (*taken.get(edit.file, ()), *own)
         ]
-    if tuning.replaces:
+    for each in _present(tree, tuning):
         others = [*taken.get(_GO_MOD, ()), *found.get(_GO_MOD, ())]
-        found.setdefault(_GO_MOD, []).append(_replacing_splice(tree, tuning.replaces, others))
+        found.setdefault(_GO_MOD, []).append(_replacing_splice(tree, each, others))
     return found
 
 
 def _is_needed(tree: Tree, tuning: Tuning) -> bool:
-    return not tuning.replaces or tuning.replaces.module in requirements(tree.get(_GO_MOD, b""))
+    """Return False for a tuning that only replaces modules, none of which upstream has."""
+    return bool(tuning.edits or not tuning.replaces or _present(tree, tuning))
+
+
+def _present(tree: Tree, tuning: Tuning) -> tuple[Replacement, ...]:
+    """A tuning's replacements of modules that upstream has."""
+    present = requirements(tree.get(_GO_MOD, b""))
+    return tuple(each for each in tuning.replaces if each.module in present)
 
 
 def _replacing_splice(tree: Tree, replaces: Replacement, others: list[_Splice]) -> _Splice:
@@ -206,7 +213,7 @@ def _import_splices(text: str, edit: Edit, module: str) -> Iterator[_Splice]:
 
 def _brought(tree: Tree, tuning: Tuning, own: Tree) -> dict[str, bytes]:
     """The Go files that a tuning brings."""
-    sources = {**tuning.files, **_module_files(tuning, own)}
+    sources = {**tuning.files, **_module_files(_present(tree, tuning), own)}
     for path, source in sources.items():
         if path in tree:
             raise _MisfitError(f"upstream has a file {path} of its own")
@@ -215,12 +222,10 @@ def _brought(tree: Tree, tuning: Tuning, own: Tree) -> dict[str, bytes]:
     return {path: own[source] for path, source in sources.items()}
 
 
-def _module_files(tuning: Tuning, own: Tree) -> dict[str, str]:
-    """The files of a tuning's module: path below collector/ to path below tuning/."""
-    if not tuning.replaces:
-        return {}
-    folder = f"{tuning.replaces.by}/"
-    return {f"{_BROUGHT}/{path}": path for path in own if path.startswith(folder)}
+def _module_files(replaces: tuple[Replacement, ...], own: Tree) -> dict[str, str]:
+    """The files of a tuning's modules: path below collector/ to path below tuning/."""
+    folders = tuple(f"{each.by}/" for each in replaces)
+    return {f"{_BROUGHT}/{path}": path for path in own if path.startswith(folders)}
 
 
 def _spliced(text: str, splices: list[_Splice]) -> bytes:

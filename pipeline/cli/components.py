@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 @shared
 def components(upstream: UpstreamOptions, shown: JsonOptions, config: ConfigOptions) -> None:
-    """List the available components, and the distributions that contain each."""
+    """List the available components and tunings, and the distributions that contain each."""
     from pipeline.build.components import component_rows
-    from pipeline.report.config import component_reports
+    from pipeline.report.config import component_reports, tuning_report
     from pipeline.report.rendering import json_text
 
     loaded = config.load()
     rows = component_rows(loaded, upstream_tree(upstream.upstream_repo, upstream.upstream_ref))
-    shown.show(json_text(rows), *component_reports(rows))
+    shown.show(json_text(rows), *component_reports(rows), tuning_report(loaded))
 
 
 def upstream_tree(repository: str, ref: str) -> Tree:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 from pipeline.config.budgets import Budget, read_budgets
 from pipeline.config.components import COMPONENT_TAG, COMPONENTS, Component, read_components
 from pipeline.config.distributions import Distribution, read_distributions, with_bases
-from pipeline.config.entries import suggestion
+from pipeline.config.entries import shown, suggestion
 from pipeline.config.images import IMAGES, Images, read_images
-from pipeline.config.located_yaml import Document
+from pipeline.config.located_yaml import Document, read_document
 from pipeline.config.regions import REGIONS, Regions, read_regions
-from pipeline.config.tuning import TUNING_FILES, Tuning, read_tunings
+from pipeline.config.tuning import TUNING_FILES, Tuning, read_tunings, refused_settings
 from pipeline.errors import ConfigError, Problem, UsageError
 from pipeline.naming import CUSTOM_TAG
 
@@ -115,7 +115,7 @@ def load_config(folder: Path) -> Config:
     problems = {problem for each in files for problem in each.problems}
     if problems:
         raise ConfigError(tuple(sorted(problems, key=astuple)))
-    return Config(
+    config = Config(
         folder=folder,
         distributions=distributions.entries,
         components=components.entries,
@@ -125,6 +125,17 @@ def load_config(folder: Path) -> Config:
         regions=regions.entries.get(REGIONS),
         tunings=tunings.entries,
     )
+    if refused := {each for name in config.distributions for each in _refused(config, name)}:
+        raise ConfigError(tuple(sorted(refused, key=astuple)))
+    return config
+
+
+def _refused(config: Config, name: str) -> Iterator[Problem]:
+    """Yield a problem for each setting of its collector config that a distribution cannot serve."""
+    if path := config.config_file(name):
+        collector = read_document(path, shown(path))
+        for keys, why in refused_settings(collector.mapping, config.tunings_of(name)):
+            yield collector.problem(keys, f"{why} (distribution {name})")
 
 
 def tag_problems(config: Config, offered: Iterable[str], *names: str) -> tuple[Problem, ...]:

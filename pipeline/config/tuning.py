@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 from pydantic import Field, model_validator
 
@@ -17,6 +17,7 @@ from pipeline.config.entries import (
     Entries,
     read_entries,
 )
+from pipeline.config.located_yaml import KeyPath
 from pipeline.errors import Problem
 
 TUNINGS = "tuning.yaml"
@@ -31,10 +32,14 @@ GO_IMPORT = rf"^(\{{module\}}|[a-z0-9][a-z0-9.-]*)(/{GO_PATH})*{END}"
 # A Go build tag of upstream's code or of a module's; components and tunings have their own.
 GO_TAG = rf"^(?!lambdacomponents\b|ocelot\b)[a-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*{END}"
 
+# The keys that lead to a setting of a collector config, as the collector itself names them.
+SETTING_NAME = rf"^[a-z0-9_/.-]+(::[a-z0-9_/.-]+)*{END}"
+
 TuningName = Annotated[str, Field(pattern=TUNING_NAME)]
 GoFile = Annotated[str, Field(pattern=GO_FILE, max_length=200)]
 GoImport = Annotated[str, Field(pattern=GO_IMPORT, max_length=200)]
 GoTag = Annotated[str, Field(pattern=GO_TAG, max_length=60)]
+SettingName = Annotated[str, Field(pattern=SETTING_NAME, max_length=200)]
 GoModule = Annotated[str, Field(pattern=GO_MODULE, max_length=200)]
 
 
@@ -69,6 +74,12 @@ class Tuning(ConfigModel):
 
     reason: str = Field(min_length=1, max_length=600, description="The reason, for people.")
     gain: str = Field(default="", max_length=300, description="What was measured, and on what.")
+    takes_away: str = Field(
+        default="",
+        max_length=300,
+        alias="takes-away",
+        description="What a layer with the tuning cannot do any more; empty if there is nothing.",
+    )
     edits: tuple[Edit, ...] = Field(
         default=(), strict=False, description="Changes of files; all are applied, or none."
     )
@@ -81,9 +92,17 @@ class Tuning(ConfigModel):
         strict=False,
         description="Go build tags, of upstream's code or of a module that it uses.",
     )
-    replaces: Replacement | None = Field(
-        default=None,
-        description="A module to replace; without that module upstream does not need the tuning.",
+    replaces: tuple[Replacement, ...] = Field(
+        default=(),
+        strict=False,
+        description="Modules to replace, those of them that upstream has. A tuning that only "
+        "replaces modules is not needed where upstream has none of them.",
+    )
+
+    refuses: dict[SettingName, Annotated[tuple[str, ...], Field(strict=False)]] = Field(
+        default_factory=dict[str, tuple[str, ...]],
+        description="Settings of a collector config that a layer with this tuning cannot serve, "
+        "such as service::telemetry::metrics::readers, each with the values that it can serve.",
     )
 
     @model_validator(mode="after")
@@ -91,6 +110,32 @@ class Tuning(ConfigModel):
         if not (self.edits or self.files or self.tags or self.replaces):
             raise ValueError("must have edits, files, tags or replaces")
         return self
+
+
+def refused_settings(
+    config: Mapping[str, Any], tunings: Mapping[str, Tuning]
+) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the keys of each setting that a layer with tunings cannot serve, and the reason.
+
+    Args:
+        config: a collector config.
+        tunings: of the layer, by name.
+    """
+    for name, tuning in tunings.items():
+        for setting, served in tuning.refuses.items():
+            keys = tuple(setting.split("::"))
+            value = _value_at(config, keys)
+            if value not in (None, [], {}) and str(value).lower() not in served:
+                instead = f"set it to {' or '.join(served)}" if served else "remove it"
+                yield keys, f"{setting} has no effect with the tuning {name}: {instead}"
+
+
+def _value_at(config: Mapping[str, Any], keys: tuple[str, ...]) -> object:
+    """Return a value of nested mappings; None where it is missing."""
+    value: object = config
+    for key in keys:
+        value = cast("dict[str, object]", value).get(key) if isinstance(value, dict) else None
+    return value
 
 
 def read_tunings(folder: Path) -> Entries[Tuning]:
@@ -111,9 +156,9 @@ def _file_problems(folder: Path, tunings: Entries[Tuning]) -> Iterator[Problem]:
                 )
 
 
-def _files_of(tuning: Tuning) -> Iterator[tuple[tuple[str, str], str]]:
+def _files_of(tuning: Tuning) -> Iterator[tuple[tuple[str, str | int], str]]:
     """Return the files below tuning/ that a tuning names, each after the keys that name it."""
     for path, file in tuning.files.items():
         yield ("files", path), file
-    if tuning.replaces:
-        yield ("replaces", "by"), f"{tuning.replaces.by}/go.mod"
+    for number, each in enumerate(tuning.replaces):
+        yield ("replaces", number), f"{each.by}/go.mod"

@@ -20,6 +20,19 @@ def component_reports(rows: Sequence[ComponentRow]) -> Iterator[Report]:
             yield Report(title=f"{kind}s", headings=headings, rows=cells)
 
 
+def tuning_report(config: Config) -> Report:
+    """Return the tunings, with what a layer with them cannot do any more."""
+    used = {name: config.tunings_of(name) for name in config.distributions}
+
+    def users(tuning: str) -> str:
+        names = [name for name in used if tuning in used[name]]
+        return "all" if len(names) == len(used) else ", ".join(names)
+
+    tunings = config.tunings.items()
+    cells = [(name, each.takes_away or "nothing", users(name)) for name, each in tunings]
+    return Report(title="tunings", headings=("tuning", "takes away", "distributions"), rows=cells)
+
+
 def checked_report(config: Config, *, upstream: bool) -> Report:
     """Return the number of distributions and components that were checked.
 

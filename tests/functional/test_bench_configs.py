@@ -127,6 +127,20 @@ def test_components_missing_for_a_users_config_are_named_with_their_distribution
     assert "has been deprecated, use the debug exporter" in errors("logging")
 
 
+def test_settings_that_a_tuned_layer_ignores_are_a_fault_and_its_collector_names_them(
+    built: Built, tmp_path: Path
+) -> None:
+    telemetry = "telemetry: {metrics: {readers: [{periodic: {exporter: {console: {}}}}]}}"
+    text = COLLECTOR.replace("service: {", f"service: {{{telemetry}, ")
+    given = written(tmp_path, "otlphttp", '{endpoint: "http://127.0.0.1:9"}', text=text)
+    found = fault_of(own_zip(built), collector_config=given)
+    assert found.fault is Fault.IGNORES_SETTINGS
+    assert found.details == (
+        "service::telemetry::metrics::readers has no effect with the tuning logs-only-telemetry: "
+        "remove it",
+    )
+
+
 def test_without_a_manifest_it_is_said_that_upstream_is_not_known(
     built: Built, tmp_path: Path
 ) -> None:

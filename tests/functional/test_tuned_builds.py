@@ -253,7 +253,7 @@ def uses_theirs(place: Place) -> None:
     folder.mkdir(parents=True)
     (folder / "go.mod").write_text(f"module {MINE}\n\ngo 1.25\n")
     (folder / "small.go").write_text('package mine\n\nfunc NewFactory() string { return "ours" }\n')
-    tune(place, f"small: {{reason: small, replaces: {{module: {MINE}, by: small}}}}\n", "small")
+    tune(place, f"small: {{reason: small, replaces: [{{module: {MINE}, by: small}}]}}\n", "small")
 
 
 def test_a_module_of_ours_stands_in_for_one_of_upstreams(place: Place, tmp_path: Path) -> None:

@@ -147,12 +147,12 @@ TUNING: Cases = {
     "a file that leads out": (EDIT.replace("main.go", "../main.go"), ["1: loud.edits.0.file"]),
     "nothing to do": ("loud:\n  reason: none\n", ["1: loud"]),
     "a missing module": (
-        "loud: {reason: x, replaces: {module: example.com/mine, by: small}}\n",
+        "loud: {reason: x, replaces: [{module: example.com/mine, by: small}]}\n",
         ["1: loud.replaces"],
     ),
     "a module that leads out": (
-        "loud: {reason: x, replaces: {module: example.com/mine, by: ../..}}\n",
-        ["1: loud.replaces.by"],
+        "loud: {reason: x, replaces: [{module: example.com/mine, by: ../..}]}\n",
+        ["1: loud.replaces.0.by"],
     ),
     "an unknown key": (EDIT.replace("put:", "import: [a], put:"), ["1: loud.edits.0.import"]),
 }
@@ -219,6 +219,24 @@ def test_a_config_folder_that_is_itself_a_link_is_fine(tmp_path: Path) -> None:
     (real / "a.yaml").write_text("receivers: {}\n")
     (tmp_path / "link").symlink_to(real)
     assert load_config(tmp_path / "link").config_file("a") == tmp_path / "link" / "a.yaml"
+
+
+def test_a_setting_that_a_tuning_cannot_serve_is_reported_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "tuning.yaml").write_text(
+        "small:\n  reason: x\n  tags: [small]\n"
+        "  refuses: {'service::telemetry::level': [none], 'service::readers': []}\n"
+    )
+    one = "one: {config-file: one.yaml, buildtags: [lambdacomponents.all]}\n"
+    write_config(tmp_path, f"{one}two: {{base: one, tunings: [small]}}\n")
+    given = tmp_path / "one.yaml"
+    for served in ("level: none", "level: None", "level:", "other: 1"):
+        given.write_text(f"service:\n  readers: []\n  telemetry:\n    {served}\n")
+        assert load_config(tmp_path).tunings_of("two")
+    given.write_text("service:\n  telemetry:\n    level: basic\n  readers: [{pull: {}}]\n")
+    assert [each.partition(" has no effect")[0] for each in problems_of(tmp_path)] == [
+        "one.yaml:3: service::telemetry::level",
+        "one.yaml:4: service::readers",
+    ]
 
 
 def test_a_problem_inside_a_config_file_is_reported_once_with_its_line(tmp_path: Path) -> None:

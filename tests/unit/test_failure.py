@@ -187,7 +187,7 @@ TUNED = TunedFiles(
     },
     applied=("loud", "small"),
     touched={"loud": ("main.go",), "small": ("go.mod", "internal/small/config.go")},
-    replaced={"small": "example.com/aws/config"},
+    replaced={"small": ("example.com/aws/config",)},
 )
 TREE = {
     **TUNED.files,

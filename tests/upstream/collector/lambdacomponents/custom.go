@@ -4,6 +4,7 @@ package lambdacomponents
 
 import (
 	"go.opentelemetry.io/collector/otelcol"
+	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
 
 	"github.com/open-telemetry/opentelemetry-lambda/collector/lambdacomponents/connector"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/lambdacomponents/exporter"
@@ -15,6 +16,7 @@ import (
 // Components returns the factories of the components which the build tags name.
 func Components(extensionID string) (otelcol.Factories, error) {
 	return makeFactories(
+		otelconftelemetry.NewFactory(),
 		create(receiver.Factories, extensionID),
 		create(processor.Factories, extensionID),
 		create(exporter.Factories, extensionID),

@@ -16,11 +16,13 @@ import (
 	"go.opentelemetry.io/collector/processor/batchprocessor"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
+	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
 )
 
 // Components returns the factories of the default set, which has no connector.
 func Components(extensionID string) (otelcol.Factories, error) {
 	return makeFactories(
+		otelconftelemetry.NewFactory(),
 		[]receiver.Factory{otlpreceiver.NewFactory()},
 		[]processor.Factory{batchprocessor.NewFactory(), decoupleprocessor.NewFactory()},
 		[]exporter.Factory{debugexporter.NewFactory(), otlpexporter.NewFactory(), otlphttpexporter.NewFactory()},

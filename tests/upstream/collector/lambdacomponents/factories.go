@@ -12,19 +12,18 @@ import (
 	"go.opentelemetry.io/collector/otelcol"
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/receiver"
-	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
+	"go.opentelemetry.io/collector/service/telemetry"
 )
 
 func makeFactories(
+	own telemetry.Factory,
 	receivers []receiver.Factory,
 	processors []processor.Factory,
 	exporters []exporter.Factory,
 	extensions []extension.Factory,
 	connectors []connector.Factory,
 ) (otelcol.Factories, error) {
-	// The collector can't run without a telemetry factory, so this one is
-	// part of every build.
-	factories := otelcol.Factories{Telemetry: otelconftelemetry.NewFactory()}
+	factories := otelcol.Factories{Telemetry: own}
 	var errs [5]error
 	factories.Receivers, errs[0] = otelcol.MakeFactoryMap(receivers...)
 	factories.Processors, errs[1] = otelcol.MakeFactoryMap(processors...)

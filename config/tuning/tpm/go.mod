@@ -1,0 +1,3 @@
+module github.com/google/go-tpm
+
+go 1.24

@@ -1,0 +1,3 @@
+module github.com/foxboron/go-tpm-keyfiles
+
+go 1.24
