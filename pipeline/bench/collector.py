@@ -2,7 +2,7 @@
 
 A component's type, by which configs name it, is known from the collector alone: it lists the types
 that it registers when it refuses a config with an unknown one. Its package's name and its build tag
-may differ from the type.
+may differ from the type. In the same way, it alone knows whether it turns off an exporter's queue.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ _UNKNOWN_TYPE = "ocelot_unknown_{}"
 PROBE = "".join(f"{kind}s:\n  {_UNKNOWN_TYPE.format(kind)}:\n" for kind in KINDS)
 # https://github.com/open-telemetry/opentelemetry-collector/blob/v0.155.0/otelcol/internal/configunmarshaler/configs.go
 _REFUSAL = r'unknown type: "{}" for id: "[^"]*" \(valid values: \[([^\]]*)\]\)'
+
+
+# The key of the queue of exporters that are made with the collector's exporterhelper.
+_QUEUE = "sending_queue"
 
 
 class ComponentName(NamedTuple):
@@ -82,6 +86,24 @@ def registered_types(refusal: str) -> dict[str, frozenset[str]]:
     plain = refusal.replace('\\"', '"')
     found = {kind: re.search(_REFUSAL.format(_UNKNOWN_TYPE.format(kind)), plain) for kind in KINDS}
     return {kind: frozenset(match[1].split()) for kind, match in found.items() if match}
+
+
+def queue_probe(exporter: str) -> str:
+    """Return a config with an invalid queue, which is ignored if the collector turns queues off.
+
+    It has nothing else, so that the collector refuses it in any case.
+    """
+    return f"exporters: {{{exporter}: {{{_QUEUE}: {{queue_size: -1}}}}}}\n"
+
+
+def has_queue(refusal: str, exporter: str) -> bool:
+    """Return True if a collector that refused an exporter's `queue_probe` leaves its queue on.
+
+    Args:
+        refusal: what it reported and logged, plain or as JSON.
+        exporter: its type.
+    """
+    return f"exporters::{exporter}::{_QUEUE}: " in refusal
 
 
 def components_missing_for_tags(

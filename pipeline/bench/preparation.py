@@ -30,8 +30,10 @@ from pipeline.config.budgets import Budget
 from pipeline.config.folder import Config
 from pipeline.files import output_errors
 
-# File names of the configs: with unknown types, for measuring, the layer's own, the user's.
-UNKNOWN_TYPES, MEASURING, OWN, USER = "types.yaml", "bench.yaml", "own.yaml", "user.yaml"
+# File names of the configs: with unknown types, with an invalid queue, for measuring, the layer's
+# own, the user's.
+UNKNOWN_TYPES, QUEUE, MEASURING = "types.yaml", "queue.yaml", "bench.yaml"
+OWN, USER = "own.yaml", "user.yaml"
 # The prefix of an own or a user's config on other ports.
 MOVED = "moved-"
 

@@ -15,6 +15,8 @@ from pipeline.bench.collector import (
     ComponentName,
     availability,
     explicit_availability,
+    has_queue,
+    queue_probe,
     registered_types,
 )
 from pipeline.bench.collector_config import exports_by_grpc, needs_credentials, read_config
@@ -26,6 +28,7 @@ from pipeline.bench.layer import read_layer
 from pipeline.bench.preparation import (
     MOVED,
     OWN,
+    QUEUE,
     USER,
     BenchContext,
     BenchRequest,
@@ -45,7 +48,7 @@ from pipeline.build.tuning import tuning_tag
 from pipeline.config.folder import Config
 from pipeline.config.tuning import refused_settings
 from pipeline.errors import OcelotError, ToolchainError
-from pipeline.files import read_file
+from pipeline.files import output_errors, read_file
 from pipeline.layer.manifest import Upstream
 
 # A layer over its budget is started until it has this many starts: a few may be outliers.
@@ -118,7 +121,27 @@ async def _read_types(trial: Trial, request: BenchRequest) -> None:
             ):
                 trial.fault = outcome
                 return
+            with progress.step(trial.label, "its exporters' queues"):
+                await _note_queues(trial, plan, request)
     check_tags(trial, request.config)
+
+
+async def _note_queues(trial: Trial, plan: StartPlan, request: BenchRequest) -> None:
+    """Note the exporters whose queues the layer's collector does not turn off."""
+    kept: list[str] = []
+    for exporter in sorted(trial.types.registered.get("exporter", ())):
+        path = plan.config.with_name(QUEUE)
+        with output_errors(path):
+            path.write_text(queue_probe(exporter), encoding="utf-8")
+        outcome = await _outcome(plan.with_config(QUEUE), request)
+        if isinstance(outcome, FaultError) and has_queue("\n".join(outcome.details), exporter):
+            kept.append(exporter)
+    if kept:
+        trial.notes.append(
+            f"its collector does not turn off the queue of {', '.join(kept)}: what is in a queue "
+            "while Lambda freezes the layer may be lost; use the tuning no-exporter-queues, or "
+            "`sending_queue: {enabled: false}` in the config"
+        )
 
 
 async def _outcome(plan: StartPlan, request: BenchRequest) -> Measured | FaultError:

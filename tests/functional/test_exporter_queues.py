@@ -14,7 +14,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from benching import OURS
+from benching import OURS, run_bench
 from extensions_api import extensions_api
 from loopback import Quiet, serving
 from runs import CONFIG, fresh_cache, go, run_ocelot
@@ -143,6 +143,12 @@ def test_without_the_tuning_an_exporter_that_upstream_does_not_know_loses_spans(
         taken = live(folder / "on", folder, sink)
         assert taken[0] == 0
         assert len(sink.names) < INVOCATIONS
+
+
+def test_the_bench_reports_a_layer_whose_exporters_keep_a_queue(folder: Path) -> None:
+    off, on = run_bench(*(folder / f"collector-{OURS}-{name}.zip" for name in ("off", "on")))
+    assert any("the queue of slow:" in note for note in on.notes)
+    assert not any("queue" in note for note in off.notes)
 
 
 def test_only_exporters_with_a_queue_are_told_that_it_is_off(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from pipeline.bench.collector import (
     config_components,
     explicit_availability,
     has_component,
+    has_queue,
+    queue_probe,
     registered_types,
 )
 from pipeline.build.components import component_rows
@@ -62,6 +64,35 @@ def test_a_component_is_found_under_each_of_its_spellings(kind: str, name: str) 
 )
 def test_a_component_of_another_kind_or_name_is_not_found(kind: str, name: str) -> None:
     assert not has_component(BINARY, kind, name)
+
+
+REFUSED = "invalid configuration: exporters::mine::{}\nservice::pipelines: there is none"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (REFUSED.format("sending_queue: `queue_size` must be positive"), True),
+        (REFUSED.format("endpoint: must be given"), False),
+        (
+            "'exporters' error reading \"mine\": has invalid keys: sending_queue",
+            False,
+        ),
+        ("exporters::mine/2::sending_queue: `queue_size` must be positive", False),
+        ("", False),
+    ],
+)
+def test_a_collector_that_refuses_an_invalid_queue_leaves_it_on(
+    text: str, *, expected: bool
+) -> None:
+    assert has_queue(text, "mine") is expected
+    assert has_queue(json.dumps({"error": text}), "mine") is expected
+
+
+def test_the_probe_has_nothing_that_a_collector_could_start() -> None:
+    assert yaml.safe_load(queue_probe("mine")) == {
+        "exporters": {"mine": {"sending_queue": {"queue_size": -1}}}
+    }
 
 
 def test_a_config_uses_types_and_not_names() -> None:
