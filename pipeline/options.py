@@ -84,6 +84,15 @@ class BuildOptions(CompileOptions):
 
 
 @option_group
+class ExplainOptions:
+    """The explanations that a build gives."""
+
+    explain_size: Annotated[
+        bool, Opt("Link once more, and show what keeps the linker from dropping unused methods.")
+    ] = False
+
+
+@option_group
 class LockOptions(UpstreamOptions):
     """The distributions to lock."""
 

@@ -61,12 +61,17 @@ def _ignore(_line: str) -> None:
     pass
 
 
+def _take_none(_line: str) -> bool:
+    return False
+
+
 async def run_program(
     argv: Sequence[str],
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] = _ignore,
+    take: Callable[[str], bool] = _take_none,
 ) -> Finished:
     """Run a program to its end and keep every line that it prints.
 
@@ -75,6 +80,7 @@ async def run_program(
         cwd: working folder.
         env: the whole environment; None for that of this process.
         on_line: called with each line as it comes.
+        take: called before that; a line for which it returns True is not kept.
 
     Raises:
         FileNotFoundError: there is no such program.
@@ -82,8 +88,9 @@ async def run_program(
     lines: list[str] = []
 
     def keep(line: str) -> None:
-        lines.append(line)
-        on_line(line)
+        if not take(line):
+            lines.append(line)
+            on_line(line)
 
     async with _started(argv, cwd, env, errors=subprocess.STDOUT) as process:
         if process.stdout:

@@ -17,6 +17,7 @@ from pipeline.bench.environment.machine import check_packages
 from pipeline.bench.gate import check_layers
 from pipeline.build.apply import apply_plan
 from pipeline.build.compile import Compiler
+from pipeline.build.explain import explain_size
 from pipeline.build.lock import record_zips
 from pipeline.build.request import BuildRequest, plan_build
 from pipeline.config.folder import Config
@@ -43,6 +44,7 @@ class BuildContext:
         output: the folder for zips, evidence and manifest.
         builder: the user or workflow that runs ocelot, for the provenance.
         rebuild: True to compile even what the cache has.
+        explain_size: True to report why the linker keeps unused methods.
         bench: True to run the layers.
     """
 
@@ -53,6 +55,7 @@ class BuildContext:
     output: Path
     builder: Builder
     rebuild: bool = False
+    explain_size: bool = False
     bench: bool = False
 
 
@@ -87,7 +90,10 @@ async def build(context: BuildContext) -> BuildOutput:
     plan = await plan_build(request, config)
     # 2. compile and pack, both architectures at once; what the cache has is taken from there
     layers = await apply_plan(plan, compiler, cache=context.cache, rebuild=context.rebuild)
-    # 3. evidence and output: bills of materials, budget; then zips, evidence and manifest
+    # 3. if requested, why the linker keeps unused methods; also of layers over their budget
+    if context.explain_size:
+        plan = replace(plan, notes=(*plan.notes, *await explain_size(plan, compiler)))
+    # 4. evidence and output: bills of materials, budget; then zips, evidence and manifest
     output = await write_layers(
         plan,
         layers,
@@ -96,13 +102,13 @@ async def build(context: BuildContext) -> BuildOutput:
         module_cache=compiler.module_cache,
         builder=context.builder,
     )
-    # 4. the zips' digests, where the lock has none yet
+    # 5. the zips' digests, where the lock has none yet
     if plan.locked and not request.locked:
         zips = {each.layer.architecture: each.layer.sha256 for each in output.layers}
         record_zips(config.folder, plan.locked, zips)
     if not context.bench:
         return output
-    # 5. the bench, which notes its result in the manifest
+    # 6. the bench, which notes its result in the manifest
     check_packages()
     built = {output.folder / each.layer.file: each.layer for each in output.layers}
     await check_layers(built, config, enabled=True)

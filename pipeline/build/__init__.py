@@ -15,6 +15,7 @@ It starts at `request.py`: `plan_build` turns a `BuildRequest` into a `BuildPlan
    runs the pinned Go (`toolchain.py`) for the others, each architecture in a task of its own, once
    the modules are those of go.sum (`integrity.py`). `packages.py` reads the list of packages, which
    `countdown.py` counts; `failure.py` turns what Go prints into an error that says what to do.
+   On request `explain.py` links once more, and `linking.py` finds out why unused methods are kept.
 
 Two commands use the same plan: `locking.py` writes the lock, `bundling.py` packs a file
 (`bundle.py`) from which a build needs no network. Evidence and the output folder come after a

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -100,8 +100,12 @@ class Workspace:
     settings: Mapping[str, str]
     packages: dict[str, Packages] = field(default_factory=dict[str, Packages])
 
-    async def run(self, step: GoStep) -> tuple[str, ...]:
+    async def run(self, step: GoStep, take: Callable[[str], bool] | None = None) -> tuple[str, ...]:
         """Run one step to its end; gives the lines that it printed.
+
+        Args:
+            step: what to run.
+            take: called with each line; a line for which it returns True is not among those given.
 
         Raises:
             OcelotError: the step failed; see `step_error`.
@@ -114,6 +118,7 @@ class Workspace:
                 cwd=self.source,
                 env=self.environment(step),
                 on_line=lambda line: shown.line(countdown.line(line.split("\t")[0] or line)),
+                **({"take": take} if take else {}),
             )
             if finished.returncode or step.refused(finished.lines):
                 build_cache = self.caches / BUILD_CACHE

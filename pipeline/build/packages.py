@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,9 @@ LIST_FORMAT = (
     "{{with .Module}}{{with or .Replace .}}{{.Path}}\t{{.Version}}{{end}}{{end}}"
 )
 _FIELDS = 6
+# Of a line a package: its path, the path of its module, the packages that it imports.
+IMPORTS_FORMAT = '{{.ImportPath}}\t{{with .Module}}{{.Path}}{{end}}\t{{join .Imports " "}}'
+_IMPORTS_TABS = 2
 
 # A build constraint stands before the package clause.
 # https://pkg.go.dev/cmd/go#hdr-Build_constraints
@@ -45,6 +48,37 @@ class GoPackage:
 Packages = tuple[GoPackage, ...]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Imports:
+    """The imports among the packages of a build.
+
+    Attributes:
+        main: path of the main package.
+        modules: the module of each package that is in one.
+        imported: the packages that each package imports.
+    """
+
+    main: str
+    modules: Mapping[str, str]
+    imported: Mapping[str, Sequence[str]]
+
+    def chain(self, package: str) -> tuple[str, ...]:
+        """Return a shortest chain of imports from the main package to a package, with both.
+
+        It is empty where there is none.
+        """
+        found: dict[str, str] = {self.main: ""}
+        for each in (queue := [self.main]):
+            for imported in self.imported.get(each, ()):
+                if imported not in found:
+                    found[imported] = each
+                    queue.append(imported)
+        chain = [package] if package in found else []
+        while chain and (above := found[chain[-1]]):
+            chain.append(above)
+        return tuple(reversed(chain))
+
+
 def listed_packages(lines: Iterable[str]) -> Packages:
     """Return the packages that `go list` printed with `LIST_FORMAT`, among other lines."""
     rows = [(*line.split("\t"), "")[:_FIELDS] for line in lines if line.count("\t") >= _FIELDS - 2]
@@ -59,6 +93,16 @@ def listed_packages(lines: Iterable[str]) -> Packages:
         )
         for path, files, stale, folder, of, version in rows
         if files.isdigit()
+    )
+
+
+def listed_imports(lines: Iterable[str]) -> Imports:
+    """Return the imports that `go list -deps` printed with `IMPORTS_FORMAT`, main package last."""
+    rows = [line.split("\t") for line in lines if line.count("\t") == _IMPORTS_TABS]
+    return Imports(
+        main=rows[-1][0] if rows else "",
+        modules={path: module for path, module, _ in rows if module},
+        imported={path: imported.split() for path, _, imported in rows},
     )
 
 

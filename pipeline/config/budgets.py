@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ByteSize, ConfigDict, Field, WithJsonSchema, model_validator
 
@@ -56,6 +56,11 @@ class Budget(ConfigModel):
     unzipped: Size | None = Field(default=None, description="Most bytes of the files in it.")
     modules: int | None = Field(
         default=None, ge=0, description="Most Go modules in the binary, without the main module."
+    )
+    dead_code_elimination: Literal["required"] | None = Field(
+        default=None,
+        alias="dead-code-elimination",
+        description="`required`: the linker must be able to drop unused methods.",
     )
     cpu_to_ready: Multiple | None = Field(
         default=None,

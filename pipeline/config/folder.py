@@ -94,9 +94,17 @@ class Config:
                 return self.folder / relative
         return None
 
-    def budget(self, name: str) -> Budget | None:
-        """Return a distribution's budget; None where it has none. Bases do not pass theirs on."""
-        return self.budgets.get(name)
+    def budget(self, name: str, *, tune: bool = True) -> Budget | None:
+        """Return a distribution's budget; None where it has none. Bases do not pass theirs on.
+
+        Args:
+            name: the distribution's.
+            tune: False for upstream's code as it is, whose unused methods may be kept.
+        """
+        budget = self.budgets.get(name)
+        if budget is None or tune:
+            return budget
+        return budget.model_copy(update={"dead_code_elimination": None})
 
 
 def load_config(folder: Path) -> Config:

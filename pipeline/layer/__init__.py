@@ -11,5 +11,6 @@ reads is in the zip:
 3. `buildinfo` reads the Go version, the modules and the build settings;
 4. `functions` reads the table of functions;
 5. `sizes` counts the bytes of each package and module;
-6. `components` finds the collector components.
+6. `components` finds the collector components;
+7. `unused_methods` finds the functions for which the linker kept unused methods, if it did.
 """

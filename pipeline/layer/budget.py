@@ -1,4 +1,4 @@
-"""Check that a layer is within its distribution's budget, and list what grew if it is not."""
+"""Check that a layer is within its distribution's budget, and name what changed if it is not."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 from pipeline.config.budgets import Budget
 from pipeline.errors import LimitError, UsageError
 from pipeline.files import read_regular
-from pipeline.layer.inspection import inspect_layer
+from pipeline.layer.inspection import Inspection, inspect_layer
 from pipeline.layer.layerfile import open_layer
 from pipeline.layer.limits import megabytes
+from pipeline.layer.manifest import Layer
 from pipeline.layer.sizes import BinarySizes, size_changes
 
 _SHOWN = 10
@@ -18,29 +19,41 @@ _SHOWN_BYTES = 1024**2 // 10  # one step of the last digit that `megabytes` show
 
 
 def check_budget(
-    budget: Budget | None, file: str, content: bytes, *, unzipped: int, modules: int, last: Path
+    budget: Budget | None, layer: Layer, content: bytes, *, modules: int, last: Path
 ) -> None:
     """Compare a layer with its budget.
 
     Args:
         budget: the distribution's.
-        file: name of the zip.
-        content: the zip.
-        unzipped: bytes of its files.
+        layer: its entry in the manifest.
+        content: its zip.
         modules: Go modules in its binary, without the main one.
         last: path of the last build's zip, if there was one.
 
     Raises:
-        LimitError: it exceeds the budget; the details list what grew most, or the largest modules.
+        LimitError: it exceeds the budget; the details list what grew most, or the largest modules,
+            or the functions for which unused methods are kept.
     """
-    over = over_budget(budget, zip_size=len(content), unzipped=unzipped, modules=modules)
+    over = over_budget(budget, zip_size=len(content), unzipped=layer.unzipped_size, modules=modules)
+    if budget and budget.dead_code_elimination and not layer.dead_code_elimination:
+        raise LimitError(
+            f"{layer.file} has unused methods; its budget requires dead-code-elimination",
+            hint="`ocelot build --explain-size` shows which components need the functions that "
+            "prevent it: leave these out, or change config/budgets.yaml",
+            details=(*over, *_kept_for(layer.file, content)),
+        )
     if over:
         raise LimitError(
-            f"{file} is over the budget of its distribution",
+            f"{layer.file} is over the budget of its distribution",
             hint="leave components out, or raise the budget in config/budgets.yaml; "
             "`ocelot inspect --sizes` shows the largest modules",
-            details=(*over, *_growth(file, content, last)),
+            details=(*over, *_growth(layer.file, content, last)),
         )
+
+
+def _kept_for(file: str, content: bytes) -> tuple[str, ...]:
+    found = inspect_layer(open_layer(content, file=file)).unused_methods.kept_for
+    return tuple(f"unused methods are kept for {each}" for each in found)
 
 
 def over_budget(
@@ -95,3 +108,44 @@ def _growth(file: str, content: bytes, last: Path) -> tuple[str, ...]:
 
 def _sizes(content: bytes, file: str) -> BinarySizes:
     return inspect_layer(open_layer(content, file=file)).sizes
+
+
+def lost_elimination(old: Layer, new: Layer, last: Path, content: bytes) -> str:
+    """Return a sentence on a layer whose unused methods the linker can no longer drop.
+
+    Args:
+        old: the manifest's entry of the last build.
+        new: the entry of the new layer.
+        last: path of the last build's zip.
+        content: the new zip.
+    """
+    found = inspect_layer(open_layer(content, file=new.file))
+    functions = ", ".join(found.unused_methods.kept_for) or "a function that calls methods by name"
+    changes = "; ".join(_changes(old, new, last, found)) or "nothing that the manifest has"
+    return (
+        f"{new.file}: the linker dropped unused methods in the last build and keeps them now, for "
+        f"{functions}; changed since then: {changes} (--explain-size shows what needs them)"
+    )
+
+
+def _changes(old: Layer, new: Layer, last: Path, found: Inspection) -> Iterator[str]:
+    """Return the changes since the last build that can add functions."""
+    try:
+        before = inspect_layer(open_layer(read_regular(last), file=last.name)).components
+    except (OSError, UsageError):
+        before = found.components
+    known = {(each.kind, each.name) for each in before}
+    added = [
+        f"component {each.kind}/{each.name}"
+        for each in found.components
+        if (each.kind, each.name) not in known
+    ]
+    tags = [f"build tag {each}" for each in new.build_tags if each not in old.build_tags]
+    yield from (f"{each} added" for each in added or tags)
+    for name in old.tunings:
+        if name not in new.tunings:
+            yield f"tuning {name} not applied"
+    if old.upstream.commit != new.upstream.commit:
+        yield f"upstream {old.upstream.commit[:12]} to {new.upstream.commit[:12]}"
+    if old.go.version != new.go.version:
+        yield f"Go {old.go.version} to {new.go.version}"

@@ -13,7 +13,8 @@ import struct
 import sys
 from array import array
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from operator import sub
 
@@ -68,6 +69,30 @@ class FunctionTable:
     shared: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FunctionStarts:
+    """Where the functions of a binary begin.
+
+    Attributes:
+        offsets: from the start of the code, ascending.
+        names: of the functions in the same order, as in `FunctionTable`.
+    """
+
+    offsets: array[int]
+    names: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Header:
+    """The header of the table: the number of functions, and where the parts begin."""
+
+    count: int
+    names: int
+    units: int
+    values: int
+    rows: int
+
+
 @dataclass(kw_only=True, slots=True)
 class _Use:
     """The parts of the table that one package uses; the sets are offsets of shareable parts."""
@@ -84,15 +109,26 @@ def read_functions(elf: Elf) -> FunctionTable:
     Raises:
         UsageError: it has none, or one of a Go older than 1.20.
     """
-    section = elf.section(SECTION)
-    table = elf.bytes_of(section) if section else memoryview(b"")
-    try:
-        return _read(table)
-    except (struct.error, IndexError, KeyError, ValueError) as error:
-        raise UsageError(
-            "the collector's table of functions cannot be read",
-            hint="give a layer whose extensions/collector was linked by Go 1.20 or newer",
-        ) from error
+    with _damage_reported():
+        return _read(_table(elf))
+
+
+def read_starts(elf: Elf) -> FunctionStarts:
+    """Read where each function of a binary begins.
+
+    Raises:
+        UsageError: see `read_functions`.
+    """
+    with _damage_reported():
+        table = _table(elf)
+        header = _header(table)
+        rows = numbers(table[header.rows :])
+        found = [rows[(rows[row + 1] >> 2) + _NAME] for row in range(0, 2 * header.count, 2)]
+        names = bytes(table[header.names : header.units])
+        return FunctionStarts(
+            offsets=rows[: 2 * header.count : 2],
+            names=tuple(names[at : names.index(0, at)] for at in found),
+        )
 
 
 def package_of(name: bytes) -> bytes:
@@ -107,21 +143,43 @@ def import_path(escaped: bytes) -> str:
     return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
 
 
-def _read(table: memoryview) -> FunctionTable:
+@contextmanager
+def _damage_reported() -> Generator[None]:
+    try:
+        yield
+    except (struct.error, IndexError, KeyError, ValueError) as error:
+        raise UsageError(
+            "the collector's table of functions cannot be read",
+            hint="give a layer whose extensions/collector was linked by Go 1.20 or newer",
+        ) from error
+
+
+def _table(elf: Elf) -> memoryview:
+    section = elf.section(SECTION)
+    return elf.bytes_of(section) if section else memoryview(b"")
+
+
+def _header(table: memoryview) -> _Header:
     magic, _, pointer, *figures = _HEADER.unpack_from(table)
-    count, _, _, names_at, units, _, values, rows = (int(each) for each in figures)
-    ordered = _HEADER.size <= names_at <= units <= values <= rows <= len(table)
+    count, _, _, names, units, _, values, rows = (int(each) for each in figures)
+    ordered = _HEADER.size <= names <= units <= values <= rows <= len(table)
     if magic != _MAGIC or pointer != _POINTER or not ordered:
         raise ValueError(magic)
-    names = bytes(table[names_at:units]).split(b"\0")
+    return _Header(count=count, names=names, units=units, values=values, rows=rows)
+
+
+def _read(table: memoryview) -> FunctionTable:
+    header = _header(table)
+    names = bytes(table[header.names : header.units]).split(b"\0")
     packages, uses = _names_by_package(names)
-    numbers = _numbers(table[rows:])
-    end = _count_functions(numbers, count, packages, uses)
-    code = numbers[2 * count] - numbers[0]
+    rows = numbers(table[header.rows :])
+    end = _count_functions(rows, header.count, packages, uses)
+    code = rows[2 * header.count] - rows[0]
     index = sum(-(-code // step) * size for step, size in _INDEX)
     used = list(uses.values())
-    values_own, values_shared = _own_and_shared([use.values for use in used], rows - values)
-    data_size = len(table) - rows - 4 * end - index
+    values_size = header.rows - header.values
+    values_own, values_shared = _own_and_shared([use.values for use in used], values_size)
+    data_size = len(table) - header.rows - 4 * end - index
     data_own, data_shared = _own_and_shared([use.data for use in used], data_size)
     found = {
         import_path(package): PackageBytes(code=use.code, tables=use.tables + own + data)
@@ -146,33 +204,33 @@ def _names_by_package(names: list[bytes]) -> tuple[dict[int, bytes], dict[bytes,
     return packages, uses
 
 
-def _numbers(table: memoryview) -> array[int]:
+def numbers(table: memoryview) -> array[int]:
     """Return a table as unsigned numbers of four bytes."""
-    numbers = array("I", bytes(table[: len(table) // 4 * 4]))
+    found = array("I", bytes(table[: len(table) // 4 * 4]))
     if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers
+        found.byteswap()
+    return found
 
 
 def _count_functions(
-    numbers: array[int], count: int, packages: dict[int, bytes], uses: dict[bytes, _Use]
+    rows: array[int], count: int, packages: dict[int, bytes], uses: dict[bytes, _Use]
 ) -> int:
     """Add each function to its package's use; return the index after the last function."""
     end = 2 * count + 1
-    if end > len(numbers):
+    if end > len(rows):
         raise ValueError(count)
     for row in range(0, 2 * count, 2):
-        at = numbers[row + 1] >> 2
-        tables = at + _FIXED + numbers[at + _MORE_TABLES]
-        after = tables + (numbers[at + _LAST] >> 24)
-        size = numbers[row + 2] - numbers[row]
-        if size < 0 or at < end or after > len(numbers):  # functions must not overlap
+        at = rows[row + 1] >> 2
+        tables = at + _FIXED + rows[at + _MORE_TABLES]
+        after = tables + (rows[at + _LAST] >> 24)
+        size = rows[row + 2] - rows[row]
+        if size < 0 or at < end or after > len(rows):  # functions must not overlap
             raise ValueError(row)
-        use = uses[packages[numbers[at + _NAME]]]
+        use = uses[packages[rows[at + _NAME]]]
         use.code += size
         use.tables += 8 + 4 * (after - at)
-        use.values.update(numbers[at + _TABLES : at + _TABLES_END], numbers[at + _FIXED : tables])
-        use.data.update(numbers[tables:after])
+        use.values.update(rows[at + _TABLES : at + _TABLES_END], rows[at + _FIXED : tables])
+        use.data.update(rows[tables:after])
         end = after
     return end
 

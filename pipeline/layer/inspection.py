@@ -10,6 +10,7 @@ from pipeline.layer.elf import read_elf
 from pipeline.layer.functions import read_functions
 from pipeline.layer.layerfile import LayerFile
 from pipeline.layer.sizes import BinarySizes, read_sizes
+from pipeline.layer.unused_methods import UnusedMethods, read_unused_methods
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +27,7 @@ class Inspection:
     info: BuildInfo
     components: tuple[FoundComponent, ...]
     sizes: BinarySizes
+    unused_methods: UnusedMethods
 
 
 def inspect_layer(layer: LayerFile) -> Inspection:
@@ -44,4 +46,5 @@ def inspect_layer(layer: LayerFile) -> Inspection:
         info=info,
         components=find_components(info, table, sizes),
         sizes=sizes,
+        unused_methods=read_unused_methods(elf),
     )

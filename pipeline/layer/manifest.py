@@ -103,6 +103,11 @@ class Layer(_ManifestModel):
         description="Files about the zip, beside it, with their SHA-256: bill of materials "
         "(.cdx.json), provenance (.intoto.json).",
     )
+    dead_code_elimination: bool | None = Field(
+        default=None,
+        description="True if the linker could drop unused methods from the binary; null for a "
+        "build of an older ocelot.",
+    )
     locked: bool = Field(description="True if the build was exactly as ocelot.lock says.")
     benched: str = Field(
         default="",

@@ -38,6 +38,7 @@ from pipeline.options import (
     BenchOptions,
     BuildOptions,
     DistributionOptions,
+    ExplainOptions,
     InspectOptions,
     LayerOptions,
     LockOptions,
@@ -85,11 +86,18 @@ class Ocelot:
 
     @command(cache="session")
     async def build(
-        self, options: BuildOptions, inputs: InputOptions, bench: Bench = False
+        self,
+        options: BuildOptions,
+        inputs: InputOptions,
+        explain: ExplainOptions,
+        bench: Bench = False,
     ) -> Directory:
-        """Build a distribution's layers: a zip for each architecture, and manifest.json."""
+        """Build a distribution's layers: a zip for each architecture, and manifest.json.
+
+        With --explain-size also build-ARCHITECTURE.md, the command's job summary.
+        """
         steps = Steps(self.config, inputs)
-        folder = await steps.built(options)
+        folder = await steps.built(options, explain)
         return await steps.benched(folder) if bench else folder
 
     @command(cache="session")

@@ -17,6 +17,7 @@ from pipeline.options import (
     BuildOptions,
     CompileOptions,
     DistributionOptions,
+    ExplainOptions,
     LayerOptions,
     LockOptions,
     OneArchitecture,
@@ -180,16 +181,24 @@ class Steps:
         bundle = ["--bundle=bundle"] if self.inputs.bundle else []
         return ["ocelot", name, *arguments(named), *bundle, *more]
 
-    async def built(self, options: BuildOptions | LayerOptions) -> Directory:
-        """Build each architecture in a step of its own, both at once; return zips and manifest."""
+    async def built(
+        self, options: BuildOptions | LayerOptions, explain: ExplainOptions | None = None
+    ) -> Directory:
+        """Build each architecture in a step of its own, both at once; return zips and manifest.
+
+        With an explanation, the folder also has the command's job summary for each architecture.
+        """
         chosen = options.architecture
         architectures = OneArchitecture if chosen == Architectures.ALL else [chosen]
         tool = await self.with_sources(options)
         if epoch := self.inputs.source_date_epoch:
             tool = tool.with_env_variable("SOURCE_DATE_EPOCH", epoch)
-        line = self.command("build", subgroup(CompileOptions, options))
+        explain = explain or ExplainOptions()
+        line = self.command("build", subgroup(CompileOptions, options), *arguments(explain))
         steps = [
-            tool.with_exec([*line, f"--architecture={each}", "--output=dist"]).directory("dist")
+            (_with_summary(tool, f"dist/build-{each}.md") if explain.explain_size else tool)
+            .with_exec([*line, f"--architecture={each}", "--output=dist"])
+            .directory("dist")
             for each in architectures
         ]
         # no task group: it would hide what the failed command printed
@@ -218,9 +227,14 @@ class Steps:
         """Publish layers; return publish.json, and publish.md: the command's job summary."""
         tool = (await self.toolchain()).with_directory("dist", layers)
         tool = tool.with_directory("published", dag.directory())
-        tool = tool.with_env_variable("GITHUB_STEP_SUMMARY", "published/publish.md")
+        tool = _with_summary(tool, "published/publish.md")
         line = ["publish", "dist", *arguments(options), "--output=published/publish.json"]
         return with_aws(tool, credentials, *line).directory("published")
+
+
+def _with_summary(tool: Container, path: str) -> Container:
+    """Have the next command write its job summary to a file."""
+    return tool.with_env_variable("GITHUB_STEP_SUMMARY", path)
 
 
 def joined(*manifests: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from pipeline.layer.inspection import Inspection
 from pipeline.layer.limits import megabytes
 from pipeline.layer.sizes import BinarySizes
+from pipeline.layer.unused_methods import UnusedMethods
 from pipeline.options import InspectOptions
 from pipeline.report.rendering import Report, data
 
@@ -73,6 +74,19 @@ def _summary(found: Inspection) -> Iterator[tuple[str, str]]:
     yield "modules", str(len(info.modules))
     yield "build tags", info.setting("-tags").replace(",", " ")
     yield "compiled with", " ".join(compiled)
+    yield "unused methods", unused_methods_text(found.unused_methods)
+
+
+def unused_methods_text(unused: UnusedMethods) -> str:
+    """Return a sentence on what became of a binary's unused methods."""
+    if unused.dropped:
+        return "dropped by the linker"
+    functions = ", ".join(unused.kept_for) or "a function that the binary does not show"
+    calls = "call" if len(unused.kept_for) > 1 else "calls"
+    return (
+        f"all kept: {functions} {calls} methods by a name known only at run time "
+        "(ocelot build --explain-size shows what needs them)"
+    )
 
 
 class _SizeRow(NamedTuple):
@@ -136,6 +150,7 @@ def inspection_data(found: Inspection, options: InspectOptions) -> dict[str, Any
             for each in layer.entries
         ],
         "components": found.components,
+        "unused_methods": found.unused_methods,
         "module_count": len(info.modules),
     }
     if options.modules:

@@ -18,7 +18,9 @@ from pipeline.build.store import CONTENTS, store_file
 from pipeline.errors import OutputError
 from pipeline.files import write_atomic
 from pipeline.layer.buildinfo import Module
+from pipeline.layer.elf import read_elf
 from pipeline.layer.layerfile import open_layer
+from pipeline.layer.unused_methods import are_unused_methods_dropped
 from pipeline.record import Record
 from pipeline.threads import in_threads
 
@@ -30,10 +32,12 @@ class Contents:
     Attributes:
         modules: Go modules of its binary, without the main one, as they were compiled.
         sbom: its bill of materials, CycloneDX 1.6 JSON.
+        unused_methods_dropped: True if the linker could drop unused methods.
     """
 
     modules: tuple[Module, ...]
     sbom: bytes = field(repr=False)
+    unused_methods_dropped: bool
 
 
 class _ContentsRecord(Record):
@@ -41,6 +45,7 @@ class _ContentsRecord(Record):
     sbom_sha256: str
     sbom: str
     modules: tuple[tuple[str, str, str], ...]
+    unused_methods_dropped: bool
 
 
 async def read_contents(
@@ -70,7 +75,11 @@ def _read(layer: BuiltLayer, *, module_cache: Path) -> Contents:
     with progress.step(str(layer.plan.architecture), "bill of materials"):
         opened = open_layer(layer.zip.content, file=layer.plan.file)
         bill = layer_bill(opened, module_cache)
-        return Contents(modules=tuple(each.source for each in bill.modules), sbom=bill.content)
+        return Contents(
+            modules=tuple(each.source for each in bill.modules),
+            sbom=bill.content,
+            unused_methods_dropped=are_unused_methods_dropped(read_elf(opened.collector)),
+        )
 
 
 def _kept(cache: Path, layer: BuiltLayer) -> Contents | None:
@@ -83,7 +92,9 @@ def _kept(cache: Path, layer: BuiltLayer) -> Contents | None:
     if (record.zip_sha256, record.sbom_sha256) != (layer.zip.sha256, _sha256(sbom)):
         return None
     modules = (Module(path=path, version=version, sum=h1) for path, version, h1 in record.modules)
-    return Contents(modules=tuple(modules), sbom=sbom)
+    return Contents(
+        modules=tuple(modules), sbom=sbom, unused_methods_dropped=record.unused_methods_dropped
+    )
 
 
 def _keep(cache: Path, layer: BuiltLayer, contents: Contents) -> None:
@@ -92,6 +103,7 @@ def _keep(cache: Path, layer: BuiltLayer, contents: Contents) -> None:
         sbom_sha256=_sha256(contents.sbom),
         sbom=contents.sbom.decode(),
         modules=tuple((each.path, each.version, each.sum) for each in contents.modules),
+        unused_methods_dropped=contents.unused_methods_dropped,
     )
     with suppress(OutputError):  # the zip was not kept either, and a note said so
         write_atomic(_path(cache, layer), record.model_dump_json().encode())

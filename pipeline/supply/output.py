@@ -18,7 +18,7 @@ from pipeline.build.lock import Facts
 from pipeline.build.plan import BuildPlan
 from pipeline.files import write_atomic
 from pipeline.layer import manifest
-from pipeline.layer.budget import check_budget
+from pipeline.layer.budget import check_budget, lost_elimination
 from pipeline.layer.limits import check_limits
 from pipeline.layer.manifest import Go, Layer, Manifest, Upstream
 from pipeline.supply.contents import Contents, read_contents
@@ -84,39 +84,58 @@ async def write_layers(
         OutputError: a disk is full or read-only.
     """
     contents = await read_contents(layers, cache=cache, module_cache=module_cache)
-    for layer, inside in zip(layers, contents, strict=True):
-        check_budget(
-            plan.budget,
-            layer.plan.file,
-            layer.zip.content,
-            unzipped=layer.zip.unzipped_size,
-            modules=len(inside.modules),
-            last=output / layer.plan.file,
-        )
-    written: list[WrittenLayer] = []
-    notes = list(plan.notes)
-    for note in dict.fromkeys(each for layer in layers for each in _layer_notes(plan, layer)):
-        notes.append(note)
+    entries = [_entry(plan, *each) for each in zip(layers, contents, strict=True)]
+    notes = list(dict.fromkeys(_notes(plan, layers, entries, output)))
+    for note in notes:
         progress.note(note)
-    for layer, inside in zip(layers, contents, strict=True):
-        entry = _write_layer(plan, layer, inside, output, builder)
-        written.append(WrittenLayer(layer=entry, reused=layer.reused, seconds=layer.seconds))
-    merged = manifest.update_manifest(output, tuple(each.layer for each in written))
-    return BuildOutput(folder=output, layers=tuple(written), manifest=merged, notes=tuple(notes))
+    for layer, entry, inside in zip(layers, entries, contents, strict=True):
+        last, modules = output / entry.file, len(inside.modules)
+        check_budget(plan.budget, entry, layer.zip.content, modules=modules, last=last)
+    written = [
+        WrittenLayer(
+            layer=_write_layer(plan, layer, entry, inside, output, builder),
+            reused=layer.reused,
+            seconds=layer.seconds,
+        )
+        for layer, entry, inside in zip(layers, entries, contents, strict=True)
+    ]
+    return BuildOutput(
+        folder=output,
+        layers=tuple(written),
+        manifest=manifest.update_manifest(output, tuple(each.layer for each in written)),
+        notes=(*plan.notes, *notes),
+    )
 
 
-def _layer_notes(plan: BuildPlan, layer: BuiltLayer) -> tuple[str, ...]:
-    size, unzipped = len(layer.zip.content), layer.zip.unzipped_size
-    near = check_limits(layer.plan.file, size=size, unzipped=unzipped)
-    return (*plan.tuned.without_effect(layer.zip.unused_tags), *near)
+def _notes(
+    plan: BuildPlan, layers: Sequence[BuiltLayer], entries: Sequence[Layer], output: Path
+) -> Iterator[str]:
+    """Return what the user should know of the layers; a sentence may come for each of them."""
+    old = manifest.folder_manifest(output)
+    for layer, entry in zip(layers, entries, strict=True):
+        yield from plan.tuned.without_effect(layer.zip.unused_tags)
+        yield from check_limits(entry.file, size=entry.size, unzipped=entry.unzipped_size)
+        last = next((each for each in (old.layers if old else ()) if each.file == entry.file), None)
+        if last and last.dead_code_elimination and not entry.dead_code_elimination:
+            yield lost_elimination(last, entry, output / entry.file, layer.zip.content)
+
+
+def _entry(plan: BuildPlan, layer: BuiltLayer, contents: Contents) -> Layer:
+    """The manifest's entry for a layer, without its evidence."""
+    dropped = contents.unused_methods_dropped
+    return manifest_entry(plan, layer).model_copy(update={"dead_code_elimination": dropped})
 
 
 def _write_layer(
-    plan: BuildPlan, layer: BuiltLayer, contents: Contents, output: Path, builder: Builder
+    plan: BuildPlan,
+    layer: BuiltLayer,
+    entry: Layer,
+    contents: Contents,
+    output: Path,
+    builder: Builder,
 ) -> Layer:
     """Write a zip and its evidence; returns the manifest's entry."""
     write_atomic(output / layer.plan.file, layer.zip.content)
-    entry = manifest_entry(plan, layer)
     evidence = _evidence(plan, layer, entry, contents, builder)
     for name, content in evidence.items():
         write_atomic(output / name, content)
@@ -125,7 +144,7 @@ def _write_layer(
 
 
 def manifest_entry(plan: BuildPlan, layer: BuiltLayer) -> Layer:
-    """The manifest's entry for a layer, without its evidence."""
+    """The manifest's entry for a layer, by its plan alone."""
     facts, content = plan.facts, layer.zip.content
     step = layer.plan.step
     return Layer(

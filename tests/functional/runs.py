@@ -69,7 +69,12 @@ def run_ocelot(
 
 
 def go(*arguments: str | Path, cwd: Path, **settings: str) -> str:
-    """The output of the pinned Go, with the caches of the user's builds."""
+    """The standard output of the pinned Go."""
+    return run_go(*arguments, cwd=cwd, **settings).out
+
+
+def run_go(*arguments: str | Path, cwd: Path, **settings: str) -> Ran:
+    """A run of the pinned Go, with the caches of the user's builds."""
     own = {
         "CGO_ENABLED": "0",
         "GOCACHE": str(GO_CACHES / "build"),
@@ -87,7 +92,7 @@ def go(*arguments: str | Path, cwd: Path, **settings: str) -> str:
         timeout=900,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return Ran(done.returncode, done.stdout, done.stderr)
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from runs import Built, go, run_ocelot
+from runs import Built, go, run_go, run_ocelot
 
 from pipeline.layer.buildinfo import Module, read_build_info
 from pipeline.layer.elf import read_elf
 from pipeline.layer.functions import import_path, package_of, read_functions
 from pipeline.layer.layerfile import open_layer
 from pipeline.layer.sizes import STANDARD_LIBRARY, BinarySizes, read_sizes
+from pipeline.layer.unused_methods import read_unused_methods
 
 ARCHITECTURES = ("amd64", "arm64")
 
@@ -44,6 +45,53 @@ def as_go_prints(module: Module, key: str) -> list[str]:
     fields = [key, module.path, module.version]
     line = "\t".join([*fields, module.sum] if not module.replaced_by else fields)
     return [line, *(as_go_prints(module.replaced_by, "=>") if module.replaced_by else [])]
+
+
+TYPE = """
+type T struct{}
+
+func (*T) Called() int { return len(os.Args) }
+func (*T) Unused() int { println("unused"); return len(os.Args) }
+
+var value = reflect.ValueOf(&T{})
+"""
+
+# Programs, and the function for which Go's linker keeps unused methods in each.
+PROGRAMS = {
+    "nothing": ("println(value.Kind())", ""),
+    "constant": ('value.MethodByName("Called").Call(nil)', ""),
+    "by name": ("value.MethodByName(os.Args[0]).Call(nil)", "main.main"),
+    "by number": ("value.Method(len(os.Args)).Call(nil)", "main.main"),
+    "name of reflect": ('println(value.MethodByName("Methods").IsValid())', "main.main"),
+    "template": (
+        'template.Must(template.New("").Parse("{{.Called}}")).Execute(os.Stdout, value)',
+        "text/template.(*state).evalField",
+    ),
+    "by type": ("println(value.Type().Method(len(os.Args)).Name)", "?"),
+}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_unused_methods_are_kept_where_the_linker_keeps_them(
+    name: str, architecture: str, tmp_path: Path
+) -> None:
+    line, function = PROGRAMS[name]
+    template = 'import "text/template"\n' if "template" in line else ""
+    head = f'package main\n\nimport ("os"; "reflect")\n{template}{TYPE}'
+    (tmp_path / "go.mod").write_text("module example.com/program\n\ngo 1.25\n")
+    (tmp_path / "main.go").write_text(f"{head}\nfunc main() {{ _ = os.Args; {line} }}\n")
+    target = {"GOOS": "linux", "GOARCH": architecture}
+    flags = ("-trimpath", "-ldflags", "-s -w -dumpdep")
+    dump = run_go("build", *flags, "-o", "program", ".", cwd=tmp_path, **target).err
+    found = read_unused_methods(read_elf((tmp_path / "program").read_bytes()))
+    assert found.dropped == ("<ReflectMethod>" not in dump) == (not function)
+    assert found.kept_for == ((function,) if function not in ("", "?") else ())
+
+
+def test_the_presets_unused_methods_are_dropped(built: Built) -> None:
+    for architecture in ARCHITECTURES:
+        assert inspected(built, architecture)["unused_methods"] == {"dropped": True, "kept_for": []}
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -102,7 +150,8 @@ def test_the_bill_of_materials_is_valid_and_the_same_each_time(
     assert first == second
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(first) is None
     components = json.loads(first)["components"]
-    modules = [each for each in components if each.get("purl", "").startswith("pkg:golang/")]
+    published = [each for each in components if "version" in each]
+    modules = [each for each in published if each.get("purl", "").startswith("pkg:golang/")]
     licensed = [each for each in modules if "licenses" in each]
     assert len(licensed) > 0.9 * len(modules)
 

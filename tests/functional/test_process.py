@@ -126,6 +126,21 @@ def test_a_program_works_in_the_folder_given(tmp_path: Path) -> None:
     assert shell("pwd -P", cwd=tmp_path).lines == (str(tmp_path.resolve()),)
 
 
+def test_a_line_that_is_taken_is_not_kept() -> None:
+    shown: list[str] = []
+
+    def take(line: str) -> bool:
+        return line == "b"
+
+    async def run() -> Finished:
+        return await process.run_program(
+            ["sh", "-c", "echo a; echo b; echo c"], on_line=shown.append, take=take
+        )
+
+    assert within(8, run).lines == ("a", "c")
+    assert shown == ["a", "c"]
+
+
 def test_lines_are_passed_on_as_they_come() -> None:
     came: list[float] = []
     shell("echo a; sleep 0.4; echo b", on_line=lambda _line: came.append(time.monotonic()))

@@ -83,6 +83,7 @@ def test_without_tunings_it_is_what_go_alone_makes_of_upstream(
 ) -> None:
     ran = run_ocelot(
         *("build", "-d", "minimal", "-r", "sample", "-a", "amd64", "--no-tune", "-o", "plain"),
+        "--explain-size",
         "--config",
         SHIPPED,
         cache=built.cache,
@@ -90,6 +91,7 @@ def test_without_tunings_it_is_what_go_alone_makes_of_upstream(
     )
     assert ran.code == 0, ran.err
     assert recorded(tmp_path / "plain") == []
+    assert "golang.org/x/net/trace -> html/template -> text/template.(*state).evalField" in ran.err
     opt = unpack(tmp_path / "plain" / AMD64, tmp_path / "opt")
     assert (opt / "extensions" / "collector").read_bytes() == go_alone(tmp_path / "go")
     runs_until_shutdown(opt)

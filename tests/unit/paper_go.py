@@ -59,13 +59,15 @@ class PaperGo:
         cwd: Path,
         env: Mapping[str, str],
         on_line: Callable[[str], None],
+        take: Callable[[str], bool] = lambda _line: False,
     ) -> Finished:
         """Stand in for `process.run_program`."""
         act = {"mod": self._require, "list": self._list, "build": self._build}[argv[1]]
         lines = act(argv, cwd, env)
-        for line in lines:
+        kept = [line for line in lines if not take(line)]
+        for line in kept:
             on_line(line)
-        return Finished(argv=tuple(argv), returncode=1 if lines else 0, lines=tuple(lines))
+        return Finished(argv=tuple(argv), returncode=1 if kept else 0, lines=tuple(kept))
 
     def _require(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> list[str]:
         del env

@@ -151,11 +151,12 @@ class Binary:
     info: bytes = field(default_factory=build_info)
     table: bytes = field(default_factory=TABLE.content)
     text: int = sum(each.code for each in FUNCTIONS) + 8
+    code: bytes = b""
     rodata: int = 100
 
     def content(self) -> bytes:
         sections = {
-            ".text": bytes(self.text),
+            ".text": self.code or bytes(self.text),
             ".rodata": bytes(self.rodata),
             ".gopclntab": self.table,
             ".go.buildinfo": self.info,

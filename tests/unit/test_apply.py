@@ -378,6 +378,86 @@ def test_within_budget_nothing_is_said(place: Place, plan: BuildPlan) -> None:
     assert done.notes == ()
 
 
+KEPT_FOR = "example.com/one.Call"
+OTLP_FACTORY = "go.opentelemetry.io/collector/exporter/otlpexporter.NewFactory"
+OF_REFLECT = ("reflect.Value.Method", "reflect.(*Value).Method")
+
+
+def with_unused_methods(architecture: str) -> bytes:
+    """A binary with all unused methods, and with one more component."""
+    names = (KEPT_FOR, *OF_REFLECT, OTLP_FACTORY)
+    added = [Function(name=name) for name in names]
+    table = Table(functions=[*FUNCTIONS, *added]).content()
+    before = sum(each.code for each in FUNCTIONS)
+    call = {
+        "amd64": b"\xe8" + (16 - 5).to_bytes(4, "little"),
+        "arm64": (0x94000000 + 16 // 4).to_bytes(4, "little"),
+    }[architecture]
+    info = build_info(PAPER_INFO)
+    code = (bytes(before) + call).ljust(before + 16 * len(added), b"\0")
+    return Binary(architecture=architecture, info=info, table=table, code=code).content()
+
+
+REQUIRED = Budget.model_validate({"dead-code-elimination": "required"})
+
+
+def test_the_manifest_says_if_the_linker_could_drop_unused_methods(
+    place: Place, plan: BuildPlan
+) -> None:
+    first = place.apply(replace(plan, budget=REQUIRED))
+    assert [each.dead_code_elimination for each in first.manifest.layers] == [True, True]
+    place.go.binary = with_unused_methods
+    second = place.apply(plan, rebuild=True)
+    assert [each.dead_code_elimination for each in second.manifest.layers] == [False, False]
+    again = place.apply(plan)
+    assert [each.reused for each in again.layers] == [True, True]
+    assert again.manifest == second.manifest
+
+
+def test_unused_methods_are_over_a_budget_that_requires_them_dropped(
+    place: Place, plan: BuildPlan
+) -> None:
+    place.go.binary = with_unused_methods
+    with pytest.raises(LimitError) as caught:
+        place.apply(replace(plan, budget=REQUIRED))
+    assert place.files() == {}
+    assert any(KEPT_FOR in each for each in caught.value.details)
+    assert "--explain-size" in str(caught.value.hint)
+
+
+def test_the_build_after_which_unused_methods_are_kept_says_so(
+    place: Place, plan: BuildPlan
+) -> None:
+    place.apply(plan)
+    place.go.binary = with_unused_methods
+    notes = Notes()
+    with shown_by(notes):
+        done = place.apply(plan, rebuild=True)
+    assert done.notes == tuple(notes.notes)
+    assert [note.partition(":")[0] for note in done.notes] == [
+        each.layer.file for each in done.layers
+    ]
+    assert all(KEPT_FOR in note for note in done.notes)
+    assert all("component exporter/otlp added" in note for note in done.notes)
+    assert place.apply(plan, rebuild=True).notes == ()
+
+
+def test_what_else_changed_before_unused_methods_were_kept_is_named(
+    place: Place, plan: BuildPlan
+) -> None:
+    tuned = replace(plan, tuned=replace(plan.tuned, applied=("no-trace",)))
+    place.apply(tuned)
+    for zip_file in place.output.glob("*.zip"):
+        zip_file.write_bytes(b"damaged")
+    place.go.binary = with_unused_methods
+    facts = plan.facts.model_copy(update={"build_tags": (*plan.facts.build_tags, BATCH)})
+    done = place.apply(replace(plan, facts=facts), rebuild=True)
+    assert len(done.notes) == 2
+    for note in done.notes:
+        assert "tuning no-trace" in note
+        assert f"build tag {BATCH} added" in note
+
+
 def test_a_build_in_a_container_of_the_golang_image_is_noted_as_such(
     place: Place, plan: BuildPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,6 +98,17 @@ def test_the_sentence_never_says_that_it_is_0_over(size: int, most: int) -> None
     assert not any(" 0.0 MiB over" in each for each in over)
 
 
+def test_dead_code_elimination_is_not_required_of_upstreams_code_as_it_is(tmp_path: Path) -> None:
+    text = "minimal: {dead-code-elimination: required, modules: 7}\n"
+    config = load_config(folder(tmp_path, text))
+    tuned, plain = config.budget("minimal"), config.budget("minimal", tune=False)
+    assert tuned
+    assert plain
+    assert tuned.dead_code_elimination == "required"
+    assert (plain.dead_code_elimination, plain.modules) == (None, 7)
+    assert config.budget("mine", tune=False) is None
+
+
 def test_the_shipped_budget_has_room_for_upstreams_minimal() -> None:
     budget = load_config(SHIPPED).budget("minimal")
     assert budget

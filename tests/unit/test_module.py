@@ -185,6 +185,14 @@ def test_both_architectures_are_steps_beside_each_other_of_the_same_sources() ->
     assert steps[0].source("/sources").commands[-1][:2] == ["sources", "--distribution=minimal"]
 
 
+def test_an_explanation_is_in_the_folder_as_the_commands_job_summary() -> None:
+    given = engine()
+    called(given, "build", explain_size=True, architecture=Architectures.ARM64)
+    (step,) = [each for each in given.awaited if each.fields[-1].name == "sync"]
+    assert "--explain-size" in step.commands[-1]
+    assert step.variables["GITHUB_STEP_SUMMARY"] == "dist/build-arm64.md"
+
+
 def test_a_ref_is_resolved_at_every_call_and_the_compile_step_is_kept_by_the_commit() -> None:
     def compiled(commit: str) -> tuple[list[Chain], Chain]:
         given = engine(stdout=commit)
