@@ -82,10 +82,10 @@ class Config:
         return tuple(sorted(tags | {CUSTOM_TAG})) if tags else ()
 
     def tunings_of(self, name: str) -> dict[str, Tuning]:
-        """Return the tunings of a distribution, those of its bases first."""
+        """Return the tunings of a distribution, with its name in them, those of its bases first."""
         lineage = reversed(self.lineage(name))
         names = [each for one in lineage for each in self.distribution(one).tunings]
-        return {each: self.tunings[each] for each in names}
+        return {each: self.tunings[each].naming(name) for each in names}
 
     def config_file(self, name: str) -> Path | None:
         """Return the collector config of a distribution or of its nearest base that has one."""

@@ -34,6 +34,8 @@ GO_TAG = rf"^(?!lambdacomponents\b|ocelot\b)[a-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*
 
 # The keys that lead to a setting of a collector config, as the collector itself names them.
 SETTING_NAME = rf"^[a-z0-9_/.-]+(::[a-z0-9_/.-]+)*{END}"
+# Stands for the name of the distribution that is built.
+DISTRIBUTION_WORD = "{distribution}"
 
 TuningName = Annotated[str, Field(pattern=TUNING_NAME)]
 GoFile = Annotated[str, Field(pattern=GO_FILE, max_length=200)]
@@ -49,7 +51,10 @@ class Edit(ConfigModel):
     file: GoFile = Field(description="Path below collector/.")
     find: str = Field(min_length=1, max_length=200, description="The exact text to replace.")
     times: int = Field(default=1, ge=1, le=20, description="How often the file must contain it.")
-    put: str = Field(max_length=2000, description="The new text.")
+    put: str = Field(
+        max_length=2000,
+        description="The new text; {distribution} stands for the distribution's name.",
+    )
     imports: tuple[GoImport, ...] = Field(
         default=(), strict=False, description="Packages that the new text needs imported."
     )
@@ -110,6 +115,14 @@ class Tuning(ConfigModel):
         if not (self.edits or self.files or self.tags or self.replaces):
             raise ValueError("must have edits, files, tags or replaces")
         return self
+
+    def naming(self, distribution: str) -> Tuning:
+        """Return the tuning with a distribution's name in its new texts."""
+        edits = tuple(
+            each.model_copy(update={"put": each.put.replace(DISTRIBUTION_WORD, distribution)})
+            for each in self.edits
+        )
+        return self.model_copy(update={"edits": edits})
 
 
 def refused_settings(

@@ -10,6 +10,7 @@ import shutil
 import struct
 import subprocess
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,9 @@ def elf_machine(binary: bytes) -> int:
     return struct.unpack_from("<H", binary, 18)[0]
 
 
-def start_collector(opt: Path, address: str, config: Path | None = None) -> subprocess.Popen[str]:
+def start_collector(
+    opt: Path, address: str, config: Path | None = None, more: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [opt / "extensions" / "collector"],
         env={
@@ -53,6 +56,7 @@ def start_collector(opt: Path, address: str, config: Path | None = None) -> subp
             "OPENTELEMETRY_COLLECTOR_CONFIG_URI": str(
                 config or opt / "collector-config" / "config.yaml"
             ),
+            **(more or {}),
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -60,10 +64,12 @@ def start_collector(opt: Path, address: str, config: Path | None = None) -> subp
     )
 
 
-def runs_until_shutdown(opt: Path, config: Path | None = None) -> str:
+def runs_until_shutdown(
+    opt: Path, config: Path | None = None, more: Mapping[str, str] | None = None
+) -> str:
     """Start the extension, let it register, shut it down; what it printed."""
     with extensions_api() as api:
-        collector = start_collector(opt, api.address, config)
+        collector = start_collector(opt, api.address, config, more)
         try:
             headers, body = api.received("register")
             assert headers["Lambda-Extension-Name"] == "collector"

@@ -22,6 +22,9 @@ from pipeline.build.upstream import folder_source
 from pipeline.config.folder import load_config
 
 AMD64 = "collector-amd64-minimal.zip"
+EXTENSION_LEVEL, COLLECTOR_LEVEL = "OPENTELEMETRY_EXTENSION_LOG_LEVEL", "OCELOT_LOG_LEVEL"
+# A line that is logged at info, by the variable of its level.
+OWN_LINES = {EXTENSION_LEVEL: "shutting down", COLLECTOR_LEVEL: "Starting HTTP server"}
 LOUD = """\
 loud:
   reason: it logs more
@@ -76,6 +79,29 @@ def test_the_presets_are_tuned_and_everything_says_so(built: Built, tmp_path: Pa
     assert asked["tunings"] == names
     assert b"heldgc" in binary.read_bytes()
     assert "copystructure\tv1.2.0\n\t=>\t./internal/copystructure" in info
+
+
+def test_the_log_is_one_line_that_says_what_runs(built: Built, tmp_path: Path) -> None:
+    opt = unpack(built.folder / AMD64, tmp_path)
+    (line,) = map(json.loads, runs_until_shutdown(opt).splitlines())
+    (layer, *_others) = built.ran.manifest["layers"]
+    assert (line["level"], line["distribution"]) == ("info", "minimal")
+    assert line["version"] == layer["collector_version"]
+    assert line["commit"] == layer["upstream"]["commit"]
+
+
+@pytest.mark.parametrize("asked", [{EXTENSION_LEVEL}, {COLLECTOR_LEVEL}, {*OWN_LINES}])
+def test_the_function_sets_the_levels_of_the_log(
+    asked: set[str], built: Built, tmp_path: Path
+) -> None:
+    opt = unpack(built.folder / AMD64, tmp_path)
+    output = runs_until_shutdown(opt, more=dict.fromkeys(asked, "info"))
+    assert {level for level, line in OWN_LINES.items() if line in output} == asked
+
+
+def test_a_level_above_info_is_for_the_first_line_too(built: Built, tmp_path: Path) -> None:
+    opt = unpack(built.folder / AMD64, tmp_path)
+    assert runs_until_shutdown(opt, more={EXTENSION_LEVEL: "error"}) == ""
 
 
 def test_without_tunings_it_is_what_go_alone_makes_of_upstream(

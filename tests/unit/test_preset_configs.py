@@ -1,4 +1,4 @@
-"""The collector configs of config/: everything leaves in the invocation that sent it."""
+"""The collector configs of config/: all leaves in the invocation that sent it; they log little."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from unit_examples import SHIPPED
 CONFIGS = sorted((SHIPPED / "collector").glob("*.yaml"))
 
 
+def service(path: Path) -> dict[str, Any]:
+    """The `service` of a config."""
+    return yaml.safe_load(path.read_text(encoding="utf-8"))["service"]
+
+
 def pipelines(path: Path) -> dict[str, dict[str, list[str]]]:
     """The pipelines of a config."""
-    config: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return config["service"]["pipelines"]
+    return service(path)["pipelines"]
 
 
 def test_there_are_configs() -> None:
@@ -39,3 +43,8 @@ def test_what_a_connector_sends_is_waited_for_by_the_pipeline_before_it(path: Pa
         if connectors & {*each["receivers"]}:
             assert "otlp" not in each["receivers"], name
             assert "decouple" not in each.get("processors", ()), name
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_collector_logs_warnings_unless_the_function_says_otherwise(path: Path) -> None:
+    assert service(path)["telemetry"]["logs"] == {"level": "${env:OCELOT_LOG_LEVEL:-warn}"}

@@ -232,6 +232,13 @@ def test_the_presets_tunings_fit_the_sample() -> None:
     assert {*config.tunings} - {*done.applied} == {IN_NO_PRESET, "no-kubernetes"}  # not needed
 
 
+def test_a_new_text_may_have_the_distributions_name() -> None:
+    config = load_config(CHECKOUT / "config")
+    for name in ("minimal", "minimal-forwarder"):
+        puts = [each.put for each in config.tunings_of(name)["quiet-logs"].edits]
+        assert f'logging.Launched(Version, GitHash, "{name}")' in puts
+
+
 def test_the_presets_have_all_that_take_nothing_away() -> None:
     config = load_config(CHECKOUT / "config")
     losses = {"no-aws-config": {"tiny"}, "no-http2": {"tiny"}}

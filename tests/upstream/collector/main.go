@@ -7,14 +7,16 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"syscall"
 
+	"go.uber.org/zap"
+
 	"github.com/open-telemetry/opentelemetry-lambda/collector/internal/collector"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/internal/extensionapi"
+	"github.com/open-telemetry/opentelemetry-lambda/collector/internal/logging"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/internal/telemetryapi"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/lambdacomponents"
 	"github.com/open-telemetry/opentelemetry-lambda/collector/lambdalifecycle"
@@ -42,19 +44,19 @@ func main() {
 		return
 	}
 
-	logger := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	logger.Info("starting", "version", Version, "gitHash", GitHash)
+	logger := logging.NewLogger()
+	logger.Info("Launching OpenTelemetry Lambda extension", zap.String("version", Version))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	err := run(ctx, logger)
 	stop()
 	if err != nil {
-		logger.Error("failed", "error", err.Error())
+		logger.Error("failed", zap.Error(err))
 		os.Exit(1)
 	}
 	logger.Info("stopped")
 }
 
-func run(ctx context.Context, logger *slog.Logger) error {
+func run(ctx context.Context, logger *zap.Logger) error {
 	address := os.Getenv(runtimeAPIVariable)
 	if address == "" {
 		return errors.New(runtimeAPIVariable + " is not set")
@@ -120,7 +122,7 @@ func startCollector(ctx context.Context, extensionID string) (*collector.Collect
 
 // follow passes events on to the listeners until the environment is shut down
 // or ctx ends.
-func follow(ctx context.Context, logger *slog.Logger, api *extensionapi.Client, functions *telemetryapi.Listener, listener lambdalifecycle.Listener) error {
+func follow(ctx context.Context, logger *zap.Logger, api *extensionapi.Client, functions *telemetryapi.Listener, listener lambdalifecycle.Listener) error {
 	for {
 		event, err := api.Next(ctx)
 		if err != nil {
@@ -138,10 +140,10 @@ func follow(ctx context.Context, logger *slog.Logger, api *extensionapi.Client, 
 			// Asking for the next event would freeze the environment.
 			listener.FunctionFinished()
 		case extensionapi.Shutdown:
-			logger.Info("shutting down", "reason", event.ShutdownReason)
+			logger.Info("shutting down", zap.String("reason", event.ShutdownReason))
 			return nil
 		default:
-			logger.Warn("unknown event", "type", event.Type)
+			logger.Warn("unknown event", zap.String("type", string(event.Type)))
 		}
 	}
 }
