@@ -9,6 +9,8 @@ import pytest
 import yaml
 from unit_examples import SHIPPED
 
+from pipeline.config.folder import load_config
+
 CONFIGS = sorted((SHIPPED / "collector").glob("*.yaml"))
 
 
@@ -48,3 +50,13 @@ def test_what_a_connector_sends_is_waited_for_by_the_pipeline_before_it(path: Pa
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_the_collector_logs_warnings_unless_the_function_says_otherwise(path: Path) -> None:
     assert service(path)["telemetry"]["logs"] == {"level": "${env:OCELOT_LOG_LEVEL:-warn}"}
+
+
+def test_the_budget_of_each_distribution_with_such_a_config_wants_all_delivered() -> None:
+    config = load_config(SHIPPED)
+    with_config = [name for name in config.distributions if config.config_file(name)]
+    assert len(with_config) >= len(CONFIGS)
+    for name in with_config:
+        budget = config.budget(name)
+        assert budget, name
+        assert budget.delivered == 1.0, name
