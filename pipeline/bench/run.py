@@ -24,7 +24,7 @@ from pipeline.bench.environment.events import ACCESS_KEY
 from pipeline.bench.environment.machine import check_executable, this_machine
 from pipeline.bench.environment.sandbox import FunctionProcess, function_process, unpacked
 from pipeline.bench.faults import Fault, FaultError
-from pipeline.bench.layer import read_layer
+from pipeline.bench.layer import BenchLayer, read_layer
 from pipeline.bench.preparation import (
     MOVED,
     OWN,
@@ -46,7 +46,7 @@ from pipeline.build.inputs import requested_upstream
 from pipeline.build.overlay import read_config_files
 from pipeline.build.tuning import tuning_tag
 from pipeline.config.folder import Config
-from pipeline.config.tuning import refused_settings
+from pipeline.config.tuning import Tuning, refused_settings
 from pipeline.errors import OcelotError, ToolchainError
 from pipeline.files import output_errors, read_file
 from pipeline.layer.manifest import Upstream
@@ -162,8 +162,15 @@ def _trials(request: BenchRequest) -> list[Trial]:
         for label, path in zip(labels(zips), zips, strict=True)
     ]
     for trial in trials[: len(request.zips)]:
-        trial.budget = request.config.budget(trial.layer.distribution)
+        layer, config = trial.layer, request.config
+        tuned = not layer.tags or bool(_applied_tunings(layer, config))
+        trial.budget = config.budget(layer.distribution, tuned=tuned)
     return trials
+
+
+def _applied_tunings(layer: BenchLayer, config: Config) -> dict[str, Tuning]:
+    """Return the tunings that a layer's binary names in its build tags."""
+    return {name: each for name, each in config.tunings.items() if tuning_tag(name) in layer.tags}
 
 
 async def _reference(context: BenchContext) -> StartPlan | None:
@@ -267,8 +274,7 @@ class _Bench:
 
     def _ignored(self, trial: Trial, content: bytes) -> tuple[str, ...]:
         """Return a sentence for each setting of a config that the layer's tunings refuse."""
-        known = self.context.request.config.tunings
-        applied = {name: known[name] for name in known if tuning_tag(name) in trial.layer.tags}
+        applied = _applied_tunings(trial.layer, self.context.request.config)
         return tuple(why for _, why in refused_settings(read_config(content), applied))
 
     async def _try_own_config(self, trial: Trial, plan: StartPlan) -> None:

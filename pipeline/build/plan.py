@@ -167,7 +167,7 @@ def build_plan(
         upstream=source.files,
         origin=source.origin,
         tuned=changed,
-        budget=config.budget(distribution, tune=materials.tune),
+        budget=config.budget(distribution, tuned=materials.tune),
         locked=locked,
         deviations=deviations,
         notes=(*notes, *_overlay_notes(materials, tree, tags, architectures)),

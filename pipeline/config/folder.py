@@ -94,17 +94,16 @@ class Config:
                 return self.folder / relative
         return None
 
-    def budget(self, name: str, *, tune: bool = True) -> Budget | None:
+    def budget(self, name: str, *, tuned: bool = True) -> Budget | None:
         """Return a distribution's budget; None where it has none. Bases do not pass theirs on.
 
         Args:
             name: the distribution's.
-            tune: False for upstream's code as it is, whose unused methods may be kept.
+            tuned: False for upstream's code as it is: the budget of a distribution with tunings is
+                for layers with them.
         """
         budget = self.budgets.get(name)
-        if budget is None or tune:
-            return budget
-        return budget.model_copy(update={"dead_code_elimination": None})
+        return budget if budget is None or tuned or not self.tunings_of(name) else None
 
 
 def load_config(folder: Path) -> Config:

@@ -102,7 +102,6 @@ def test_a_budget_refuses_unused_methods_and_the_explanation_is_there(place: Pla
     assert ran.code == 7
     assert "-> example.com/names.Call" in ran.err
     assert (place.dist / "collector-amd64-one.zip").read_bytes() == before
-    assert place.build("-d", "one", "--no-tune").code == 0
 
 
 def test_inspect_names_the_functions_for_which_unused_methods_are_kept(place: Place) -> None:

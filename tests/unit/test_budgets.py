@@ -98,19 +98,21 @@ def test_the_sentence_never_says_that_it_is_0_over(size: int, most: int) -> None
     assert not any(" 0.0 MiB over" in each for each in over)
 
 
-def test_dead_code_elimination_is_not_required_of_upstreams_code_as_it_is(tmp_path: Path) -> None:
-    text = "minimal: {dead-code-elimination: required, modules: 7}\n"
-    config = load_config(folder(tmp_path, text))
-    tuned, plain = config.budget("minimal"), config.budget("minimal", tune=False)
-    assert tuned
-    assert plain
-    assert tuned.dead_code_elimination == "required"
-    assert (plain.dead_code_elimination, plain.modules) == (None, 7)
-    assert config.budget("mine", tune=False) is None
+def test_a_budget_of_a_tuned_distribution_is_not_for_upstreams_code_as_it_is(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "tuning.yaml").write_text("small: {reason: x, tags: [small]}\n")
+    distributions = "one: {tunings: [small]}\ntwo: {}\n"
+    config = load_config(folder(tmp_path, "one: {modules: 7}\ntwo: {modules: 7}\n", distributions))
+    for name in ("one", "two"):
+        assert config.budget(name) == config.budgets[name]
+    assert config.budget("one", tuned=False) is None
+    assert config.budget("two", tuned=False) == config.budgets["two"]
+    assert config.budget("mine", tuned=False) is None
 
 
 def test_the_shipped_budget_has_room_for_upstreams_minimal() -> None:
     budget = load_config(SHIPPED).budget("minimal")
     assert budget
-    assert over_budget(budget, zip_size=13_417_405, unzipped=43_151_841, modules=198) == ()
-    assert len(over_budget(budget, zip_size=15_000_000, unzipped=48_000_000, modules=220)) == 3
+    assert over_budget(budget, zip_size=7_520_846, unzipped=21_560_000, modules=140) == ()
+    assert len(over_budget(budget, zip_size=8_500_000, unzipped=25_000_000, modules=160)) == 3
