@@ -16,6 +16,7 @@ REQUIRED = {
         "github.com/mitchellh/copystructure v1.2.0",
         "github.com/mitchellh/reflectwalk v1.0.2",
     ),
+    "expr": ("github.com/expr-lang/expr v1.17.8",),
     "glob": ("github.com/gobwas/glob v0.2.3",),
     "httpsnoop": ("github.com/felixge/httpsnoop v1.1.0",),
     "logsonly": (

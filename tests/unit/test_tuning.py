@@ -221,15 +221,16 @@ def test_what_is_applied_is_what_was_requested_whatever_overlaps(
 
 
 # It takes something away, and from the sample there is nothing to take.
-IN_NO_PRESET = "no-aws-config"
+WITHOUT_AWS = "no-aws-config"
 
 
 def test_the_presets_tunings_fit_the_sample() -> None:
     config = load_config(CHECKOUT / "config")
     tree = read_tree(paths.sample_upstream() / "collector")
     done = tuned_files(tree, config.tunings, read_tree(config.tuning_files))
-    assert [name for name, _why in done.left_out] == [IN_NO_PRESET]
-    assert {*config.tunings} - {*done.applied} == {IN_NO_PRESET, "no-kubernetes"}  # not needed
+    assert [name for name, _why in done.left_out] == [WITHOUT_AWS]
+    not_needed = {"no-kubernetes", "no-metric-expressions"}
+    assert {*config.tunings} - {*done.applied} == {WITHOUT_AWS, *not_needed}
 
 
 def test_a_new_text_may_have_the_distributions_name() -> None:
@@ -241,7 +242,7 @@ def test_a_new_text_may_have_the_distributions_name() -> None:
 
 def test_the_presets_have_all_that_take_nothing_away() -> None:
     config = load_config(CHECKOUT / "config")
-    losses = {"no-aws-config": {"tiny"}, "no-http2": {"tiny"}}
+    losses = {"no-aws-config": {"tiny"}, "no-http2": {"tiny"}, "no-metric-expressions": set[str]()}
     losses["logs-only-telemetry"] = {*config.distributions} - {"default", "full"}
     for name in config.distributions:
         missing = {each for each, users in losses.items() if name not in users}
@@ -262,9 +263,9 @@ var all = []any{confmap.NewFactory(), s3provider.NewFactory(), secretsmanagerpro
 
 
 def test_a_config_from_aws_is_taken_out_with_its_imports() -> None:
-    shipped = load_config(CHECKOUT / "config").tunings[IN_NO_PRESET]
+    shipped = load_config(CHECKOUT / "config").tunings[WITHOUT_AWS]
     file = "internal/collector/collector.go"
-    done = tuned_files({file: PROVIDERS.encode()}, {IN_NO_PRESET: shipped}, {})
+    done = tuned_files({file: PROVIDERS.encode()}, {WITHOUT_AWS: shipped}, {})
     assert done.left_out == ()
     left = done.files[file].decode()
     assert "s3provider" not in left
