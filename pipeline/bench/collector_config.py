@@ -53,7 +53,7 @@ def read_config(content: bytes) -> dict[str, Any]:
 def bench_config(
     own: bytes, types: CollectorTypes, listens: Mapping[str, str], target: Mapping[str, str]
 ) -> bytes:
-    """Return a config with the layer's processors that exports to the bench.
+    """Return a config with the layer's processors and log level that exports to the bench.
 
     A layer without an exporter for OTLP keeps its own config, on other ports.
 
@@ -77,7 +77,7 @@ def bench_config(
         "receivers": {"otlp": {"protocols": protocols}},
         "exporters": {exporter: endpoints[_OTLP_EXPORTERS[exporter]]},
         "service": {
-            "telemetry": {"metrics": {"level": "none"}},
+            "telemetry": {"metrics": {"level": "none"}, **_logs(own, types)},
             "pipelines": {signal: copy.deepcopy(pipeline) for signal in SIGNALS},
         },
     }
@@ -165,6 +165,14 @@ def _processors(own: bytes, types: CollectorTypes) -> dict[str, yaml.Node]:
         if (kind := name.partition("/")[0]) in _LOSSLESS and types.has("processor", kind)
     }
     return {name: each for name, each in kept.items() if not _fetches(each, types)}
+
+
+def _logs(own: bytes, types: CollectorTypes) -> dict[str, Any]:
+    """Return the level of the layer's log, as a part of a config; empty if none is given."""
+    telemetry = _mapping(_mapping(read_config(own).get("service")).get("telemetry"))
+    level = _mapping(telemetry.get("logs")).get("level")
+    known = isinstance(level, str) and not needs_credentials(level.encode(), types)
+    return {"logs": {"level": level}} if known else {}
 
 
 def _fetches(node: yaml.Node, types: CollectorTypes) -> bool:

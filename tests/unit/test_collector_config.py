@@ -107,6 +107,18 @@ def test_a_layer_whose_own_pipelines_have_no_processors_is_run_without() -> None
     assert all(each["processors"] == [] for each in config["service"]["pipelines"].values())
 
 
+@pytest.mark.parametrize(
+    ("level", "kept"),
+    [("warn", "warn"), ("'${env:LEVEL:-warn}'", "${env:LEVEL:-warn}")]
+    + [(each, None) for each in ("off", "[warn]", "", "'${s3:bucket}'")],
+)
+def test_the_layers_own_log_level_is_kept(level: str, kept: str | None) -> None:
+    own = f"service: {{telemetry: {{logs: {{level: {level}, encoding: json}}}}}}".encode()
+    types = CollectorTypes(found=(*MINIMAL, found("provider", "s3")))
+    telemetry = yaml.safe_load(bench_config(own, types, LISTENS, TARGET))["service"]["telemetry"]
+    assert telemetry.get("logs") == ({"level": kept} if kept else None)
+
+
 def test_a_processor_that_fetches_from_aws_is_left_out() -> None:
     own = OWN.replace(b"1s", b"'${s3:bucket}'")
     types = CollectorTypes(found=(*MINIMAL, found("provider", "s3")))
