@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from statistics import median
 
@@ -76,6 +76,12 @@ def test_no_two_classes_share_a_name() -> None:
             if isinstance(node, ast.ClassDef):
                 homes[node.name].append(name)
     assert {each: files for each, files in homes.items() if len(files) > 1} == {}
+
+
+def test_no_two_test_modules_share_a_name() -> None:
+    """Pytest imports test modules by their names alone."""
+    names = Counter(name.rpartition("/")[2] for name in FILES if re.search(r"/test_[^/]*$", name))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_each_room_explains_itself() -> None:

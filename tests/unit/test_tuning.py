@@ -242,7 +242,8 @@ def test_a_new_text_may_have_the_distributions_name() -> None:
 
 def test_the_presets_have_all_that_take_nothing_away() -> None:
     config = load_config(CHECKOUT / "config")
-    losses = {"no-aws-config": {"tiny"}, "no-http2": {"tiny"}, "no-metric-expressions": set[str]()}
+    losses = {each: {"tiny"} for each in ("no-aws-config", "no-http2", "small-globs")}
+    losses["no-metric-expressions"] = set()
     losses["logs-only-telemetry"] = {*config.distributions} - {"default", "full"}
     for name in config.distributions:
         missing = {each for each, users in losses.items() if name not in users}
