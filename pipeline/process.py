@@ -61,17 +61,13 @@ def _ignore(_line: str) -> None:
     pass
 
 
-def _take_none(_line: str) -> bool:
-    return False
-
-
 async def run_program(
     argv: Sequence[str],
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] = _ignore,
-    take: Callable[[str], bool] = _take_none,
+    take: Callable[[str], bool] | None = None,
 ) -> Finished:
     """Run a program to its end and keep every line that it prints.
 
@@ -88,7 +84,7 @@ async def run_program(
     lines: list[str] = []
 
     def keep(line: str) -> None:
-        if not take(line):
+        if not take or not take(line):
             lines.append(line)
             on_line(line)
 

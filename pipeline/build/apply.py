@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,8 @@ from anyio import create_task_group, to_thread
 from pipeline import progress
 from pipeline.build.compile import Compiler, Workspace, workspace
 from pipeline.build.failure import merged_error, with_tuning_blame
-from pipeline.build.packages import unused_tags
+from pipeline.build.gofiles import constraint
+from pipeline.build.packages import Packages
 from pipeline.build.plan import BuildPlan, LayerPlan
 from pipeline.build.store import LayerZip, find_zip, keep_zip
 from pipeline.build.toolchain import golang_image
@@ -21,6 +23,9 @@ from pipeline.errors import CompileError, LockError, OcelotError, OutputError
 from pipeline.layer.layerfile import COLLECTOR
 from pipeline.layer.limits import check_limits
 from pipeline.layer.zip import ZipEntry, pack
+
+# A tag in a build constraint.
+_TAG = re.compile(r"[\w.]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +169,20 @@ async def _unused_tags(plan: BuildPlan, layer: LayerPlan, work: Workspace) -> tu
         return ()
     find = partial(unused_tags, work.packages.get(layer.modules.target, ()), tags)
     return await to_thread.run_sync(find, abandon_on_cancel=True)
+
+
+def unused_tags(packages: Packages, tags: Iterable[str]) -> tuple[str, ...]:
+    """Return the build tags that no Go file of these packages names in its build constraint.
+
+    A file that its constraint leaves out counts, too.
+    """
+    unused = set(tags)
+    # the standard library, which comes first, has few tags
+    for path in (path for each in reversed(packages) for path in Path(each.folder).glob("*.go")):
+        if not unused:
+            break
+        unused.difference_update(_TAG.findall(constraint(path.read_bytes())))
+    return tuple(sorted(unused))
 
 
 def _check_tags(plan: BuildPlan, unused: Collection[str]) -> None:

@@ -118,16 +118,16 @@ class Workspace:
                 cwd=self.source,
                 env=self.environment(step),
                 on_line=lambda line: shown.line(countdown.line(line.split("\t")[0] or line)),
-                **({"take": take} if take else {}),
+                take=take,
             )
             if finished.returncode or step.refused(finished.lines):
                 build_cache = self.caches / BUILD_CACHE
                 raise step_error(step, finished.lines, build_cache=build_cache)
         return finished.lines
 
-    async def compiled(self, step: GoStep) -> bytes:
-        """Run a compile step; gives the file that it makes."""
-        await self.run(step)
+    async def compiled(self, step: GoStep, take: Callable[[str], bool] | None = None) -> bytes:
+        """Run a compile step, see `run`; gives the file that it makes."""
+        await self.run(step, take)
         return await anyio.Path(self.source / step.output).read_bytes()
 
     def argv(self, step: GoStep) -> tuple[str, ...]:

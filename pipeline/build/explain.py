@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import anyio
-
 from pipeline import progress
 from pipeline.build.compile import Compiler, Workspace, workspace
 from pipeline.build.linking import Chain, LinkedSymbols, chains, explanations
@@ -31,7 +29,5 @@ async def explain_size(plan: BuildPlan, compiler: Compiler) -> tuple[str, ...]:
 async def _chains(layer: LayerPlan, work: Workspace) -> tuple[Chain, ...]:
     imports = listed_imports(await work.run(imports_step(layer.modules)))
     symbols = LinkedSymbols()
-    step = dumping_step(layer.step)
-    await work.run(step, symbols.take)
-    elf = read_elf(await anyio.Path(work.source / step.output).read_bytes())
-    return chains(symbols, imports, read_unused_methods(elf).kept_for)
+    binary = await work.compiled(dumping_step(layer.step), symbols.take)
+    return chains(symbols, imports, read_unused_methods(read_elf(binary)).kept_for)

@@ -1,11 +1,9 @@
-"""The packages of a build, as `go list` gives them: modules, what is to be compiled, build tags."""
+"""The packages of a build, as `go list` gives them: their modules, and which are to be compiled."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 # The format of `go list` for a line a package; a module counts by the code that is compiled.
 LIST_FORMAT = (
@@ -16,12 +14,6 @@ _FIELDS = 6
 # Of a line a package: its path, the path of its module, the packages that it imports.
 IMPORTS_FORMAT = '{{.ImportPath}}\t{{with .Module}}{{.Path}}{{end}}\t{{join .Imports " "}}'
 _IMPORTS_TABS = 2
-
-# A build constraint stands before the package clause.
-# https://pkg.go.dev/cmd/go#hdr-Build_constraints
-_CLAUSE = re.compile(rb"^package\s", re.MULTILINE)
-_CONSTRAINT = re.compile(rb"^//go:build\s(.*)$", re.MULTILINE)
-_TAG = re.compile(rb"[\w.]+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,20 +96,3 @@ def listed_imports(lines: Iterable[str]) -> Imports:
         modules={path: module for path, module, _ in rows if module},
         imported={path: imported.split() for path, _, imported in rows},
     )
-
-
-def unused_tags(packages: Packages, tags: Iterable[str]) -> tuple[str, ...]:
-    """Return the build tags that no Go file of these packages names in its build constraint.
-
-    A file that its constraint leaves out counts, too.
-    """
-    unused = set(tags)
-    # the standard library, which comes first, has few tags
-    for path in (path for each in reversed(packages) for path in Path(each.folder).glob("*.go")):
-        if not unused:
-            break
-        content = path.read_bytes()
-        clause = _CLAUSE.search(content)
-        for constraint in _CONSTRAINT.finditer(content, 0, clause.start() if clause else 0):
-            unused -= {each.decode() for each in _TAG.findall(constraint[1])}
-    return tuple(sorted(unused))

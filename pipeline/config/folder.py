@@ -132,17 +132,18 @@ def load_config(folder: Path) -> Config:
         regions=regions.entries.get(REGIONS),
         tunings=tunings.entries,
     )
-    if refused := {each for name in config.distributions for each in _refused(config, name)}:
+    if refused := set(_refused_settings(config)):
         raise ConfigError(tuple(sorted(refused, key=astuple)))
     return config
 
 
-def _refused(config: Config, name: str) -> Iterator[Problem]:
+def _refused_settings(config: Config) -> Iterator[Problem]:
     """Yield a problem for each setting of its collector config that a distribution cannot serve."""
-    if path := config.config_file(name):
-        collector = read_document(path, shown(path))
-        for keys, why in refused_settings(collector.mapping, config.tunings_of(name)):
-            yield collector.problem(keys, f"{why} (distribution {name})")
+    paths = {name: path for name in config.distributions if (path := config.config_file(name))}
+    read = {path: read_document(path, shown(path)) for path in set(paths.values())}
+    for name, path in paths.items():
+        for keys, why in refused_settings(read[path].mapping, config.tunings_of(name)):
+            yield read[path].problem(keys, f"{why} (distribution {name})")
 
 
 def tag_problems(config: Config, offered: Iterable[str], *names: str) -> tuple[Problem, ...]:

@@ -59,12 +59,12 @@ class PaperGo:
         cwd: Path,
         env: Mapping[str, str],
         on_line: Callable[[str], None],
-        take: Callable[[str], bool] = lambda _line: False,
+        take: Callable[[str], bool] | None = None,
     ) -> Finished:
         """Stand in for `process.run_program`."""
         act = {"mod": self._require, "list": self._list, "build": self._build}[argv[1]]
         lines = act(argv, cwd, env)
-        kept = [line for line in lines if not take(line)]
+        kept = [line for line in lines if not take or not take(line)]
         for line in kept:
             on_line(line)
         return Finished(argv=tuple(argv), returncode=1 if kept else 0, lines=tuple(kept))

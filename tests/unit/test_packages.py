@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.build.apply import unused_tags
 from pipeline.build.failure import error_lines
-from pipeline.build.packages import GoPackage, listed_packages, unused_tags
+from pipeline.build.packages import GoPackage, listed_packages
 
 LINES = (
     "go: downloading example.com/a/v2 v2.0.0",
