@@ -48,6 +48,14 @@ Ref = Annotated[
     str,
     typer.Option("--ref", help="Branch or ref of a job without an environment, or pull_request."),
 ]
+Workflow = Annotated[
+    str,
+    typer.Option(
+        "--workflow",
+        help="The workflow that has the job, if another repository calls it: "
+        "owner/name/.github/workflows/FILE@REF.",
+    ),
+]
 
 
 @app.command("check")
@@ -60,6 +68,7 @@ def check(
     repository_id: RepositoryId = "",
     environment: Environment = "",
     ref: Ref = "",
+    workflow: Workflow = "",
     table: OptionalTableOptions,
     shown: JsonOptions,
 ) -> None:
@@ -73,9 +82,11 @@ def check(
     from pipeline.naming import role_arn as parsed
     from pipeline.report import oidc as report
     from pipeline.trust.check import is_right, subject_decisions, trust_findings
+    from pipeline.trust.job import workflow_ref
     from pipeline.trust.policy import statements
 
     job, notes = _job(repository, owner_id, repository_id, environment, ref)
+    job = replace(job, workflow=workflow_ref(workflow))
     found = parsed(_given_role(role_arn))
     with shown_progress():
         aws = default_aws()

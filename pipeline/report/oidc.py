@@ -45,6 +45,7 @@ def check_json(
             "repository": str(job.repository),
             "environment": job.environment,
             "ref": job.ref,
+            "workflow": job.workflow,
             "subjects": decisions,
             "findings": findings,
         }

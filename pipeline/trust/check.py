@@ -15,6 +15,7 @@ from pipeline.trust.job import DEFAULT_CLAIMS, GitHubRepository, Job
 from pipeline.trust.policy import (
     AUDIENCE_KEY,
     SUBJECT_KEY,
+    WORKFLOW_KEY,
     Principal,
     Statement,
     accepts,
@@ -61,7 +62,7 @@ class SubjectDecision:
 def subject_decisions(policy: tuple[Statement, ...], job: Job) -> tuple[SubjectDecision, ...]:
     """Return the policy's decision on each form of the job's subject."""
     return tuple(
-        SubjectDecision(form=form, subject=each, let_in=accepts(policy, each))
+        SubjectDecision(form=form, subject=each, let_in=accepts(policy, each, job.workflow))
         for form, each in job.subjects.items()
     )
 
@@ -141,8 +142,8 @@ def _job_findings(policy: tuple[Statement, ...], job: Job) -> Iterator[TrustFind
             yield TrustFinding(
                 state="problem",
                 place=place,
-                found=f"no decision on {subject}: {_undecided(policy)}",
-                remedy=f"use conditions on {SUBJECT_KEY} and {AUDIENCE_KEY} only, by StringEquals",
+                found=f"no decision on {subject}: {_undecided(policy, job)}",
+                remedy=_decide(policy),
             )
         elif one_is_accepted:
             yield TrustFinding(state="note", place=place, found=not_accepted, remedy=which)
@@ -151,7 +152,7 @@ def _job_findings(policy: tuple[Statement, ...], job: Job) -> Iterator[TrustFind
                 state="problem",
                 place=place,
                 found=not_accepted,
-                remedy="check owner, name, environment and ref, in their exact case; "
+                remedy="check owner, name, environment, ref and workflow, in their exact case; "
                 f"if they are right, {_AGAIN}",
             )
     if job.claims != DEFAULT_CLAIMS:
@@ -199,11 +200,26 @@ def unknown_template(repository: GitHubRepository) -> TrustFinding:
     )
 
 
-def _undecided(policy: tuple[Statement, ...]) -> str:
-    """Return every element and condition that leaves the decision open, as one text."""
-    return "; ".join(
-        f"{one.place}: {each}" for one in policy for each in (*one.unsupported, *one.inexact)
-    )
+def _undecided(policy: tuple[Statement, ...], job: Job) -> str:
+    """Return everything that leaves the decision open, as one text."""
+    open_ = [f"{one.place}: {each}" for one in policy for each in (*one.unsupported, *one.inexact)]
+    if not job.workflow:
+        open_ += [
+            f"{one.place} is about jobs of {', '.join(map(visible, sorted(named)))}"
+            for one in policy
+            if (named := one.values(WORKFLOW_KEY)) is not None
+        ]
+    return "; ".join(open_)
+
+
+def _decide(policy: tuple[Statement, ...]) -> str:
+    """Return the remedy where there is no decision."""
+    if any(one.unsupported or one.inexact for one in policy):
+        return (
+            f"use conditions on {SUBJECT_KEY}, {AUDIENCE_KEY} and {WORKFLOW_KEY} only, by "
+            "StringEquals"
+        )
+    return "give the workflow that has the job: --workflow"
 
 
 def _excess(one: Statement, job: Job, account: str) -> Iterator[TrustFinding]:
@@ -222,10 +238,12 @@ def _excess(one: Statement, job: Job, account: str) -> Iterator[TrustFinding]:
             yield _problem(
                 one,
                 f"{each} is no exact condition",
-                f"use {SUBJECT_KEY} and {AUDIENCE_KEY} only, by StringEquals, without wildcards",
+                f"use {SUBJECT_KEY}, {AUDIENCE_KEY} and {WORKFLOW_KEY} only, by StringEquals, "
+                "without wildcards",
             )
         yield from _audience_findings(one)
         yield from _subject_findings(one, job)
+        yield from _workflow_findings(one, job)
 
 
 def _principal_findings(
@@ -286,6 +304,27 @@ def _subject_findings(one: Statement, job: Job) -> Iterator[TrustFinding]:
                 one,
                 f"{visible(each)} is accepted, too",
                 "remove it, or check its job with --repository, --environment, --ref",
+            )
+
+
+def _workflow_findings(one: Statement, job: Job) -> Iterator[TrustFinding]:
+    """Yield notes on the workflows whose jobs are accepted; the subject limits them already."""
+    named = one.values(WORKFLOW_KEY)
+    if named is None and job.workflow:
+        yield TrustFinding(
+            state="note",
+            place=one.place,
+            found="any workflow with such a job is accepted",
+            remedy=f"to accept {visible(job.workflow)} only, give it as WorkflowRefs to "
+            "oidc/cloudformation.yaml",
+        )
+    for each in sorted((named or frozenset()) - {job.workflow}):
+        if job.workflow:
+            yield TrustFinding(
+                state="note",
+                place=one.place,
+                found=f"jobs of {visible(each)} are accepted, too",
+                remedy="remove it from WorkflowRefs when nothing calls it any more",
             )
 
 

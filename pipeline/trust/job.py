@@ -21,6 +21,10 @@ _REMOTE = re.compile(
     r"([^/]+/[^/]+?)(?:\.git)?/?\Z"
 )
 _ID = re.compile(r"[1-9][0-9]*\Z")
+_WORKFLOW = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9._-]+/\.github/workflows/[A-Za-z0-9._-]+\.ya?ml"
+    r"@(?:refs/(?:heads|tags)/[A-Za-z0-9._/-]+|[0-9a-f]{40})"
+)
 # The claims of which GitHub makes a subject, unless an owner customises it.
 DEFAULT_CLAIMS = ("repo", "context")
 
@@ -58,12 +62,15 @@ class Job:
         ref: full name of the branch or tag, such as refs/heads/main; `pull_request` for any pull
             request. The subject of a job with an environment does not contain it.
         claims: of which GitHub makes its subject.
+        workflow: its job_workflow_ref: the workflow file that has the job, with its ref; empty if
+            it is not known. For a reusable workflow that is not the workflow that calls it.
     """
 
     repository: GitHubRepository
     environment: str = ""
     ref: str = ""
     claims: tuple[str, ...] = DEFAULT_CLAIMS
+    workflow: str = ""
 
     @property
     def context(self) -> str:
@@ -104,6 +111,7 @@ class Job:
             "repository_owner_id": self.repository.owner_id,
             "environment": _quoted(self.environment),
             "ref": self.ref if self.ref.startswith("refs/") else "",
+            "job_workflow_ref": _quoted(self.workflow),
         }
         value = values.get(claim, "")
         return f"{claim}:{value}" if value else ""
@@ -178,6 +186,22 @@ def remote_repository(url: str) -> str:
     """Return the owner/name of a git URL on GitHub; empty for any other URL."""
     found = _REMOTE.match(url.strip())
     return found[1] if found and _NAME.match(found[1]) else ""
+
+
+def workflow_ref(text: str) -> str:
+    """Return a job_workflow_ref; empty for an empty text.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if text and not _WORKFLOW.fullmatch(text):
+        raise UsageError(
+            f"{quoted(text)} is no workflow of a job",
+            hint="give file and ref, as in --workflow "
+            "acme/ocelot/.github/workflows/release-layers.yml@refs/heads/main; the ref is what "
+            "`uses:` names: refs/heads/…, refs/tags/… or a full commit SHA",
+        )
+    return text
 
 
 def full_ref(ref: str) -> str:

@@ -1,8 +1,8 @@
 """A role's trust policy: its statements, and the subjects that may assume the role. Pure.
 
-Decided are only conditions that compare a token's subject or audience with exact values. Any other
-element or condition leaves the decision open, and `pipeline.trust.check` reports it as a problem.
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
+Decided are only conditions that compare a token's subject, audience or workflow with exact values.
+Any other element or condition leaves the decision open, and `pipeline.trust.check` reports it as a
+problem. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pipeline.trust.token import AUDIENCE
 
 SUBJECT_KEY = f"{HOST}:sub"
 AUDIENCE_KEY = f"{HOST}:aud"
+WORKFLOW_KEY = f"{HOST}:job_workflow_ref"
+_EXACT_KEYS = (SUBJECT_KEY, AUDIENCE_KEY, WORKFLOW_KEY)
 _EVERYONE = "*"
 _WEB_IDENTITY = "sts:assumerolewithwebidentity"
 _ASSUMES = {"sts:assumerole", "sts:assumerolewithsaml", _WEB_IDENTITY}
@@ -71,12 +73,12 @@ class Condition:
 
     @property
     def is_exact(self) -> bool:
-        """True if it compares a token's subject or audience with exact values."""
+        """True if it compares a token's subject, audience or workflow with exact values."""
         is_literal = self.operator == "StringEquals" or (
             self.operator == "StringLike" and not any(map(has_wildcard, self.values))
         )
         has_variables = any("${" in each for each in self.values)  # they differ for each request
-        return is_literal and self.key in (SUBJECT_KEY, AUDIENCE_KEY) and not has_variables
+        return is_literal and self.key in _EXACT_KEYS and not has_variables
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,8 +112,13 @@ class Statement:
         sets = [set(each.values) for each in self.conditions if each.key == key and each.is_exact]
         return frozenset(sets[0].intersection(*sets)) if sets else None
 
-    def applies(self, subject: str) -> bool | None:
-        """Return True if it applies to GitHub's tokens with that subject; None: undecided."""
+    def applies(self, subject: str, workflow: str) -> bool | None:
+        """Return True if it applies to GitHub's tokens of a job; None: undecided.
+
+        Args:
+            subject: of the token.
+            workflow: the token's job_workflow_ref; empty if it is not known.
+        """
         if self.unsupported:
             return None
         if not any(each.lower() == _WEB_IDENTITY or has_wildcard(each) for each in self.actions):
@@ -122,14 +129,24 @@ class Statement:
             exact = self.values(key)
             if exact is not None and value not in exact:
                 return False
-        return None if self.inexact else True
+        workflows = self.values(WORKFLOW_KEY)
+        if workflows is not None and workflow and workflow not in workflows:
+            return False
+        is_open = self.inexact or (workflows is not None and not workflow)
+        return None if is_open else True
 
 
-def accepts(policy: tuple[Statement, ...], subject: str) -> bool | None:
-    """Return True if a GitHub job with that subject may assume the role; None: undecided."""
+def accepts(policy: tuple[Statement, ...], subject: str, workflow: str = "") -> bool | None:
+    """Return True if a GitHub job may assume the role; None: undecided.
+
+    Args:
+        policy: the role's statements.
+        subject: of the job's token.
+        workflow: the token's job_workflow_ref; empty if it is not known.
+    """
     # an effect that is not supported may be either
-    allowed = {each.applies(subject) for each in policy if each.effect != "Deny"}
-    denied = {each.applies(subject) for each in policy if each.effect != "Allow"}
+    allowed = {each.applies(subject, workflow) for each in policy if each.effect != "Deny"}
+    denied = {each.applies(subject, workflow) for each in policy if each.effect != "Allow"}
     if True in denied or allowed <= {False}:
         return False
     return True if True in allowed and None not in denied else None

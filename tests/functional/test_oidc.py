@@ -229,6 +229,20 @@ def test_a_role_that_accepts_too_much_fails(aws: FaultyProxy, check: Check) -> N
     assert "repo:acme/* is no exact condition" in found
 
 
+RELEASE = "acme/ocelot/.github/workflows/release-layers.yml"
+
+
+def test_a_role_for_one_workflow_is_checked_with_it(aws: FaultyProxy, check: Check) -> None:
+    refs = [f"{RELEASE}@refs/tags/v1", f"{RELEASE}@refs/tags/v2"]
+    outputs = deployed(aws, WorkflowRefs=",".join(refs))
+    assert check("--workflow", refs[1], env=outputs).code == 0
+    for arguments in ((), ("--workflow", f"{RELEASE}@refs/tags/v3")):
+        ran = check("--json", *arguments, env=outputs)
+        assert ran.code == TrustError.exit_code
+        wrong = [each for each in json.loads(ran.out)["findings"] if each["state"] == "problem"]
+        assert {each["place"].partition(" with")[0] for each in wrong} == {"subject"}
+
+
 def test_a_provider_that_is_missing_or_wrong_fails(aws: FaultyProxy, check: Check) -> None:
     outputs, iam = deployed(aws), aws.client("iam")
     iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
@@ -258,6 +272,7 @@ def test_a_role_of_another_account_is_an_error(aws: FaultyProxy, check: Check) -
         ((), "no role is given"),
         (("--role-arn", "publisher"), "is no ARN of a role"),
         (("--owner-id", "x"), "two numbers"),
+        (("--workflow", "release-layers.yml"), "is no workflow of a job"),
     ],
 )
 def test_options_that_cannot_be_used_are_usage_errors(

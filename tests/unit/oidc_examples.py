@@ -17,6 +17,7 @@ from pipeline.trust.policy import Statement, statements
 TEMPLATE = CHECKOUT / "oidc" / "cloudformation.yaml"
 ROLES = {"publisher": "PublisherRole", "reaper": "ReaperRole", "reader": "ReaderRole"}
 ACCOUNT = "123456789012"
+LIST = "CommaDelimitedList"
 OWN = {"GitHubOwner": "acme", "GitHubRepository": "layers"}
 IDS = {"GitHubOwnerId": "11", "GitHubRepositoryId": "22"}
 BUCKETS = {"BucketName": "acme-zips-{region}"}
@@ -71,7 +72,9 @@ def rendered(*, partition: str = "aws", **given: str) -> Stack:
 
 def _accepts(declared: Mapping[str, Any], value: str) -> bool:
     choices = declared.get("AllowedValues", [value])
-    return value in choices and bool(re.fullmatch(declared.get("AllowedPattern", ".*"), value))
+    values = value.split(",") if declared["Type"] == LIST else [value]
+    pattern = declared.get("AllowedPattern", ".*")
+    return value in choices and all(re.fullmatch(pattern, each) for each in values)
 
 
 class _Render:
@@ -124,7 +127,8 @@ class _Render:
         (name, argument), *more = mapping.items()
         if not more and name in ("Ref", "GetAtt", "If", "Join", "Split", "Sub"):
             return self.called(name, argument)
-        return {name: self.value(each) for name, each in mapping.items()}
+        values = {name: self.value(each) for name, each in mapping.items()}
+        return {name: each for name, each in values.items() if each is not None}
 
     def called(self, name: str, argument: Any) -> Any:  # noqa: ANN401
         match name, argument:
@@ -146,10 +150,11 @@ class _Render:
             r"\$\{([^}]+)\}", lambda found: own.get(found[1]) or self.names[found[1]], text
         )
 
-    def reference(self, name: str) -> str | None:
+    def reference(self, name: str) -> str | list[str] | None:
         """Return a parameter's value, or an ARN; a resource without a name is named by its id."""
         if name == "AWS::NoValue" or name in self.names:
-            return self.names.get(name)
+            is_list = template()["Parameters"].get(name, {}).get("Type") == LIST
+            return self.names[name].split(",") if is_list else self.names.get(name)
         kind = {
             "AWS::IAM::Role": f"role/{name}",
             "AWS::IAM::ManagedPolicy": f"policy/{name}",

@@ -7,7 +7,7 @@ from oidc_examples import IDS, OWN, ROLES, RefusedParametersError, rendered, tem
 
 from pipeline.cli.oidc import ENVIRONMENT
 from pipeline.options import TABLE, PublishOptions
-from pipeline.trust.policy import AUDIENCE_KEY, SUBJECT_KEY
+from pipeline.trust.policy import AUDIENCE_KEY, SUBJECT_KEY, WORKFLOW_KEY, accepts
 
 AUDIENCE = "sts.amazonaws.com"
 NAMES = "repo:acme/layers"
@@ -67,6 +67,25 @@ def test_an_existing_provider_is_used(role: str) -> None:
     assert principal.name == arn
 
 
+RELEASE = "acme/ocelot/.github/workflows/release-layers.yml"
+TAG, COMMIT = f"{RELEASE}@refs/tags/v1", f"{RELEASE}@{'0a' * 20}"
+
+
+def test_publishing_can_be_limited_to_workflows() -> None:
+    (statement,) = trust("publisher", WorkflowRefs=f"{TAG},{COMMIT}")
+    assert statement.values(WORKFLOW_KEY) == {TAG, COMMIT}
+    policy, subject = (statement,), f"{NAMES}:{ENDS['publisher']}"
+    assert accepts(policy, subject, TAG) is accepts(policy, subject, COMMIT) is True
+    assert accepts(policy, subject, f"{RELEASE}@refs/heads/main") is False
+    assert accepts(policy, f"{subject}x", TAG) is False
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_without_workflows_none_is_a_condition(role: str) -> None:
+    (statement,) = trust(role)
+    assert statement.values(WORKFLOW_KEY) is None
+
+
 REFUSED = [
     *((name, "*") for name in template()["Parameters"]),
     *((name, "x*") for name in template()["Parameters"]),
@@ -91,6 +110,10 @@ REFUSED = [
         "ProviderArn",
         "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com/x",
     ),
+    ("WorkflowRefs", RELEASE),
+    ("WorkflowRefs", f"{RELEASE}@main"),
+    ("WorkflowRefs", f"{TAG},{RELEASE}@refs/tags/*"),
+    ("WorkflowRefs", f"{RELEASE}@0a0a0a0"),
     ("LayerName", ""),
     ("LayerName", "a"),
     ("BucketName", "{region}"),

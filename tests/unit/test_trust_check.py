@@ -315,6 +315,50 @@ def test_a_letter_that_only_looks_right_is_visible() -> None:
     assert "\\u0430cme" in text
 
 
+WORKFLOW = "acme/ocelot/.github/workflows/release-layers.yml@refs/tags/v1"
+OTHER = WORKFLOW.replace("v1", "v2")
+CALLED = replace(JOB, workflow=WORKFLOW)
+
+
+def for_workflows(*names: str) -> dict[str, Any]:
+    return statement(
+        {"StringEquals": {**GOOD["StringEquals"], f"{HOST}:job_workflow_ref": list(names)}}
+    )
+
+
+def test_a_job_of_the_named_workflow_is_accepted() -> None:
+    findings = found(for_workflows(WORKFLOW), job=CALLED)
+    assert is_right(findings)
+    assert WORKFLOW not in str([each for each in findings if each.state == "note"])
+
+
+def test_a_job_of_another_workflow_is_not_accepted() -> None:
+    assert f"{OWN} is not accepted" in problems(for_workflows(OTHER), job=CALLED)
+
+
+def test_a_policy_about_workflows_needs_the_jobs() -> None:
+    wrong = [each for each in found(for_workflows(WORKFLOW)) if each.state == "problem"]
+    assert [WORKFLOW in each.found for each in wrong] == [True]
+    assert "--workflow" in wrong[0].remedy
+
+
+def test_further_workflows_are_noted() -> None:
+    findings = found(for_workflows(WORKFLOW, OTHER), job=CALLED)
+    assert is_right(findings)
+    assert [each.found for each in findings if OTHER in each.found]
+
+
+def test_a_policy_about_no_workflow_is_noted_where_one_was_named() -> None:
+    findings = found(statement(), job=CALLED)
+    assert is_right(findings)
+    assert [each.remedy for each in findings if WORKFLOW in each.remedy]
+
+
+def test_a_pattern_of_workflows_is_a_problem() -> None:
+    like = {f"{HOST}:job_workflow_ref": "acme/ocelot/.github/workflows/release-layers.yml@*"}
+    assert "is no exact condition" in problems(statement({**GOOD, "StringLike": like}), job=CALLED)
+
+
 CUSTOMISED = ("repository_owner_id", "repository_id", "context")
 BY_IDS = "repository_owner_id:11:repository_id:22:environment:publish"
 

@@ -3,7 +3,13 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.trust.job import Job, full_ref, github_repository, remote_repository
+from pipeline.trust.job import (
+    Job,
+    full_ref,
+    github_repository,
+    remote_repository,
+    workflow_ref,
+)
 
 ACME = github_repository("acme/layers")
 
@@ -45,6 +51,25 @@ def test_the_subject_of_a_customised_template(claims: tuple[str, ...], subject: 
 def test_a_claim_whose_value_is_not_known(claim: str) -> None:
     job = Job(repository=ACME, ref="refs/heads/main", claims=("repo", claim))
     assert (job.subjects, job.unknown_claims) == ({}, (claim,))
+
+
+WORKFLOW = "acme/ocelot/.github/workflows/release-layers.yml@refs/tags/v1"
+
+
+def test_the_workflow_of_a_customised_template() -> None:
+    job = Job(repository=ACME, claims=("repo", "job_workflow_ref"), workflow=WORKFLOW)
+    assert list(job.subjects.values()) == [f"repo:acme/layers:job_workflow_ref:{WORKFLOW}"]
+
+
+@pytest.mark.parametrize("text", ["", WORKFLOW, f"{WORKFLOW.partition('@')[0]}@{'0a' * 20}"])
+def test_a_workflow_with_its_ref(text: str) -> None:
+    assert workflow_ref(text) == text
+
+
+@pytest.mark.parametrize("text", ["release-layers.yml", WORKFLOW[:-13], f"{WORKFLOW}\n", "x@y"])
+def test_another_text_is_no_workflow(text: str) -> None:
+    with pytest.raises(UsageError, match="is no workflow of a job"):
+        workflow_ref(text)
 
 
 def test_with_ids_there_is_a_second_form() -> None:
