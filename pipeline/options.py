@@ -167,7 +167,13 @@ class SyncOptions(AwsOptions, TableOptions, LayerNameOptions):
 class ReleaseGroupOptions(AwsOptions, OptionalTableOptions, LayerNameOptions):
     """How layers are published."""
 
-    release_group: Annotated[str, Opt("End of each layer's name, such as beta or prod.")] = "beta"
+    release_group: Annotated[
+        str | None,
+        Opt(
+            "End of each layer's name, such as beta or prod; default: beta where the variable CI "
+            "is set, else local."
+        ),
+    ] = None
     runtimes: Annotated[
         str | None, Opt("Compatible Lambda runtimes: a,b,c; default: all current ones.")
     ] = None

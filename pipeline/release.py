@@ -141,7 +141,8 @@ async def release(
     report_build(output)
     # 4. the bench, then each zip in each region: look, decide, do; report, and fail if need be
     zips = [output.folder / each.layer.file for each in output.layers]
+    packages = read_packages(to.options, to.request.release_group, zips)
     # the warnings were shown in step 1
-    request = replace(to.request, packages=read_packages(to.options, zips), warnings=())
+    request = replace(to.request, packages=packages, warnings=())
     gate = partial(check_layers, config=context.config, enabled=context.bench)
     await publish(request, to.aws, to.registry, report, gate=gate)

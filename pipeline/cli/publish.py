@@ -59,7 +59,8 @@ def publish(
 
     check_file("--output", output)
     loaded = common.load()
-    request = publish_request(options, () if preflight else zips or [Path("dist")], loaded)
+    paths = () if preflight else zips or [Path("dist")]
+    request = publish_request(options, paths, loaded, os.environ)
     aws = token.aws(options.role_arn, request.regions)
     registry = optional_registry(aws, options)
     if preflight:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -45,7 +46,7 @@ def release(
             if options.skip_publish:
                 built.append(run(partial(releasing.build, build)))
                 return
-            request = publish_request(options, (), inputs.config)
+            request = publish_request(options, (), inputs.config, os.environ)
             aws = token.aws(options.role_arn, request.regions)
             publication = releasing.Publication(
                 options=options,

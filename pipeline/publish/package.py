@@ -77,11 +77,14 @@ class Package:
         return self.entry.architecture
 
 
-def read_packages(options: ReleaseGroupOptions, paths: Sequence[Path]) -> tuple[Package, ...]:
+def read_packages(
+    options: ReleaseGroupOptions, release_group: str, paths: Sequence[Path]
+) -> tuple[Package, ...]:
     """Return the packages of zips and of folders of zips.
 
     Args:
         options: the user's.
+        release_group: end of the layers' names, such as beta.
         paths: zips with their manifest beside them, manifests, and folders of such.
 
     Raises:
@@ -91,7 +94,7 @@ def read_packages(options: ReleaseGroupOptions, paths: Sequence[Path]) -> tuple[
     """
     runtimes = chosen_runtimes(options.runtimes)
     packages = [
-        _package(zipped, entry, options, runtimes)
+        _package(zipped, entry, options, release_group, runtimes)
         for path in paths
         for zipped, entry in _entries(path)
     ]
@@ -168,7 +171,11 @@ def _check_all_listed(folder: Path, listed: Collection[str]) -> None:
 
 
 def _package(
-    path: Path, entry: Layer, options: ReleaseGroupOptions, runtimes: tuple[str, ...]
+    path: Path,
+    entry: Layer,
+    options: ReleaseGroupOptions,
+    release_group: str,
+    runtimes: tuple[str, ...],
 ) -> Package:
     try:
         with open_regular(path) as file:
@@ -184,9 +191,7 @@ def _package(
     text = entry.description or f"OpenTelemetry Collector {version}, {entry.distribution}"
     return Package(
         path=path,
-        layer=layer_name(
-            base, entry.architecture, entry.distribution, version, options.release_group
-        ),
+        layer=layer_name(base, entry.architecture, entry.distribution, version, release_group),
         base_name=base,
         description=layer_description(text, digest),
         runtimes=runtimes,

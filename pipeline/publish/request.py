@@ -20,6 +20,10 @@ from pipeline.publish.plan import Target
 # Stands for the region in --bucket.
 _REGION = "{region}"
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+# The release group of layers that CI publishes, and of those from a laptop.
+CI_GROUP, LOCAL_GROUP = "beta", "local"
+# Values of the variable CI where no CI is.
+_NO_CI = ("", "0", "false")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
@@ -29,6 +33,7 @@ class PublishRequest:
 
     Attributes:
         packages: the zips; empty if they are yet to be built.
+        release_group: end of the layers' names, such as beta.
         partition: of the regions and of the identity.
         regions: to publish in.
         skipped: regions that are left out, each with the reason.
@@ -41,6 +46,7 @@ class PublishRequest:
     """
 
     packages: tuple[Package, ...]
+    release_group: str
     partition: str
     regions: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...] = ()
@@ -61,7 +67,10 @@ class PublishRequest:
 
 
 def publish_request(
-    options: ReleaseGroupOptions, zips: Sequence[Path], config: Config
+    options: ReleaseGroupOptions,
+    zips: Sequence[Path],
+    config: Config,
+    environment: Mapping[str, str],
 ) -> PublishRequest:
     """Return the request of the user's options.
 
@@ -69,6 +78,7 @@ def publish_request(
         options: the user's.
         zips: zips and folders of zips; empty if they are yet to be built.
         config: for regions and distributions.
+        environment: the variables, of which one shows that this is CI.
 
     Raises:
         UsageError: an option or a zip cannot be used.
@@ -76,8 +86,10 @@ def publish_request(
     account = account_id(options.account)
     choice = region_choice(config.regions, options.regions)
     _check_bucket(options.bucket, choice.regions)
+    group, notes = chosen_release_group(options.release_group, environment)
     return PublishRequest(
-        packages=read_packages(options, zips),
+        packages=read_packages(options, group, zips),
+        release_group=group,
         partition=choice.partition,
         regions=choice.regions,
         skipped=choice.skipped,
@@ -85,8 +97,29 @@ def publish_request(
         account=account,
         bucket=options.bucket,
         based_on={name: each.base for name, each in config.distributions.items() if each.base},
-        warnings=tuple(_unknown_runtimes(options.runtimes)),
+        warnings=(*notes, *_unknown_runtimes(options.runtimes)),
     )
+
+
+def chosen_release_group(
+    named: str | None, environment: Mapping[str, str]
+) -> tuple[str, tuple[str, ...]]:
+    """Return the release group, and a note for the user if it was not named.
+
+    Outside of CI it is not the one that CI publishes to: layers from a laptop take no place of
+    those that everybody uses.
+
+    Args:
+        named: by the option; None for the default.
+        environment: the variables, of which one shows that this is CI.
+    """
+    if named is not None:
+        return named, ()
+    is_ci = environment.get("CI", "").strip().lower() not in _NO_CI
+    group = CI_GROUP if is_ci else LOCAL_GROUP
+    reason = "the variable CI is set" if is_ci else "no variable CI says that this is CI"
+    note = f"the release group is `{group}`, since {reason}; --release-group names another"
+    return group, (note,)
 
 
 def _unknown_runtimes(named: str | None) -> Iterator[str]:

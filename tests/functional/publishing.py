@@ -22,7 +22,7 @@ from aws_rules import Call, Hook
 from aws_server import ACCOUNT
 from botocore.retries.standard import ExponentialBackoff
 from faulty_proxy import FaultyProxy
-from publish_examples import OPTIONS, dist
+from publish_examples import GROUP, OPTIONS, dist
 from runs import CONFIG, OCELOT, Ran, environment, run_ocelot
 
 from pipeline.aws import download
@@ -76,7 +76,7 @@ class Publishing:
         return self.folder / "dist"
 
     def packages(self) -> tuple[Package, ...]:
-        return read_packages(OPTIONS, [self.zips])
+        return read_packages(OPTIONS, GROUP, [self.zips])
 
     def client(self, region: str = IRELAND) -> Any:  # noqa: ANN401
         return self.aws.client("lambda", region)
@@ -95,6 +95,7 @@ class Publishing:
         packages = more.pop("packages", None) or self.packages()
         request = PublishRequest(
             packages=packages,
+            release_group=GROUP,
             partition="aws",
             regions=tuple(self.regions),
             public=public,
@@ -112,7 +113,8 @@ class Publishing:
         regions = ",".join(self.regions)
         # without the bench: the zips contain no programs
         own = ["--config", CONFIG, "--no-bench"]
-        return ["publish", self.zips, "--regions", regions, *own, *more]
+        group = [] if "--release-group" in more else ["--release-group", GROUP]
+        return ["publish", self.zips, "--regions", regions, *own, *group, *more]
 
     def ocelot(self, *more: str | Path, env: dict[str, str] | None = None) -> Ran:
         """Publish by the command line."""

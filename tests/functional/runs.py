@@ -46,9 +46,13 @@ def fresh_cache(folder: Path, *, share_go: bool = True) -> Path:
 
 
 def environment(cache: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The test's environment without what a terminal, GitHub or AWS would add."""
+    """The test's environment without what a terminal, CI, GitHub or AWS would add."""
     ours = ("GITHUB_", "OCELOT_", "AWS_", "SOURCE_DATE_EPOCH", "FORCE_COLOR", "COLUMNS")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name != "CI" and not name.startswith(ours)
+    }
     return {**kept, "OCELOT_CACHE": str(cache), "COLUMNS": "160", **(more or {})}
 
 

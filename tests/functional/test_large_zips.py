@@ -13,7 +13,7 @@ from aws_rules import Rule
 from aws_server import ACCOUNT
 from aws_wire import ACCESS_DENIED, UNAVAILABLE
 from botocore.stub import ANY, Stubber
-from publish_examples import AMD64, OPTIONS, dist, write_manifest
+from publish_examples import AMD64, GROUP, OPTIONS, dist, write_manifest
 from publishing import FRANCE, IRELAND, OHIO, Publishing
 from unit_examples import layer
 
@@ -51,7 +51,7 @@ def large(publishing: Publishing, noise: bytes) -> Publishing:
 
 
 def packages(publishing: Publishing) -> tuple[Package, ...]:
-    return read_packages(replace(OPTIONS, bucket=BUCKET), [publishing.zips])
+    return read_packages(replace(OPTIONS, bucket=BUCKET), GROUP, [publishing.zips])
 
 
 def keys_in_bucket(publishing: Publishing, region: str) -> list[str]:

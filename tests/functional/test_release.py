@@ -18,7 +18,12 @@ def release(
 ) -> Ran:
     """Release the sample, of which the layers are in the cache already."""
     command = ["release", "-d", "minimal", "-r", "sample", "--config", CONFIG]
-    everything = {**publishing.aws.environment(), "AWS_REGION": IRELAND, **(env or {})}
+    everything = {
+        **publishing.aws.environment(),
+        "AWS_REGION": IRELAND,
+        "CI": "true",
+        **(env or {}),
+    }
     table = ["--table-region", "us-east-1"]
     return run_ocelot(
         *command, *table, *more, cache=built.cache, cwd=publishing.folder, env=everything
@@ -58,6 +63,13 @@ def test_every_option_of_the_seed_is_taken(publishing: Publishing, built: Built)
     found = publishing.client().get_layer_version(LayerName=name, VersionNumber=1)
     assert found["CompatibleRuntimes"] == ["python3.13", "java21"]
     assert found["CompatibleArchitectures"] == ["arm64"]
+
+
+def test_outside_of_ci_the_release_group_is_local(publishing: Publishing, built: Built) -> None:
+    ran = release(publishing, built, env={"CI": "false"})
+    assert ran.code == 0, ran.err
+    assert names(publishing, IRELAND) == [LAYER.replace("beta", "local")]
+    assert ran.err.count("`local`") == 1
 
 
 def test_without_publishing_no_request_goes_to_aws(publishing: Publishing, built: Built) -> None:

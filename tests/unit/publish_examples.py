@@ -13,6 +13,7 @@ from pipeline.options import PublishOptions, ReleaseGroupOptions
 from pipeline.publish.package import Package, read_packages
 
 OPTIONS = PublishOptions()
+GROUP = "beta"
 AMD64, ARM64 = "collector-amd64-minimal.zip", "collector-arm64-minimal.zip"
 
 
@@ -41,4 +42,4 @@ def write_manifest(folder: Path, layers: Sequence[Layer]) -> None:
 
 def package(folder: Path, file: str = AMD64, options: ReleaseGroupOptions = OPTIONS) -> Package:
     """A zip to be published."""
-    return read_packages(options, [dist(folder, file) / file])[0]
+    return read_packages(options, GROUP, [dist(folder, file) / file])[0]

@@ -9,7 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
-from publish_examples import AMD64, ARM64, OPTIONS, content, dist, package, write_manifest
+from publish_examples import AMD64, ARM64, GROUP, OPTIONS, content, dist, package, write_manifest
 from unit_examples import layer
 
 from pipeline.errors import UsageError
@@ -25,15 +25,15 @@ from pipeline.publish.package import (
 )
 
 
-def refused(*paths: Path, options: ReleaseGroupOptions = OPTIONS) -> UsageError:
+def refused(*paths: Path, options: ReleaseGroupOptions = OPTIONS, group: str = GROUP) -> UsageError:
     with pytest.raises(UsageError) as caught:
-        read_packages(options, paths)
+        read_packages(options, group, paths)
     assert caught.value.hint
     return caught.value
 
 
 def test_a_folder_stands_for_all_zips_of_its_manifest(tmp_path: Path) -> None:
-    packages = read_packages(OPTIONS, [dist(tmp_path)])
+    packages = read_packages(OPTIONS, GROUP, [dist(tmp_path)])
     assert [(each.layer, str(each.architecture)) for each in packages] == [
         ("ocel-amd64-minimal-0_155_0-beta", "amd64"),
         ("ocel-arm64-minimal-0_155_0-beta", "arm64"),
@@ -42,22 +42,24 @@ def test_a_folder_stands_for_all_zips_of_its_manifest(tmp_path: Path) -> None:
 
 def test_a_manifest_stands_for_all_its_zips(tmp_path: Path) -> None:
     folder = dist(tmp_path)
-    assert read_packages(OPTIONS, [folder / "manifest.json"]) == read_packages(OPTIONS, [folder])
+    assert read_packages(OPTIONS, GROUP, [folder / "manifest.json"]) == read_packages(
+        OPTIONS, GROUP, [folder]
+    )
     assert refused(tmp_path / "absent" / "manifest.json")
 
 
 def test_a_folder_with_a_zip_that_its_manifest_does_not_list_is_refused(tmp_path: Path) -> None:
     folder = dist(tmp_path, AMD64)
     (folder / "other.zip").touch()
-    assert len(read_packages(OPTIONS, [folder])) == 1
+    assert len(read_packages(OPTIONS, GROUP, [folder])) == 1
     (folder / ARM64).touch()
     assert ARM64 in str(refused(folder))
     assert ARM64 in str(refused(folder / "manifest.json"))
-    assert len(read_packages(OPTIONS, [folder / AMD64])) == 1
+    assert len(read_packages(OPTIONS, GROUP, [folder / AMD64])) == 1
 
 
 def test_a_zip_stands_for_itself(tmp_path: Path) -> None:
-    (found,) = read_packages(OPTIONS, [dist(tmp_path) / ARM64])
+    (found,) = read_packages(OPTIONS, GROUP, [dist(tmp_path) / ARM64])
     assert found.path == tmp_path / ARM64
     assert found.sha256 == hashlib.sha256(content(ARM64)).hexdigest()
     assert found.md5 == hashlib.md5(content(ARM64), usedforsecurity=False).hexdigest()
@@ -71,7 +73,7 @@ def test_the_description_is_for_people_and_names_the_content(tmp_path: Path) -> 
 def test_without_a_description_collector_and_distribution_are_named(tmp_path: Path) -> None:
     dist(tmp_path, AMD64)
     write_manifest(tmp_path, [layer(AMD64, content(AMD64)).model_copy(update={"description": ""})])
-    (found,) = read_packages(OPTIONS, [tmp_path])
+    (found,) = read_packages(OPTIONS, GROUP, [tmp_path])
     assert found.description.startswith("OpenTelemetry Collector v0.155.0, minimal sha256:")
 
 
@@ -79,7 +81,7 @@ def test_a_long_description_is_cut_and_still_names_the_content(tmp_path: Path) -
     dist(tmp_path, AMD64)
     long = layer(AMD64, content(AMD64)).model_copy(update={"description": "word " * 99})
     write_manifest(tmp_path, [long])
-    (found,) = read_packages(OPTIONS, [tmp_path])
+    (found,) = read_packages(OPTIONS, GROUP, [tmp_path])
     assert len(found.description) <= LONGEST_DESCRIPTION
     assert described_sha256(found.description) == found.sha256
 
@@ -123,7 +125,7 @@ def test_the_size_is_read_from_the_zip(tmp_path: Path, size: int) -> None:
     assert "is 50.0 MiB; AWS accepts 50.0 MiB" in str(refused(tmp_path))
     write_manifest(tmp_path, [layer(AMD64, large[1:]).model_copy(update={"size": size})])
     (tmp_path / AMD64).write_bytes(large[1:])
-    assert len(read_packages(OPTIONS, [tmp_path])) == 1
+    assert len(read_packages(OPTIONS, GROUP, [tmp_path])) == 1
 
 
 def test_a_layer_that_is_named_twice_is_refused(tmp_path: Path) -> None:
@@ -156,9 +158,9 @@ def test_runtimes_without_a_name_are_not_the_default_ones(tmp_path: Path, named:
     assert "0 runtimes" in str(refused(tmp_path / "absent", options=options))
 
 
-@pytest.mark.parametrize("lacking", [{"release_group": ""}, {"layer_name": ""}])
-def test_a_layers_name_lacks_no_part(tmp_path: Path, lacking: dict[str, str]) -> None:
-    refused(dist(tmp_path), options=replace(OPTIONS, **lacking))
+def test_a_layers_name_lacks_no_part(tmp_path: Path) -> None:
+    refused(dist(tmp_path), options=replace(OPTIONS, layer_name=""))
+    refused(dist(tmp_path), group="")
 
 
 def test_the_default_runtimes_are_not_more_than_aws_accepts() -> None:
@@ -203,7 +205,7 @@ def test_a_description_of_any_letters_is_sent_as_it_is(tmp_path: Path) -> None:
     dist(tmp_path, AMD64)
     odd = layer(AMD64, content(AMD64)).model_copy(update={"description": 'so "ö" \\ \u2028'})
     write_manifest(tmp_path, [odd])
-    (found,) = read_packages(OPTIONS, [tmp_path])
+    (found,) = read_packages(OPTIONS, GROUP, [tmp_path])
     body = json.loads(direct_upload(found).body)
     assert body["Description"] == f'so "ö" \\ sha256:{found.sha256}'
 

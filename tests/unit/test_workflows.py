@@ -14,6 +14,7 @@ from unit_examples import CHECKOUT
 from pipeline.aws.session import lambda_regions
 from pipeline.config.folder import load_config
 from pipeline.options import UPSTREAM_REPO, PublishOptions, UpstreamOptions
+from pipeline.publish.request import CI_GROUP
 
 FOLDER = CHECKOUT / ".github" / "workflows"
 WORKFLOWS = sorted(path.name for path in FOLDER.glob("*.yml"))
@@ -81,7 +82,7 @@ def test_the_inputs_are_those_of_the_commands_with_their_defaults() -> None:
         "distribution": "default",
         "architecture": "all",
         "aws-region": "default",
-        "release-group": PublishOptions().release_group,
+        "release-group": CI_GROUP,
         "upstream-repo": UPSTREAM_REPO,
         "upstream-ref": UpstreamOptions.upstream_ref,
         "set-to-public": False,

@@ -1,0 +1,42 @@
+"""The request to publish that the user's options make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from unit_examples import CHECKOUT
+
+from pipeline.config.folder import load_config
+from pipeline.options import PublishOptions
+from pipeline.publish.request import chosen_release_group, publish_request
+
+
+@pytest.mark.parametrize(
+    ("environment", "group"),
+    [
+        ({}, "local"),
+        ({"CI": ""}, "local"),
+        ({"CI": "0"}, "local"),
+        ({"CI": "False "}, "local"),
+        ({"GITHUB_ACTIONS": "true"}, "local"),
+        ({"CI": "true"}, "beta"),
+        ({"CI": "1"}, "beta"),
+        ({"CI": "woodpecker"}, "beta"),
+    ],
+)
+def test_only_ci_publishes_to_its_release_group_by_default(
+    environment: Mapping[str, str], group: str
+) -> None:
+    chosen, (note,) = chosen_release_group(None, environment)
+    assert chosen == group
+    assert f"`{group}`" in note
+    assert chosen_release_group("prod", environment) == ("prod", ())
+
+
+def test_a_request_has_the_release_group_and_says_so_unless_it_was_named() -> None:
+    config = load_config(CHECKOUT / "config")
+    default = publish_request(PublishOptions(), (), config, {})
+    assert (default.release_group, len(default.warnings)) == ("local", 1)
+    named = publish_request(PublishOptions(release_group="prod"), (), config, {"CI": "true"})
+    assert (named.release_group, named.warnings) == ("prod", ())
