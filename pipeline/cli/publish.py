@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +18,7 @@ from pipeline.options import PublishOptions
 if TYPE_CHECKING:
     from pipeline.aws.session import Aws
     from pipeline.publish.request import PublishRequest
-    from pipeline.publish.run import PublishResult
+    from pipeline.publish.run import PublishResult, Report
     from pipeline.registry.registry import Registry
 
 LEFT = "nothing that was done is lost"
@@ -68,13 +69,20 @@ def publish(
         return
     gate = partial(check_layers, config=loaded, enabled=not options.no_bench)
     work = partial(published, request, aws, registry, gate=gate, dry_run=options.dry_run)
+    _run_and_report(work, common, output)
+
+
+def _run_and_report(
+    work: Callable[[Report], Awaitable[None]], common: CommonOptions, output: Path | None
+) -> None:
+    """Publish, and report the result, after an interruption too."""
     reported: list[PublishResult] = []
     succeeded = False
     try:
         with shown_progress(verbose=common.verbose):
             run(partial(work, reported.append), left=LEFT, kept=KEPT)
         succeeded = True
-    finally:  # after the progress has ended, and after an interruption too
+    finally:  # after the progress has ended
         _report_all(reported, common, output, succeeded=succeeded)
 
 
