@@ -175,6 +175,13 @@ class BenchError(OcelotError):
     meaning = "bench: a layer fails on the bench, or cannot be run there"
 
 
+class GitHubError(OcelotError):
+    """Error for a request that GitHub refuses, or a release there that is not as it should be."""
+
+    exit_code = 16
+    meaning = "github: GitHub refuses, or a release there differs"
+
+
 class InterruptedBuildError(OcelotError):
     """Error for work that Ctrl-C or SIGTERM ended."""
 

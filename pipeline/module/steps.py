@@ -31,7 +31,15 @@ PYTHON_IMAGE = (
     "python:3.14.3-slim@sha256:486b8092bfb12997e10d4920897213a06563449c951c5506c2a2cfaf591c599f"
 )
 UV = "uv==0.13.9"
-SYNC = ["uv", "sync", "--locked", "--no-dev", "--group=bench", "--no-python-downloads"]
+SYNC = [
+    "uv",
+    "sync",
+    "--locked",
+    "--no-dev",
+    "--group=bench",
+    "--group=github",
+    "--no-python-downloads",
+]
 MANIFEST = "manifest.json"
 GO_IMAGE = re.compile(r"^go:\s*[\"']?([^\s\"'#]+)", re.MULTILINE)
 

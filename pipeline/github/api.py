@@ -1,0 +1,326 @@
+"""GitHub's REST API for one repository: requests, retries, rate limits and errors.
+
+A request that reads is repeated until it is answered. One that writes is sent once: if its answer
+is lost, it may have been done, so the caller looks before it tries again. Requests that GitHub
+turned away by a rate limit were not done; they are repeated after the time that it names. The token
+is sent to the API's own address and to its address for uploads; redirects are not followed.
+
+https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, cast
+
+import anyio
+import httpx
+from githubkit.auth import TokenAuthStrategy
+from githubkit.core import GitHubCore
+from githubkit.exception import GitHubException, RateLimitExceeded, RequestError, RequestFailed
+from githubkit.response import Response
+
+from pipeline import progress
+from pipeline.errors import RUN_AGAIN, GitHubError, UsageError, quoted
+
+API_URL = "https://api.github.com"
+# Attempts of a request that reads; pauses of 1, 2, 4 and 8 seconds outlast a short outage.
+ATTEMPTS = 5
+# Seconds that a run waits for rate limits in all, and after a limit that names no time.
+LONGEST_WAIT = 300.0
+USUAL_WAIT = 60.0
+# Seconds; GitHub answers an upload only when it has stored it.
+_TIMEOUT = httpx.Timeout(connect=30, read=120, write=120, pool=None)
+_HEADERS = {"X-GitHub-Api-Version": "2022-11-28"}
+_PAGE = 100
+_GRANT = (
+    "give the token the permission `contents: write`: in a workflow by `permissions:` of its job, "
+    "for a fine-grained token as `Contents: Read and write`"
+)
+
+# Codes of HTTP.
+_UNKNOWN_TOKEN, _FORBIDDEN, _NOT_FOUND, _INVALID, _LIMITED, _FAILS = 401, 403, 404, 422, 429, 500
+# Parts of refusals that follow from the work of another run.
+_RACES = ("already_exists", "immutable")
+
+Json = dict[str, Any]
+
+
+class LookAgainError(GitHubError):
+    """Error for a request that another run forestalled, or that may have been done.
+
+    What is on GitHub must be observed again before anything is repeated.
+    """
+
+
+class LostAnswerError(LookAgainError):
+    """Error for a request that GitHub has not answered, or not properly."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """The body of an upload.
+
+    Attributes:
+        size: in bytes.
+        pieces: returns the content from the start, each time it is called.
+    """
+
+    name: str
+    size: int
+    pieces: Callable[[], AsyncIterable[bytes]]
+
+
+@asynccontextmanager
+async def repository_api(url: str, repository: str, token: str) -> AsyncGenerator[RepositoryApi]:
+    """Open the API of a repository.
+
+    Args:
+        url: of the API: GitHub's, or an Enterprise server's, as in GITHUB_API_URL.
+        repository: owner/name.
+        token: may write contents.
+
+    Raises:
+        UsageError: the address would send the token unencrypted.
+    """
+    core = GitHubCore(
+        TokenAuthStrategy(token),
+        base_url=_address(url),
+        user_agent="ocelot",
+        follow_redirects=False,
+        timeout=_TIMEOUT,
+        http_cache=False,
+        auto_retry=False,
+    )
+    async with core:
+        yield RepositoryApi(core, repository)
+
+
+def _address(url: str) -> httpx.URL:
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL:
+        address = httpx.URL()
+    if address.scheme != "https" and address.host != "127.0.0.1":
+        raise UsageError(
+            f"{quoted(url)} is no address to which a token can be sent",
+            hint=f"set GITHUB_API_URL to an https address, or unset it for {API_URL}",
+        )
+    return address
+
+
+class RepositoryApi:
+    """The REST API of a repository.
+
+    Attributes:
+        now: the time of the last answer, by GitHub's clock.
+    """
+
+    def __init__(self, core: GitHubCore[TokenAuthStrategy], repository: str) -> None:
+        self.repository = repository
+        self.now = datetime.now(UTC)
+        self._core = core
+        self._waited = 0.0
+        self._limited_until = 0.0  # by the event loop's clock
+
+    async def check(self) -> None:
+        """Check that the token is valid and may see the repository.
+
+        Raises:
+            GitHubError: it is not, or may not.
+        """
+        if await self.found("") is None:
+            raise GitHubError(
+                f"GitHub has no repository {self.repository} that this token may see",
+                hint="check --repository, and that the token has access to it",
+            )
+
+    async def found(self, path: str, **query: int) -> Json | None:
+        """Return an object below the repository's address; None if there is none."""
+        response = await self._read(path, query)
+        return cast("Json", response.json()) if response else None
+
+    async def listed(self, path: str) -> list[Json]:
+        """Return all items of a list below the repository's address."""
+        items: list[Json] = []
+        page = 1
+        while response := await self._read(path, {"per_page": _PAGE, "page": page}):
+            items += cast("list[Json]", response.json())
+            page += 1
+            if "next" not in response.raw_response.links:
+                break
+        return items
+
+    async def write(self, method: str, path: str, body: Json | None = None) -> Json:
+        """Create, change or delete an object; return the answer, empty if there is none.
+
+        Raises:
+            LookAgainError: it may have been done.
+            GitHubError: GitHub refuses.
+        """
+        response = await self._send(method, self._path(path), json=body)
+        return cast("Json", response.json()) if response.content else {}
+
+    async def upload(self, address: str, upload: Upload) -> None:
+        """Upload an asset to the address that its release names.
+
+        Raises:
+            LookAgainError: it may have been done.
+            GitHubError: GitHub refuses, or the address is not GitHub's.
+        """
+        url = httpx.URL(address.partition("{")[0])
+        if not is_own_host(self._core.config.base_url, url):
+            raise GitHubError(
+                f"GitHub names an address for uploads that is not its own: {url.host}",
+                hint="check GITHUB_API_URL: the token is not sent there",
+            )
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(upload.size)}
+        await self._send(
+            "POST", url, params={"name": upload.name}, headers=headers, content=upload.pieces
+        )
+
+    def _path(self, path: str) -> str:
+        return f"repos/{self.repository}{path}"
+
+    async def _read(self, path: str, query: Mapping[str, int]) -> Response[Any] | None:
+        """Return the answer to a GET, which is repeated; None for 404."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await self._send("GET", self._path(path), params=query)
+            except LookAgainError as error:
+                if attempt == ATTEMPTS:
+                    raise GitHubError(str(error), hint=RUN_AGAIN) from None
+                await anyio.sleep(2 ** (attempt - 1))
+            except _NotFoundError:
+                break
+        return None
+
+    async def _send(
+        self,
+        method: str,
+        url: str | httpx.URL,
+        *,
+        params: Mapping[str, int | str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: Json | None = None,
+        content: Callable[[], AsyncIterable[bytes]] | None = None,
+    ) -> Response[Any]:
+        """Send a request until no rate limit turns it away, and return its answer."""
+        request: Callable[..., Awaitable[Response[Any]]] = cast("Any", self._core).arequest
+        while True:
+            await anyio.sleep(max(0.0, self._limited_until - anyio.current_time()))
+            try:
+                response = await request(
+                    method,
+                    url,
+                    params=params,
+                    headers={**_HEADERS, **(headers or {})},
+                    json=json,
+                    content=content() if content else None,
+                )
+            except RequestFailed as error:
+                if (wait := rate_limit(error)) is not None:
+                    await self._wait(wait)
+                    continue
+                raise refusal(error.response, method, self.repository) from None
+            except GitHubException as error:
+                raise LostAnswerError(no_answer(method, error), hint=RUN_AGAIN) from None
+            if response.raw_response.has_redirect_location:
+                raise _moved(self.repository)
+            self.now = parsedate_to_datetime(response.headers["date"])
+            return response
+
+    async def _wait(self, time: timedelta) -> None:
+        """Send nothing more until the end of a rate limit.
+
+        Raises:
+            GitHubError: that would take too long.
+        """
+        seconds = time.total_seconds() + 1  # GitHub gives whole seconds
+        end = anyio.current_time() + seconds
+        if end > self._limited_until:
+            self._waited += end - max(self._limited_until, anyio.current_time())
+            self._limited_until = end
+            progress.note(f"GitHub's rate limit is reached; waiting {seconds:.0f} s")
+        if self._waited > LONGEST_WAIT:
+            when = (datetime.now(UTC) + time).strftime("%H:%M:%S UTC")
+            raise GitHubError(
+                f"GitHub's rate limit for this token ends at {when}", hint=f"then {RUN_AGAIN}"
+            )
+
+
+class _NotFoundError(GitHubError):
+    """Error for an object that GitHub does not have, or does not show to this token."""
+
+
+def is_own_host(api: httpx.URL, url: httpx.URL) -> bool:
+    """Return True for the API's own host, and for the one of its uploads.
+
+    For https://api.github.com that is https://uploads.github.com.
+    """
+    own = {api.host, f"uploads.{api.host.removeprefix('api.')}"}
+    return url.host in own and (url.scheme, url.port) == (api.scheme, api.port)
+
+
+def rate_limit(error: RequestFailed) -> timedelta | None:
+    """Return the time after which a request can be repeated; None if no rate limit refused it."""
+    if isinstance(error, RateLimitExceeded):
+        return error.retry_after
+    if error.response.status_code in (_FORBIDDEN, _LIMITED) and "rate limit" in message(
+        error.response
+    ):
+        return timedelta(seconds=USUAL_WAIT)
+    return None
+
+
+def message(response: Response[Any]) -> str:
+    """Return GitHub's reason for refusing a request, with the fields that it refuses."""
+    try:
+        body = cast("Json", response.json())
+        errors = cast("list[Json]", body.get("errors", []))
+        fields = [
+            each.get("message") or f"{each.get('field')} {each.get('code')}" for each in errors
+        ]
+        text = ": ".join(filter(None, (str(body.get("message", "")), ", ".join(fields))))
+    except (ValueError, LookupError, AttributeError, TypeError):
+        text = ""
+    return text or f"HTTP {response.status_code}"
+
+
+def no_answer(method: str, error: GitHubException) -> str:
+    """Return the message on a request without an answer; it has no address and no header."""
+    cause = cast("RequestError[Exception]", error).exc if isinstance(error, RequestError) else error
+    return f"GitHub does not answer ({method}: {type(cause).__name__})"
+
+
+def refusal(response: Response[Any], method: str, repository: str) -> GitHubError:
+    """Return the error for a request that GitHub refused."""
+    status, text = response.status_code, message(response)
+    if status >= _FAILS:
+        return LostAnswerError(f"GitHub fails: HTTP {status}", hint=RUN_AGAIN)
+    if status == _UNKNOWN_TOKEN:
+        return GitHubError(
+            f"GitHub does not accept the token: {text}", hint="give a valid one: --token"
+        )
+    if status == _NOT_FOUND and method != "POST":
+        kind = _NotFoundError if method == "GET" else LookAgainError
+        return kind(f"GitHub has no such object in {repository}", hint=RUN_AGAIN)
+    if status in (_FORBIDDEN, _NOT_FOUND):
+        needed = response.headers.get("x-accepted-github-permissions", "contents=write")
+        return GitHubError(
+            f"the token may not do this in {repository} ({needed}): {text}", hint=_GRANT
+        )
+    if status == _INVALID and any(each in text for each in _RACES):
+        return LookAgainError(f"GitHub refuses: {text}", hint=RUN_AGAIN)
+    return GitHubError(f"GitHub refuses: {text}", hint="change what it names, and run again")
+
+
+def _moved(repository: str) -> GitHubError:
+    return GitHubError(
+        f"{repository} was renamed or moved",
+        hint="give its present name: --repository owner/name",
+    )

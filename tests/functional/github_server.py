@@ -1,0 +1,409 @@
+"""GitHub's REST API on loopback, as far as ocelot calls it, with the faults that a test wants.
+
+    with GitHubServer() as github:
+        github.faults(
+            Fault("POST", "/releases$", "lost"),             # done, but no answer
+            Fault("POST", "/assets", "broken", times=2),     # an upload ends early
+            Fault("GET", "/releases", "limited", seconds=1), # secondary rate limit
+            Fault("PATCH", hook=kill),                       # is called after GitHub did it
+        )
+        run_ocelot("github-release", ..., env=github.environment())
+        assert github.repository.releases[0].contents == ...
+        assert [call.method for call in github.calls] == ...
+
+`repository` is the state, see `github_repository`; a test may change it, as another writer would.
+Each fault applies to the next `times` requests that it matches, the first one that matches alone.
+A token may write, read, or is not known.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Literal, Self
+from urllib.parse import parse_qs, urlsplit
+
+from github_repository import Asset, RefusedError, Release, Repository
+from loopback import Quiet, serving
+
+TOKEN, READER = "ghs_mayWriteContents", "ghs_mayReadContents"
+BASE, UPLOADS = "/api/v3", "/api/uploads"
+
+Kind = Literal[
+    "",  # none: for a hook
+    "unavailable",  # 503, not done
+    "late-error",  # done, but the answer is 502
+    "lost",  # done, but the connection is reset
+    "reset",  # the connection is reset at once
+    "broken",  # an upload: the connection is reset after half of it
+    "bad-gateway",  # an upload: all is sent, but GitHub keeps an empty asset and answers 502
+    "limited",  # secondary rate limit, with retry-after
+    "slow-down",  # the same without a header
+    "exhausted",  # primary rate limit, with x-ratelimit-reset
+    "stale",  # a list as it was before the last release was made
+]
+
+
+@dataclass
+class Fault:
+    """A fault of some requests.
+
+    Attributes:
+        method: of the request; empty for any.
+        path: a pattern found in its path, below the API's address.
+        kind: see `Kind`.
+        times: number of requests.
+        skip: requests that match but are left alone first.
+        seconds: that the client is to wait, or that GitHub takes for an answer with a hook.
+        hook: is called when GitHub has done the request, or has half of an upload.
+    """
+
+    method: str = ""
+    path: str = ""
+    kind: Kind = ""
+    times: int = 1
+    skip: int = 0
+    seconds: int = 0
+    hook: Callable[[], None] | None = None
+
+    def matches(self, call: Call) -> bool:
+        """True if it is this request's turn; counts."""
+        if self.method not in ("", call.method) or not re.search(self.path, call.path):
+            return False
+        self.skip -= 1
+        if self.skip >= 0:
+            return False
+        self.times -= 1
+        return self.times >= 0
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that came; `token` is True if it had one."""
+
+    method: str
+    path: str
+    token: bool
+
+
+@dataclass
+class Answer:
+    status: int
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+
+
+class GitHubServer:
+    """GitHub with one repository, for as long as its context lasts.
+
+    Attributes:
+        url: of the API.
+        uploads: address of uploads in the answers; a test may set one that is not GitHub's.
+        moved: if set, the repository's address is redirected to this one.
+    """
+
+    def __init__(self) -> None:
+        self.repository = Repository()
+        self.calls: list[Call] = []
+        self.moved = ""
+        self.problems: list[BaseException] = []
+        self.lock = threading.RLock()
+        self._faults: list[Fault] = []
+        self._ending = ExitStack()
+
+    def __enter__(self) -> Self:
+        address = self._ending.enter_context(serving(partial(_Handler, self)))
+        self.url, self.uploads = f"http://{address}{BASE}", f"http://{address}{UPLOADS}"
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self._ending.close()
+        if self.problems and not error:
+            raise self.problems[0]
+
+    def environment(self, token: str = TOKEN) -> dict[str, str]:
+        """Return the variables by which the command line uses this GitHub."""
+        return {
+            "GITHUB_API_URL": self.url,
+            "GITHUB_REPOSITORY": self.repository.name,
+            "GITHUB_TOKEN": token,
+            "NO_PROXY": "127.0.0.1",
+        }
+
+    def faults(self, *faults: Fault) -> None:
+        """Replace the faults."""
+        self._faults = list(faults)
+
+    def writes(self) -> list[str]:
+        """Return method and last part of the path of each request that is no GET."""
+        return [
+            f"{each.method} {each.path.rpartition('/')[2]}"
+            for each in self.calls
+            if each.method != "GET"
+        ]
+
+    def fault(self, call: Call) -> Fault:
+        """Return the fault of a request, if it has one."""
+        with self.lock:
+            return next((each for each in self._faults if each.matches(call)), Fault())
+
+    def release_json(self, release: Release) -> dict[str, Any]:
+        """Return a release as in an answer."""
+        page = f"https://github.example/{self.repository.name}/releases"
+        where = f"untagged-{release.id}" if release.draft else release.tag
+        path = f"/repos/{self.repository.name}/releases/{release.id}"
+        return {
+            "id": release.id,
+            "tag_name": release.tag,
+            "target_commitish": release.target,
+            "name": release.title,
+            "body": release.body,
+            "draft": release.draft,
+            "prerelease": release.prerelease,
+            "immutable": release.immutable,
+            "created_at": _time(release.created),
+            "published_at": None if release.draft else _time(release.created),
+            "html_url": f"{page}/tag/{where}",
+            "upload_url": f"{self.uploads}{path}/assets{{?name,label}}",
+            "assets": [self.asset_json(each) for each in release.assets],
+        }
+
+    def asset_json(self, asset: Asset) -> dict[str, Any]:
+        """Return an asset as in an answer."""
+        return {
+            "id": asset.id,
+            "name": asset.name,
+            "state": asset.state,
+            "size": len(asset.content),
+            "digest": asset.digest,
+            "created_at": _time(asset.created),
+            "url": f"{self.url}/repos/{self.repository.name}/releases/assets/{asset.id}",
+        }
+
+
+def _time(when: datetime) -> str:
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class _CutError(ConnectionError):
+    """The connection ends without an answer."""
+
+
+_ROUTES = [
+    ("GET", "", "repository"),
+    ("GET", "/releases", "releases"),
+    ("GET", "/releases/([0-9]+)", "release"),
+    ("GET", "/releases/tags/(.+)", "by_tag"),
+    ("GET", "/releases/([0-9]+)/assets", "assets"),
+    ("GET", "/git/ref/tags/(.+)", "ref"),
+    ("GET", "/git/tags/([0-9a-f]+)", "tag"),
+    ("POST", "/releases", "create"),
+    ("POST", "/releases/([0-9]+)/assets", "upload"),
+    ("PATCH", "/releases/([0-9]+)", "change"),
+    ("DELETE", "/releases/assets/([0-9]+)", "delete_asset"),
+]
+
+
+class _Handler(Quiet):
+    """The requests of one connection."""
+
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, owner: GitHubServer, *arguments: Any) -> None:  # noqa: ANN401
+        self.owner = owner
+        self.repository = owner.repository
+        super().__init__(*arguments)
+
+    def do_GET(self) -> None:
+        split = urlsplit(self.path)
+        path = split.path.removeprefix(BASE).removeprefix(UPLOADS)
+        self.query = {key: values[0] for key, values in parse_qs(split.query).items()}
+        self.left = int(self.headers.get("content-length") or 0)
+        call = Call(self.command, path, token="authorization" in self.headers)
+        self.owner.calls.append(call)
+        try:
+            answer = self._answer(call, self.owner.fault(call))
+        except ConnectionError:
+            self._reset()
+        except Exception as error:  # noqa: BLE001  a bug of the stand-in: the test must fail
+            self.owner.problems.append(error)
+            self._reset()
+        else:
+            self._send(answer)
+
+    do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815
+
+    def _answer(self, call: Call, fault: Fault) -> Answer:
+        """Return the answer to a request.
+
+        Raises:
+            _CutError: there is none.
+        """
+        if fault.kind == "reset":
+            raise _CutError
+        if refusal := self._refusal(call) or _limit(fault, self.repository.now()):
+            self._read()
+            return refusal
+        if fault.kind == "unavailable":
+            self._read()
+            return Answer(503, {"message": "Service Unavailable"})
+        try:
+            answer = self._done(call, fault)
+        except RefusedError as refused:
+            self._read()
+            answer = Answer(refused.status, refused.body)
+        if fault.hook and call.method != "POST":
+            fault.hook()
+        if fault.kind == "lost":
+            raise _CutError
+        return Answer(502, {"message": "Server Error"}) if fault.kind == "late-error" else answer
+
+    def _refusal(self, call: Call) -> Answer | None:
+        """Return the answer to a token that may not do this, and to an old name."""
+        token = self.headers.get("authorization", "").rpartition(" ")[2]
+        if token not in (TOKEN, READER):
+            return Answer(401, {"message": "Bad credentials"})
+        if self.owner.moved:
+            return Answer(301, {"message": "Moved Permanently"}, {"location": self.owner.moved})
+        if call.method != "GET" and token == READER:
+            needed = {"x-accepted-github-permissions": "contents=write"}
+            return Answer(403, {"message": "Resource not accessible by integration"}, needed)
+        return None
+
+    def _done(self, call: Call, fault: Fault) -> Answer:
+        start = f"/repos/{self.repository.name}"
+        if not call.path.startswith(start):
+            raise RefusedError(404, "Not Found")
+        path = call.path.removeprefix(start)
+        for method, pattern, name in _ROUTES:
+            if method == call.method and (found := re.fullmatch(pattern, path)):
+                if name == "upload":
+                    return self._upload(found[1], fault)
+                if fault.kind == "stale":
+                    return self._list(self.repository.releases[:-1])
+                body = self._read()
+                with self.owner.lock:
+                    do: Callable[..., Answer] = getattr(self, f"_{name}")
+                    return do(*found.groups(), *([json.loads(body)] if body else []))
+        raise RefusedError(404, "Not Found")
+
+    def _repository(self) -> Answer:
+        return Answer(200, {"full_name": self.repository.name, "default_branch": "main"})
+
+    def _releases(self) -> Answer:
+        return self._list(self.repository.releases)
+
+    def _list(self, releases: list[Release]) -> Answer:
+        """The newest first; a token that may only read sees no drafts."""
+        sees_drafts = self.headers.get("authorization", "").endswith(TOKEN)
+        shown = [each for each in reversed(releases) if sees_drafts or not each.draft]
+        return self._page([self.owner.release_json(each) for each in shown])
+
+    def _page(self, items: list[Any]) -> Answer:
+        """Return the wanted page of a list, of 30 unless more are wanted, and never over 100."""
+        size = min(int(self.query.get("per_page", 30)), 100)
+        page = int(self.query.get("page", 1))
+        headers: dict[str, str] = {}
+        if len(items) > page * size:
+            path = urlsplit(self.path).path.removeprefix(BASE)
+            following = f"{self.owner.url}{path}?per_page={size}&page={page + 1}"
+            headers["link"] = f'<{following}>; rel="next"'
+        return Answer(200, items[(page - 1) * size : page * size], headers)
+
+    def _release(self, number: str) -> Answer:
+        return Answer(200, self.owner.release_json(self.repository.release(int(number))))
+
+    def _by_tag(self, tag: str) -> Answer:
+        return Answer(200, self.owner.release_json(self.repository.published(tag)))
+
+    def _create(self, wanted: dict[str, Any]) -> Answer:
+        return Answer(201, self.owner.release_json(self.repository.create(wanted)))
+
+    def _change(self, number: str, wanted: dict[str, Any]) -> Answer:
+        return Answer(200, self.owner.release_json(self.repository.change(int(number), wanted)))
+
+    def _assets(self, number: str) -> Answer:
+        assets = self.repository.release(int(number)).assets
+        return self._page([self.owner.asset_json(each) for each in assets])
+
+    def _delete_asset(self, number: str) -> Answer:
+        self.repository.delete_asset(int(number))
+        return Answer(204)
+
+    def _ref(self, tag: str) -> Answer:
+        if not (commit := self.repository.tags.get(tag)):
+            raise RefusedError(404, "Not Found")
+        kind, sha = ("tag", "f" * 40) if tag in self.repository.annotated else ("commit", commit)
+        return Answer(200, {"ref": f"refs/tags/{tag}", "object": {"sha": sha, "type": kind}})
+
+    def _tag(self, _sha: str) -> Answer:
+        (tag,) = self.repository.annotated
+        return Answer(200, {"object": {"sha": self.repository.tags[tag], "type": "commit"}})
+
+    def _upload(self, number: str, fault: Fault) -> Answer:
+        with self.owner.lock:
+            asset = self.repository.begin_upload(int(number), self.query["name"])
+        content = self._read(self.left // 2)
+        if fault.hook:
+            fault.hook()
+        if fault.kind == "broken":
+            raise _CutError
+        content += self._read()
+        if fault.kind == "bad-gateway":
+            return Answer(502, {"message": "Bad Gateway"})
+        with self.owner.lock:
+            self.repository.end_upload(asset, content)
+        return Answer(201, self.owner.asset_json(asset))
+
+    def _read(self, size: int | None = None) -> bytes:
+        """Read the rest of the request's body, or some of it.
+
+        Raises:
+            _CutError: the client has gone.
+        """
+        size = self.left if size is None else size
+        content = self.rfile.read(size)
+        if len(content) < size:
+            raise _CutError
+        self.left -= size
+        return content
+
+    def _reset(self) -> None:
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.shutdown(socket.SHUT_RD)
+        self.connection.close()
+
+    def _send(self, answer: Answer) -> None:
+        content = b"" if answer.body is None else json.dumps(answer.body).encode()
+        date = self.repository.now().strftime("%a, %d %b %Y %H:%M:%S GMT")
+        length = {} if answer.status == 204 else {"content-length": str(len(content))}
+        headers = {"date": date, "content-type": "application/json", **length, **answer.headers}
+        lines = [f"HTTP/1.1 {answer.status} {self.responses[answer.status][0]}"]
+        lines += [f"{key}: {value}" for key, value in headers.items()]
+        self.wfile.write("\r\n".join([*lines, "", ""]).encode() + content)
+
+
+def _limit(fault: Fault, now: datetime) -> Answer | None:
+    """Return the answer to a client that sends too much.
+
+    https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+    """
+    secondary = {"message": "You have exceeded a secondary rate limit. Please wait a few minutes."}
+    if fault.kind == "limited":
+        return Answer(403, secondary, {"retry-after": str(fault.seconds)})
+    if fault.kind == "slow-down":
+        return Answer(403, secondary)
+    if fault.kind == "exhausted":
+        reset = str(int(now.timestamp()) + fault.seconds)
+        headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": reset}
+        return Answer(429, {"message": "API rate limit exceeded for installation."}, headers)
+    return None
