@@ -1,4 +1,4 @@
-"""Lambda's layer versions: listed, read, published, made public or private."""
+"""Lambda's layer versions: listed, read, published, shared."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from botocore.config import Config
 
 from pipeline.aws import session
 from pipeline.aws.errors import BOTO_ERRORS, may_be_done, region_error, region_errors
+from pipeline.aws.policy import NO_POLICY, LayerPolicy, LayerStatement, permission, read_policy
 from pipeline.aws.s3 import RegionBucket
 from pipeline.aws.session import Aws
 from pipeline.errors import AwsError
@@ -32,11 +33,6 @@ if TYPE_CHECKING:
 # that with delays on the way at most ten arrive in one second.
 SPACING_SECONDS = 0.12
 
-# Id of the policy statement that makes a layer version public; other tools use the same.
-STATEMENT = "publish"
-ACTION = "lambda:GetLayerVersion"
-_ACTIONS = {ACTION.lower(), "lambda:*", "*"}
-
 
 class UncertainError(AwsError):
     """AWS may have done the request: there was no answer, or one that does not say."""
@@ -52,7 +48,7 @@ class LayerVersion:
         runtimes: compatible runtimes, by Lambda's names.
         architectures: compatible ones, by Lambda's names.
         licence: such as Apache-2.0; empty for none.
-        public: whether every account may use it, by its policy.
+        policy: its policy, as far as it was read.
         sha256: of its zip, in hex; AWS' CodeSha256, which lists do not have.
         size: bytes of its zip.
         location: address from which its zip can be downloaded for some minutes, without
@@ -65,7 +61,7 @@ class LayerVersion:
     runtimes: tuple[str, ...] = ()
     architectures: tuple[str, ...] = ()
     licence: str = ""
-    public: bool = False
+    policy: LayerPolicy = NO_POLICY
     sha256: str = ""
     size: int = 0
     location: str = field(default="", repr=False)
@@ -220,34 +216,30 @@ class RegionClient:
         with region_errors(f"delete version {number}", self.region):
             self._client.delete_layer_version(LayerName=layer, VersionNumber=number)
 
-    def public_statements(self, layer: str, number: int) -> tuple[str, ...]:
-        """Return the ids of the policy statements that let every account use a version."""
+    def policy(self, layer: str, number: int) -> LayerPolicy:
+        """Return the policy of a version; without statements if there is none."""
         with region_errors("read the policy", self.region):
             try:
                 answer = self._client.get_layer_version_policy(
                     LayerName=layer, VersionNumber=number
                 )
             except self._client.exceptions.ResourceNotFoundException:
-                return ()
-            return public_statements(answer["Policy"])
+                return NO_POLICY
+            return read_policy(answer["Policy"])
 
-    def share(self, layer: str, number: int) -> None:
-        """Let every account use a version; it is no error if the statement exists already."""
-        with region_errors("make public", self.region):
+    def add_statement(self, layer: str, number: int, statement: LayerStatement) -> None:
+        """Add one of ocelot's own statements; it is no error if its id exists already."""
+        with region_errors(f"add {statement.id} to the policy", self.region):
             try:
                 self._client.add_layer_version_permission(
-                    LayerName=layer,
-                    VersionNumber=number,
-                    StatementId=STATEMENT,
-                    Action=ACTION,
-                    Principal="*",
+                    LayerName=layer, VersionNumber=number, **cast("Any", permission(statement))
                 )
             except self._client.exceptions.ResourceConflictException:
                 return
 
-    def unshare(self, layer: str, number: int, statement: str) -> None:
+    def remove_statement(self, layer: str, number: int, statement: str) -> None:
         """Remove a statement from a version's policy; it is no error if there is none."""
-        with region_errors("make private", self.region):
+        with region_errors(f"remove {statement} from the policy", self.region):
             try:
                 self._client.remove_layer_version_permission(
                     LayerName=layer, VersionNumber=number, StatementId=statement
@@ -276,39 +268,3 @@ class RegionClient:
         used = answer.get("AccountUsage", {}).get("TotalCodeSize", 0)
         limit = answer.get("AccountLimit", {}).get("TotalCodeSize", 0)
         return limit - used if limit else math.inf
-
-
-def public_statements(policy: str) -> tuple[str, ...]:
-    """Return the ids of a policy's statements that let every account use a layer version.
-
-    A statement with a condition does not count.
-
-    Args:
-        policy: JSON from GetLayerVersionPolicy; empty for none.
-    """
-    try:
-        parsed: object = json.loads(policy)
-    except ValueError:
-        return ()
-    statements = map(_mapping, _list(_mapping(parsed).get("Statement", [])))
-    return tuple(str(each.get("Sid", "")) for each in statements if _allows_every_account(each))
-
-
-def _allows_every_account(statement: dict[str, Any]) -> bool:
-    principal = statement.get("Principal")
-    if isinstance(principal, dict):
-        principal = _mapping(cast("object", principal)).get("AWS")
-    return (
-        statement.get("Effect") == "Allow"
-        and "*" in _list(principal)
-        and any(str(each).lower() in _ACTIONS for each in _list(statement.get("Action", [])))
-        and not statement.get("Condition")
-    )
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[object]:
-    return cast("list[object]", value) if isinstance(value, list) else [value]

@@ -23,10 +23,10 @@ def observe(target: Target, region: RegionClient, registry: Registry | None) -> 
         found, notes = find_version(package, region)
         if found is None:
             return TargetObservation(notes=notes, blocked=_obstacle(package, region))
-        statements = region.public_statements(package.layer, found.arn.version)
+        policy = region.policy(package.layer, found.arn.version)
         row = registry.row(found.arn) if registry else None
         return TargetObservation(
-            version=replace(found, public=bool(statements)),
+            version=replace(found, policy=policy),
             row=row if isinstance(row, Row) else None,
             notes=notes,
         )

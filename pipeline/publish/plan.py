@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pipeline.aws.layers import LayerVersion
+from pipeline.aws.policy import NO_POLICY
 from pipeline.publish.package import LICENCE, Package
 from pipeline.registry.row import Row, row_as_in_aws
 
@@ -19,8 +20,8 @@ class PublishStep(StrEnum):
     """One change to a target."""
 
     PUBLISH = "publish"
-    SHARE = "make public"
-    UNSHARE = "make private"
+    MAKE_PUBLIC = "make public"
+    MAKE_PRIVATE = "make private"
     RECORD = "record"
 
 
@@ -103,15 +104,13 @@ def target_plan(
         return TargetPlan(target=target, blocked=observation.blocked, notes=notes)
     version = observation.version
     steps: list[PublishStep] = [] if version else [PublishStep.PUBLISH]
-    is_public = version is not None and version.public
-    if public and not is_public:
-        steps.append(PublishStep.SHARE)
-    if public is False and is_public:
-        steps.append(PublishStep.UNSHARE)
-    will_be_public = is_public if public is None else public
+    before = version.policy if version else NO_POLICY
+    after = before if public is None else before.with_public(public=public)
+    if after.public != before.public:
+        steps.append(PublishStep.MAKE_PUBLIC if after.public else PublishStep.MAKE_PRIVATE)
     if version:
         notes += tuple(_differences(version, target.package))
-    future = replace(version, public=will_be_public) if version else None
+    future = replace(version, policy=after) if version else None
     if registry and not (future and _recorded(observation.row, target, future)):
         steps.append(PublishStep.RECORD)
     return TargetPlan(target=target, version=version, steps=tuple(steps), notes=notes)

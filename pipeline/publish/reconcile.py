@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pipeline import progress
-from pipeline.aws.layers import (
-    STATEMENT,
-    LayerUpload,
-    LayerVersion,
-    RegionClient,
-    UncertainError,
-)
+from pipeline.aws.layers import LayerUpload, LayerVersion, RegionClient, UncertainError
+from pipeline.aws.policy import LayerPolicy
 from pipeline.errors import Attempt, AwsError
 from pipeline.naming import version_in_name
 from pipeline.publish.observe import find_version, observe
@@ -67,7 +62,7 @@ class TargetOutcome:
     @property
     def public(self) -> bool:
         """True if every account may use the layer version."""
-        return self.version is not None and self.version.public
+        return self.version is not None and self.version.policy.public
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,8 +132,8 @@ def _applied(outcome: TargetOutcome, region: RegionClient, context: PublishConte
     """Apply a plan's steps; return the error that ended them, empty if there was none."""
     steps = {
         PublishStep.PUBLISH: _publish,
-        PublishStep.SHARE: _share,
-        PublishStep.UNSHARE: _unshare,
+        PublishStep.MAKE_PUBLIC: _make_public,
+        PublishStep.MAKE_PRIVATE: _make_private,
         PublishStep.RECORD: _record,
     }
     plan = outcome.plan
@@ -181,14 +176,14 @@ def _remove_double(
 ) -> tuple[str, ...]:
     """Delete a version that this run published beside an older one, and return the notes on it.
 
-    Another publisher may use it already, since AWS' list may lag behind: it is then public or has
+    Another publisher may use it already, since AWS' list may lag behind: it is then shared or has
     a row, and is left alone.
     """
     layer, number = double.arn.name, double.arn.version
     label = f"version {number}, published at the same time as version {oldest.arn.version},"
     try:
         is_recorded = context.registry is not None and context.registry.row(double.arn) is not None
-        if is_recorded or region.public_statements(layer, number):
+        if is_recorded or region.policy(layer, number).statements:
             return (f"{label} is in use by another publisher",)
         region.delete(layer, number)
     except AwsError as error:
@@ -229,29 +224,46 @@ def _published(
     raise AssertionError("unreachable")
 
 
-def _share(outcome: TargetOutcome, region: RegionClient, _: PublishContext) -> None:
-    version = _version(outcome)
-    region.share(version.arn.name, version.arn.version)
-    if not region.public_statements(version.arn.name, version.arn.version):
-        raise AwsError(
-            f"{version.arn} is not public, though AWS accepted the permission",
-            hint=f"check the statement `{STATEMENT}` of its policy: "
-            "aws lambda get-layer-version-policy",
-        )
-    outcome.version = replace(version, public=True)
+def _make_public(outcome: TargetOutcome, region: RegionClient, _: PublishContext) -> None:
+    _change_policy(outcome, region, lambda policy: policy.with_public(public=True), "public")
 
 
-def _unshare(outcome: TargetOutcome, region: RegionClient, _: PublishContext) -> None:
+def _make_private(outcome: TargetOutcome, region: RegionClient, _: PublishContext) -> None:
+    _change_policy(outcome, region, lambda policy: policy.with_public(public=False), "private")
+
+
+def _change_policy(
+    outcome: TargetOutcome,
+    region: RegionClient,
+    change: Callable[[LayerPolicy], LayerPolicy],
+    state: str,
+) -> None:
+    """Change the policy of a layer version, and read it back.
+
+    Args:
+        outcome: gets the policy as AWS has it afterwards.
+        region: of the layer version.
+        change: returns the policy as it should be.
+        state: of the layer version afterwards, in a few words.
+
+    Raises:
+        AwsError: the policy is not as it should be.
+    """
     version = _version(outcome)
     layer, number = version.arn.name, version.arn.version
-    for statement in region.public_statements(layer, number):
-        region.unshare(layer, number, statement)
-    if region.public_statements(layer, number):
+    before, after = version.policy, change(version.policy)
+    for each in before.without(after):
+        region.remove_statement(layer, number, each.id)
+    for each in after.without(before):
+        region.add_statement(layer, number, each)
+    now = region.policy(layer, number)
+    outcome.version = replace(version, policy=now)
+    if change(now) != now:
         raise AwsError(
-            f"{version.arn} is still public",
-            hint="check its policy: aws lambda get-layer-version-policy",
+            f"{version.arn} is not {state}, though AWS accepted the change of its policy",
+            hint="check its statements: aws lambda get-layer-version-policy "
+            f"--layer-name {version.arn.layer} --version-number {number}",
         )
-    outcome.version = replace(version, public=False)
 
 
 def _record(outcome: TargetOutcome, _: RegionClient, context: PublishContext) -> None:

@@ -309,7 +309,7 @@ def layer_row(
         layer_version_str=version_in_name,
         collector_version_input=collector_version,
         publish_timestamp=version.created,
-        public=version.public,
+        public=version.policy.public,
         compatible_runtimes=version.runtimes,
         code_sha256=version.sha256,
         license_info=version.licence,
@@ -327,7 +327,7 @@ def row_as_in_aws(row: Row, version: LayerVersion) -> Row:
     text = row.distribution_description
     return replace(
         row,
-        public=version.public,
+        public=version.policy.public,
         distribution_description=text and described_text(version.description, text),
         compatible_runtimes=row.compatible_runtimes if same_runtimes else version.runtimes,
         compatible_architectures=architectures and (version.architectures or architectures),

@@ -26,7 +26,7 @@ from publish_examples import GROUP, OPTIONS, dist
 from runs import CONFIG, OCELOT, Ran, environment, run_ocelot
 
 from pipeline.aws import download
-from pipeline.aws.layers import public_statements
+from pipeline.aws.policy import EVERYONE, read_policy
 from pipeline.aws.session import Aws, default_aws
 from pipeline.config.folder import Config, load_config
 from pipeline.errors import PublishError
@@ -149,7 +149,8 @@ class Publishing:
         ]
         if not same:
             return TargetState((), (), None)
-        statements = public_statements(policy_of(client, package.layer, same[0]))
+        policy = read_policy(policy_of(client, package.layer, same[0]))
+        statements = tuple(each.id for each in policy.statements if EVERYONE in each.grantees)
         row = self.registry().row(version_arn(region, package.layer, same[0]))
         return TargetState(tuple(same), statements, row if isinstance(row, Row) else None)
 

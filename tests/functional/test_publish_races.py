@@ -163,7 +163,7 @@ def test_a_double_that_is_in_use_is_left_alone(publishing: Publishing, use: str)
     let_another_publish_first(publishing, Rule(operation=PUBLISH, times=1, after=used))
     (done,) = publishing.publish().outcomes
     assert done.error == ""
-    assert done.done == (PublishStep.PUBLISH, PublishStep.SHARE, PublishStep.RECORD)
+    assert done.done == (PublishStep.PUBLISH, PublishStep.MAKE_PUBLIC, PublishStep.RECORD)
     assert versions(publishing) == (1, 2)
     assert len(done.notes) == 2
 

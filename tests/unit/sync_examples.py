@@ -9,12 +9,14 @@ from typing import Any
 from registry_examples import ACCOUNT, PUBLISHED, arn
 
 from pipeline.aws.layers import LayerVersion
+from pipeline.aws.policy import LayerPolicy
 from pipeline.config.distributions import Distribution
 from pipeline.naming import layer_description
 from pipeline.registry.row import ForeignRow, Row, Rows
 from pipeline.registry.sync.plan import RegionObservation, Scope
 
 REGION = "eu-west-1"
+PUBLIC, PRIVATE = LayerPolicy().with_public(public=True), LayerPolicy()
 CONTENT = hashlib.sha256(b"a zip").hexdigest()
 DISTRIBUTIONS = {
     "minimal": Distribution(description="OTLP and no more"),
@@ -40,7 +42,7 @@ def seen(distribution: str = "minimal", **changed: Any) -> LayerVersion:  # noqa
         sha256=CONTENT,
         created=PUBLISHED,
         runtimes=("nodejs22.x", "python3.13"),
-        public=True,
+        policy=PUBLIC,
     )
     return replace(version, **changed)
 

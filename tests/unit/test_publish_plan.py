@@ -10,6 +10,7 @@ from publish_examples import package
 from registry_examples import row as example
 
 from pipeline.aws.layers import LayerVersion
+from pipeline.aws.policy import LayerPolicy
 from pipeline.naming import layer_arn
 from pipeline.publish.package import LICENCE
 from pipeline.publish.plan import (
@@ -34,7 +35,7 @@ def present_version(target: Target, *, public: bool = True, **changed: Any) -> L
     package = target.package
     version = LayerVersion(
         arn=layer_arn(ARN),
-        public=public,
+        policy=LayerPolicy().with_public(public=public),
         description=package.description,
         runtimes=package.runtimes,
         architectures=("x86_64",),
@@ -58,15 +59,11 @@ def rows(target: Target) -> Mapping[str, Row | None]:
     }
 
 
-PUBLISH, SHARE, UNSHARE, RECORD = (
-    PublishStep.PUBLISH,
-    PublishStep.SHARE,
-    PublishStep.UNSHARE,
-    PublishStep.RECORD,
-)
+PUBLISH, RECORD = PublishStep.PUBLISH, PublishStep.RECORD
+MAKE_PUBLIC, MAKE_PRIVATE = PublishStep.MAKE_PUBLIC, PublishStep.MAKE_PRIVATE
 
 ABSENT: list[tuple[bool | None, tuple[PublishStep, ...]]] = [
-    (True, (PUBLISH, SHARE, RECORD)),
+    (True, (PUBLISH, MAKE_PUBLIC, RECORD)),
     (False, (PUBLISH, RECORD)),
     (None, (PUBLISH, RECORD)),
 ]
@@ -86,8 +83,8 @@ def test_an_absent_layer_version_is_published_shared_as_requested_and_recorded(
 PRESENT: dict[tuple[bool, bool | None], tuple[tuple[PublishStep, ...], str]] = {
     (True, True): ((), "public"),
     (True, None): ((), "public"),
-    (True, False): ((UNSHARE,), "private"),
-    (False, True): ((SHARE,), "public"),
+    (True, False): ((MAKE_PRIVATE,), "private"),
+    (False, True): ((MAKE_PUBLIC,), "public"),
     (False, None): ((), "private"),
     (False, False): ((), "private"),
 }
@@ -127,9 +124,9 @@ def test_a_new_public_target_takes_three_writing_calls(target: Target) -> None:
     [
         ((), "reuse"),
         ((RECORD,), "reuse, record"),
-        ((SHARE, RECORD), "reuse, make public, record"),
-        ((UNSHARE,), "reuse, make private"),
-        ((PUBLISH, SHARE, RECORD), "publish, make public, record"),
+        ((MAKE_PUBLIC, RECORD), "reuse, make public, record"),
+        ((MAKE_PRIVATE,), "reuse, make private"),
+        ((PUBLISH, MAKE_PUBLIC, RECORD), "publish, make public, record"),
     ],
 )
 def test_the_action_names_the_steps(

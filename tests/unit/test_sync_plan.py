@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from registry_examples import ACCOUNT, PUBLISHED, arn, row
-from sync_examples import CONTENT, REGION, observed, scope, seen
+from sync_examples import CONTENT, PRIVATE, PUBLIC, REGION, observed, scope, seen
 
 from pipeline.aws.layers import LayerVersion
 from pipeline.naming import Architecture, LayerArn, layer_description
@@ -127,7 +127,7 @@ def test_a_distribution_that_only_a_row_names_is_recorded_without_description() 
 @pytest.mark.parametrize("public", [True, False])
 def test_public_follows_the_policy(public: bool) -> None:  # noqa: FBT001
     before = row(public=not public)
-    repair = only(region_plan(observed(seen(public=public)), scope(before)))
+    repair = only(region_plan(observed(seen(policy=PUBLIC if public else PRIVATE)), scope(before)))
     assert repair == Repair(before=before, after=row(public=public))
     assert repair.action is Action.UPDATE
     assert repair.why == ("public: no -> yes" if public else "public: yes -> no")
@@ -180,7 +180,7 @@ def test_a_layer_version_in_doubt_is_only_reported(version: LayerVersion, reason
 
 
 def test_a_row_with_another_content_is_reported_and_left_alone() -> None:
-    plan = region_plan(observed(seen(public=False)), scope(row(content=b"other")))
+    plan = region_plan(observed(seen(policy=PRIVATE)), scope(row(content=b"other")))
     assert plan.repairs == ()
     assert reasons(plan)[0].startswith("its row has sha256 ")
     assert reasons(plan)[0].endswith(f", its description {CONTENT[:12]}")
@@ -267,7 +267,7 @@ def regions(draw: st.DrawFn) -> Region:
             licence="MIT",
             sha256=draw(CONTENTS),
             created=PUBLISHED,
-            public=draw(st.booleans()),
+            policy=draw(st.sampled_from([PUBLIC, PRIVATE])),
         )
         for each in here
     )
@@ -335,7 +335,7 @@ def test_a_younger_version_of_the_same_content_is_reported_and_not_recorded() ->
 
 
 def test_a_younger_version_that_has_a_row_keeps_it() -> None:
-    later = seen(arn=replace(arn(), version=arn().version + 2), sha256="", public=False)
+    later = seen(arn=replace(arn(), version=arn().version + 2), sha256="", policy=PRIVATE)
     recorded = replace(row(), arn=later.arn)
     plan = region_plan(observed(later, seen(sha256="")), scope(row(), recorded))
     assert only(plan).after == replace(recorded, public=False)

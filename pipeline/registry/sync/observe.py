@@ -90,8 +90,7 @@ class _Observer:
                 return None
             version = stored
         if arn in recorded or (version.sha256 and version.sha256 == version.described_sha256):
-            statements = self.client.public_statements(arn.name, arn.version)
-            version = replace(version, public=bool(statements))
+            version = replace(version, policy=self.client.policy(arn.name, arn.version))
         self.done += 1
         progress.line(arn.region, f"{self.done} of {count} layer versions")
         return version
