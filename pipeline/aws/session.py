@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -291,6 +291,16 @@ def configured_region() -> str:
 def lambda_regions(partition: str = "aws") -> tuple[str, ...]:
     """Return the regions of a partition that have AWS Lambda, by botocore's data, sorted."""
     return tuple(sorted(boto3.Session().get_available_regions("lambda", partition)))
+
+
+def region_names() -> Mapping[str, str]:
+    """Return the display names of regions, such as `Europe (Ireland)`, by botocore's data."""
+    data: Any = botocore.session.get_session().get_data("endpoints")
+    return {
+        region: each["description"]
+        for partition in data["partitions"]
+        for region, each in partition["regions"].items()
+    }
 
 
 async def identified(

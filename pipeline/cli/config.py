@@ -51,13 +51,19 @@ def check(
 @app.command("schema")
 @shared
 def schema(config: ConfigOptions) -> None:
-    """Write the JSON Schemas of the config files and of manifests, for editors."""
+    """Write the JSON Schemas of the config files, manifests and layers.json, for editors."""
     from pipeline import paths
     from pipeline.config.schemas import schemas
     from pipeline.files import write_atomic
     from pipeline.layer import manifest
+    from pipeline.notes import layers_file
 
+    written = {
+        **schemas(),
+        "manifest.schema.json": manifest.schema(),
+        "layers.schema.json": layers_file.schema(),
+    }
     folder = paths.config_folder(config.config)
-    for name, content in {**schemas(), "manifest.schema.json": manifest.schema()}.items():
+    for name, content in written.items():
         write_atomic(folder / name, (json.dumps(content, indent=2) + "\n").encode())
         typer.echo(os.path.relpath(folder / name))

@@ -36,10 +36,11 @@ def fetch(
     from functools import partial
 
     from pipeline.publish import fetch as fetching
+    from pipeline.publish.published import built_manifest, read_publish_record
     from pipeline.report.verify import fetched_json, fetched_report
 
-    versions = fetching.published_versions(published)
-    manifest = fetching.built_manifest(versions, layers)
+    versions = read_publish_record(published).versions
+    manifest = built_manifest(versions, layers)
     aws = token.aws(role.role_arn, (versions[0].arn.region,))
     with shown_progress(verbose=work.verbose):
         run(partial(fetching.fetch, versions, manifest, aws, output), kept="nothing is kept")

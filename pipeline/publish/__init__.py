@@ -18,6 +18,7 @@ It starts in `run.py`, whose `publish` lists the stages in their order:
 5. The result is reported, and an error names each target that failed. A failure stops no other
    target: `errors.Attempt` turns it into the target's error line.
 
+`published.py` reads publish.json, the record of a publication, and makes the registry's rows of it.
 `fetch.py` is a command of its own: it downloads published layers from every region and checks that
 AWS serves what was published.
 """

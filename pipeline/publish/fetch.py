@@ -7,81 +7,23 @@ people without credentials can be given the very files that the layers' users ge
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import anyio
 
 from pipeline import progress
 from pipeline.aws.download import download_layer, published_layer, retried_download
 from pipeline.aws.session import Aws
-from pipeline.errors import OcelotError, UsageError, VerifyError
-from pipeline.files import LARGEST_RECORD, read_regular, write_atomic
-from pipeline.layer.manifest import FILE_NAME, Manifest, read_manifest
-from pipeline.naming import Architecture, LayerArn, layer_arn, zip_name
+from pipeline.errors import OcelotError, VerifyError
+from pipeline.files import write_atomic
+from pipeline.layer.manifest import FILE_NAME, Manifest
+from pipeline.publish.published import PublishedVersion
 from pipeline.threads import in_thread
 
 # Downloads at a time, of about 15 MB each: more would only take memory.
 DOWNLOADS = 6
-
-_HINT = "give the publish.json of `ocelot publish -o` and the folder of zips that it published"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PublishedVersion:
-    """A layer version in publish.json.
-
-    Attributes:
-        file: the zip's name.
-        sha256: of the zip, in hex.
-    """
-
-    arn: LayerArn
-    file: str
-    sha256: str
-
-
-def published_versions(report: Path) -> tuple[PublishedVersion, ...]:
-    """Return the layer versions in publish.json.
-
-    Raises:
-        UsageError: it cannot be read, or has none, such as that of a dry run.
-    """
-    try:
-        targets: list[dict[str, Any]] = json.loads(read_regular(report, LARGEST_RECORD))["targets"]
-        found = tuple(_version(each) for each in targets if each.get("arn"))
-    except OSError as error:
-        raise UsageError(f"{report} cannot be read: {error.strerror}", hint=_HINT) from error
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise UsageError(f"{report.name} is no report of publishing", hint=_HINT) from error
-    if not found:
-        raise UsageError(f"{report.name} names no layer version: was it a dry run?", hint=_HINT)
-    return found
-
-
-def _version(target: dict[str, Any]) -> PublishedVersion:
-    file = zip_name(Architecture(target["architecture"]), target["distribution"])
-    return PublishedVersion(arn=layer_arn(target["arn"]), file=file, sha256=target["sha256"])
-
-
-def built_manifest(versions: Sequence[PublishedVersion], layers: Path) -> Manifest:
-    """Return the manifest of the zips that were published.
-
-    Raises:
-        UsageError: the folder has no manifest, or one of other zips.
-    """
-    manifest = read_manifest(layers / FILE_NAME)
-    if manifest is None:
-        raise UsageError(f"{layers} has no {FILE_NAME}", hint=_HINT)
-    built = {each.file: each.sha256 for each in manifest.layers}
-    for each in versions:
-        if built.get(each.file) != each.sha256:
-            raise UsageError(f"{each.arn} was not published from {layers}", hint=_HINT)
-    return manifest
 
 
 async def fetch(

@@ -11,13 +11,13 @@ from pipeline import progress
 from pipeline.aws.layers import LayerUpload, LayerVersion, RegionClient, UncertainError
 from pipeline.aws.policy import LayerPolicy
 from pipeline.errors import Attempt, AwsError
-from pipeline.naming import version_in_name
 from pipeline.publish.observe import find_version, observe
 from pipeline.publish.package import Package, bucket_upload, direct_upload
 from pipeline.publish.plan import PublishStep, Target, TargetKey, TargetPlan, target_plan
+from pipeline.publish.published import version_row
 from pipeline.publish.request import PublishRequest
 from pipeline.registry.registry import Registry
-from pipeline.registry.row import ForeignRow, Row, base_layer_arn, layer_row
+from pipeline.registry.row import ForeignRow, base_layer_arn
 
 INTERRUPTED = "interrupted; the next run checks whether it was done"
 # Uploads at a time, in all regions.
@@ -270,7 +270,10 @@ def _record(outcome: TargetOutcome, _: RegionClient, context: PublishContext) ->
     if context.registry is None:
         return
     target = outcome.plan.target
-    row = _row(target.package, _version(outcome))
+    package = target.package
+    row = version_row(
+        package.entry, _version(outcome), base_name=package.base_name, md5=package.md5
+    )
     base = _base_in_this_run(target, context)
     if not base and (name := context.request.based_on.get(row.distribution)):
         base = base_layer_arn(context.registry.of_distribution(name).rows, row, name)
@@ -281,29 +284,6 @@ def _record(outcome: TargetOutcome, _: RegionClient, context: PublishContext) ->
             f"the registry's row of {row.arn} contradicts it and was left alone: {reason}",
             hint=f"compare them: ocelot layers show {row.arn}",
         )
-
-
-def _row(package: Package, version: LayerVersion) -> Row:
-    """Return the row of a layer version, with the facts of its manifest."""
-    entry = package.entry
-    row = layer_row(
-        version,
-        distribution=entry.distribution,
-        description=entry.description,
-        architecture=entry.architecture,
-        base_name=package.base_name,
-        version_in_name=version_in_name(entry.collector_version),
-        collector_version=entry.collector_version,
-    )
-    return replace(
-        row,
-        md5_hash=package.md5,
-        upstream_repository=entry.upstream.repository,
-        upstream_ref=entry.upstream.ref,
-        upstream_commit=entry.upstream.commit,
-        ocelot=entry.ocelot,
-        benched=entry.benched,
-    )
 
 
 def _base_in_this_run(target: Target, context: PublishContext) -> str:

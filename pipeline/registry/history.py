@@ -95,6 +95,28 @@ def releases(rows: Iterable[Row]) -> tuple[Release, ...]:
     return tuple(reversed(tuple(_with_changes(grouped))))
 
 
+def newest_releases(rows: Iterable[Row]) -> tuple[tuple[Row, ...], ...]:
+    """Return the rows of the newest release of each distribution and release group, sorted.
+
+    They are those of the newest collector version, and of the newest content of each architecture.
+    """
+    series: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        series.setdefault((row.distribution, row.release_group), []).append(row)
+    return tuple(_newest(series[key]) for key in sorted(series))
+
+
+def _newest(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Return the rows of the newest release of one distribution and release group."""
+    first, *others = releases(rows)
+    version = _version(first.first)
+    newest: dict[Architecture, Release] = {}
+    for each in (first, *others):
+        if _version(each.first) == version:
+            newest.setdefault(each.first.architecture, each)
+    return tuple(row for architecture in sorted(newest) for row in newest[architecture].rows)
+
+
 def _with_changes(grouped: dict[tuple[str, str], list[Row]]) -> Iterator[Release]:
     """Yield the releases from the oldest to the newest, each with its changes."""
     previous: dict[tuple[Architecture, str], Row] = {}

@@ -10,7 +10,7 @@ from pipeline.audit.verify import Verified
 from pipeline.report.rendering import Report, json_text
 
 if TYPE_CHECKING:
-    from pipeline.publish.fetch import PublishedVersion  # which imports boto3
+    from pipeline.publish.published import PublishedVersion  # which imports boto3
 
 
 def verify_report(verified: Sequence[Verified]) -> Report:

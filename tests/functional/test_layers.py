@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from aws_server import MotoServer
 from faulty_proxy import FaultyProxy
+from markdown_reader import tables
 from registry_examples import PUBLISHED, arn, old_item, row
 from runs import Ran, run_ocelot
 
@@ -89,6 +90,21 @@ def test_a_foreign_row_is_reported_on_standard_error(layers: Layers) -> None:
         r"left out, since it cannot be read: 'hello\x1b[31m': "
         "its layer_arn is no ARN of a layer version\n"
     )
+
+
+def test_as_markdown_it_has_the_arns_of_each_distributions_newest_version(layers: Layers) -> None:
+    ran = layers("list", "--markdown")
+    assert ran.code == 0, ran.err
+    label = "eu-west-1 · Europe (Ireland)"
+    assert tables(ran.out) == [
+        [["region", "x86_64"], [label, str(each)]]
+        for each in (ROWS[3].arn, arn("older"), ROWS[4].arn)
+    ]
+
+
+def test_as_markdown_it_is_filtered_first(layers: Layers) -> None:
+    ran = layers("list", "--markdown", "-d", "minimal", "--version", "0.158.0")
+    assert tables(ran.out)[0][0] == ["region", "x86_64", "arm64"]
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,7 @@ def test_config_schema_writes_what_is_shipped(ocelot: Ocelot) -> None:
         "config/images.schema.json",
         "config/regions.schema.json",
         "config/manifest.schema.json",
+        "config/layers.schema.json",
     ]
     for name in ended.out.splitlines():
         assert Path(name).read_bytes() == (CHECKOUT / name).read_bytes()

@@ -7,15 +7,18 @@ from typing import Any
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from registry_examples import row
 from unit_examples import MINE, OTLP, SHIPPED, layer, problems_of, write_config
 
 from pipeline.config import schemas
 from pipeline.config.folder import load_config
 from pipeline.layer import manifest
+from pipeline.notes import layers_file
 
 GENERATED: dict[str, dict[str, Any]] = {
     **schemas.schemas(),
     "manifest.schema.json": manifest.schema(),
+    "layers.schema.json": layers_file.schema(),
 }
 
 
@@ -157,3 +160,13 @@ def test_every_key_of_a_layer_is_required(key: str) -> None:
     data = json.loads(manifest.Manifest(layers=(layer(),)).text())
     del data["layers"][0][key]
     assert faults("manifest", data)
+
+
+def test_a_layers_file_fits_its_schema() -> None:
+    data = json.loads(layers_file.layers_file([row()], {}).text())
+    assert faults("layers", data) == []
+    for each in (data, data["layers"][0], data["upstream"]):
+        for key in list(each):
+            value = each.pop(key)
+            assert faults("layers", data), key
+            each[key] = value

@@ -18,7 +18,7 @@ from pipeline.config.located_yaml import read_document
 from pipeline.errors import OcelotError
 from pipeline.files import open_regular, read_file, read_tree
 from pipeline.layer.manifest import read_manifest
-from pipeline.publish.fetch import published_versions
+from pipeline.publish.published import read_publish_record
 from pipeline.trust.token import token_of
 
 SECRET = b"s3cret"
@@ -43,7 +43,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "manifest.json": read_manifest,
     "ocelot.lock": lambda path: read_lock(path.parent),
     "sources.json": lambda path: read_index(path.parent),
-    "publish.json": published_versions,
+    "publish.json": read_publish_record,
     "token": lambda path: token_of(f"file:{path}", {}),
     "bundle": lambda path: open_bundle(path, path.parent / "unpacked"),
 }

@@ -23,13 +23,16 @@ class RowOptions(JsonOptions):
 
     as_csv: Annotated[bool, Opt("Print CSV.", flags="--csv")] = False
 
-    def check(self) -> None:
+    def check(self, *others: tuple[str, bool]) -> None:
         """Reject two forms at once.
 
+        Args:
+            others: further forms, and whether the user gave them.
+
         Raises:
-            UsageError: both --json and --csv were given.
+            UsageError: the user gave two forms, such as --json and --csv.
         """
-        exclusive(("--json", self.as_json), ("--csv", self.as_csv))
+        exclusive(("--json", self.as_json), ("--csv", self.as_csv), *others)
 
     def show_rows(
         self, rows: Record | Sequence[Record], columns: Iterable[str], report: Report
