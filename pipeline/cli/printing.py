@@ -10,12 +10,13 @@ import errno
 import io
 import os
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
     from pathlib import Path
     from typing import TextIO
 
@@ -73,11 +74,25 @@ def add_summary(markdown: str, environment: Mapping[str, str]) -> None:
     """Add to the summary of a GitHub job; print a note if that is not possible."""
     from pipeline.github.annotations import append_summary
 
-    try:
+    with _noted("the job's summary"):
         append_summary(markdown, environment)
+
+
+def set_output(name: str, value: str, environment: Mapping[str, str]) -> None:
+    """Set an output of the step of a GitHub job; print a note if that is not possible."""
+    from pipeline.github.annotations import append_output
+
+    with _noted(f"the step's output {name}"):
+        append_output(name, value, environment)
+
+
+@contextmanager
+def _noted(what: str) -> Generator[None]:
+    """Print a note instead of an error if a file cannot be written."""
+    try:
+        yield
     except OSError as error:
-        reason = error.strerror or error
-        typer.echo(f"note: the job's summary could not be written: {reason}", err=True)
+        typer.echo(f"note: {what} could not be written: {error.strerror or error}", err=True)
 
 
 def check_file(option: str, path: Path | None) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.options import CommonOptions, JsonOptions, TokenOptions, shared
-from pipeline.cli.printing import add_summary, check_file
+from pipeline.cli.printing import add_summary, check_file, set_output
 from pipeline.cli.running import run, shown_progress
 from pipeline.options import PublishOptions
 
@@ -117,12 +117,13 @@ def _preflight(
 def report(done: PublishResult, shown: JsonOptions, output: Path | None = None) -> None:
     """Print the result or the plan, add it to the job summary, and write it to a file as JSON."""
     from pipeline.files import write_atomic
-    from pipeline.report.publish import publish_json, publish_report
+    from pipeline.report.publish import arns_json, publish_json, publish_report
     from pipeline.report.rendering import markdown
 
     text, table = publish_json(done), publish_report(done)
     shown.show(text, table)
     if done.outcomes:
         add_summary(markdown(table), os.environ)
+        set_output("layers", arns_json(done), os.environ)
     if output:  # last: a folder that cannot be written to hides nothing
         write_atomic(output, text.encode())

@@ -1,4 +1,4 @@
-"""Annotations, and the summary of a job.
+"""Annotations, the summary of a job, and the outputs of a step.
 
 https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
 """
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 SUMMARY = "GITHUB_STEP_SUMMARY"
+OUTPUT = "GITHUB_OUTPUT"
 
 
 def annotation(message: str, *, level: str = "error", file: str = "", line: int = 0) -> str:
@@ -30,9 +31,24 @@ def plain_line(text: str) -> str:
 
 def append_summary(markdown: str, environment: Mapping[str, str]) -> None:
     """Append to the job's summary; do nothing outside GitHub Actions."""
-    if path := environment.get(SUMMARY):
+    _append(markdown, environment.get(SUMMARY))
+
+
+def append_output(name: str, value: str, environment: Mapping[str, str]) -> None:
+    """Set an output of the step; do nothing outside GitHub Actions.
+
+    Raises:
+        ValueError: the value has a line end.
+    """
+    if "\n" in value or "\r" in value:
+        raise ValueError("the value of an output is one line")
+    _append(f"{name}={value}\n", environment.get(OUTPUT))
+
+
+def _append(text: str, path: str | None) -> None:
+    if path:
         with Path(path).open("a", encoding="utf-8") as file:
-            file.write(markdown)
+            file.write(text)
 
 
 def _data(text: str) -> str:

@@ -193,7 +193,7 @@ class Ocelot:
     async def publish(
         self, layers: Layers, options: PublishOptions, go: GoOptions, aws: Credentials
     ) -> Directory:
-        """Publish layers to all regions at once, each once; return publish.json and publish.md."""
+        """Publish layers to all regions at once, each once; return publish.json and .md."""
         steps = Steps(self.config, go)
         if not (options.dry_run or options.no_bench):
             layers = await steps.benched(layers)

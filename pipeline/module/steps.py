@@ -232,10 +232,14 @@ class Steps:
     async def published(
         self, layers: Directory, options: PublishOptions, credentials: Credentials
     ) -> Directory:
-        """Publish layers; return publish.json, and publish.md: the command's job summary."""
+        """Publish layers; return publish.json, and what the command writes for a GitHub job.
+
+        That is publish.md, the job summary, and publish.outputs, the outputs of its step.
+        """
         tool = (await self.toolchain()).with_directory("dist", layers)
         tool = tool.with_directory("published", dag.directory())
         tool = _with_summary(tool, "published/publish.md")
+        tool = tool.with_env_variable("GITHUB_OUTPUT", "published/publish.outputs")
         line = ["publish", "dist", *arguments(options), "--output=published/publish.json"]
         return with_aws(tool, credentials, *line).directory("published")
 

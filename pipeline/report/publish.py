@@ -92,6 +92,21 @@ def publish_json(result: PublishResult) -> str:
     return json_text({"targets": targets, "skipped": skipped})
 
 
+def arns_json(result: PublishResult) -> str:
+    """Return the ARNs of the layer versions as JSON on one line.
+
+    They stand by distribution, region and architecture, for expressions of a workflow. Targets that
+    failed are left out.
+    """
+    arns: dict[str, dict[str, dict[str, str]]] = {}
+    for each in result.outcomes:
+        target = each.plan.target
+        if each.succeeded:
+            regions = arns.setdefault(target.package.entry.distribution, {})
+            regions.setdefault(target.region, {})[target.package.architecture] = each.arn
+    return json.dumps(arns, separators=(",", ":"))
+
+
 def _outcome(outcome: TargetOutcome) -> dict[str, Any]:
     return {
         **_target(outcome.plan),

@@ -199,7 +199,8 @@ def prepared(
     for name, value in aws.environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("OCELOT_CACHE", str(folder / "cache"))
-    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN", "GITHUB_STEP_SUMMARY"):
+    github = ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN", *github):
         monkeypatch.delenv(name, raising=False)
     for each in (download, reconcile):
         monkeypatch.setattr(each, "FIRST_PAUSE_SECONDS", 0.01)

@@ -375,6 +375,25 @@ def test_a_failed_target_counts_more_than_a_report_that_cannot_be_written(
     assert "/proc" in ran.err
 
 
+def test_the_arns_are_an_output_of_the_step(publishing: Publishing, tmp_path: Path) -> None:
+    outputs = tmp_path / "outputs"
+    publishing.aws.rules(Rule(region=REGIONS[0], error=NOT_OPTED_IN))
+    ran = publishing.ocelot("--public", env={"GITHUB_OUTPUT": str(outputs)})
+    assert ran.code == 13, ran.err
+    name, _, value = outputs.read_text().partition("=")
+    layers = json.loads(value)["minimal"]
+    assert (name, sorted(layers)) == ("layers", sorted(REGIONS[1:]))
+    arn = f"arn:aws:lambda:{OHIO}:{ACCOUNT}:layer:{LAYER}:1"
+    assert layers[OHIO]["amd64"] == arn
+    assert sorted(layers[OHIO]) == ["amd64", "arm64"]
+
+
+def test_a_dry_run_has_no_output(publishing: Publishing, tmp_path: Path) -> None:
+    outputs = tmp_path / "outputs"
+    assert publishing.ocelot("--dry-run", env={"GITHUB_OUTPUT": str(outputs)}).code == 0
+    assert not outputs.exists()
+
+
 @pytest.mark.parametrize("name", [".", "a/b"])
 def test_a_summary_that_cannot_be_written_is_a_note(
     publishing: Publishing, tmp_path: Path, name: str

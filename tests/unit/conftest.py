@@ -16,6 +16,7 @@ _FOREIGN = (
     "CI",
     "FORCE_COLOR",
     "GITHUB_ACTIONS",
+    "GITHUB_OUTPUT",
     "GITHUB_STEP_SUMMARY",
     "NO_COLOR",
     "OCELOT_CONFIG",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.github.annotations import annotation, append_summary
+from pipeline.github.annotations import annotation, append_output, append_summary
 
 
 @pytest.mark.parametrize(
@@ -33,10 +33,28 @@ def test_the_summary_is_appended(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == "# before\nafter ü\nand again\n"
 
 
+def test_outputs_are_appended_one_a_line(tmp_path: Path) -> None:
+    environment = {"GITHUB_OUTPUT": str(tmp_path / "outputs")}
+    append_output("layers", '{"a":"b=c"}', environment)
+    append_output("url", "https://github.com/acme/layers", environment)
+    assert (tmp_path / "outputs").read_text().splitlines() == [
+        'layers={"a":"b=c"}',
+        "url=https://github.com/acme/layers",
+    ]
+
+
+@pytest.mark.parametrize("value", ["a\nlayers=b", "a\r", "\n"])
+def test_an_output_cannot_set_another_one(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ValueError, match="one line"):
+        append_output("layers", value, {"GITHUB_OUTPUT": str(tmp_path / "outputs")})
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("environment", [dict[str, str](), {"GITHUB_STEP_SUMMARY": ""}])
 def test_outside_github_there_is_no_summary(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     append_summary("x\n", environment)
+    append_output("x", "y", environment)
     assert list(tmp_path.iterdir()) == []
