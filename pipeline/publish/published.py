@@ -145,8 +145,9 @@ def published_rows(
         if entry is None:
             message = f"{each.arn} was not published from the zips of {FILE_NAME}"
             raise UsageError(message, hint=_HINT)
-        version = LayerVersion(arn=each.arn, public=each.public, sha256=each.sha256)
-        rows.append(version_row(entry, version, base_name=_base_name(entry, each.arn)))
+        version = LayerVersion(arn=each.arn, sha256=each.sha256)
+        row = version_row(entry, version, base_name=_base_name(entry, each.arn))
+        rows.append(replace(row, public=each.public))
     return tuple(rows)
 
 
