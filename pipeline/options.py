@@ -184,6 +184,13 @@ class ReleaseGroupOptions(AwsOptions, OptionalTableOptions, LayerNameOptions):
             flags="--public/--private",
         ),
     ] = None
+    share: Annotated[
+        list[str] | None,
+        Opt(
+            "Let exactly these use the layers, may be repeated: org:o-…, account:123456789012, or "
+            "`none`; default: no change."
+        ),
+    ] = None
     bucket: Annotated[
         str | None, Opt("S3 bucket for zips above 50 MB, one per region: NAME-{region}.")
     ] = None

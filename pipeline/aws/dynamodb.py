@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -86,26 +86,34 @@ class Table:
         return cast("Item | None", answer.get("Item"))
 
     def update(
-        self, key: str, item: Item, assignments: Iterable[str], condition: WriteCondition
+        self,
+        key: str,
+        item: Item,
+        assignments: Iterable[str],
+        condition: WriteCondition,
+        removed: Collection[str] = (),
     ) -> None:
-        """Set attributes of an item; it is made if there is none.
+        """Set and remove attributes of an item; it is made if there is none.
 
         Args:
             key: of the item.
             item: the attributes' values; `#name` and `:name` stand for each of them.
             assignments: of an update expression, such as `#name = :name`.
             condition: for the write.
+            removed: names of attributes to be removed; none of them is in the item.
 
         Raises:
             ConditionFailedError: the condition does not hold.
         """
-        names = {f"#{name}": name for name in item}
+        names = {f"#{name}": name for name in (*item, *removed)}
+        sets = f"SET {', '.join(each)}" if (each := tuple(assignments)) else ""
+        removes = f"REMOVE {', '.join(f'#{name}' for name in removed)}" if removed else ""
         values = {f":{name}": value for name, value in item.items()}
         with self._errors("dynamodb:UpdateItem"):
             self._client.update_item(
                 TableName=self.name,
                 Key={self.key: {"S": key}},
-                UpdateExpression=f"SET {', '.join(assignments)}",
+                UpdateExpression=f"{sets} {removes}".strip(),
                 ConditionExpression=condition.text,
                 ExpressionAttributeNames={**names, **condition.names},
                 ExpressionAttributeValues=cast("Any", {**values, **condition.values}),

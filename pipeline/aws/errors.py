@@ -73,6 +73,11 @@ _REFUSALS = {
     "CodeStorageExceeded": (
         "the account's code storage in this region is full: delete old layer versions"
     ),
+    # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+    "PolicyLengthExceeded": (
+        "the policy of a layer version has at most 20 KB, about 60 statements: share with an "
+        "organisation instead of with each account, or with fewer: --share"
+    ),
     "RequestTimeTooSkewed|RequestInTheFuture": _CLOCK,
     "Signature": "check the secret access key; if it is right, set the clock of this machine",
     "TooLarge": (

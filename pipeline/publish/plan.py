@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pipeline.aws.layers import LayerVersion
-from pipeline.aws.policy import NO_POLICY
+from pipeline.aws.policy import EVERYONE, NO_POLICY, LayerPolicy
 from pipeline.publish.package import LICENCE, Package
 from pipeline.registry.row import Row, row_as_in_aws
 
@@ -22,6 +22,7 @@ class PublishStep(StrEnum):
     PUBLISH = "publish"
     MAKE_PUBLIC = "make public"
     MAKE_PRIVATE = "make private"
+    SHARE = "share"
     RECORD = "record"
 
 
@@ -69,6 +70,7 @@ class TargetPlan:
     Attributes:
         version: the layer version that exists already; None if there is none.
         steps: in their order; empty if nothing is missing.
+        policy: of the layer version after the steps.
         blocked: error because of which nothing can be done; empty if there is none.
         notes: for the user.
     """
@@ -76,6 +78,7 @@ class TargetPlan:
     target: Target
     version: LayerVersion | None = None
     steps: tuple[PublishStep, ...] = ()
+    policy: LayerPolicy = NO_POLICY
     blocked: str = ""
     notes: tuple[str, ...] = ()
 
@@ -89,7 +92,12 @@ class TargetPlan:
 
 
 def target_plan(
-    target: Target, observation: TargetObservation, *, public: bool | None, registry: bool
+    target: Target,
+    observation: TargetObservation,
+    *,
+    public: bool | None,
+    share: tuple[str, ...] | None,
+    registry: bool,
 ) -> TargetPlan:
     """Decide the steps for a target.
 
@@ -97,6 +105,8 @@ def target_plan(
         target: zip and region.
         observation: its state in AWS.
         public: whether every account should be able to use the layer; None: leave that as it is.
+        share: the organisations and accounts that ocelot's own statements should let use the layer;
+            None: leave that as it is.
         registry: whether there is one, in which layer versions are recorded.
     """
     notes = observation.notes
@@ -108,12 +118,17 @@ def target_plan(
     after = before if public is None else before.with_public(public=public)
     if after.public != before.public:
         steps.append(PublishStep.MAKE_PUBLIC if after.public else PublishStep.MAKE_PRIVATE)
+    if share is not None:
+        shared = after.with_shares(share)
+        steps += [PublishStep.SHARE] if shared != after else []
+        after = shared
+        notes += tuple(_foreign_grants(after, share))
     if version:
         notes += tuple(_differences(version, target.package))
     future = replace(version, policy=after) if version else None
     if registry and not (future and _recorded(observation.row, target, future)):
         steps.append(PublishStep.RECORD)
-    return TargetPlan(target=target, version=version, steps=tuple(steps), notes=notes)
+    return TargetPlan(target=target, version=version, steps=tuple(steps), policy=after, notes=notes)
 
 
 def _recorded(row: Row | None, target: Target, version: LayerVersion) -> bool:
@@ -123,6 +138,16 @@ def _recorded(row: Row | None, target: Target, version: LayerVersion) -> bool:
         and row.code_sha256 == target.package.sha256
         and row == row_as_in_aws(row, version)
     )
+
+
+def _foreign_grants(policy: LayerPolicy, share: tuple[str, ...]) -> Iterator[str]:
+    """Yield a note on each statement that lets others than requested use the layer version."""
+    for each in policy.statements:
+        if others := {*each.grantees} - {EVERYONE, *share}:
+            yield (
+                f"{', '.join(sorted(others))} may use it, too, by the statement "
+                f"`{each.id}`, which ocelot did not add and leaves alone"
+            )
 
 
 def _differences(version: LayerVersion, package: Package) -> Iterator[str]:

@@ -64,6 +64,11 @@ class TargetOutcome:
         """True if every account may use the layer version."""
         return self.version is not None and self.version.policy.public
 
+    @property
+    def shared_with(self) -> tuple[str, ...]:
+        """The organisations and accounts that may use the layer version, sorted."""
+        return self.version.policy.shared_with if self.version else ()
+
 
 @dataclass(frozen=True, kw_only=True)
 class PublishContext:
@@ -114,6 +119,7 @@ def reconcile(target: Target, region: RegionClient, context: PublishContext) -> 
             target,
             observation,
             public=context.request.public,
+            share=context.request.share,
             registry=context.registry is not None,
         )
         context.plans[target.key] = plan
@@ -134,6 +140,7 @@ def _applied(outcome: TargetOutcome, region: RegionClient, context: PublishConte
         PublishStep.PUBLISH: _publish,
         PublishStep.MAKE_PUBLIC: _make_public,
         PublishStep.MAKE_PRIVATE: _make_private,
+        PublishStep.SHARE: _share,
         PublishStep.RECORD: _record,
     }
     plan = outcome.plan
@@ -230,6 +237,11 @@ def _make_public(outcome: TargetOutcome, region: RegionClient, _: PublishContext
 
 def _make_private(outcome: TargetOutcome, region: RegionClient, _: PublishContext) -> None:
     _change_policy(outcome, region, lambda policy: policy.with_public(public=False), "private")
+
+
+def _share(outcome: TargetOutcome, region: RegionClient, context: PublishContext) -> None:
+    share = context.request.share or ()
+    _change_policy(outcome, region, lambda policy: policy.with_shares(share), "shared as requested")
 
 
 def _change_policy(

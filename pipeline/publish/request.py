@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.aws.layers import known_runtimes
+from pipeline.aws.policy import grantee
 from pipeline.aws.regions import region_choice
 from pipeline.config.entries import suggestion
 from pipeline.config.folder import Config
@@ -19,11 +20,13 @@ from pipeline.publish.plan import Target
 
 # Stands for the region in --bucket.
 _REGION = "{region}"
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+# Value of --share for no organisation and no account.
+NO_GRANTEE = "none"
 # The release group of layers that CI publishes, and of those from a laptop.
 CI_GROUP, LOCAL_GROUP = "beta", "local"
 # Values of the variable CI where no CI is.
 _NO_CI = ("", "0", "false")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
@@ -38,6 +41,8 @@ class PublishRequest:
         regions: to publish in.
         skipped: regions that are left out, each with the reason.
         public: whether every account should be able to use the layers; None: leave that as it is.
+        share: the organisations and accounts that should be able to use the layers by ocelot's own
+            statements, sorted; None: leave that as it is.
         account: the account that it must be; None for any.
         bucket: name of the bucket in each region, with `{region}` in it, for zips that are too
             large for a request; None for none.
@@ -51,6 +56,7 @@ class PublishRequest:
     regions: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...] = ()
     public: bool | None = None
+    share: tuple[str, ...] | None = None
     account: str | None = None
     bucket: str | None = None
     based_on: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -94,11 +100,28 @@ def publish_request(
         regions=choice.regions,
         skipped=choice.skipped,
         public=options.public,
+        share=chosen_grantees(options.share),
         account=account,
         bucket=options.bucket,
         based_on={name: each.base for name, each in config.distributions.items() if each.base},
         warnings=(*notes, *_unknown_runtimes(options.runtimes)),
     )
+
+
+def chosen_grantees(named: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the organisations and accounts of the option `--share`, sorted; None without it.
+
+    Raises:
+        UsageError: one is neither, or `none` is named beside others.
+    """
+    if named is None:
+        return None
+    if NO_GRANTEE in named and {*named} != {NO_GRANTEE}:
+        raise UsageError(
+            f"--share {NO_GRANTEE} excludes every other --share",
+            hint=f"give it alone to share with nobody, or leave it out: --share {NO_GRANTEE}",
+        )
+    return tuple(sorted({grantee(each) for each in named if each != NO_GRANTEE}))
 
 
 def chosen_release_group(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,6 +71,15 @@ class Release:
     def public(self) -> tuple[str, ...]:
         """The regions in which every AWS account may use it, sorted."""
         return tuple(sorted({row.region for row in self.rows if row.public}))
+
+    @property
+    def shared_with(self) -> dict[str, int]:
+        """The organisations and accounts that may use it, sorted, each with its number of regions.
+
+        A region counts once, also with several layer versions.
+        """
+        pairs = {(one, row.region) for row in self.rows for one in row.shared_with}
+        return dict(sorted(Counter(one for one, _ in pairs).items()))
 
     @property
     def published(self) -> datetime | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +18,16 @@ from pipeline.errors import AwsError, UsageError, quoted
 from pipeline.naming import LayerArn
 from pipeline.options import OptionalTableOptions, TableOptions
 from pipeline.registry import table as shape
-from pipeline.registry.row import KEY, TIMESTAMP, ForeignRow, Row, Rows, read_row, read_rows
+from pipeline.registry.row import (
+    KEY,
+    SHARED_WITH,
+    TIMESTAMP,
+    ForeignRow,
+    Row,
+    Rows,
+    read_row,
+    read_rows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -96,7 +105,7 @@ class Registry:
 
         A row of the same distribution that has the same content, or names no content, is updated.
         It keeps the attributes that ocelot does not know, its timestamp, and each attribute that is
-        empty in the new row.
+        empty in the new row, except the organisations and accounts that it is shared with.
 
         Returns:
             None if the row was written; else the row that is in the table and was left alone.
@@ -111,7 +120,8 @@ class Registry:
         )
         try:
             with self._shape_checked():
-                self._table.update(str(row.arn), item, _assignments(item), condition)
+                removed = {SHARED_WITH} - {*item}
+                self._table.update(str(row.arn), item, _assignments(item), condition, removed)
         except ConditionFailedError as failed:
             return read_row(failed.item)
         return None
@@ -122,10 +132,10 @@ class Registry:
         Returns:
             True if the table has the row now; False if it has another, which was left alone.
         """
-        return self._set(row.arn, _attributes(row), ABSENT, expected=row)
+        return self._set(_attributes(row), ABSENT, expected=row)
 
     def update(self, before: Row, after: Row) -> bool:
-        """Set the attributes that differ between two rows of one ARN; none is removed.
+        """Set the attributes that differ between two rows of one ARN; empty ones are removed.
 
         Args:
             before: the row as it was read.
@@ -139,9 +149,10 @@ class Registry:
         present = read_row(item) if item else None
         if item is None or present != before:
             return present == after
-        old = before.item()
-        changed = {name: value for name, value in after.item().items() if old.get(name) != value}
-        return self._set(before.arn, changed, unchanged(item), expected=after)
+        old, new = before.item(), after.item()
+        changed = {name: value for name, value in new.items() if old.get(name) != value}
+        removed = {*old} - {*new}
+        return self._set(changed, unchanged(item), expected=after, removed=removed)
 
     def delete(self, row: Row) -> bool:
         """Delete a row; it is no error if there is none.
@@ -221,12 +232,19 @@ class Registry:
         with self._shape_checked():
             return self._table.get(str(arn))
 
-    def _set(self, arn: LayerArn, item: Item, condition: WriteCondition, *, expected: Row) -> bool:
-        """Set attributes on a condition; return True if the row is as expected afterwards."""
+    def _set(
+        self,
+        item: Item,
+        condition: WriteCondition,
+        *,
+        expected: Row,
+        removed: Collection[str] = (),
+    ) -> bool:
+        """Change a row on a condition; return True if it is as expected afterwards."""
         try:
             with self._shape_checked():
                 assignments = (f"#{name} = :{name}" for name in item)
-                self._table.update(str(arn), item, assignments, condition)
+                self._table.update(str(expected.arn), item, assignments, condition, removed)
         except ConditionFailedError as failed:
             # it may have been set by an earlier attempt, whose answer was lost
             return read_row(failed.item) == expected

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 KEY = "layer_arn"
 TIMESTAMP = "publish_timestamp"
+SHARED_WITH = "shared_with"
 _TEXTS = (
     *("distribution", "distribution_description", "base_layer_arn", "base_name"),
     *("layer_version_str", "collector_version_input", "md5_hash"),
@@ -30,13 +31,13 @@ _OWN_TEXTS = (
     *("code_sha256", "upstream_repository", "upstream_ref", "upstream_commit", "ocelot"),
     *("benched", "license_info"),
 )
-_OWN_LIST = "compatible_architectures"
+_OWN_LISTS = ("compatible_architectures", SHARED_WITH)
 # Keys of indexes, which may not be empty.
 _INDEXED = ("distribution", "base_layer_arn")
 # Every attribute, in the order in which it is shown.
 COLUMNS = (
     *(KEY, *_TEXTS, "architecture", "region", "version", TIMESTAMP, "public"),
-    *("compatible_runtimes", *_OWN_TEXTS, _OWN_LIST),
+    *("compatible_runtimes", *_OWN_TEXTS, *_OWN_LISTS),
 )
 _ARCHITECTURES = {name: each for each in Architecture for name in (each.value, each.lambda_name)}
 
@@ -66,6 +67,8 @@ class Row:
         benched: result of the bench before publishing, as in the manifest.
         license_info: licence of the layer version.
         compatible_architectures: of the layer version, by Lambda's names.
+        shared_with: the organisations and accounts that may use the layer version, such as
+            `org:o-a1b2c3d4e5` and `account:123456789012`, sorted.
     """
 
     arn: LayerArn
@@ -88,6 +91,7 @@ class Row:
     benched: str = ""
     license_info: str = ""
     compatible_architectures: tuple[str, ...] = ()
+    shared_with: tuple[str, ...] = ()
 
     @property
     def region(self) -> str:
@@ -123,12 +127,12 @@ class Row:
             "public": self.public,
             "compatible_runtimes": list(self.compatible_runtimes),
             **{name: getattr(self, name) for name in _OWN_TEXTS},
-            _OWN_LIST: list(self.compatible_architectures),
+            **{name: list(getattr(self, name)) for name in _OWN_LISTS},
         }
 
     def item(self) -> Item:
         """The row as DynamoDB stores it."""
-        optional = (TIMESTAMP, *_OWN_TEXTS, _OWN_LIST, *_INDEXED)
+        optional = (TIMESTAMP, *_OWN_TEXTS, *_OWN_LISTS, *_INDEXED)
         return {
             name: _attribute(value)
             for name, value in self.data().items()
@@ -186,7 +190,8 @@ def read_row(item: Item) -> Row | ForeignRow:
         publish_timestamp=utc_time(_text(item.get(TIMESTAMP))),
         public=_flag(item.get("public")),
         compatible_runtimes=_words(item.get("compatible_runtimes")),
-        compatible_architectures=_words(item.get(_OWN_LIST)),
+        compatible_architectures=_words(item.get("compatible_architectures")),
+        shared_with=tuple(sorted(_words(item.get(SHARED_WITH)))),
         **texts,
     )
 
@@ -314,6 +319,7 @@ def layer_row(
         code_sha256=version.sha256,
         license_info=version.licence,
         compatible_architectures=version.architectures,
+        shared_with=version.policy.shared_with,
     )
 
 
@@ -332,4 +338,5 @@ def row_as_in_aws(row: Row, version: LayerVersion) -> Row:
         compatible_runtimes=row.compatible_runtimes if same_runtimes else version.runtimes,
         compatible_architectures=architectures and (version.architectures or architectures),
         license_info=licence and (version.licence or licence),
+        shared_with=version.policy.shared_with,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -18,10 +19,12 @@ from pipeline.report.rendering import Report, data, json_text
 
 _LAYERS = ("published", "distribution", "architecture", "collector", "public", "layer version")
 _HISTORY = ("published", "layer", "architecture", "sha256", "regions", "public", "changed")
+# A column that is shown only if it is not empty.
+_SHARED = "shared with"
 RELEASE_COLUMNS = (
     *("layer", "distribution", "architecture", "collector_version_input", "code_sha256"),
     *("md5_hash", "upstream_commit", "publish_timestamp", "regions", "public_regions"),
-    *("layer_arns", "changes"),
+    *("shared_with", "layer_arns", "changes"),
 )
 
 # https://owasp.org/www-community/attacks/CSV_Injection
@@ -58,13 +61,33 @@ def layers_report(rows: Sequence[Row]) -> Report:
         )
         for row in rows
     ]
-    return Report(headings=_LAYERS, rows=cells, whole=("published",))
+    shared = [", ".join(row.shared_with) for row in rows]
+    return _with_shared(Report(headings=_LAYERS, rows=cells, whole=("published",)), shared)
+
+
+def _with_shared(report: Report, shared: Sequence[str]) -> Report:
+    """Return a report with a further column, before the last one, unless it is empty."""
+    if not any(shared):
+        return report
+    *headings, last = report.headings
+    rows = [(*row[:-1], each, row[-1]) for row, each in zip(report.rows, shared, strict=True)]
+    return replace(report, headings=(*headings, _SHARED, last), rows=rows)
 
 
 def history_report(releases: Sequence[Release]) -> Report:
     """Return a row for each release of a distribution."""
     rows = [_release_row(each) for each in releases]
-    return Report(headings=_HISTORY, rows=rows, whole=("published",))
+    shared = [_shared_with(each) for each in releases]
+    return _with_shared(Report(headings=_HISTORY, rows=rows, whole=("published",)), shared)
+
+
+def _shared_with(release: Release) -> str:
+    """Return the organisations and accounts, those of some regions only with their number."""
+    everywhere = len(release.regions)
+    return ", ".join(
+        one if regions == everywhere else f"{one} in {regions}"
+        for one, regions in release.shared_with.items()
+    )
 
 
 def _release_row(release: Release) -> tuple[str, ...]:
@@ -100,6 +123,7 @@ def release_data(release: Release) -> dict[str, Any]:
         "publish_timestamp": first.data()["publish_timestamp"],
         "regions": list(release.regions),
         "public_regions": list(release.public),
+        "shared_with": list(release.shared_with),
         "layer_arns": [str(row.arn) for row in release.rows],
         "changes": list(release.changes),
     }

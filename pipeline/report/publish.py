@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.aws.policy import NO_POLICY
 from pipeline.aws.session import Identity
 from pipeline.layer.manifest import FILE_NAME
 from pipeline.publish.plan import Target, TargetPlan
@@ -29,7 +30,7 @@ def publish_report(result: PublishResult) -> Report:
             headings=_PLANNED,
             rows=rows,
             right=_RIGHT,
-            notes=_notes((each.target, each.notes) for each in result.plans),
+            notes=_notes((each.target, (*_shares(each), *each.notes)) for each in result.plans),
         )
     actions = Counter(each.plan.action if each.succeeded else "failed" for each in result.outcomes)
     summary = ", ".join(f"{count} {action}" for action, count in sorted(actions.items()))
@@ -42,6 +43,15 @@ def publish_report(result: PublishResult) -> Report:
         below="ARN",
         notes=_notes((each.plan.target, each.notes) for each in result.outcomes),
     )
+
+
+def _shares(plan: TargetPlan) -> Iterator[str]:
+    """Yield a note on who may use the layer version after the steps of a plan and not before."""
+    before = plan.version.policy if plan.version else NO_POLICY
+    old, new = set(before.shared_with), set(plan.policy.shared_with)
+    words = {"with": new - old, "no longer with": old - new}
+    if changes := [f"{how} {', '.join(sorted(who))}" for how, who in words.items() if who]:
+        yield f"share {', '.join(changes)}"
 
 
 def _notes(noted: Iterable[tuple[Target, Iterable[str]]]) -> tuple[str, ...]:
@@ -114,6 +124,7 @@ def _outcome(outcome: TargetOutcome) -> dict[str, Any]:
         "done": outcome.done,
         "arn": outcome.arn,
         "public": outcome.public,
+        "shared": outcome.shared_with,
         "error": outcome.error,
         "seconds": round(outcome.seconds, 3),
         "retries": outcome.retries,
@@ -123,7 +134,12 @@ def _outcome(outcome: TargetOutcome) -> dict[str, Any]:
 
 def _planned(plan: TargetPlan) -> dict[str, Any]:
     arn = str(plan.version.arn) if plan.version else ""
-    return {**_target(plan), "version_arn": arn, "notes": plan.notes}
+    return {**_target(plan), "version_arn": arn, **_access(plan), "notes": plan.notes}
+
+
+def _access(plan: TargetPlan) -> dict[str, Any]:
+    """Return who may use the layer version after the steps of a plan."""
+    return {"public": plan.policy.public, "shared": plan.policy.shared_with}
 
 
 def _target(plan: TargetPlan) -> dict[str, Any]:

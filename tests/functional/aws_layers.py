@@ -34,6 +34,7 @@ from aws_wire import (
 CODE_STORAGE_BYTES = 75 * 1024**3
 UNZIPPED_BYTES = 262_144_000
 ZIPPED_BYTES = 52_428_800
+POLICY_BYTES = 20_480
 PAGE = 50
 
 _ARN = re.compile(r"arn:[^:]+:lambda:[^:]+:(?P<account>\d{12}):layer:(?P<name>[^:]+)")
@@ -59,6 +60,13 @@ _TOO_BIG = ErrorAnswer(
     400,
     "InvalidParameterValueException",
     f"Unzipped size must be smaller than {UNZIPPED_BYTES} bytes",
+)
+
+
+_NO_ORGANISATION = ErrorAnswer(
+    400,
+    "InvalidParameterValueException",
+    "The principal must be * if an organization is given.",
 )
 
 
@@ -270,9 +278,21 @@ class Layers:
         if re.fullmatch(r"\d{12}", parameters["Principal"]):
             partition = _partition(name.region)
             parameters["Principal"] = f"arn:{partition}:iam::{parameters['Principal']}:root"
+        if organisation := parameters.pop("OrganizationId", ""):
+            if parameters["Principal"] != "*":
+                raise RefusedRequestError(_NO_ORGANISATION)
+            parameters["PrincipalOrgID"] = organisation  # moto makes a condition of it
         path = layer_path(layer.name, name.version, policy=True)
         got = self._at(request, layer, path, body=json.dumps(parameters).encode())
-        return got._replace(status=201) if got.ok else got
+        if not got.ok:
+            return got
+        size = len(json.dumps({"Statement": self._statements(request, layer, name.version)}))
+        if size > POLICY_BYTES:
+            own = layer_path(layer.name, name.version, policy=True, statement=sid)
+            self._at(request, layer, own, method="DELETE", body=b"")
+            message = f"The final policy size ({size}) is bigger than the limit ({POLICY_BYTES})."
+            raise RefusedRequestError(ErrorAnswer(400, "PolicyLengthExceededException", message))
+        return got._replace(status=201)
 
     def _settings(self, _request: Request, name: Name) -> Response:
         limit = {

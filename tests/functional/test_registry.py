@@ -249,6 +249,26 @@ def test_an_update_changes_only_differences(publishing: Publishing, registry: Re
     assert registry.update(before, after)  # as after an answer that was lost
 
 
+SHARED = dataclasses.replace(row(), shared_with=("account:210987654321", "org:o-a1b2c3d4e5"))
+
+
+@pytest.mark.parametrize("write", ["put", "update"])
+def test_grantees_that_are_gone_are_removed_from_a_row(
+    publishing: Publishing, registry: Registry, write: str
+) -> None:
+    assert registry.put(SHARED) is None
+    assert registry.row(arn()) == SHARED
+    store(publishing, {**item_of(publishing, str(arn())), "another": {"S": "kept"}})
+    if write == "put":
+        assert registry.put(row()) is None
+    else:
+        assert registry.update(SHARED, row())
+    assert registry.row(arn()) == row()
+    item = item_of(publishing, str(arn()))
+    assert ("shared_with" in item, item["another"]) == (False, {"S": "kept"})
+    assert registry.update(SHARED, row())  # as after an answer that was lost
+
+
 @pytest.mark.parametrize(
     "change",
     [

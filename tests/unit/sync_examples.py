@@ -17,6 +17,7 @@ from pipeline.registry.sync.plan import RegionObservation, Scope
 
 REGION = "eu-west-1"
 PUBLIC, PRIVATE = LayerPolicy().with_public(public=True), LayerPolicy()
+SHARED = LayerPolicy().with_shares(["org:o-a1b2c3d4e5"])
 CONTENT = hashlib.sha256(b"a zip").hexdigest()
 DISTRIBUTIONS = {
     "minimal": Distribution(description="OTLP and no more"),

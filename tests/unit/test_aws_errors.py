@@ -21,7 +21,7 @@ def hint(code: str, status: int = 400) -> str:
     [
         ("InvalidParameterValueException", "change"),
         ("ValidationException", "change"),
-        ("PolicyLengthExceededException", "change"),
+        ("PolicyLengthExceededException", "--share"),
         ("RequestEntityTooLargeException", "--bucket"),
         ("CodeStorageExceededException", "delete"),
         ("InvalidSignatureException", "clock"),

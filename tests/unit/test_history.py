@@ -73,6 +73,18 @@ def test_a_release_has_the_time_of_its_first_row() -> None:
     assert release.first.region == "us-east-1"
 
 
+def test_grantees_are_named_with_the_number_of_their_regions() -> None:
+    dev, org = "account:210987654321", "org:o-a1b2c3d4e5"
+    rows = [row(region="us-east-1"), row(), row(version=8)]
+    shares: list[tuple[str, ...]] = [(org,), (dev, org), (dev,)]
+    shared = [
+        dataclasses.replace(one, shared_with=share) for one, share in zip(rows, shares, strict=True)
+    ]
+    (release,) = releases(shared)
+    assert list(release.shared_with.items()) == [(dev, 1), (org, 2)]
+    assert releases(rows)[0].shared_with == {}
+
+
 def test_the_public_regions_are_those_with_a_public_row() -> None:
     (release,) = releases([row(public=False), row(region="us-east-1", public=True)])
     assert release.public == ("us-east-1",)

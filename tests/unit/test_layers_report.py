@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -60,6 +61,21 @@ def test_a_releases_cells_are_in_the_order_of_the_headings() -> None:
         "public": "in 1",
         "changed": "",
     }
+
+
+def test_grantees_have_a_column_only_if_there_are_any() -> None:
+    dev, org = "account:210987654321", "org:o-a1b2c3d4e5"
+    rows = [
+        replace(row(), shared_with=(dev, org)),
+        replace(row(region="us-east-1"), shared_with=(org,)),
+    ]
+    listed = report.layers_report([*rows, row("other")])
+    assert listed.headings[-3:] == ("public", "shared with", "layer version")
+    assert [each[-2] for each in listed.rows] == [f"{dev}, {org}", org, ""]
+    release = releases(rows)[0]
+    assert first_row(report.history_report([release]))["shared with"] == f"{dev} in 1, {org}"
+    assert report.release_data(release)["shared_with"] == [dev, org]
+    assert "shared with" not in report.history_report([RELEASE]).headings
 
 
 @pytest.mark.parametrize(("public", "word"), [(True, "yes"), (False, "no")])

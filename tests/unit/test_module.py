@@ -51,6 +51,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("config_check", {}),
     ("lock_check", {}),
     ("publish", {"layers": FOLDER, "regions": "all", "public": True, **KEYS}),
+    ("publish", {"layers": FOLDER, "share": ["org:o-a1b2c3d4e5", "account:123456789012"], **KEYS}),
     ("publish", {"layers": FOLDER, "public": False, "dry_run": True, "no_bench": True, **KEYS}),
     (
         "release",

@@ -10,7 +10,7 @@ from publish_examples import package
 from registry_examples import row as example
 
 from pipeline.aws.layers import LayerVersion
-from pipeline.aws.policy import LayerPolicy
+from pipeline.aws.policy import LayerPolicy, LayerStatement, granting
 from pipeline.naming import layer_arn
 from pipeline.publish.package import LICENCE
 from pipeline.publish.plan import (
@@ -18,8 +18,8 @@ from pipeline.publish.plan import (
     Target,
     TargetObservation,
     TargetPlan,
-    target_plan,
 )
+from pipeline.publish.plan import target_plan as plan_of_target
 from pipeline.registry.row import Row
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:layer:ocel-amd64-minimal-0_155_0-beta:3"
@@ -44,6 +44,18 @@ def present_version(target: Target, *, public: bool = True, **changed: Any) -> L
     return replace(version, **changed)
 
 
+def target_plan(
+    target: Target,
+    seen: TargetObservation,
+    *,
+    public: bool | None = None,
+    share: tuple[str, ...] | None = None,
+    registry: bool = True,
+) -> TargetPlan:
+    """The plan of a target, by default with a registry and without a change of its policy."""
+    return plan_of_target(target, seen, public=public, share=share, registry=registry)
+
+
 def rows(target: Target) -> Mapping[str, Row | None]:
     sha256, runtimes = target.package.sha256, target.package.runtimes
 
@@ -61,6 +73,7 @@ def rows(target: Target) -> Mapping[str, Row | None]:
 
 PUBLISH, RECORD = PublishStep.PUBLISH, PublishStep.RECORD
 MAKE_PUBLIC, MAKE_PRIVATE = PublishStep.MAKE_PUBLIC, PublishStep.MAKE_PRIVATE
+SHARE = PublishStep.SHARE
 
 ABSENT: list[tuple[bool | None, tuple[PublishStep, ...]]] = [
     (True, (PUBLISH, MAKE_PUBLIC, RECORD)),
@@ -127,6 +140,7 @@ def test_a_new_public_target_takes_three_writing_calls(target: Target) -> None:
         ((MAKE_PUBLIC, RECORD), "reuse, make public, record"),
         ((MAKE_PRIVATE,), "reuse, make private"),
         ((PUBLISH, MAKE_PUBLIC, RECORD), "publish, make public, record"),
+        ((SHARE, RECORD), "reuse, share, record"),
     ],
 )
 def test_the_action_names_the_steps(
@@ -167,3 +181,61 @@ def test_a_row_with_other_runtimes_than_its_layer_version_is_recorded_again(targ
     version = present_version(target, runtimes=("python3.99",))
     seen = TargetObservation(version=version, row=rows(target)["public"])
     assert target_plan(target, seen, public=None, registry=True).steps == (RECORD,)
+
+
+ORG, DEV, OLD = "org:o-a1b2c3d4e5", "account:210987654321", "account:111122223333"
+BY_HAND = LayerStatement("by-hand", ("account:999999999999",))
+SHARED = LayerPolicy((BY_HAND, granting(DEV), granting(OLD)))
+
+
+def test_an_absent_layer_version_is_shared_after_it_is_published(target: Target) -> None:
+    plan = target_plan(target, TargetObservation(), public=True, share=(DEV, ORG))
+    assert plan.steps == (PUBLISH, MAKE_PUBLIC, SHARE, RECORD)
+    assert plan.policy.public
+    assert plan.policy.shared_with == (DEV, ORG)
+
+
+def test_without_share_and_with_none_an_absent_layer_version_takes_no_step(target: Target) -> None:
+    for share in (None, ()):
+        assert target_plan(target, TargetObservation(), share=share).steps == (PUBLISH, RECORD)
+
+
+@pytest.mark.parametrize(
+    ("share", "steps", "shared"),
+    [
+        (None, (), (OLD, DEV, "account:999999999999")),
+        ((OLD, DEV), (), (OLD, DEV, "account:999999999999")),
+        ((DEV, ORG), (SHARE, RECORD), (DEV, "account:999999999999", ORG)),
+        ((), (SHARE, RECORD), ("account:999999999999",)),
+    ],
+)
+def test_own_statements_become_exactly_those_requested(
+    target: Target,
+    share: tuple[str, ...] | None,
+    steps: tuple[PublishStep, ...],
+    shared: tuple[str, ...],
+) -> None:
+    version = present_version(target, policy=SHARED)
+    present = rows(target)["private"]
+    assert present is not None
+    row = replace(present, shared_with=SHARED.shared_with)
+    plan = target_plan(target, TargetObservation(version=version, row=row), share=share)
+    assert plan.steps == steps
+    assert plan.policy.shared_with == shared
+    assert BY_HAND in plan.policy.statements
+    assert len(plan.notes) == (share is not None)
+    assert all("by-hand" in note for note in plan.notes)
+
+
+def test_a_row_that_does_not_name_who_may_use_its_layer_is_recorded_again(target: Target) -> None:
+    seen = TargetObservation(
+        version=present_version(target, policy=SHARED), row=rows(target)["private"]
+    )
+    assert target_plan(target, seen).steps == (RECORD,)
+
+
+def test_a_layer_version_may_be_public_and_shared(target: Target) -> None:
+    version = present_version(target, policy=SHARED.with_public(public=True))
+    plan = target_plan(target, TargetObservation(version=version), public=False, share=(DEV, OLD))
+    assert plan.steps == (MAKE_PRIVATE, RECORD)
+    assert (plan.policy.public, plan.policy.shared_with) == (False, SHARED.shared_with)

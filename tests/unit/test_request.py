@@ -8,8 +8,9 @@ import pytest
 from unit_examples import CHECKOUT
 
 from pipeline.config.folder import load_config
+from pipeline.errors import UsageError
 from pipeline.options import PublishOptions
-from pipeline.publish.request import chosen_release_group, publish_request
+from pipeline.publish.request import chosen_grantees, chosen_release_group, publish_request
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,31 @@ def test_a_request_has_the_release_group_and_says_so_unless_it_was_named() -> No
     assert (default.release_group, len(default.warnings)) == ("local", 1)
     named = publish_request(PublishOptions(release_group="prod"), (), config, {"CI": "true"})
     assert (named.release_group, named.warnings) == ("prod", ())
+
+
+ORG, ACCOUNT = "org:o-a1b2c3d4e5", "account:210987654321"
+
+
+@pytest.mark.parametrize(
+    ("named", "chosen"),
+    [
+        (None, None),
+        (["none"], ()),
+        (["none", "none"], ()),
+        ([ORG], (ORG,)),
+        ([ORG, ACCOUNT, ORG], (ACCOUNT, ORG)),
+    ],
+)
+def test_grantees_are_sorted_and_each_is_named_once(
+    named: list[str] | None, chosen: tuple[str, ...] | None
+) -> None:
+    assert chosen_grantees(named) == chosen
+    request = publish_request(PublishOptions(share=named), (), load_config(CHECKOUT / "config"), {})
+    assert request.share == chosen
+
+
+@pytest.mark.parametrize("named", [["none", ORG], [ORG, "none"], [ORG, "o-a1b2c3d4e5"], ["None"]])
+def test_what_is_no_grantee_and_none_beside_others_are_refused(named: list[str]) -> None:
+    with pytest.raises(UsageError, match=r"--share none|neither an organisation") as caught:
+        chosen_grantees(named)
+    assert "--share" in caught.value.hint

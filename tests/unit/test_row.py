@@ -43,6 +43,7 @@ ROWS = st.builds(
     ocelot=TEXT,
     license_info=TEXT,
     compatible_architectures=st.lists(st.text(min_size=1, max_size=20)).map(tuple),
+    shared_with=st.lists(st.text(min_size=1, max_size=20)).map(sorted).map(tuple),
 )
 # Everything that DynamoDB can answer, and more.
 ANYTHING: st.SearchStrategy[Any] = st.recursive(
@@ -88,6 +89,14 @@ def test_an_item_has_the_attributes_of_other_tools() -> None:
         "upstream_commit": {"S": "0123456789abcdef0123456789abcdef01234567"},
         "ocelot": {"S": "0.1.0"},
     }
+
+
+def test_an_item_names_who_may_use_the_layer_version_only_if_anybody_may() -> None:
+    shared = dataclasses.replace(row(), shared_with=("account:210987654321", "org:o-a1b2c3d4e5"))
+    assert set(shared.item()) - set(row().item()) == {"shared_with"}
+    named = {"L": [{"S": "account:210987654321"}, {"S": "org:o-a1b2c3d4e5"}]}
+    assert shared.item()["shared_with"] == named
+    assert read_row({**row().item(), "shared_with": {"L": named["L"][::-1]}}) == shared
 
 
 def test_the_key_of_an_index_is_never_written_empty() -> None:

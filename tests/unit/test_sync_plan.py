@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from registry_examples import ACCOUNT, PUBLISHED, arn, row
-from sync_examples import CONTENT, PRIVATE, PUBLIC, REGION, observed, scope, seen
+from sync_examples import CONTENT, PRIVATE, PUBLIC, REGION, SHARED, observed, scope, seen
 
 from pipeline.aws.layers import LayerVersion
+from pipeline.aws.policy import LayerPolicy
 from pipeline.naming import Architecture, LayerArn, layer_description
 from pipeline.registry.row import ForeignRow, Row
 from pipeline.registry.sync.plan import (
@@ -131,6 +132,23 @@ def test_public_follows_the_policy(public: bool) -> None:  # noqa: FBT001
     assert repair == Repair(before=before, after=row(public=public))
     assert repair.action is Action.UPDATE
     assert repair.why == ("public: no -> yes" if public else "public: yes -> no")
+
+
+@pytest.mark.parametrize(
+    ("before", "policy", "after", "why"),
+    [
+        ((), SHARED, ("org:o-a1b2c3d4e5",), "shared_with: none -> org:o-a1b2c3d4e5"),
+        (("account:1",), SHARED, ("org:o-a1b2c3d4e5",), "account:1 -> org:o-a1b2c3d4e5"),
+        (("account:1",), PRIVATE, (), "shared_with: account:1 -> none"),
+    ],
+)
+def test_the_grantees_follow_the_policy(
+    before: tuple[str, ...], policy: LayerPolicy, after: tuple[str, ...], why: str
+) -> None:
+    old = replace(row(public=False), shared_with=before)
+    repair = only(region_plan(observed(seen(policy=policy)), scope(old)))
+    assert repair.after == replace(old, shared_with=after)
+    assert why in repair.why
 
 
 def test_a_row_of_a_layer_version_without_a_description_follows_its_policy() -> None:
@@ -267,7 +285,7 @@ def regions(draw: st.DrawFn) -> Region:
             licence="MIT",
             sha256=draw(CONTENTS),
             created=PUBLISHED,
-            policy=draw(st.sampled_from([PUBLIC, PRIVATE])),
+            policy=draw(st.sampled_from([PUBLIC, PRIVATE, SHARED])),
         )
         for each in here
     )
@@ -307,7 +325,7 @@ def test_only_the_publishers_rows_are_repaired_and_only_gone_ones_deleted(region
         if repair.before and repair.after:
             changed = {
                 *("public", "base_layer_arn", "compatible_runtimes", "compatible_architectures"),
-                *("license_info", "distribution_description"),
+                *("license_info", "distribution_description", "shared_with"),
             }
             before, after = repair.before.data(), repair.after.data()
             assert {name for name in after if before[name] != after[name]} <= changed
