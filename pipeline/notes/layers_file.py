@@ -85,6 +85,6 @@ def _layers(table: ArnTable) -> Iterable[ReleasedLayer]:
                 architecture=row.architecture,
                 arn=str(row.arn),
                 public=row.public,
-                shared_with=(),
+                shared_with=row.shared_with,
                 sha256=row.code_sha256,
             )

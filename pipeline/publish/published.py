@@ -26,12 +26,14 @@ class PublishedVersion:
         file: the zip's name.
         sha256: of the zip, in hex.
         public: whether every AWS account may use it.
+        shared_with: the organisations and accounts that may use it.
     """
 
     arn: LayerArn
     file: str
     sha256: str
     public: bool = False
+    shared_with: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +102,7 @@ def _version(target: dict[str, Any]) -> PublishedVersion:
         file=file,
         sha256=target["sha256"],
         public=target.get("public") is True,
+        shared_with=tuple(map(str, target.get("shared", ()))),
     )
 
 
@@ -147,7 +150,7 @@ def published_rows(
             raise UsageError(message, hint=_HINT)
         version = LayerVersion(arn=each.arn, sha256=each.sha256)
         row = version_row(entry, version, base_name=_base_name(entry, each.arn))
-        rows.append(replace(row, public=each.public))
+        rows.append(replace(row, public=each.public, shared_with=each.shared_with))
     return tuple(rows)
 
 

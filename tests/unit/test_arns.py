@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -79,7 +80,8 @@ def test_a_long_table_is_folded(more: int) -> None:
 
 
 def test_layers_json_has_a_layer_for_each_cell() -> None:
-    document = json.loads(layers_file(ROWS, NAMES).text())
+    shared = [replace(each, shared_with=("org:o-a1b2c3d4e5",)) for each in ROWS]
+    document = json.loads(layers_file(shared, NAMES).text())
     table = arn_table(ROWS, NAMES)
     assert [each["arn"] for each in document["layers"]] == [
         arn for region in table.regions for arn in region.arns if arn
@@ -90,7 +92,7 @@ def test_layers_json_has_a_layer_for_each_cell() -> None:
         "architecture": "amd64",
         "arn": str(ROWS[1].arn),
         "public": True,
-        "shared_with": [],
+        "shared_with": ["org:o-a1b2c3d4e5"],
         "sha256": ROWS[1].code_sha256,
     }
     del document["layers"]
