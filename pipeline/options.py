@@ -218,6 +218,25 @@ class ReleaseOptions(ReleaseGroupOptions, BuildOptions):
 
 
 @option_group
+class NotesOptions(RoleOptions, OptionalTableOptions):
+    """The release whose notes are written."""
+
+    distribution: Annotated[
+        str | None, Opt("Distribution of the layers, if there are layers of several.", "-d")
+    ] = None
+    release_group: Annotated[
+        str | None, Opt("Release group, if the layers were published in several.")
+    ] = None
+    repository: Annotated[
+        str | None,
+        Opt(
+            "Repository on GitHub where the zips are attested, as owner/name.",
+            variable="GITHUB_REPOSITORY",
+        ),
+    ] = None
+
+
+@option_group
 class InspectOptions:
     """The parts of an inspection that are shown besides the summary."""
 

@@ -37,6 +37,7 @@ from pipeline.cli import (
     inspect,
     layers,
     lock,
+    notes,
     oidc,
     printing,
     publish,
@@ -76,6 +77,7 @@ app.command("lock")(lock.lock)
 app.command("publish")(publish.publish)
 app.command("release")(release.release)
 app.command("fetch")(fetch.fetch)
+app.command("notes")(notes.notes)
 app.command("bundle")(bundle.bundle)
 app.command("verify")(verify.verify)
 app.command("bench")(bench.bench)

@@ -42,6 +42,7 @@ from pipeline.options import (
     InspectOptions,
     LayerOptions,
     LockOptions,
+    NotesOptions,
     OneArchitecture,
     PublishOptions,
     ReleaseOptions,
@@ -60,6 +61,15 @@ Bench = Annotated[bool, Doc("Run each layer, as `ocelot bench` does; fail if one
 CollectorConfig = Annotated[File | None, Doc("A collector's config that each layer must accept.")]
 Zip = Annotated[File, Doc("A layer's zip.")]
 Published = Annotated[File, Doc("publish.json, as `publish` returns.")]
+MaybePublished = Annotated[
+    File | None, Doc("publish.json, as `publish` returns; default: the registry.")
+]
+Previous = Annotated[
+    Directory | None, Doc("Folder of the last release; default: the registry's, from AWS.")
+]
+UpstreamManifest = Annotated[
+    File | None, Doc("The manifest.json of upstream's own layers, for their figures.")
+]
 
 
 def command(cache: Literal["never", "session"] | None = None) -> Callable[[Function], Function]:
@@ -230,6 +240,30 @@ class Ocelot:
         tool = tool.with_directory("dist", layers).with_mounted_file("publish.json", published)
         line = ["fetch", "publish.json", "--layers=dist", "--output=served", *arguments(options)]
         return with_aws(tool, aws, *line).directory("served")
+
+    @command(cache="never")
+    async def notes(
+        self,
+        layers: Layers,
+        options: NotesOptions,
+        go: GoOptions,
+        aws: Credentials,
+        published: MaybePublished = None,
+        previous: Previous = None,
+        upstream: UpstreamManifest = None,
+    ) -> File:
+        """Write the release notes of a distribution's layers; return notes.md."""
+        tool = (await Steps(self.config, go).toolchain()).with_directory("dist", layers)
+        line = ["notes", "dist", *arguments(options), "--output=notes.md"]
+        if published:
+            tool = tool.with_mounted_file("publish.json", published)
+        if previous:
+            tool = tool.with_directory("previous", previous)
+            line.append("--previous=previous")
+        if upstream:
+            tool = tool.with_mounted_file("upstream/manifest.json", upstream)
+            line.append("--upstream=upstream/manifest.json")
+        return with_aws(tool, aws, *line).file("notes.md")
 
     @command(cache="never")
     async def sync(self, options: SyncOptions, go: GoOptions, aws: Credentials) -> str:

@@ -12,7 +12,15 @@ from collections.abc import Iterable, Sequence
 from pipeline.report.rendering import printable
 
 # Signs of Markdown, of HTML, and of GitHub's own links.
-_SIGNS = re.compile(r"[\\`*_{}\[\]<>|~&:$@#!^]|^[-+=]|^[0-9]+(?=[.)])|(?<=www)\.", re.IGNORECASE)
+_SIGNS = re.compile(
+    r"""
+    [\\`*{}\[\]<>|~&$@#!^] | :(?=[/\w])
+    | (?<![A-Za-z0-9])_ | _(?![A-Za-z0-9])  # within a word it means nothing
+    | ^[-+=] | ^[0-9]+(?=[.)](?:\ |$))      # at the start: lists, headings
+    | (?<=www)\.
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
 # GitHub links names and numbers after these, however they are written.
 _MENTION = re.compile(r"(&#(?:64|35);)(?=\w)")
 # Texts that can stand between backticks, in a table too.

@@ -59,6 +59,8 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ),
     ("release", {"skip_publish": True}),
     ("fetch", {"published": FILE, "layers": FOLDER, "role_arn": "arn", "oidc_token": SECRET}),
+    ("notes", {"layers": FOLDER, "distribution": "minimal", "repository": "me/layers"}),
+    ("notes", {"layers": FOLDER, "published": FILE, "previous": FOLDER, "upstream": FILE, **KEYS}),
     ("sync", {"dry_run": True, "endpoint_url": "http://aws.example", **KEYS}),
 ]
 IDS = [f"{name}-{at}" for at, (name, _) in enumerate(CALLS)]
@@ -106,7 +108,7 @@ def test_a_secret_is_a_secret_variable_of_the_steps_that_need_it(
         allowed: set[str] = set()
         if any(line[0] == "sources" for line in chain.commands):
             allowed = {"OCELOT_GIT_TOKEN"}
-        if any(line[0] in ("publish", "fetch", "layers") for line in chain.commands):
+        if any(line[0] in ("publish", "fetch", "layers", "notes") for line in chain.commands):
             allowed = {"AWS_OIDC_TOKEN", "AWS_ACCESS_KEY_ID"}
             allowed |= {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
         assert chain.secrets <= allowed
@@ -124,7 +126,7 @@ def registered() -> Mapping[str, Any]:
 def test_publishing_and_measuring_are_never_cached_and_reading_a_ref_only_for_a_session() -> None:
     kept = {name: each.meta.cache for name, each in registered().items()}
     assert {name for name, cache in kept.items() if cache == "never"} == {
-        *("publish", "release", "fetch", "sync", "bench")
+        *("publish", "release", "fetch", "sync", "bench", "notes")
     }
     assert {name for name, cache in kept.items() if cache is None} == {
         *("toolchain", "inspect", "config_check")

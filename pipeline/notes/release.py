@@ -1,0 +1,269 @@
+"""The notes of a release as a value, from the files of a build, publish.json and the registry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+from pipeline.aws.session import region_names
+from pipeline.errors import UsageError, quoted
+from pipeline.layer.manifest import FILE_NAME, Layer
+from pipeline.naming import Architecture, zip_parts
+from pipeline.notes.contents import folder_contents
+from pipeline.notes.difference import ReleaseDifference, release_difference
+from pipeline.notes.facts import LayerFigures, ReleaseFacts, figures, manifest_facts
+from pipeline.notes.last import (
+    LastRelease,
+    RegistryOpener,
+    named_manifest,
+    recorded_release,
+    release_in_folder,
+)
+from pipeline.notes.layers_file import LayersFile, layers_file
+from pipeline.publish.published import MissingTarget, published_rows, read_publish_record
+from pipeline.registry.arns import ArnTable, arn_table
+from pipeline.registry.row import Row
+
+PUBLISH_JSON = "publish.json"
+_REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotesRequest:
+    """The files of a release, and what it is compared with.
+
+    Attributes:
+        folder: with manifest.json, and the zips or their bills of materials.
+        distribution: None if the folder has one alone.
+        release_group: None for the one in which the zips were published.
+        published: publish.json; None for the one in the folder or here, else the registry.
+        compared: False to compare with no last release.
+        previous: folder or manifest.json of the last release; None for the registry's.
+        upstream: manifest.json of upstream's own layers; None for none.
+        vulnerabilities: those of the zips; None for a file in the folder, if there is one.
+        repository: on GitHub, as owner/name; None if the zips are not attested there.
+    """
+
+    folder: Path
+    distribution: str | None = None
+    release_group: str | None = None
+    published: Path | None = None
+    compared: bool = True
+    previous: Path | None = None
+    upstream: Path | None = None
+    vulnerabilities: Path | None = None
+    repository: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseNotes:
+    """The notes of a release.
+
+    Attributes:
+        release: its facts.
+        release_group: such as beta.
+        arns: its layer versions by region and architecture.
+        layers: the same for other programs.
+        missing: regions without a layer version.
+        upstream: figures of upstream's own layers.
+        last: the last release; None for none, or if it is not known.
+        difference: from the last release; None without one.
+        unknown: sentence that says what is not known of the last release, and why.
+        compared: False if the comparison was not requested.
+        repository: on GitHub, as owner/name; empty if the zips are not attested there.
+    """
+
+    release: ReleaseFacts
+    release_group: str
+    arns: ArnTable
+    layers: LayersFile
+    missing: tuple[MissingTarget, ...] = ()
+    upstream: Mapping[Architecture, LayerFigures] = field(
+        default_factory=dict[Architecture, LayerFigures]
+    )
+    last: ReleaseFacts | None = None
+    difference: ReleaseDifference | None = None
+    unknown: str = ""
+    compared: bool = True
+    repository: str = ""
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The layer versions, sorted by region and architecture."""
+        return tuple(row for each in self.arns.regions for row in each.rows if row)
+
+
+class _More(TypedDict, total=False):
+    missing: tuple[MissingTarget, ...]
+    upstream: Mapping[Architecture, LayerFigures]
+    compared: bool
+    repository: str
+
+
+def release_notes(request: NotesRequest, open_registry: RegistryOpener) -> ReleaseNotes:
+    """Return the notes of a release.
+
+    They are the same for the same files and registry. The last release is left out with a reason if
+    it cannot be read.
+
+    Args:
+        request: the release.
+        open_registry: opens the registry, if it is needed; returns None for none.
+
+    Raises:
+        UsageError: a file or an option cannot be used, or the zips were not published.
+        AwsError: the layer versions are only in the registry, which cannot be read.
+    """
+    repository = _repository(request.repository)
+    folder, manifest = named_manifest(request.folder)
+    entries = _entries(manifest.layers, request.distribution)
+    rows, missing = _published(request, folder, entries, open_registry)
+    released = {row.code_sha256 for row in rows}
+    entries = [each for each in entries if each.sha256 in released]
+    release = manifest_facts(entries, folder_contents(folder, entries, request.vulnerabilities))
+    if release is None:
+        raise AssertionError("every row is of an entry")
+    return assembled_notes(
+        release,
+        rows,
+        region_names(),
+        _last_release(request, rows, open_registry),
+        missing=missing,
+        upstream=_upstream(request.upstream),
+        compared=request.compared,
+        repository=repository,
+    )
+
+
+def assembled_notes(
+    release: ReleaseFacts,
+    rows: Sequence[Row],
+    names: Mapping[str, str],
+    last: LastRelease,
+    **more: Unpack[_More],
+) -> ReleaseNotes:
+    """Return the notes of a release, of its facts.
+
+    Args:
+        release: its facts.
+        rows: its layer versions; at least one.
+        names: display names of regions.
+        last: the last release.
+        more: further attributes of `ReleaseNotes`.
+    """
+    return ReleaseNotes(
+        release=release,
+        release_group=rows[0].release_group,
+        arns=arn_table(rows, names),
+        layers=layers_file(rows, names),
+        last=last.facts,
+        difference=release_difference(last.facts, release) if last.facts else None,
+        unknown=last.unknown,
+        **more,
+    )
+
+
+def _repository(named: str | None) -> str:
+    if named and not _REPOSITORY.fullmatch(named):
+        raise UsageError(
+            f"{quoted(named)} is no repository on GitHub", hint="give it as owner/name"
+        )
+    return named or ""
+
+
+def _entries(layers: Iterable[Layer], distribution: str | None) -> list[Layer]:
+    """Return the entries of one distribution.
+
+    Raises:
+        UsageError: there is none, or it must be named.
+    """
+    layers = tuple(layers)
+    names = sorted({each.distribution for each in layers})
+    if distribution is None and len(names) > 1:
+        raise UsageError(
+            f"{FILE_NAME} has layers of {len(names)} distributions: {', '.join(names)}",
+            hint=f"name one, such as --distribution {names[0]}",
+        )
+    found = [each for each in layers if distribution in (None, each.distribution)]
+    if not found:
+        raise UsageError(
+            f"{FILE_NAME} has no layers{f' of {quoted(distribution)}' if distribution else ''}",
+            hint=f"it has: {', '.join(names)}" if names else "build a distribution first",
+        )
+    return found
+
+
+def _published(
+    request: NotesRequest,
+    folder: Path,
+    entries: Sequence[Layer],
+    open_registry: RegistryOpener,
+) -> tuple[tuple[Row, ...], tuple[MissingTarget, ...]]:
+    """Return the layer versions of a release, sorted, and the targets that have none."""
+    distribution = entries[0].distribution
+    report = request.published or _present(folder / PUBLISH_JSON, Path(PUBLISH_JSON))
+    missing: tuple[MissingTarget, ...] = ()
+    if report:
+        record = read_publish_record(report)
+        own = [each for each in record.versions if _is_of(each.file, distribution)]
+        rows = published_rows(own, entries)
+        missing = tuple(each for each in record.missing if each.distribution in ("", distribution))
+    else:
+        registry = open_registry()
+        digests = {each.sha256 for each in entries}
+        known = registry.of_distribution(distribution).rows if registry else ()
+        rows = tuple(row for row in known if row.code_sha256 in digests)
+    rows = _of_one_group(rows, request.release_group)
+    if not rows:
+        raise UsageError(
+            f"no layer version of the zips of {distribution} in {folder} is known",
+            hint="publish them first, or name publish.json by --published",
+        )
+    return tuple(sorted(rows, key=lambda row: str(row.arn))), missing
+
+
+def _of_one_group(rows: Iterable[Row], group: str | None) -> tuple[Row, ...]:
+    """Return the rows of one release group.
+
+    Raises:
+        UsageError: it must be named.
+    """
+    found = tuple(row for row in rows if group in (None, row.release_group))
+    groups = sorted({row.release_group for row in found})
+    if len(groups) > 1:
+        raise UsageError(
+            f"these zips are published in {len(groups)} release groups: {', '.join(groups)}",
+            hint=f"name one, such as --release-group {groups[0]}",
+        )
+    return found
+
+
+def _present(*paths: Path) -> Path | None:
+    return next((each for each in paths if each.is_file()), None)
+
+
+def _is_of(file: str, distribution: str) -> bool:
+    parts = zip_parts(file)
+    return parts is not None and parts[1] == distribution
+
+
+def _last_release(
+    request: NotesRequest, rows: Sequence[Row], open_registry: RegistryOpener
+) -> LastRelease:
+    if not request.compared:
+        return LastRelease()
+    if request.previous:
+        return release_in_folder(request.previous, rows[0].distribution, None)
+    return recorded_release(rows, open_registry)
+
+
+def _upstream(path: Path | None) -> Mapping[Architecture, LayerFigures]:
+    """Return the figures of upstream's own layers, by architecture."""
+    if path is None:
+        return {}
+    _, manifest = named_manifest(path)
+    found = {each.architecture: figures(each) for each in manifest.layers}
+    return dict(sorted(found.items()))
