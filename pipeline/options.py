@@ -200,6 +200,48 @@ class ReleaseGroupOptions(AwsOptions, OptionalTableOptions, LayerNameOptions):
 
 
 @option_group
+class GitHubOptions:
+    """The release on GitHub."""
+
+    repository: Annotated[
+        str | None,
+        Opt("Repository on GitHub: owner/name; default: GITHUB_REPOSITORY, or git's origin."),
+    ] = None
+    target: Annotated[
+        str | None,
+        Opt(
+            "SHA of the commit for the release's tag; default: head of the default branch.",
+            variable="GITHUB_SHA",
+        ),
+    ] = None
+    prerelease: Annotated[
+        bool | None,
+        Opt(
+            "Mark the release as a pre-release, or not; default: no change.",
+            flags="--prerelease/--no-prerelease",
+        ),
+    ] = None
+    draft: Annotated[bool, Opt("Leave the release a draft.")] = False
+    api_url: Annotated[
+        str,
+        Opt("Address of GitHub's API, or of an Enterprise server's.", variable="GITHUB_API_URL"),
+    ] = "https://api.github.com"
+
+
+@option_group
+class GitHubReleaseOptions(GitHubOptions):
+    """The published layers of which a release is made."""
+
+    distribution: Annotated[
+        str | None, Opt("Name of the distribution, if publish.json has several.", "-d")
+    ] = None
+    release_group: Annotated[
+        str | None, Opt("Expected release group; needed only for `local`.")
+    ] = None
+    dry_run: Annotated[bool, Opt("Show what would be done; change nothing.")] = False
+
+
+@option_group
 class PublishOptions(ReleaseGroupOptions, SyncOptions):
     """Layers to publish, and how."""
 

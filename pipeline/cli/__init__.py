@@ -34,6 +34,7 @@ from pipeline.cli import (
     config,
     doctor,
     fetch,
+    github_release,
     inspect,
     layers,
     lock,
@@ -78,6 +79,7 @@ app.command("publish")(publish.publish)
 app.command("release")(release.release)
 app.command("fetch")(fetch.fetch)
 app.command("notes")(notes.notes)
+app.command("github-release")(github_release.github_release)
 app.command("bundle")(bundle.bundle)
 app.command("verify")(verify.verify)
 app.command("bench")(bench.bench)

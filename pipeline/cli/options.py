@@ -180,6 +180,25 @@ class TokenOptions:
         return role_aws(role_arn, partial(token_of, self.oidc_token, os.environ), region)
 
 
+@option_group
+class GitHubTokenOptions:
+    """The token for GitHub's API."""
+
+    token: Annotated[
+        str, Opt("Token that may write contents on GitHub: env:NAME or file:PATH.")
+    ] = "env:GITHUB_TOKEN"
+
+    def read(self) -> str:
+        """Return the token.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        from pipeline.trust.token import github_token
+
+        return github_token(self.token, os.environ)
+
+
 def exclusive(*given: tuple[str, bool]) -> None:
     """Reject options that exclude each other.
 

@@ -21,7 +21,17 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal, cast
 
 import dagger
-from dagger import Container, DefaultPath, Directory, Doc, File, check, function, object_type
+from dagger import (
+    Container,
+    DefaultPath,
+    Directory,
+    Doc,
+    File,
+    Secret,
+    check,
+    function,
+    object_type,
+)
 
 from pipeline.module.steps import (
     BundleOrSourceOptions,
@@ -39,6 +49,7 @@ from pipeline.options import (
     BuildOptions,
     DistributionOptions,
     ExplainOptions,
+    GitHubReleaseOptions,
     InspectOptions,
     LayerOptions,
     LockOptions,
@@ -70,6 +81,9 @@ Previous = Annotated[
 UpstreamManifest = Annotated[
     File | None, Doc("The manifest.json of upstream's own layers, for their figures.")
 ]
+GitHubToken = Annotated[Secret, Doc("Token that may write contents on GitHub.")]
+Notes = Annotated[File, Doc("The release's notes, in Markdown.")]
+Files = Annotated[Directory | None, Doc("Folder of further assets.")]
 
 
 def command(cache: Literal["never", "session"] | None = None) -> Callable[[Function], Function]:
@@ -225,6 +239,21 @@ class Ocelot:
         layers = await steps.built(options)
         layers = layers if options.no_bench else await steps.benched(layers)
         return layers.with_directory(".", await steps.published(layers, publishing, aws))
+
+    @command(cache="never")
+    async def github_release(
+        self,
+        layers: Layers,
+        published: Published,
+        token: GitHubToken,
+        options: GitHubReleaseOptions,
+        go: GoOptions,
+        notes: Notes,
+        files: Files = None,
+    ) -> str:
+        """Make a release on GitHub of published layers; return what was done as JSON."""
+        steps = Steps(self.config, go)
+        return await steps.released(layers, published, token, options, notes, files)
 
     @command(cache="never")
     async def fetch(

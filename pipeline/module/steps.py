@@ -18,6 +18,7 @@ from pipeline.options import (
     CompileOptions,
     DistributionOptions,
     ExplainOptions,
+    GitHubReleaseOptions,
     LayerOptions,
     LockOptions,
     OneArchitecture,
@@ -242,6 +243,28 @@ class Steps:
         tool = tool.with_env_variable("GITHUB_OUTPUT", "published/publish.outputs")
         line = ["publish", "dist", *arguments(options), "--output=published/publish.json"]
         return with_aws(tool, credentials, *line).directory("published")
+
+    async def released(
+        self,
+        layers: Directory,
+        published: File,
+        token: Secret,
+        options: GitHubReleaseOptions,
+        notes: File,
+        files: Directory | None = None,
+    ) -> str:
+        """Make a release on GitHub; return what was done as JSON."""
+        if options.repository is None:
+            raise ValueError("name the repository by --repository: a container has no git checkout")
+        tool = (await self.toolchain()).with_directory("dist", layers)
+        tool = tool.with_mounted_file("publish.json", published)
+        tool = tool.with_mounted_file("notes.md", notes)
+        line = ["ocelot", "github-release", "--published=publish.json", "--notes=notes.md"]
+        if files:
+            tool = tool.with_directory("more", files)
+            line += [f"--file=more/{name}" for name in await files.entries()]
+        tool = uncached(tool).with_secret_variable("GITHUB_TOKEN", token)
+        return await tool.with_exec([*line, "--json", *arguments(options)]).stdout()
 
 
 def _with_summary(tool: Container, path: str) -> Container:

@@ -27,6 +27,7 @@ class PublishedVersion:
         sha256: of the zip, in hex.
         public: whether every AWS account may use it.
         shared_with: the organisations and accounts that may use it.
+        succeeded: False if something else failed, such as making it public.
     """
 
     arn: LayerArn
@@ -34,6 +35,7 @@ class PublishedVersion:
     sha256: str
     public: bool = False
     shared_with: tuple[str, ...] = ()
+    succeeded: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +105,7 @@ def _version(target: dict[str, Any]) -> PublishedVersion:
         sha256=target["sha256"],
         public=target.get("public") is True,
         shared_with=tuple(map(str, target.get("shared", ()))),
+        succeeded=target.get("ok") is not False,
     )
 
 

@@ -1,4 +1,4 @@
-"""The OIDC token of a job in GitHub Actions.
+"""The tokens of GitHub: the OIDC token of a job in GitHub Actions, and the one for its API.
 
 https://docs.github.com/en/actions/reference/security/oidc
 """
@@ -56,9 +56,33 @@ def token_of(source: str, environment: Mapping[str, str]) -> str:
         UsageError: there is no such source, or it is empty.
         AwsError: GitHub gives no token.
     """
-    kind, _, name = source.partition(":")
     if source == "actions":
         return actions_token(environment)
+    return _given_token(source, environment, "OIDC token", _SOURCES)
+
+
+def github_token(source: str, environment: Mapping[str, str]) -> str:
+    """Return the token for GitHub's API of a source: `env:NAME` or `file:PATH`.
+
+    Raises:
+        UsageError: there is no such source, or it is empty.
+    """
+    return _given_token(source, environment, "token for GitHub", "--token is env:NAME or file:PATH")
+
+
+def _given_token(source: str, environment: Mapping[str, str], what: str, sources: str) -> str:
+    """Return the token of a source.
+
+    Args:
+        source: `env:NAME` or `file:PATH`.
+        environment: the process's.
+        what: the token's kind, for errors.
+        sources: a hint on the sources.
+
+    Raises:
+        UsageError: there is no such source, or it is empty.
+    """
+    kind, _, name = source.partition(":")
     token = ""
     if kind == "env":
         token = environment.get(name, "")
@@ -67,12 +91,10 @@ def token_of(source: str, environment: Mapping[str, str]) -> str:
             token = read_regular(Path(name), LARGEST_RECORD).decode().rstrip("\r\n")
         except (OSError, ValueError) as error:  # not with a text that the token would be part of
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise UsageError(
-                f"no OIDC token can be read from {name}: {reason}", hint=_SOURCES
-            ) from None
+            raise UsageError(f"no {what} can be read from {name}: {reason}", hint=sources) from None
     shown = source if kind in ("env", "file") else "the given source"
     if not token:
-        raise UsageError(f"{shown} holds no OIDC token", hint=_SOURCES)
+        raise UsageError(f"{shown} holds no {what}", hint=sources)
     if not is_one_word(token):
         raise UsageError(
             f"{shown} holds a token with a blank, a line end or another character that none has",

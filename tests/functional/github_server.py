@@ -260,7 +260,7 @@ class _Handler(Quiet):
         except RefusedError as refused:
             self._read()
             answer = Answer(refused.status, refused.body)
-        if fault.hook and call.method != "POST":
+        if fault.hook and (call.method, call.path.rpartition("/")[2]) != ("POST", "assets"):
             fault.hook()
         if fault.kind == "lost":
             raise _CutError

@@ -58,6 +58,11 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
         {"regions": "all", "role_arn": "arn", "oidc_token": SECRET, "bucket": "b"},
     ),
     ("release", {"skip_publish": True}),
+    (
+        "github_release",
+        {"layers": FOLDER, "published": FILE, "token": SECRET, "notes": FILE, "files": FOLDER}
+        | {"repository": "acme/layers", "target": COMMIT, "prerelease": True},
+    ),
     ("fetch", {"published": FILE, "layers": FOLDER, "role_arn": "arn", "oidc_token": SECRET}),
     ("notes", {"layers": FOLDER, "distribution": "minimal", "repository": "me/layers"}),
     ("notes", {"layers": FOLDER, "published": FILE, "previous": FOLDER, "upstream": FILE, **KEYS}),
@@ -111,6 +116,8 @@ def test_a_secret_is_a_secret_variable_of_the_steps_that_need_it(
         if any(line[0] in ("publish", "fetch", "layers", "notes") for line in chain.commands):
             allowed = {"AWS_OIDC_TOKEN", "AWS_ACCESS_KEY_ID"}
             allowed |= {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+        if any(line[0] == "github-release" for line in chain.commands):
+            allowed |= {"GITHUB_TOKEN"}
         assert chain.secrets <= allowed
 
 
@@ -126,7 +133,7 @@ def registered() -> Mapping[str, Any]:
 def test_publishing_and_measuring_are_never_cached_and_reading_a_ref_only_for_a_session() -> None:
     kept = {name: each.meta.cache for name, each in registered().items()}
     assert {name for name, cache in kept.items() if cache == "never"} == {
-        *("publish", "release", "fetch", "sync", "bench", "notes")
+        *("publish", "release", "github_release", "fetch", "sync", "bench", "notes")
     }
     assert {name for name, cache in kept.items() if cache is None} == {
         *("toolchain", "inspect", "config_check")
