@@ -187,8 +187,8 @@ class ReleaseGroupOptions(AwsOptions, OptionalTableOptions, LayerNameOptions):
     share: Annotated[
         list[str] | None,
         Opt(
-            "Let exactly these use the layers, may be repeated: org:o-…, account:123456789012, or "
-            "`none`; default: no change."
+            "Let exactly these use the layers: a list of org:o-… and account:123456789012, may be "
+            "repeated, or `none`; default: no change."
         ),
     ] = None
     bucket: Annotated[

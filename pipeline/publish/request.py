@@ -111,11 +111,15 @@ def publish_request(
 def chosen_grantees(named: Sequence[str] | None) -> tuple[str, ...] | None:
     """Return the organisations and accounts of the option `--share`, sorted; None without it.
 
+    Args:
+        named: each value may be a list: a,b,c.
+
     Raises:
         UsageError: one is neither, or `none` is named beside others.
     """
     if named is None:
         return None
+    named = [one.strip() for each in named for one in each.split(",")]
     if NO_GRANTEE in named and {*named} != {NO_GRANTEE}:
         raise UsageError(
             f"--share {NO_GRANTEE} excludes every other --share",

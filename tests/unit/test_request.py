@@ -54,6 +54,7 @@ ORG, ACCOUNT = "org:o-a1b2c3d4e5", "account:210987654321"
         (["none", "none"], ()),
         ([ORG], (ORG,)),
         ([ORG, ACCOUNT, ORG], (ACCOUNT, ORG)),
+        ([f"{ORG}, {ACCOUNT}"], (ACCOUNT, ORG)),
     ],
 )
 def test_grantees_are_sorted_and_each_is_named_once(
@@ -64,7 +65,10 @@ def test_grantees_are_sorted_and_each_is_named_once(
     assert request.share == chosen
 
 
-@pytest.mark.parametrize("named", [["none", ORG], [ORG, "none"], [ORG, "o-a1b2c3d4e5"], ["None"]])
+@pytest.mark.parametrize(
+    "named",
+    [["none", ORG], [ORG, "none"], [ORG, "o-a1b2c3d4e5"], ["None"], [f"none,{ORG}"], [f"{ORG},"]],
+)
 def test_what_is_no_grantee_and_none_beside_others_are_refused(named: list[str]) -> None:
     with pytest.raises(UsageError, match=r"--share none|neither an organisation") as caught:
         chosen_grantees(named)
