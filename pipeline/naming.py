@@ -40,6 +40,9 @@ _ACCOUNT = re.compile(r"[0-9]{12}")
 _VERSION = r"[0-9]+_[0-9]+_[0-9]+[A-Za-z0-9_]*"
 _DESCRIBED = re.compile(r"(?:^| )sha256:([0-9a-f]{64})\Z")
 
+# The release groups of layers that CI publishes, and of those from a laptop, if none is named.
+CI_GROUP, LOCAL_GROUP = "beta", "local"
+
 # https://docs.aws.amazon.com/lambda/latest/api/API_PublishLayerVersion.html
 LONGEST_NAME = 140
 LONGEST_DESCRIPTION = 256
@@ -159,6 +162,18 @@ def layer_name(
 def version_in_name(version: str) -> str:
     """Return a version as it stands in a layer's name: `0_158_0` for v0.158.0."""
     return re.sub(r"[^A-Za-z0-9]", "_", version.removeprefix("v"))
+
+
+def version_key(version: str) -> tuple[object, ...]:
+    """Return a sort key of a collector's version as it stands in a layer's name, such as `0_158_0`.
+
+    A pre-release, such as `0_158_0_rc_1`, comes before its release.
+    """
+    words = [
+        (word.isalpha(), 0 if word.isalpha() else int(word), word if word.isalpha() else "")
+        for word in re.findall(r"[0-9]+|[A-Za-z]+", version)
+    ]
+    return words[:3], not words[3:], words[3:]
 
 
 def layer_description(text: str, sha256: str) -> str:

@@ -157,14 +157,27 @@ class LayerNameOptions:
 
 
 @option_group
-class SyncOptions(AwsOptions, TableOptions, LayerNameOptions):
+class ParameterOptions:
+    """The parameters in SSM that name the layers."""
+
+    ssm_prefix: Annotated[
+        str | None,
+        Opt(
+            "Have parameters in SSM name the layers, such as /ocel/minimal/arm64/latest for the "
+            "prefix /ocel; each release group needs a prefix of its own."
+        ),
+    ] = None
+
+
+@option_group
+class SyncOptions(AwsOptions, TableOptions, LayerNameOptions, ParameterOptions):
     """The layers and rows to compare."""
 
     dry_run: Annotated[bool, Opt("Show what would be done; change nothing.")] = False
 
 
 @option_group
-class ReleaseGroupOptions(AwsOptions, OptionalTableOptions, LayerNameOptions):
+class ReleaseGroupOptions(AwsOptions, OptionalTableOptions, LayerNameOptions, ParameterOptions):
     """How layers are published."""
 
     release_group: Annotated[
@@ -194,6 +207,10 @@ class ReleaseGroupOptions(AwsOptions, OptionalTableOptions, LayerNameOptions):
     bucket: Annotated[
         str | None, Opt("S3 bucket for zips above 50 MB, one per region: NAME-{region}.")
     ] = None
+    move_back: Annotated[
+        bool,
+        Opt("Let the parameters go back to an older layer, or to another release group's."),
+    ] = False
     no_bench: Annotated[
         bool, Opt("Skip the trial run of the layers before publishing.", flags="--no-bench/--bench")
     ] = False

@@ -8,8 +8,10 @@ each service:
   region at the pace that AWS allows; the functions beside it download a published zip.
 - `s3.py`: the bucket of a region, for zips that are too large for a request to Lambda.
 - `dynamodb.py`: a table and its items. The registry gives them their meaning.
+- `ssm.py`: the parameters of a region, at the pace that AWS allows.
 - `iam.py`: a role's trust policy and the OIDC provider that it names.
 
+`pace.py` delays the requests to a service to the rate that AWS accepts.
 `providers.py` makes errors of ocelot of what goes wrong while credentials are obtained, and ends
 the programs that give them. `credentials.py` refuses credentials with a blank or a line end before
 they are sent.

@@ -6,7 +6,6 @@ import base64
 import json
 import math
 import threading
-import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +15,7 @@ from botocore.config import Config
 
 from pipeline.aws import session
 from pipeline.aws.errors import BOTO_ERRORS, may_be_done, region_error, region_errors
+from pipeline.aws.pace import Pace
 from pipeline.aws.policy import NO_POLICY, LayerPolicy, LayerStatement, permission, read_policy
 from pipeline.aws.s3 import RegionBucket
 from pipeline.aws.session import Aws
@@ -134,8 +134,7 @@ class RegionClient:
         self.retries = 0
         self.stopped = stopped or threading.Event()
         self._aws = aws
-        self._turn = threading.Lock()
-        self._next_at = 0.0
+        self._pace = Pace(SPACING_SECONDS, self.stopped)
         self._storage_lock = threading.Lock()
         self._storage_left: float | None = None  # None until it was read; infinite if unknown
         self._bodies: dict[str, bytes] = {}
@@ -145,7 +144,7 @@ class RegionClient:
         client: LambdaClient = self._aws.client("lambda", self.region, config)
         events: Any = client.meta.events
         events.register("request-created.lambda", self._count)
-        events.register("before-send.lambda", self._wait)
+        events.register("before-send.lambda", self._pace.wait)
         events.register("before-call.lambda.PublishLayerVersion", self._share_body)
         return client
 
@@ -156,14 +155,6 @@ class RegionClient:
 
     def _count(self, request: Any, **_: object) -> None:  # noqa: ANN401  botocore has no types
         self.retries += request.context["retries"]["attempt"] > 1
-
-    def _wait(self, **_: object) -> None:
-        """Delay a request until `SPACING_SECONDS` after the one before."""
-        with self._turn:
-            time.sleep(max(0.0, self._next_at - time.monotonic()))
-            self._next_at = time.monotonic() + SPACING_SECONDS
-        if self.stopped.is_set():
-            raise AwsError("the run has ended: no request is sent any more")
 
     def _share_body(self, params: dict[str, Any], **_: object) -> None:
         """Replace the body that boto3 made by the one that all regions share."""

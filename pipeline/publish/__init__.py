@@ -14,7 +14,8 @@ It starts in `run.py`, whose `publish` lists the stages in their order:
 3. `turns.py` waits until no other process on this machine publishes the same layers.
 4. `reconcile.py` works on one target, each in its own thread: `observe.py` finds the layer version
    of the same content, `plan.py` decides the steps (pure), and a function for each `PublishStep`
-   applies it: publish, make public, make private, share, record.
+   applies it: publish, make public, make private, share, record, set parameters
+   (`parameters.py`).
 5. The result is reported, and an error names each target that failed. A failure stops no other
    target: `errors.Attempt` turns it into the target's error line.
 

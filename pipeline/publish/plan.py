@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from pipeline.aws.layers import LayerVersion
 from pipeline.aws.policy import EVERYONE, NO_POLICY, LayerPolicy
+from pipeline.parameters.plan import ParameterPlan
 from pipeline.publish.package import LICENCE, Package
 from pipeline.registry.row import Row, row_as_in_aws
 
@@ -24,6 +25,7 @@ class PublishStep(StrEnum):
     MAKE_PRIVATE = "make private"
     SHARE = "share"
     RECORD = "record"
+    PARAMETERS = "set parameters"
 
 
 # Region and name of the layer.
@@ -73,6 +75,7 @@ class TargetPlan:
         policy: of the layer version after the steps.
         blocked: error because of which nothing can be done; empty if there is none.
         notes: for the user.
+        parameters: the decisions on the parameters that are to name the layer version.
     """
 
     target: Target
@@ -81,6 +84,7 @@ class TargetPlan:
     policy: LayerPolicy = NO_POLICY
     blocked: str = ""
     notes: tuple[str, ...] = ()
+    parameters: tuple[ParameterPlan, ...] = ()
 
     @property
     def action(self) -> str:

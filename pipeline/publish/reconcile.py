@@ -11,8 +11,15 @@ from pipeline import progress
 from pipeline.aws.layers import LayerUpload, LayerVersion, RegionClient, UncertainError
 from pipeline.aws.policy import LayerPolicy
 from pipeline.errors import Attempt, AwsError
+from pipeline.parameters.plan import ParameterPlan
 from pipeline.publish.observe import find_version, observe
 from pipeline.publish.package import Package, bucket_upload, direct_upload
+from pipeline.publish.parameters import (
+    ParameterContext,
+    check_own,
+    set_target_parameters,
+    with_parameters,
+)
 from pipeline.publish.plan import PublishStep, Target, TargetKey, TargetPlan, target_plan
 from pipeline.publish.published import version_row
 from pipeline.publish.request import PublishRequest
@@ -39,6 +46,7 @@ class TargetOutcome:
         seconds: duration of the work.
         retries: retries of requests to its region meanwhile.
         notes: for the user.
+        parameters: the decisions on its parameters; the last ones, once they were set.
     """
 
     plan: TargetPlan
@@ -48,6 +56,7 @@ class TargetOutcome:
     seconds: float = 0.0
     retries: int = 0
     notes: tuple[str, ...] = ()
+    parameters: tuple[ParameterPlan, ...] = ()
 
     @property
     def succeeded(self) -> bool:
@@ -76,6 +85,7 @@ class PublishContext:
 
     Attributes:
         registry: None for none.
+        parameters: None if no parameters are to name the layers.
         dry_run: whether only to decide.
         bases: targets whose base is a target of the same run, each with that one: the base's row
             must be written first.
@@ -89,6 +99,7 @@ class PublishContext:
 
     request: PublishRequest
     registry: Registry | None
+    parameters: ParameterContext | None = None
     dry_run: bool
     bases: Mapping[TargetKey, TargetKey]
     ended: Mapping[TargetKey, threading.Event]
@@ -122,10 +133,13 @@ def reconcile(target: Target, region: RegionClient, context: PublishContext) -> 
             share=context.request.share,
             registry=context.registry is not None,
         )
+        plan = with_parameters(plan, context.parameters)
         context.plans[target.key] = plan
         if context.dry_run:
             return
-        outcome = TargetOutcome(plan=plan, version=plan.version, notes=plan.notes)
+        outcome = TargetOutcome(
+            plan=plan, version=plan.version, notes=plan.notes, parameters=plan.parameters
+        )
         context.outcomes[target.key] = outcome
         error = plan.blocked or _applied(outcome, region, context)
         outcome.seconds, outcome.retries = time.monotonic() - started, region.retries - retries
@@ -142,6 +156,7 @@ def _applied(outcome: TargetOutcome, region: RegionClient, context: PublishConte
         PublishStep.MAKE_PRIVATE: _make_private,
         PublishStep.SHARE: _share,
         PublishStep.RECORD: _record,
+        PublishStep.PARAMETERS: _set_parameters,
     }
     plan = outcome.plan
     if not plan.steps:
@@ -298,6 +313,15 @@ def _record(outcome: TargetOutcome, _: RegionClient, context: PublishContext) ->
         )
 
 
+def _set_parameters(outcome: TargetOutcome, region: RegionClient, context: PublishContext) -> None:
+    if context.parameters is None:
+        return
+    outcome.parameters = set_target_parameters(
+        outcome.plan.target, _version(outcome), region, context.parameters
+    )
+    check_own(outcome.parameters)
+
+
 def _base_in_this_run(target: Target, context: PublishContext) -> str:
     """Wait for the target of the base; return its layer version's ARN, empty if there is none."""
     key = context.bases.get(target.key)
@@ -309,5 +333,5 @@ def _base_in_this_run(target: Target, context: PublishContext) -> str:
 
 def _version(outcome: TargetOutcome) -> LayerVersion:
     if outcome.version is None:
-        raise ValueError("a version is published before it is made public or recorded")
+        raise ValueError("a version is published before it is made public, recorded or named")
     return outcome.version

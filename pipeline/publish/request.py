@@ -13,8 +13,9 @@ from pipeline.aws.regions import region_choice
 from pipeline.config.entries import suggestion
 from pipeline.config.folder import Config
 from pipeline.errors import UsageError, quoted
-from pipeline.naming import account_id
+from pipeline.naming import CI_GROUP, LOCAL_GROUP, account_id
 from pipeline.options import ReleaseGroupOptions
+from pipeline.parameters.names import parameter_prefix
 from pipeline.publish.package import Package, chosen_runtimes, read_packages
 from pipeline.publish.plan import Target
 
@@ -22,8 +23,6 @@ from pipeline.publish.plan import Target
 _REGION = "{region}"
 # Value of --share for no organisation and no account.
 NO_GRANTEE = "none"
-# The release group of layers that CI publishes, and of those from a laptop.
-CI_GROUP, LOCAL_GROUP = "beta", "local"
 # Values of the variable CI where no CI is.
 _NO_CI = ("", "0", "false")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
@@ -46,6 +45,8 @@ class PublishRequest:
         account: the account that it must be; None for any.
         bucket: name of the bucket in each region, with `{region}` in it, for zips that are too
             large for a request; None for none.
+        ssm_prefix: of the parameters that name the layers; None for no parameters.
+        move_back: whether they may go back to older layers and to other release groups.
         based_on: the distributions that have a base, with its name.
         warnings: for the user.
     """
@@ -59,6 +60,8 @@ class PublishRequest:
     share: tuple[str, ...] | None = None
     account: str | None = None
     bucket: str | None = None
+    ssm_prefix: str | None = None
+    move_back: bool = False
     based_on: Mapping[str, str] = field(default_factory=dict[str, str])
     warnings: tuple[str, ...] = ()
 
@@ -103,6 +106,8 @@ def publish_request(
         share=chosen_grantees(options.share),
         account=account,
         bucket=options.bucket,
+        ssm_prefix=_ssm_prefix(options),
+        move_back=options.move_back,
         based_on={name: each.base for name, each in config.distributions.items() if each.base},
         warnings=(*notes, *_unknown_runtimes(options.runtimes)),
     )
@@ -160,6 +165,17 @@ def _unknown_runtimes(named: str | None) -> Iterator[str]:
                 f"{quoted(each)} is no runtime that botocore knows{suggestion(each, sorted(known))}"
                 "; it is used nevertheless, since it may be newer"
             )
+
+
+def _ssm_prefix(options: ReleaseGroupOptions) -> str | None:
+    if options.ssm_prefix is not None:
+        return parameter_prefix(options.ssm_prefix)
+    if options.move_back:
+        raise UsageError(
+            "--move-back moves parameters, and no --ssm-prefix names any",
+            hint="give --ssm-prefix, too, or leave --move-back out",
+        )
+    return None
 
 
 def _check_bucket(bucket: str | None, regions: Sequence[str]) -> None:

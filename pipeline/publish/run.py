@@ -14,8 +14,10 @@ from pipeline import progress
 from pipeline.aws.layers import RegionClient
 from pipeline.aws.s3 import RegionBucket
 from pipeline.aws.session import Aws, Identity, identified
+from pipeline.aws.ssm import RegionParameters
 from pipeline.errors import RUN_AGAIN, publish_error
 from pipeline.layer.manifest import BenchNote, Layer
+from pipeline.publish.parameters import ParameterContext
 from pipeline.publish.plan import Target, TargetKey, TargetPlan
 from pipeline.publish.reconcile import INTERRUPTED, PublishContext, TargetOutcome, reconcile
 from pipeline.publish.request import PublishRequest
@@ -82,8 +84,9 @@ async def publish(
     if gate and not dry_run:
         request = await _benched(request, gate)
     # 3. each target in its own thread: observe, plan, apply; one publisher of a layer at a time
-    context = _context(request, registry, dry_run=dry_run)
     stopped = threading.Event()
+    parameters = await _parameter_context(request, aws, identity.account, stopped)
+    context = _context(request, registry, parameters, dry_run=dry_run)
     layers = () if dry_run else [each.layer for each in request.packages]
     async with publishing_turn(identity.account, layers):
         try:
@@ -127,12 +130,17 @@ async def _benched(request: PublishRequest, gate: Gate) -> PublishRequest:
 
 
 def _context(
-    request: PublishRequest, registry: Registry | None, *, dry_run: bool
+    request: PublishRequest,
+    registry: Registry | None,
+    parameters: ParameterContext | None,
+    *,
+    dry_run: bool,
 ) -> PublishContext:
     targets = request.targets()
     return PublishContext(
         request=request,
         registry=registry,
+        parameters=parameters,
         dry_run=dry_run,
         bases=_bases(targets, request.based_on),
         ended={each.key: threading.Event() for each in targets},
@@ -183,6 +191,24 @@ async def _region_clients(
 
     made = await in_threads(client, request.regions, at_once=len(request.regions))
     return dict(zip(request.regions, made, strict=True))
+
+
+async def _parameter_context(
+    request: PublishRequest, aws: Aws, account: str, stopped: threading.Event
+) -> ParameterContext | None:
+    """Return a client for the parameters of each region, and the values that they share."""
+    if request.ssm_prefix is None:
+        return None
+    client = partial(RegionParameters, aws, prefix=request.ssm_prefix, stopped=stopped)
+    made = await in_threads(client, request.regions, at_once=len(request.regions))
+    return ParameterContext(
+        prefix=request.ssm_prefix,
+        partition=request.partition,
+        account=account,
+        release_group=request.release_group,
+        move_back=request.move_back,
+        clients=dict(zip(request.regions, made, strict=True)),
+    )
 
 
 def _result(context: PublishContext, *, missing: str = "") -> PublishResult:

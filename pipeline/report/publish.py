@@ -11,9 +11,10 @@ from typing import Any
 from pipeline.aws.policy import NO_POLICY
 from pipeline.aws.session import Identity
 from pipeline.layer.manifest import FILE_NAME
-from pipeline.publish.plan import Target, TargetPlan
+from pipeline.publish.plan import PublishStep, Target, TargetPlan
 from pipeline.publish.reconcile import TargetOutcome
 from pipeline.publish.run import PublishResult
+from pipeline.report.parameters import parameter_notes, parameters_json
 from pipeline.report.rendering import Report, data, json_text
 
 _RIGHT = ("time", "retries", "version")
@@ -30,7 +31,7 @@ def publish_report(result: PublishResult) -> Report:
             headings=_PLANNED,
             rows=rows,
             right=_RIGHT,
-            notes=_notes((each.target, (*_shares(each), *each.notes)) for each in result.plans),
+            notes=_notes((each.target, _plan_notes(each)) for each in result.plans),
         )
     actions = Counter(each.plan.action if each.succeeded else "failed" for each in result.outcomes)
     summary = ", ".join(f"{count} {action}" for action, count in sorted(actions.items()))
@@ -41,7 +42,7 @@ def publish_report(result: PublishResult) -> Report:
         rows=[_outcome_row(each) for each in result.outcomes],
         right=_RIGHT,
         below="ARN",
-        notes=_notes((each.plan.target, each.notes) for each in result.outcomes),
+        notes=_notes((each.plan.target, _outcome_notes(each)) for each in result.outcomes),
     )
 
 
@@ -64,6 +65,15 @@ def _notes(noted: Iterable[tuple[Target, Iterable[str]]]) -> tuple[str, ...]:
         f"{first}{f' and {len(others)} more' if others else ''}: {note}"
         for note, (first, *others) in targets.items()
     )
+
+
+def _plan_notes(plan: TargetPlan) -> tuple[str, ...]:
+    return (*_shares(plan), *plan.notes, *parameter_notes(plan.parameters))
+
+
+def _outcome_notes(outcome: TargetOutcome) -> tuple[str, ...]:
+    are_set = PublishStep.PARAMETERS in outcome.done
+    return (*outcome.notes, *parameter_notes(outcome.parameters, are_set=are_set))
 
 
 def _outcome_row(outcome: TargetOutcome) -> tuple[str, ...]:
@@ -129,12 +139,19 @@ def _outcome(outcome: TargetOutcome) -> dict[str, Any]:
         "seconds": round(outcome.seconds, 3),
         "retries": outcome.retries,
         "notes": outcome.notes,
+        "parameters": parameters_json(outcome.parameters),
     }
 
 
 def _planned(plan: TargetPlan) -> dict[str, Any]:
     arn = str(plan.version.arn) if plan.version else ""
-    return {**_target(plan), "version_arn": arn, **_access(plan), "notes": plan.notes}
+    return {
+        **_target(plan),
+        "version_arn": arn,
+        **_access(plan),
+        "notes": plan.notes,
+        "parameters": parameters_json(plan.parameters),
+    }
 
 
 def _access(plan: TargetPlan) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from aws_layers import Layers
+from aws_parameters import Parameters
 from aws_server import ACCOUNT, account_of
 from aws_wire import (
     EXPIRED_TOKEN,
@@ -80,6 +81,7 @@ class EmulatedAws:
 
     Attributes:
         layers: Lambda's layers.
+        parameters: SSM's parameters.
         requests_per_second: Lambda throttles more in a region and account; None for no limit. AWS
             has 15.
         trusts: web identity tokens that are accepted.
@@ -89,6 +91,7 @@ class EmulatedAws:
     def __init__(self, host: str) -> None:
         """Args: moto's address and port."""
         self.layers = Layers(self._moto, self.account)
+        self.parameters = Parameters(self._moto, self.account)
         self.requests_per_second: int | None = None
         self.trusts: Sequence[Trust] = ()
         self.clock: Callable[[], float] = time.monotonic
@@ -100,6 +103,7 @@ class EmulatedAws:
         self._fresh: set[str] | None = None
         self._operations = {
             **self.layers.operations,
+            **self.parameters.operations,
             "AssumeRole": self._assume,
             "AssumeRoleWithWebIdentity": self._assume,
         }

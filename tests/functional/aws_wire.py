@@ -1,6 +1,6 @@
 """AWS' protocols: requests named by service and operation, answers, errors.
 
-Lambda speaks REST with JSON, DynamoDB JSON, STS forms and XML, S3 REST with XML:
+Lambda speaks REST with JSON, DynamoDB and SSM JSON, STS forms and XML, S3 REST with XML:
 https://smithy.io/2.0/aws/protocols/index.html.
 """
 
@@ -36,6 +36,8 @@ _LAMBDA = tuple(
         ("GET", "/2016-08-19/account-settings", "GetAccountSettings"),
     )
 )
+# Members of JSON requests that name their resource: a table, or a parameter.
+_RESOURCES = ("TableName", "Name", "ResourceId")
 _S3 = {
     ("PUT", "partNumber"): "UploadPart",
     ("POST", "uploads"): "CreateMultipartUpload",
@@ -174,11 +176,12 @@ class Name(NamedTuple):
     """The operation of a request, and its resource.
 
     Attributes:
-        service: "lambda", "sts", "dynamodb", "s3"; "download" for the zip of a layer version.
+        service: "lambda", "sts", "dynamodb", "ssm", "s3"; "download" for a layer version's zip.
         operation: "PublishLayerVersion"; method and path of an unknown operation.
         region: of the signature; empty for a call that is not signed.
         key: the access key; empty for a call that is not signed.
-        resource: a layer as in the request (unquoted), a table, bucket and key, or a role.
+        resource: a layer as in the request (unquoted), a table, bucket and key, a parameter, or a
+            role.
         version: of the layer; 0 for none.
         statement: of the layer version's policy; empty for none.
     """
@@ -209,8 +212,9 @@ def name(request: Request) -> Name:
         return Name(service or "sts", form["Action"], region, key, form.get("RoleArn", ""))
     if "x-amz-target" in request.headers:
         operation = request.headers["x-amz-target"].rpartition(".")[2]
-        table = json.loads(request.body or b"{}").get("TableName", "")
-        return Name(service, operation, region, key, table)
+        asked: dict[str, str] = json.loads(request.body or b"{}")
+        resource = next((asked[each] for each in _RESOURCES if each in asked), "")
+        return Name(service, operation, region, key, resource)
     if service == "s3":
         return Name(service, _s3(request), region, key, unquote(request.path.strip("/")))
     operation, layer, version, statement = _lambda(request)
@@ -259,8 +263,9 @@ def failure(error: ErrorAnswer, service: str) -> Response:
         headers = {"content-type": "application/json", "x-amzn-errortype": error.code}
         kind = "User" if error.status < 500 else "Service"
         content = {"Type": kind, "message": error.message}
-        if service == "dynamodb":
-            content = {"__type": f"com.amazonaws.dynamodb.v20120810#{error.code}", **content}
+        if service in ("dynamodb", "ssm"):
+            space = "com.amazonaws.dynamodb.v20120810#" if service == "dynamodb" else ""
+            content = {"__type": f"{space}{error.code}", **content}
         return Response(error.status, {**headers, **error.headers}, json.dumps(content).encode())
     code, message = error.xml or error.code, escape(error.message)
     found = f"<Code>{code}</Code><Message>{message}</Message>"

@@ -75,8 +75,8 @@ class Publishing:
     def zips(self) -> Path:
         return self.folder / "dist"
 
-    def packages(self) -> tuple[Package, ...]:
-        return read_packages(OPTIONS, GROUP, [self.zips])
+    def packages(self, group: str = GROUP) -> tuple[Package, ...]:
+        return read_packages(OPTIONS, group, [self.zips])
 
     def client(self, region: str = IRELAND) -> Any:  # noqa: ANN401
         return self.aws.client("lambda", region)
@@ -92,10 +92,11 @@ class Publishing:
         who = self.who or default_aws()
         dry_run = more.pop("dry_run", False)
         config: Config = more.pop("config", None) or load_config(CONFIG)
-        packages = more.pop("packages", None) or self.packages()
+        group: str = more.pop("release_group", GROUP)
+        packages = more.pop("packages", None) or self.packages(group)
         request = PublishRequest(
             packages=packages,
-            release_group=GROUP,
+            release_group=group,
             partition="aws",
             regions=tuple(self.regions),
             public=public,

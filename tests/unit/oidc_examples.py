@@ -21,6 +21,7 @@ LIST = "CommaDelimitedList"
 OWN = {"GitHubOwner": "acme", "GitHubRepository": "layers"}
 IDS = {"GitHubOwnerId": "11", "GitHubRepositoryId": "22"}
 BUCKETS = {"BucketName": "acme-zips-{region}"}
+PARAMETERS = {"SsmPrefix": "/ocel"}
 
 
 class RefusedParametersError(Exception):

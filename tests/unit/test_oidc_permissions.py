@@ -9,7 +9,9 @@ from aws_door import calls, permissions
 from oidc_examples import (
     ACCOUNT,
     BUCKETS,
+    PARAMETERS,
     ROLES,
+    RefusedParametersError,
     actions,
     allowed,
     granted,
@@ -18,17 +20,20 @@ from oidc_examples import (
 )
 from unit_examples import CHECKOUT
 
+from pipeline.errors import UsageError
 from pipeline.naming import Architecture, layer_name
 from pipeline.options import TABLE
+from pipeline.parameters.names import parameter_prefix
 from pipeline.registry.table import INDEXES
 
-STACK = rendered(**BUCKETS)
+STACK = rendered(**BUCKETS, **PARAMETERS)
 PUBLISHER, REAPER, READER = EVERY = tuple(ROLES)
 
 LAYER = f"arn:aws:lambda:eu-west-3:{ACCOUNT}:layer:" + layer_name(
     "ocel", Architecture.AMD64, "minimal", "v0.158.0", "beta"
 )
 ROWS = f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/{TABLE}"
+PARAMETER = f"arn:aws:ssm:eu-west-3:{ACCOUNT}:parameter/ocel/minimal/amd64/latest"
 BUCKET = "arn:aws:s3:::acme-zips-eu-west-3"
 ALL = "*"
 
@@ -49,6 +54,9 @@ NEEDED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "dynamodb:Query": (EVERY, tuple(f"{ROWS}/index/{each}" for each in INDEXES)),
     "dynamodb:UpdateItem": ((PUBLISHER,), (ROWS,)),
     "dynamodb:DeleteItem": ((PUBLISHER, REAPER), (ROWS,)),
+    "ssm:GetParameters": (EVERY, (PARAMETER,)),
+    "ssm:PutParameter": ((PUBLISHER,), (PARAMETER,)),
+    "ssm:AddTagsToResource": ((PUBLISHER,), (PARAMETER,)),
     "s3:ListBucket": ((PUBLISHER,), (BUCKET,)),
     "s3:PutObject": ((PUBLISHER,), (f"{BUCKET}/a.zip",)),
     "s3:GetObject": ((PUBLISHER,), (f"{BUCKET}/a.zip",)),
@@ -77,6 +85,13 @@ OTHERS = {
         f"{ROWS}/index/other",
         ROWS.replace(ACCOUNT, "210987654321"),
         ROWS.replace("eu-west-1", "eu-west-2"),
+        ALL,
+    ),
+    "ssm": (
+        f"arn:aws:ssm:eu-west-3:{ACCOUNT}:parameter/ocelx/latest",
+        f"arn:aws:ssm:eu-west-3:{ACCOUNT}:parameter/other/ocel/latest",
+        f"arn:aws:ssm:eu-west-3:{ACCOUNT}:document/ocel/latest",
+        PARAMETER.replace(ACCOUNT, "210987654321"),
         ALL,
     ),
     "s3": ("arn:aws:s3:::acme", "arn:aws:s3:::other-acme-zips-eu-west-3", ALL),
@@ -138,9 +153,24 @@ def test_statements_allow_named_actions_of_named_resources(role: str) -> None:
             assert set(several(one["Action"])) <= UNBOUNDED
 
 
-def test_without_buckets_no_role_has_permissions_for_s3() -> None:
-    stack = rendered()
-    assert [each for role in EVERY for each in actions(role, stack) if each.startswith("s3:")] == []
+def test_without_buckets_and_parameters_no_role_has_permissions_for_them() -> None:
+    found = {each.partition(":")[0] for role in EVERY for each in actions(role, rendered())}
+    assert found == {"lambda", "dynamodb"}
+
+
+@pytest.mark.parametrize(
+    "prefix", ["/", "ocel", "/ocel/", "/ocel/*", "/o?l", "/${x}", "/aws/x", "/SSM", "/a" * 13]
+)
+def test_a_prefix_that_ssm_or_a_policy_would_read_otherwise_is_refused(prefix: str) -> None:
+    with pytest.raises(RefusedParametersError):
+        rendered(SsmPrefix=prefix)
+    with pytest.raises(UsageError):
+        parameter_prefix(prefix)
+
+
+@pytest.mark.parametrize("prefix", ["/ocel", "/Team-1/ocel_x.y", "/a" * 12, "/my/aws"])
+def test_a_prefix_that_the_command_accepts_is_accepted(prefix: str) -> None:
+    assert rendered(SsmPrefix=prefix).parameters["SsmPrefix"] == parameter_prefix(prefix)
 
 
 def test_the_table_is_the_one_that_is_named() -> None:

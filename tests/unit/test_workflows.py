@@ -13,8 +13,8 @@ from unit_examples import CHECKOUT
 
 from pipeline.aws.session import lambda_regions
 from pipeline.config.folder import load_config
+from pipeline.naming import CI_GROUP
 from pipeline.options import UPSTREAM_REPO, PublishOptions, UpstreamOptions
-from pipeline.publish.request import CI_GROUP
 
 FOLDER = CHECKOUT / ".github" / "workflows"
 WORKFLOWS = sorted(path.name for path in FOLDER.glob("*.yml"))
