@@ -56,14 +56,21 @@ class LayerRelease:
         return f"{self.layer}:{self.number}" if self.number is not None else ""
 
     @property
+    def age_key(self) -> tuple[tuple[object, ...], float]:
+        """Sort key of a layer's releases from the oldest to the newest."""
+        number = math.inf if self.number is None else self.number
+        return version_key(self.parts.version), number
+
+    @property
     def tags(self) -> dict[str, str]:
-        """The tags of a parameter that names it."""
-        return {
+        """The tags of a parameter that names it; the row of an older tool has no sha256."""
+        tags = {
             "ocelot:distribution": self.parts.distribution,
             "ocelot:collector-version": self.collector_version,
             "ocelot:release-group": self.parts.release_group,
             "ocelot:sha256": self.sha256,
         }
+        return {key: value for key, value in tags.items() if value}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -228,7 +235,5 @@ def _precedence(named: NamedLayer, release: LayerRelease) -> str:
         return ""
     if group != own:
         return f"{shown}, of the release group `{group}`"
-    number = math.inf if release.number is None else release.number
     theirs = (version_key(named.parts.version), named.arn.version)
-    ours = (version_key(release.parts.version), number)
-    return f"{shown}, which is newer" if theirs > ours else ""
+    return f"{shown}, which is newer" if theirs > release.age_key else ""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pipeline.parameters.plan import ParameterAction, ParameterPlan
+from pipeline.registry.sync.parameters import ParameterSync
 
 _PLANNED = {ParameterAction.CREATE: "is to be created", ParameterAction.MOVE: "is to be moved"}
 _DONE = {ParameterAction.CREATE: "was created", ParameterAction.MOVE: "was moved"}
@@ -40,3 +41,29 @@ def parameters_json(plans: Iterable[ParameterPlan]) -> list[dict[str, Any]]:
         }
         for each in plans
     ]
+
+
+def parameter_rows(sync: ParameterSync) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the rows of a region's parameters: region, action, name, and why."""
+    for each in sync.changes:
+        why = f"names {_layer(each.before.value)}, now {_layer(each.value)}" if each.before else ""
+        yield sync.region, each.action.value, each.name, why or f"missing: {_layer(each.value)}"
+    for each in sync.plans:
+        if each.reason:
+            yield sync.region, "left alone", each.name, each.reason
+    for left in sync.left:
+        yield sync.region, "left alone", left.what, left.reason
+    if sync.error:
+        yield sync.region, "failed", "parameters", sync.error
+
+
+def parameter_sync_json(sync: ParameterSync | None) -> dict[str, Any] | None:
+    """Return a region's parameters as values for JSON; None without a prefix."""
+    if sync is None:
+        return None
+    return {"plans": parameters_json(sync.plans), "left": sync.left, "error": sync.error}
+
+
+def _layer(arn: str) -> str:
+    """Return a layer version's name and number."""
+    return arn.rpartition(":layer:")[2]

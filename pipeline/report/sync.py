@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.registry.sync.plan import Action, Repair
 from pipeline.registry.sync.run import RepairOutcome, SyncResult
+from pipeline.report.parameters import parameter_rows, parameter_sync_json
 from pipeline.report.rendering import Report, json_text
 
 _DONE = {Action.RECORD: "recorded", Action.UPDATE: "updated", Action.DELETE: "deleted"}
@@ -36,6 +37,8 @@ def _rows(result: SyncResult) -> Iterator[tuple[str, ...]]:
             yield region.region, repair.action.value, _layer(str(repair.arn)), why
         for left in region.left:
             yield region.region, "left alone", _layer(left.what), left.reason
+    for parameters in result.parameters:
+        yield from parameter_rows(parameters)
     if result.foreign:
         first, *others = result.foreign
         more = f" (and {len(others)} more rows, which --json lists)" if others else ""
@@ -61,12 +64,15 @@ def _summary(result: SyncResult) -> str:
     read = [each for each in regions if not each.unseen]
     versions = sum(each.versions for each in read)
     failed = sum(not each.succeeded for each in result.outcomes)
+    changed = sum(len(each.changes) for each in result.parameters if not each.error)
     if result.outcomes:
         actions = Counter(_DONE[each.repair.action] for each in result.outcomes if each.succeeded)
     else:
         actions = Counter(f"to {each.action}" for each in result.repairs)
     counts = [f"{count} {action}" for action, count in sorted(actions.items())]
-    if not result.repairs:
+    if changed:
+        counts.append(f"{changed} parameters {'to set' if result.dry_run else 'set'}")
+    if not result.changes:
         counts.append("nothing to do")
     if failed:
         counts.append(f"{failed} failed")
@@ -78,6 +84,7 @@ def _summary(result: SyncResult) -> str:
 def sync_json(result: SyncResult) -> str:
     """Return the report as JSON."""
     outcomes = {str(each.repair.arn): each for each in result.outcomes}
+    parameters = {each.region: each for each in result.parameters}
     regions = [
         {
             "region": each.region,
@@ -85,6 +92,7 @@ def sync_json(result: SyncResult) -> str:
             "error": each.unseen,
             "repairs": [_repair(one, outcomes.get(str(one.arn))) for one in each.repairs],
             "left": each.left,
+            "parameters": parameter_sync_json(parameters.get(each.region)),
         }
         for each in result.regions
     ]

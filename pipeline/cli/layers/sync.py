@@ -15,10 +15,13 @@ from pipeline.options import SyncOptions
 def sync(options: SyncOptions, token: TokenOptions, common: CommonOptions) -> None:
     """Find rows without a layer and layers without a row, and repair the registry.
 
-    The layers themselves are never changed. What is uncertain is reported and left unchanged.
+    With --ssm-prefix, parameters that are missing, or name a deleted or an older layer, are
+    repaired, too. The layers themselves are never changed. What is uncertain is reported and left
+    unchanged.
     """
     from pipeline.aws.regions import region_choice
     from pipeline.naming import account_id
+    from pipeline.parameters.names import parameter_prefix
     from pipeline.registry.registry import opened_registry
     from pipeline.registry.sync import run as syncing
     from pipeline.report.rendering import markdown
@@ -34,6 +37,7 @@ def sync(options: SyncOptions, token: TokenOptions, common: CommonOptions) -> No
         *(choice, aws, registry, loaded.distributions),
         base=options.layer_name,
         account=account,
+        ssm_prefix=parameter_prefix(options.ssm_prefix) if options.ssm_prefix else None,
         dry_run=options.dry_run,
     )
     with shown_progress(verbose=common.verbose):

@@ -9,6 +9,9 @@ It starts in `run.py`, whose `sync` works on all regions at once. For each regio
    version; no layer version is ever changed. In doubt, it reports and changes nothing.
 3. `apply_repair` in `run.py` writes or deletes a row, unless it changed since it was read.
 
+4. With a prefix of parameters, `parameters.py` has those of SSM name the newest layers, by the
+   rules of the room `parameters`.
+
 The rows are read before the layers. A layer version that had a row then and does not exist
 afterwards was deleted: AWS never uses its number again.
 """

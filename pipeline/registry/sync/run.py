@@ -16,11 +16,13 @@ from pipeline.aws.download import layer_md5, retried_download
 from pipeline.aws.layers import LayerVersion, RegionClient
 from pipeline.aws.regions import RegionChoice
 from pipeline.aws.session import Aws, identified
+from pipeline.aws.ssm import RegionParameters
 from pipeline.config.distributions import Distribution
 from pipeline.errors import Attempt, AwsError, publish_error
 from pipeline.registry.registry import Registry
 from pipeline.registry.row import ForeignRow, Row
 from pipeline.registry.sync.observe import observe_region
+from pipeline.registry.sync.parameters import ParameterSync, sync_parameters
 from pipeline.registry.sync.plan import RegionPlan, Repair, Scope, foreign_rows, region_plan
 from pipeline.threads import in_thread, in_threads
 
@@ -59,17 +61,26 @@ class SyncResult:
         foreign: foreign rows that may be of these regions.
         skipped: regions that are left out, each with the reason.
         outcomes: of the repairs; empty for a dry run.
+        parameters: of the regions that were read; empty if no parameters name the layers.
+        dry_run: whether everything was only decided.
     """
 
     regions: tuple[RegionPlan, ...]
     foreign: tuple[ForeignRow, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
     outcomes: tuple[RepairOutcome, ...] = ()
+    parameters: tuple[ParameterSync, ...] = ()
+    dry_run: bool = False
 
     @property
     def repairs(self) -> tuple[Repair, ...]:
         """The repairs of all regions."""
         return tuple(repair for each in self.regions for repair in each.repairs)
+
+    @property
+    def changes(self) -> int:
+        """Number of rows and parameters that differ."""
+        return len(self.repairs) + sum(len(each.changes) for each in self.parameters)
 
 
 async def sync(
@@ -80,9 +91,10 @@ async def sync(
     *,
     base: str,
     account: str | None = None,
+    ssm_prefix: str | None = None,
     dry_run: bool = False,
 ) -> SyncResult:
-    """Repair the registry's rows: all regions at once, each as soon as it was read.
+    """Repair the registry's rows, and the parameters that name the layers, in all regions at once.
 
     Args:
         choice: the regions.
@@ -91,6 +103,7 @@ async def sync(
         distributions: the configured ones, by name.
         base: beginning of the layers' names.
         account: the account that it must be; None for any.
+        ssm_prefix: of the parameters; None for no parameters.
         dry_run: decide the repairs, but make none.
 
     Raises:
@@ -108,44 +121,77 @@ async def sync(
         )
         # 2. in each region: observe, decide, repair
         try:
-            context = await _repair_context(choice.regions, aws, registry, stopped)
+            context = await _repair_context(choice.regions, aws, registry, stopped, ssm_prefix)
             done = await _all_synced(context, scope, dry_run=dry_run)
         finally:
             stopped.set()
-        result = SyncResult(
-            regions=tuple(plan for plan, _ in done),
-            foreign=tuple(foreign_rows(scope, choice.regions)),
-            skipped=choice.skipped,
-            outcomes=tuple(each for _, outcomes in done for each in outcomes),
-        )
-        step.result = f"{len(choice.regions)} regions, {len(result.repairs)} things to do"
+        result = _result(choice, scope, done, dry_run=dry_run)
+        step.result = f"{len(choice.regions)} regions, {result.changes} things to do"
     return result
 
 
+def _result(
+    choice: RegionChoice, scope: Scope, done: Sequence[_SyncedRegion], *, dry_run: bool
+) -> SyncResult:
+    return SyncResult(
+        regions=tuple(each.plan for each in done),
+        foreign=tuple(foreign_rows(scope, choice.regions)),
+        skipped=choice.skipped,
+        outcomes=tuple(one for each in done for one in each.outcomes),
+        parameters=tuple(each.parameters for each in done if each.parameters),
+        dry_run=dry_run,
+    )
+
+
 async def _repair_context(
-    regions: Sequence[str], aws: Aws, registry: Registry, stopped: threading.Event
+    regions: Sequence[str],
+    aws: Aws,
+    registry: Registry,
+    stopped: threading.Event,
+    ssm_prefix: str | None,
 ) -> RepairContext:
     clients = await in_threads(
         lambda region: RegionClient(aws, region, stopped), regions, at_once=len(regions)
     )
+    prefixed = regions if ssm_prefix else ()
+    parameters = await in_threads(
+        lambda region: RegionParameters(aws, region, ssm_prefix or "", stopped),
+        prefixed,
+        at_once=len(regions),
+    )
     return RepairContext(
         clients=dict(zip(regions, clients, strict=True)),
+        parameters=dict(zip(prefixed, parameters, strict=True)),
         registry=registry,
         downloading=threading.Semaphore(DOWNLOADS),
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _SyncedRegion:
+    """A region's plan and outcomes; None for no parameters."""
+
+    plan: RegionPlan
+    outcomes: Sequence[RepairOutcome]
+    parameters: ParameterSync | None = None
+
+
 async def _all_synced(
     context: RepairContext, scope: Scope, *, dry_run: bool
-) -> list[tuple[RegionPlan, list[RepairOutcome]]]:
+) -> list[_SyncedRegion]:
     """Return each region's plan and the outcomes of its repairs; all regions run at once."""
-    done: dict[str, tuple[RegionPlan, list[RepairOutcome]]] = {}
+    done: dict[str, _SyncedRegion] = {}
 
     async def synced(client: RegionClient) -> None:
         plan = region_plan(await observe_region(client, scope), scope)
         repairs = () if dry_run else plan.repairs
         repair = partial(apply_repair, context=context)
-        done[client.region] = plan, await in_threads(repair, repairs, at_once=REPAIRS)
+        outcomes = await in_threads(repair, repairs, at_once=REPAIRS)
+        named = None
+        if not plan.unseen and (parameters := context.parameters.get(client.region)):
+            work = partial(sync_parameters, plan, scope, parameters, client, dry_run=dry_run)
+            named = await in_thread(work)
+        done[client.region] = _SyncedRegion(plan=plan, outcomes=outcomes, parameters=named)
 
     async with anyio.create_task_group() as tasks:
         for client in context.clients.values():
@@ -159,12 +205,14 @@ class RepairContext:
 
     Attributes:
         clients: of the regions, by name.
+        parameters: clients for the regions' parameters, by name; empty for no parameters.
         downloading: limits the downloads at a time.
         md5s: filled in, by SHA-256: a zip is downloaded once for all regions.
         locks: one for each SHA-256.
     """
 
     clients: Mapping[str, RegionClient]
+    parameters: Mapping[str, RegionParameters]
     registry: Registry
     downloading: threading.Semaphore
     md5s: dict[str, str] = field(default_factory=dict[str, str])
@@ -218,13 +266,15 @@ def check_synced(result: SyncResult) -> None:
         PublishError: every failure is named; a `PartlyPublishedError` if some regions match.
     """
     unseen = {each.region: each.unseen for each in result.regions if each.unseen}
+    unnamed = {each.region: each.error for each in result.parameters if each.error}
     failed = {each.repair.arn: each.error for each in result.outcomes if not each.succeeded}
-    regions = {*unseen, *(arn.region for arn in failed)}
+    regions = {*unseen, *unnamed, *(arn.region for arn in failed)}
     if regions:
         count = f"{len(regions)} of {len(result.regions)} regions"
+        errors = (*unseen.items(), *failed.items(), *unnamed.items())
         raise publish_error(
-            f"the registry does not match the layers in {count}",
-            (f"{where}: {error}" for where, error in (*unseen.items(), *failed.items())),
+            f"the registry or a parameter does not match the layers in {count}",
+            (f"{where}: {error}" for where, error in errors),
             failed=len(regions),
             total=len(result.regions),
         )
