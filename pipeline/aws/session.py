@@ -49,7 +49,7 @@ PATIENT = Config(
     max_pool_connections=CONNECTIONS,
     retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
 )
-# Lambda answers requests about layers quickly.
+# Lambda answers requests about layers quickly, SSM those about parameters.
 LAYERS = PATIENT.merge(Config(read_timeout=20))
 # For large bodies: urllib3 limits the upload of a whole body by the connection's time.
 UPLOAD = PATIENT.merge(Config(connect_timeout=300, read_timeout=300))

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline.aws import session
 from pipeline.aws.errors import BOTO_ERRORS, error_code, region_error
 from pipeline.aws.pace import Pace
-from pipeline.aws.session import PATIENT, Aws
+from pipeline.aws.session import Aws
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
@@ -58,7 +59,7 @@ class RegionParameters:
         self.prefix = prefix
         self.turn = threading.Lock()
         stopped = stopped or threading.Event()
-        self._client: SSMClient = aws.client("ssm", region, PATIENT)
+        self._client: SSMClient = aws.client("ssm", region, session.LAYERS)
         events: Any = self._client.meta.events
         events.register("before-send.ssm.GetParameters", Pace(READ_SPACING_SECONDS, stopped).wait)
         writing = Pace(WRITE_SPACING_SECONDS, stopped).wait

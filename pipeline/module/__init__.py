@@ -296,7 +296,7 @@ class Ocelot:
 
     @command(cache="never")
     async def sync(self, options: SyncOptions, go: GoOptions, aws: Credentials) -> str:
-        """Repair the registry where its rows and the layers in AWS differ; return JSON."""
+        """Repair the registry, and parameters, where they do not match AWS' layers; return JSON."""
         tool = await Steps(self.config, go).toolchain()
         line = ["layers", "sync", "--json", *arguments(options)]
         return await with_aws(tool, aws, *line).stdout()

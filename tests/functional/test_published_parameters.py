@@ -447,6 +447,45 @@ def test_in_34_regions_the_rate_stays_below_awss_limit(
         assert max(sum(0 <= other - at < 1 for other in times) for at in times) <= PUTS_PER_SECOND
 
 
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"Name": f"{PREFIX}/a b"}, "ValidationException"),
+        ({"Name": "/a" * 16}, "HierarchyLevelLimitExceeded"),
+        ({"Name": "/" + "a" * 1000}, "ValidationException"),
+        ({"Name": "/aws/a"}, "AccessDeniedException"),
+        ({"Name": "/ssm/a"}, "ValidationException"),
+        ({"Tags": [{"Key": "a", "Value": "b*"}], "Overwrite": False}, "ValidationException"),
+        ({"Tags": [{"Key": "a", "Value": "b"}]}, "ValidationException"),
+        ({"Type": "StringList"}, "HierarchyTypeMismatchException"),
+        ({"Overwrite": False}, "ParameterAlreadyExists"),
+    ],
+)
+def test_the_stand_in_refuses_what_aws_refuses(
+    publishing: Publishing, changed: dict[str, Any], code: str
+) -> None:
+    client = ssm(publishing)
+    given = {"Name": LATEST, "Type": "String", "Value": "x", "Overwrite": True}
+    client.put_parameter(**given)
+    with pytest.raises(client.exceptions.ClientError) as caught:
+        client.put_parameter(**{**given, **changed})
+    assert caught.value.response["Error"]["Code"] == code
+
+
+def test_the_stand_in_has_awss_rates_and_limits(publishing: Publishing) -> None:
+    publishing.aws.emulator.parameters.has_rates = True
+    client = ssm(publishing)
+    codes = list[str]()
+    for number in range(2 * PUTS_PER_SECOND):
+        try:
+            client.put_parameter(Name=f"/a/{number}", Type="String", Value="x")
+        except client.exceptions.ClientError as error:
+            codes.append(error.response["Error"]["Code"])
+    assert set(codes) == {SSM_THROTTLED.code}
+    with pytest.raises(client.exceptions.ClientError):
+        client.get_parameters(Names=[f"/a/{number}" for number in range(11)])
+
+
 def test_more_names_than_one_request_takes_are_read(publishing: Publishing) -> None:
     names = [f"{PREFIX}/{number}" for number in range(25)]
     for each in names[::2]:

@@ -53,10 +53,12 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("publish", {"layers": FOLDER, "regions": "all", "public": True, **KEYS}),
     ("publish", {"layers": FOLDER, "share": ["org:o-a1b2c3d4e5", "account:123456789012"], **KEYS}),
     ("publish", {"layers": FOLDER, "public": False, "dry_run": True, "no_bench": True, **KEYS}),
+    ("publish", {"layers": FOLDER, "ssm_prefix": "/ocel", "move_back": True, **KEYS}),
     (
         "release",
         {"regions": "all", "role_arn": "arn", "oidc_token": SECRET, "bucket": "b"},
     ),
+    ("release", {"regions": "eu-west-1", "ssm_prefix": "/ocel", **KEYS}),
     ("release", {"skip_publish": True}),
     (
         "github_release",
@@ -67,6 +69,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("notes", {"layers": FOLDER, "distribution": "minimal", "repository": "me/layers"}),
     ("notes", {"layers": FOLDER, "published": FILE, "previous": FOLDER, "upstream": FILE, **KEYS}),
     ("sync", {"dry_run": True, "endpoint_url": "http://aws.example", **KEYS}),
+    ("sync", {"ssm_prefix": "/ocel", **KEYS}),
 ]
 IDS = [f"{name}-{at}" for at, (name, _) in enumerate(CALLS)]
 
