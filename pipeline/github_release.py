@@ -1,24 +1,28 @@
 """A release on GitHub of published layers: `ocelot github-release` and `ocelot release` call it.
 
-1. `wanted_release` reads publish.json, the manifest and the files, and checks them against each
-   other: what is released is what was published, and no region failed.
-2. `github_release` looks at GitHub, decides, and does the rest: see `pipeline/github/`.
+1. `published_release` and `wanted_release` read publish.json, the manifest and the files, and check
+   them against each other: what is released is what was published, and no region failed.
+2. The notes, if they are not given, compare with the last release on GitHub.
+3. `complete_release` looks at GitHub, decides, and does the rest: see `pipeline/github/`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from pipeline.build import lock
 from pipeline.errors import UsageError, quoted
 from pipeline.files import open_regular
-from pipeline.github.api import repository_api
+from pipeline.github.api import RepositoryApi, repository_api
 from pipeline.github.apply import GitHubResult, complete_release
 from pipeline.github.plan import AssetFile, WantedRelease
+from pipeline.github.previous import download_previous
 from pipeline.layer import manifest
 from pipeline.layer.manifest import Layer, Manifest
 from pipeline.naming import zip_parts
@@ -32,6 +36,7 @@ from pipeline.publish.published import (
 )
 from pipeline.publish.request import LOCAL_GROUP
 from pipeline.registry.row import Row
+from pipeline.threads import in_thread
 
 PUBLISHED = "publish.json"
 SUMS = "SHA256SUMS"
@@ -39,6 +44,11 @@ _BUILD_AGAIN = "give the folder from which they were published, or build and pub
 # GitHub renames others: https://docs.github.com/en/rest/releases/assets
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _COMMIT = re.compile("[0-9a-f]{40}")
+
+
+# Notes in Markdown; or a function that returns them, given a folder with the last release's
+# manifest.json and bills of materials, or None if there is no last release.
+NotesWriter = str | Callable[[Path | None], str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,15 +100,47 @@ class PublishedRelease:
 
 
 async def github_release(
-    wanted: WantedRelease, repository: str, token: str, options: GitHubOptions, *, dry_run: bool
+    request: GitHubRequest,
+    repository: str,
+    token: str,
+    notes: NotesWriter,
+    *,
+    dry_run: bool = False,
 ) -> GitHubResult:
     """Create the release, or add to it what it lacks.
 
+    Args:
+        request: the user's.
+        repository: owner/name.
+        token: may write contents.
+        notes: see `NotesWriter`.
+        dry_run: only decide.
+
     Raises:
+        UsageError: the files are not what was published.
         GitHubError: GitHub refuses or does not answer, or has another release.
     """
-    async with repository_api(options.api_url, repository, token) as api:
+    # 1. the files, before the first request
+    published = published_release(request)
+    wanted = wanted_release(request, published)
+    async with repository_api(request.options.api_url, repository, token) as api:
+        await api.check()
+        # 2. the notes
+        wanted = replace(wanted, notes=await _notes(api, published, notes))
+        # 3. look, decide, do
         return await complete_release(api, wanted, dry_run=dry_run)
+
+
+async def _notes(api: RepositoryApi, published: PublishedRelease, notes: NotesWriter) -> str:
+    """Return the notes, and download the last release for it if need be."""
+    if isinstance(notes, str):
+        return notes
+    row = published.rows[0]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        names = (published.tag, row.distribution, row.release_group)
+        is_there = await download_previous(api, *names, folder)
+        return await in_thread(partial(notes, folder if is_there else None))
 
 
 async def check_access(repository: str, token: str, options: GitHubOptions) -> None:
@@ -188,15 +230,8 @@ def _check_one_release(rows: Sequence[Row], expected: str | None) -> None:
         )
 
 
-def wanted_release(
-    request: GitHubRequest, published: PublishedRelease, notes: str
-) -> WantedRelease:
-    """Return the release as it should be, with all its assets.
-
-    Args:
-        request: the user's.
-        published: the layers.
-        notes: Markdown.
+def wanted_release(request: GitHubRequest, published: PublishedRelease) -> WantedRelease:
+    """Return the release as it should be, with all its assets but without notes.
 
     Raises:
         UsageError: a file cannot be read, is not the one in the manifest, or has a name that
@@ -214,7 +249,7 @@ def wanted_release(
     return WantedRelease(
         tag=published.tag,
         title=published.name,
-        notes=notes,
+        notes="",
         files=(*files, _sums(files)),
         target=target,
         prerelease=request.options.prerelease,

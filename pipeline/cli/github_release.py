@@ -9,22 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.options import (
-    CommonOptions,
-    ConfigOptions,
-    GitHubTokenOptions,
-    JsonOptions,
-    shared,
-)
+from pipeline.cli.options import CommonOptions, GitHubTokenOptions, JsonOptions, shared
 from pipeline.cli.printing import add_summary
 from pipeline.cli.running import run, shown_progress
-from pipeline.options import GitHubReleaseOptions
+from pipeline.options import GitHubOptions, GitHubReleaseOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.github.apply import GitHubResult
-    from pipeline.github_release import GitHubRequest
+    from pipeline.github_release import GitHubRequest, NotesWriter
 
 LEFT = "the release stays a draft until it is complete"
 KEPT = "assets on GitHub are not uploaded again"
@@ -38,13 +32,24 @@ def github_release(
         typer.Argument(metavar="FOLDER", help="Folder of the published zips and manifest.json."),
     ] = Path("dist"),
     published: Annotated[
-        Path, typer.Option("--published", help="publish.json, as `ocelot publish -o` wrote it.")
-    ],
-    notes: Annotated[Path, typer.Option("--notes", help="The release's notes, in Markdown.")],
+        Path | None,
+        typer.Option("--published", help="publish.json, as `ocelot publish -o` wrote it."),
+    ] = None,
+    notes: Annotated[
+        Path | None,
+        typer.Option(
+            "--notes",
+            help="The release's notes, in Markdown; default: those of `ocelot notes`, compared "
+            "with the last release on GitHub.",
+        ),
+    ] = None,
     files: Annotated[
         list[Path] | None,
         typer.Option("--file", help="A further asset, such as verification.json."),
     ] = None,
+    preflight: Annotated[
+        bool, typer.Option("--preflight", help="Only check the token and the repository.")
+    ] = False,
     options: GitHubReleaseOptions,
     github: GitHubTokenOptions,
     common: CommonOptions,
@@ -55,44 +60,89 @@ def github_release(
     SHA256SUMS. Run again, it adds what is missing and updates title and notes. It replaces nothing:
     the exit code is 16 if the release on GitHub has other zips.
     """
+    from pipeline.errors import UsageError
     from pipeline.github.installation import check_package
 
     check_package()
-    from pipeline.files import read_file
+    from pipeline.github_release import check_access
     from pipeline.github_release import github_release as released
-    from pipeline.github_release import published_release, wanted_release
 
-    request = _request(layers, published, files or [], options, common)
-    text = read_file(notes, "name a Markdown file: --notes").decode(errors="replace")
-    wanted = wanted_release(request, published_release(request), text)
-    repository = repository_name(options.repository)
-    dry_run = options.dry_run
-    work = partial(released, wanted, repository, github.read(), options, dry_run=dry_run)
+    repository, token = repository_name(options.repository), github.read()
+    if preflight:
+        run(partial(check_access, repository, token, options))
+        return
+    if published is None:
+        raise UsageError("publish.json is not named", hint="name it: --published FILE")
+    request = github_request(
+        layers,
+        published,
+        options,
+        common.load().folder,
+        distribution=options.distribution,
+        release_group=options.release_group,
+        files=files or (),
+    )
+    text = _given_notes(notes) if notes else notes_writer(request, repository)
+    work = partial(released, request, repository, token, text, dry_run=options.dry_run)
     with shown_progress(verbose=common.verbose):
         result = run(work, left=LEFT, kept=KEPT)
-    report(result, common, dry_run=dry_run)
+    report(result, common, dry_run=options.dry_run)
 
 
-def _request(
+def _given_notes(path: Path) -> str:
+    from pipeline.files import read_file
+
+    return read_file(path, "name a Markdown file: --notes").decode(errors="replace")
+
+
+def github_request(
     layers: Path,
     published: Path,
-    files: Sequence[Path],
-    options: GitHubReleaseOptions,
-    config: ConfigOptions,
+    options: GitHubOptions,
+    config: Path,
+    *,
+    distribution: str | None,
+    release_group: str | None,
+    files: Sequence[Path] = (),
 ) -> GitHubRequest:
+    """Return the request for a release; see `GitHubRequest`."""
     from pipeline.aws.session import region_names
     from pipeline.github_release import GitHubRequest
 
     return GitHubRequest(
         layers=layers,
         published=published,
-        config=config.load().folder,
+        config=config,
         options=options,
-        distribution=options.distribution,
-        release_group=options.release_group,
+        distribution=distribution,
+        release_group=release_group,
         files=tuple(files),
         region_names=region_names(),
     )
+
+
+def notes_writer(request: GitHubRequest, repository: str) -> NotesWriter:
+    """Return a function that writes the notes of `ocelot notes`, compared with a last release."""
+    from pipeline.github.plan import LONGEST_NOTES
+    from pipeline.notes.release import NotesRequest, release_notes
+    from pipeline.report.notes import notes_markdown
+
+    # a workflow attests its zips
+    attested = os.environ.get("GITHUB_ACTIONS") == "true"
+
+    def written(previous: Path | None) -> str:
+        asked = NotesRequest(
+            folder=request.layers,
+            distribution=request.distribution,
+            release_group=request.release_group,
+            published=request.published,
+            first=previous is None,
+            previous=previous,
+            repository=repository if attested else None,
+        )
+        return notes_markdown(release_notes(asked, lambda: None), LONGEST_NOTES)
+
+    return written
 
 
 def repository_name(given: str | None) -> str:

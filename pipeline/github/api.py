@@ -36,6 +36,8 @@ USUAL_WAIT = 60.0
 # Seconds; GitHub answers an upload only when it has stored it.
 _TIMEOUT = httpx.Timeout(connect=30, read=120, write=120, pool=None)
 _HEADERS = {"X-GitHub-Api-Version": "2022-11-28"}
+# Requests an asset's content, which may be at another address.
+_CONTENT = {"Accept": "application/octet-stream"}
 _PAGE = 100
 _GRANT = (
     "give the token the permission `contents: write`: in a workflow by `permissions:` of its job, "
@@ -155,6 +157,25 @@ class RepositoryApi:
                 break
         return items
 
+    async def content(self, path: str) -> bytes:
+        """Return the content of an asset; if it is elsewhere, the token is not sent there.
+
+        Raises:
+            GitHubError: GitHub refuses, or does not answer.
+        """
+        response = await self._read(path, {}, headers=_CONTENT)
+        if response is None:
+            raise GitHubError(f"GitHub has no such asset in {self.repository}", hint=RUN_AGAIN)
+        if not response.raw_response.has_redirect_location:
+            return response.content
+        try:
+            async with httpx.AsyncClient(timeout=_TIMEOUT) as client:
+                answer = await client.get(response.headers["location"])
+                return answer.raise_for_status().content
+        except httpx.HTTPError as error:
+            reason = type(error).__name__  # its text has the address, which is secret in part
+            raise GitHubError(f"an asset cannot be downloaded: {reason}", hint=RUN_AGAIN) from None
+
     async def write(self, method: str, path: str, body: Json | None = None) -> Json:
         """Create, change or delete an object; return the answer, empty if there is none.
 
@@ -186,11 +207,13 @@ class RepositoryApi:
     def _path(self, path: str) -> str:
         return f"repos/{self.repository}{path}"
 
-    async def _read(self, path: str, query: Mapping[str, int]) -> Response[Any] | None:
+    async def _read(
+        self, path: str, query: Mapping[str, int], headers: Mapping[str, str] | None = None
+    ) -> Response[Any] | None:
         """Return the answer to a GET, which is repeated; None for 404."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return await self._send("GET", self._path(path), params=query)
+                return await self._send("GET", self._path(path), params=query, headers=headers)
             except LookAgainError as error:
                 if attempt == ATTEMPTS:
                     raise GitHubError(str(error), hint=RUN_AGAIN) from None
@@ -229,7 +252,7 @@ class RepositoryApi:
                 raise refusal(error.response, method, self.repository) from None
             except GitHubException as error:
                 raise LostAnswerError(no_answer(method, error), hint=RUN_AGAIN) from None
-            if response.raw_response.has_redirect_location:
+            if response.raw_response.has_redirect_location and headers is not _CONTENT:
                 raise _moved(self.repository)
             self.now = parsedate_to_datetime(response.headers["date"])
             return response

@@ -107,6 +107,15 @@ async def tag_state(api: RepositoryApi, tag: str, known: int | None = None) -> T
     return TagState(releases=tuple(releases), commit=await _commit(api, tag), now=api.now)
 
 
+async def every_release(api: RepositoryApi) -> list[FoundRelease]:
+    """Return all releases, with the assets that the list shows.
+
+    Raises:
+        GitHubError: GitHub refuses, or does not answer.
+    """
+    return [_release(each, each["assets"]) for each in await api.listed("/releases")]
+
+
 async def _commit(api: RepositoryApi, tag: str) -> str:
     """Return the commit of a tag; empty if there is no such tag."""
     reference = await api.found(f"/git/ref/tags/{tag}")

@@ -41,6 +41,7 @@ class NotesRequest:
         release_group: None for the one in which the zips were published.
         published: publish.json; None for the one in the folder or here, else the registry.
         compared: False to compare with no last release.
+        first: True if there is no last release.
         previous: folder or manifest.json of the last release; None for the registry's.
         upstream: manifest.json of upstream's own layers; None for none.
         vulnerabilities: those of the zips; None for a file in the folder, if there is one.
@@ -52,6 +53,7 @@ class NotesRequest:
     release_group: str | None = None
     published: Path | None = None
     compared: bool = True
+    first: bool = False
     previous: Path | None = None
     upstream: Path | None = None
     vulnerabilities: Path | None = None
@@ -253,7 +255,7 @@ def _is_of(file: str, distribution: str) -> bool:
 def _last_release(
     request: NotesRequest, rows: Sequence[Row], open_registry: RegistryOpener
 ) -> LastRelease:
-    if not request.compared:
+    if request.first or not request.compared:
         return LastRelease()
     if request.previous:
         return release_in_folder(request.previous, rows[0].distribution, None)

@@ -177,6 +177,12 @@ def test_a_token_can_be_in_a_file(maintainer: Maintainer, tmp_path: Path) -> Non
     maintainer.assets()
 
 
+def test_a_preflight_only_looks(maintainer: Maintainer) -> None:
+    assert maintainer.run("--preflight").code == 0
+    assert maintainer.run("--preflight", token="ghs_unknown").code == GitHubError.exit_code
+    assert maintainer.github.writes() == []
+
+
 def test_no_token_is_a_usage_error(maintainer: Maintainer) -> None:
     ran = maintainer.run(token="")
     assert ran.code == UsageError.exit_code
@@ -274,6 +280,36 @@ def test_the_group_local_is_released_if_it_is_named(maintainer: Maintainer) -> N
     local_group(maintainer)
     assert maintainer.run("--release-group=local").code == 0
     assert list(maintainer.github.repository.tags) == ["minimal-v0.155.0-local"]
+
+
+def test_notes_that_are_not_given_compare_with_the_last_release(
+    maintainer: Maintainer, tmp_path: Path
+) -> None:
+    arguments = [each for each in maintainer.command() if not each.startswith("--notes")]
+
+    def release() -> str:
+        variables = maintainer.github.environment()
+        ran = run_ocelot(*arguments, cache=tmp_path / "cache", env=variables, cwd=tmp_path)
+        assert ran.code == 0, ran.err
+        return maintainer.github.repository.releases[-1].body
+
+    first = release()
+    assert "arn:aws:lambda:eu-west-1:123456789012:layer:ocel-amd64-minimal-0_155_0-beta:1" in first
+    folder = dist(tmp_path / "dist", epoch=1_760_000_000)
+    newer = [
+        layer(name, (folder / name).read_bytes()).model_copy(
+            update={"collector_version": "v0.158.0"}
+        )
+        for name in (AMD64, ARM64)
+    ]
+    write_manifest(folder, newer)
+    maintainer.publish()
+    record = maintainer.record.read_text(encoding="utf-8").replace("0_155_0", "0_158_0")
+    maintainer.record.write_text(record, encoding="utf-8")
+    second = release()
+    assert "`v0.155.0` → `v0.158.0`" in second
+    assert release() == second
+    assert len(maintainer.github.repository.releases) == 2
 
 
 def killed(maintainer: Maintainer, *faults: Fault) -> None:

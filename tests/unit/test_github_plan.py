@@ -17,6 +17,7 @@ from pipeline.github.plan import (
     WantedRelease,
     release_plan,
 )
+from pipeline.github.previous import release_before
 from pipeline.github.releases import FoundAsset, FoundRelease, TagState, marker
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
@@ -149,6 +150,42 @@ def test_differences_are_refused_unless_they_are_records_of_a_complete_release(
     assert [each.partition(":")[0] for each in plan.differences] == refused
     assert bool(plan.hint) == bool(refused)
     assert plan.is_done  # whatever differs, nothing is changed
+
+
+def found(number: int, tag: str, *assets: str, draft: bool = False) -> FoundRelease:
+    return replace(
+        DRAFT,
+        id=number,
+        tag=tag,
+        body=marker(tag),
+        draft=draft,
+        assets=tuple(map(asset, assets or ("manifest.json",))),
+    )
+
+
+@pytest.mark.parametrize(
+    ("tag", "before"),
+    [
+        ("minimal-v0.159.0-beta", 5),
+        ("minimal-v0.158.0-beta", 1),
+        ("minimal-v0.157.0-beta", None),
+        ("minimal-v0.159.0-prod", 3),
+        ("full-v0.159.0-beta", None),
+    ],
+)
+def test_the_release_before_another_is_of_the_same_series(tag: str, before: int | None) -> None:
+    releases = [
+        found(5, "minimal-v0.158.0-beta"),
+        found(4, "minimal-forwarder-v0.158.0-beta"),
+        found(3, "minimal-v0.158.0-prod"),
+        found(1, "minimal-v0.157.0-beta"),
+        found(6, "minimal-v0.158.1-beta", draft=True),
+        found(7, "minimal-v0.158.2-beta", "other.json"),
+        replace(found(8, "minimal-v0.158.3-beta"), body="by hand"),
+    ]
+    distribution, _, rest = tag.partition("-v")
+    last = release_before(releases, tag, distribution, rest.rpartition("-")[2])
+    assert (last.id if last else None) == before
 
 
 def test_notes_that_github_does_not_take_are_refused_first() -> None:

@@ -1,0 +1,74 @@
+"""The files of the release before another one, downloaded from GitHub for its notes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline import progress
+from pipeline.errors import RUN_AGAIN, GitHubError
+from pipeline.files import LARGEST_RECORD, write_atomic
+from pipeline.github.api import RepositoryApi
+from pipeline.github.releases import FoundAsset, FoundRelease, every_release
+
+MANIFEST = "manifest.json"
+_BILLS = re.compile(r"collector-[a-z0-9-]+\.cdx\.json")
+_LANE = "github"
+
+
+def release_before(
+    releases: Iterable[FoundRelease], tag: str, distribution: str, group: str
+) -> FoundRelease | None:
+    """Return ocelot's last published release before that of a tag; None if there is none.
+
+    Args:
+        releases: in any order.
+        tag: of the release that is made, which may be there.
+        distribution: that both have.
+        group: release group that both have.
+    """
+    series = re.compile(rf"{re.escape(distribution)}-v[0-9].*-{re.escape(group)}")
+    found = sorted(releases, key=lambda each: each.id)
+    own = [each.id for each in found if each.tag == tag and each.is_ours]
+    before = [
+        each
+        for each in found
+        if each.is_ours
+        and not each.draft
+        and each.tag != tag
+        and series.fullmatch(each.tag)
+        and any(asset.name == MANIFEST for asset in each.assets)
+        and not (own and each.id > own[0])
+    ]
+    return before[-1] if before else None
+
+
+async def download_previous(
+    api: RepositoryApi, tag: str, distribution: str, group: str, folder: Path
+) -> bool:
+    """Download manifest and bills of materials of the release before that of a tag.
+
+    Returns:
+        False if there is none.
+
+    Raises:
+        GitHubError: GitHub does not answer, or gives another file than it names.
+    """
+    release = release_before(await every_release(api), tag, distribution, group)
+    if release is None:
+        return False
+    with progress.step(_LANE, f"read the last release, {release.tag}"):
+        for asset in release.assets:
+            is_wanted = asset.name == MANIFEST or _BILLS.fullmatch(asset.name)
+            if is_wanted and asset.is_whole and asset.size <= LARGEST_RECORD:
+                write_atomic(folder / asset.name, await _content(api, asset))
+    return True
+
+
+async def _content(api: RepositoryApi, asset: FoundAsset) -> bytes:
+    content = await api.content(f"/releases/assets/{asset.id}")
+    if asset.sha256 not in ("", hashlib.sha256(content).hexdigest()):
+        raise GitHubError(f"GitHub gives another {asset.name} than it names", hint=RUN_AGAIN)
+    return content
