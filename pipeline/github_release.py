@@ -216,7 +216,15 @@ def _check_one_release(rows: Sequence[Row], expected: str | None) -> None:
             f"{PUBLISHED} has layers of several releases: {found}",
             hint="release them one by one, each with its own publish.json",
         )
-    group = releases[0][1]
+    check_group(releases[0][1], expected)
+
+
+def check_group(group: str, expected: str | None) -> None:
+    """Check the release group of layers: `local` is released only if it is named.
+
+    Raises:
+        UsageError: it is `local` and not named, or another one is.
+    """
     if expected not in (None, group):
         raise UsageError(
             f"the layers are of the release group {group}, not {expected}",
@@ -224,9 +232,9 @@ def _check_one_release(rows: Sequence[Row], expected: str | None) -> None:
         )
     if group == LOCAL_GROUP and expected is None:
         raise UsageError(
-            f"the layers are of the release group {LOCAL_GROUP}, which is for tests",
-            hint=f"publish them with another --release-group, or add --release-group {LOCAL_GROUP} "
-            "here to release them nevertheless",
+            f"layers of the release group {LOCAL_GROUP} are not released on GitHub",
+            hint="publish them with another --release-group, or name this one: --release-group "
+            f"{LOCAL_GROUP}",
         )
 
 

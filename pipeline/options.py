@@ -264,7 +264,7 @@ class PublishOptions(ReleaseGroupOptions, SyncOptions):
 
 
 @option_group
-class ReleaseOptions(ReleaseGroupOptions, BuildOptions):
+class ReleaseOptions(GitHubOptions, ReleaseGroupOptions, BuildOptions):
     """A layer to build and publish, by default for amd64 and in the configured region."""
 
     architecture: Annotated[Architectures, Opt("Architecture of the layer.", "-a")] = (
@@ -274,6 +274,9 @@ class ReleaseOptions(ReleaseGroupOptions, BuildOptions):
         str | None, Opt("As for `publish`; default: AWS_REGION, or the profile's region.")
     ] = None
     skip_publish: Annotated[bool, Opt("Build only.")] = False
+    github_release: Annotated[
+        bool, Opt("Then make a release on GitHub, as `github-release` does.")
+    ] = False
 
 
 @option_group

@@ -7,7 +7,7 @@ zip in each region.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from pipeline.layer.manifest import FILE_NAME, folder_manifest, read_manifest
 from pipeline.options import ReleaseGroupOptions
 from pipeline.publish.package import read_packages
 from pipeline.publish.request import PublishRequest
-from pipeline.publish.run import Report, preflight, publish
+from pipeline.publish.run import PublishResult, Report, preflight, publish
 from pipeline.registry.registry import Registry
 from pipeline.supply.output import BuildOutput, write_layers
 from pipeline.supply.provenance import Builder
@@ -76,6 +76,19 @@ class Publication:
     registry: Registry | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class GitHubStage:
+    """The release on GitHub that follows publishing.
+
+    Attributes:
+        check: fails if it could not be made; is called before the build.
+        make: makes it, of the result of publishing.
+    """
+
+    check: Callable[[], Awaitable[None]]
+    make: Callable[[PublishResult], Awaitable[None]]
+
+
 async def build(context: BuildContext) -> BuildOutput:
     """Build layers and, where the context says so, run them.
 
@@ -120,21 +133,25 @@ async def release(
     publication: Publication,
     report_build: Callable[[BuildOutput], None],
     report: Report,
+    github: GitHubStage | None = None,
 ) -> None:
-    """Build layers and publish them.
+    """Build layers, publish them, and make a release on GitHub if requested.
 
     Args:
         context: what they are built from; `bench` says if they are run before they are published.
         publication: where they are published.
         report_build: is called once with the result of the build.
         report: is called once with the result of publishing, after an interruption too.
+        github: None for no release on GitHub.
 
     Raises:
-        OcelotError: a build, the bench or publishing failed; see `build` and `publish`.
+        OcelotError: a build, the bench, publishing or GitHub failed; see `build` and `publish`.
     """
     to = publication
-    # 1. identity, account, registry: no minutes of compiling for a user who may not publish
+    # 1. identity, account, registry, GitHub: no minutes of compiling for a user without access
     await preflight(to.request, to.aws, to.registry)
+    if github:
+        await github.check()
     # 2. build
     output = await build(replace(context, bench=False))
     # 3. report what was built
@@ -145,4 +162,13 @@ async def release(
     # the warnings were shown in step 1
     request = replace(to.request, packages=packages, warnings=())
     gate = partial(check_layers, config=context.config, enabled=context.bench)
-    await publish(request, to.aws, to.registry, report, gate=gate)
+    results: list[PublishResult] = []
+
+    def reported(result: PublishResult) -> None:
+        results.append(result)
+        report(result)
+
+    await publish(request, to.aws, to.registry, reported, gate=gate)
+    # 5. a release on GitHub of what was published
+    if github:
+        await github.make(results[-1])

@@ -12,16 +12,40 @@ import typer
 from pipeline.cli.options import CommonOptions, GitHubTokenOptions, JsonOptions, shared
 from pipeline.cli.printing import add_summary
 from pipeline.cli.running import run, shown_progress
-from pipeline.options import GitHubOptions, GitHubReleaseOptions
+from pipeline.options import GitHubOptions, GitHubReleaseOptions, ReleaseOptions
+from pipeline.spread import Opt, option_group
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pipeline.github.apply import GitHubResult
     from pipeline.github_release import GitHubRequest, NotesWriter
+    from pipeline.publish.run import PublishResult
+    from pipeline.release import GitHubStage
 
 LEFT = "the release stays a draft until it is complete"
 KEPT = "assets on GitHub are not uploaded again"
+
+
+@option_group
+class GitHubFileOptions:
+    """The files of a release on GitHub, besides the folder."""
+
+    published: Annotated[
+        Path | None, Opt("publish.json, as `ocelot publish -o` wrote it.", metavar="FILE")
+    ] = None
+    notes: Annotated[
+        Path | None,
+        Opt(
+            "The release's notes, in Markdown; default: those of `ocelot notes`, compared with the "
+            "last release on GitHub.",
+            metavar="FILE",
+        ),
+    ] = None
+    file: Annotated[
+        list[Path] | None,
+        Opt("A further asset, such as verification.json.", metavar="FILE"),
+    ] = None
 
 
 @shared
@@ -31,22 +55,7 @@ def github_release(
         Path,
         typer.Argument(metavar="FOLDER", help="Folder of the published zips and manifest.json."),
     ] = Path("dist"),
-    published: Annotated[
-        Path | None,
-        typer.Option("--published", help="publish.json, as `ocelot publish -o` wrote it."),
-    ] = None,
-    notes: Annotated[
-        Path | None,
-        typer.Option(
-            "--notes",
-            help="The release's notes, in Markdown; default: those of `ocelot notes`, compared "
-            "with the last release on GitHub.",
-        ),
-    ] = None,
-    files: Annotated[
-        list[Path] | None,
-        typer.Option("--file", help="A further asset, such as verification.json."),
-    ] = None,
+    files: GitHubFileOptions,
     preflight: Annotated[
         bool, typer.Option("--preflight", help="Only check the token and the repository.")
     ] = False,
@@ -71,18 +80,18 @@ def github_release(
     if preflight:
         run(partial(check_access, repository, token, options))
         return
-    if published is None:
+    if files.published is None:
         raise UsageError("publish.json is not named", hint="name it: --published FILE")
     request = github_request(
         layers,
-        published,
+        files.published,
         options,
         common.load().folder,
         distribution=options.distribution,
         release_group=options.release_group,
-        files=files or (),
+        files=files.file or (),
     )
-    text = _given_notes(notes) if notes else notes_writer(request, repository)
+    text = _given_notes(files.notes) if files.notes else notes_writer(request, repository)
     work = partial(released, request, repository, token, text, dry_run=options.dry_run)
     with shown_progress(verbose=common.verbose):
         result = run(work, left=LEFT, kept=KEPT)
@@ -143,6 +152,56 @@ def notes_writer(request: GitHubRequest, repository: str) -> NotesWriter:
         return notes_markdown(release_notes(asked, lambda: None), LONGEST_NOTES)
 
     return written
+
+
+def github_stage(
+    options: ReleaseOptions,
+    group: str,
+    config: Path,
+    folder: Path,
+    source: GitHubTokenOptions,
+    made: Callable[[GitHubResult], None],
+) -> GitHubStage:
+    """Return the last stage of `ocelot release`, checked as far as this is possible before it.
+
+    Args:
+        options: the user's.
+        group: the release group.
+        config: folder of the configuration.
+        folder: of the built zips; publish.json is written there.
+        source: of the token.
+        made: is called with the result.
+
+    Raises:
+        UsageError: layers of this group are not released, or there is no repository or token.
+        GitHubError: a package is missing.
+    """
+    from pipeline.github.installation import check_package
+
+    check_package()
+    from pipeline.files import write_atomic
+    from pipeline.github_release import PUBLISHED, check_access, check_group
+    from pipeline.github_release import github_release as released
+    from pipeline.release import GitHubStage
+    from pipeline.report.publish import publish_json
+
+    check_group(group, options.release_group)
+    repository, token = repository_name(options.repository), source.read()
+
+    async def make(result: PublishResult) -> None:
+        published = folder / PUBLISHED
+        write_atomic(published, publish_json(result).encode())
+        request = github_request(
+            folder,
+            published,
+            options,
+            config,
+            distribution=options.distribution,
+            release_group=options.release_group,
+        )
+        made(await released(request, repository, token, notes_writer(request, repository)))
+
+    return GitHubStage(check=partial(check_access, repository, token, options), make=make)
 
 
 def repository_name(given: str | None) -> str:

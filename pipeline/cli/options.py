@@ -199,6 +199,15 @@ class GitHubTokenOptions:
         return github_token(self.token, os.environ)
 
 
+@option_group
+class ReleaseTokenOptions(TokenOptions):
+    """The tokens of a release."""
+
+    github_token: Annotated[str, Opt("Token for --github-release: env:NAME or file:PATH.")] = (
+        "env:GITHUB_TOKEN"
+    )
+
+
 def exclusive(*given: tuple[str, bool]) -> None:
     """Reject options that exclude each other.
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipeline.github.api import RepositoryApi
+if TYPE_CHECKING:
+    from pipeline.github.api import RepositoryApi  # which imports githubkit
 
 # State of an asset whose upload has not ended, or never will.
 _STARTED = "starter"

@@ -42,6 +42,7 @@ from pipeline.module.steps import (
     Steps,
     uncached,
     with_aws,
+    with_github,
 )
 from pipeline.options import (
     Architectures,
@@ -82,7 +83,7 @@ UpstreamManifest = Annotated[
     File | None, Doc("The manifest.json of upstream's own layers, for their figures.")
 ]
 GitHubToken = Annotated[Secret, Doc("Token that may write contents on GitHub.")]
-Notes = Annotated[File, Doc("The release's notes, in Markdown.")]
+Notes = Annotated[File | None, Doc("Its notes, in Markdown; default: those of `notes`.")]
 Files = Annotated[Directory | None, Doc("Folder of further assets.")]
 
 
@@ -225,9 +226,16 @@ class Ocelot:
 
     @command(cache="never")
     async def release(
-        self, options: ReleaseOptions, sources: SourceOptions, aws: Credentials
+        self,
+        options: ReleaseOptions,
+        sources: SourceOptions,
+        aws: Credentials,
+        github_token: Annotated[Secret | None, Doc("Token for --github-release.")] = None,
     ) -> Directory:
-        """Build a layer, then publish it; return what `build` and `publish` return."""
+        """Build a layer, then publish it; return what `build` and `publish` return.
+
+        With --github-release also github-release.json, as `github-release` returns it.
+        """
         steps, publishing = Steps(self.config, sources), subgroup(PublishOptions, options)
         if options.skip_publish:
             return await steps.built(options)
@@ -236,9 +244,19 @@ class Ocelot:
         # no minutes of compiling for an identity that may not publish
         line = ["publish", "--preflight", *arguments(publishing)]
         await with_aws(await steps.toolchain(), aws, *line).sync()
+        github = subgroup(GitHubReleaseOptions, options)
+        token = github_token if options.github_release else None
+        if token:
+            await with_github(await steps.toolchain(), token, github, "--preflight").sync()
+        elif options.github_release:
+            raise ValueError("give a token by --github-token for --github-release")
         layers = await steps.built(options)
         layers = layers if options.no_bench else await steps.benched(layers)
-        return layers.with_directory(".", await steps.published(layers, publishing, aws))
+        layers = layers.with_directory(".", await steps.published(layers, publishing, aws))
+        if not token:
+            return layers
+        text = await steps.released(layers, layers.file("publish.json"), token, github)
+        return layers.with_new_file("github-release.json", text)
 
     @command(cache="never")
     async def github_release(
@@ -248,7 +266,7 @@ class Ocelot:
         token: GitHubToken,
         options: GitHubReleaseOptions,
         go: GoOptions,
-        notes: Notes,
+        notes: Notes = None,
         files: Files = None,
     ) -> str:
         """Make a release on GitHub of published layers; return what was done as JSON."""

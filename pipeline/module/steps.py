@@ -250,21 +250,20 @@ class Steps:
         published: File,
         token: Secret,
         options: GitHubReleaseOptions,
-        notes: File,
+        notes: File | None = None,
         files: Directory | None = None,
     ) -> str:
         """Make a release on GitHub; return what was done as JSON."""
-        if options.repository is None:
-            raise ValueError("name the repository by --repository: a container has no git checkout")
         tool = (await self.toolchain()).with_directory("dist", layers)
         tool = tool.with_mounted_file("publish.json", published)
-        tool = tool.with_mounted_file("notes.md", notes)
-        line = ["ocelot", "github-release", "--published=publish.json", "--notes=notes.md"]
+        line = ["--published=publish.json", "--json"]
+        if notes:
+            tool = tool.with_mounted_file("notes.md", notes)
+            line.append("--notes=notes.md")
         if files:
             tool = tool.with_directory("more", files)
             line += [f"--file=more/{name}" for name in await files.entries()]
-        tool = uncached(tool).with_secret_variable("GITHUB_TOKEN", token)
-        return await tool.with_exec([*line, "--json", *arguments(options)]).stdout()
+        return await with_github(tool, token, options, *line).stdout()
 
 
 def _with_summary(tool: Container, path: str) -> Container:
@@ -290,6 +289,16 @@ def with_aws(tool: Container, credentials: Credentials, *command: str) -> Contai
             tool = tool.with_secret_variable(f"AWS_{name.upper()}", secret)
     more = ["--oidc-token=env:AWS_OIDC_TOKEN"] if credentials.oidc_token else []
     return tool.with_exec(["ocelot", *command, *more])
+
+
+def with_github(
+    tool: Container, token: Secret, options: GitHubReleaseOptions, *more: str
+) -> Container:
+    """Run `ocelot github-release` at every call, with this token."""
+    if options.repository is None:
+        raise ValueError("name the repository by --repository: a container has no git checkout")
+    tool = uncached(tool).with_secret_variable("GITHUB_TOKEN", token)
+    return tool.with_exec(["ocelot", "github-release", *arguments(options), *more])
 
 
 def uncached(tool: Container) -> Container:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from pipeline.github.apply import GitHubResult
 from pipeline.github.plan import AssetFile, GitHubPlan
 from pipeline.report.rendering import Report, json_text
+
+if TYPE_CHECKING:
+    from pipeline.github.apply import GitHubResult  # which imports githubkit
 
 _SIZE = "Bytes"
 _HEADINGS = ("Asset", "Action", _SIZE, "SHA-256")

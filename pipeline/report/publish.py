@@ -184,7 +184,16 @@ def identity_json(identity: Identity, regions: Sequence[str]) -> str:
     return json_text({**data(identity), "regions": regions})
 
 
-def released_json(folder: Path, result: PublishResult) -> str:
-    """Return the manifest in the folder of a build, and the result of publishing it, as JSON."""
+def released_json(folder: Path, result: PublishResult, github: str = "") -> str:
+    """Return the manifest in the folder of a build, and the result of publishing it, as JSON.
+
+    Args:
+        folder: of the build.
+        result: of publishing.
+        github: the release on GitHub as JSON; empty for none.
+    """
     manifest = json.loads((folder / FILE_NAME).read_bytes())
-    return json_text({"manifest": manifest, "published": json.loads(publish_json(result))})
+    released = {"github": json.loads(github)} if github else {}
+    return json_text(
+        {"manifest": manifest, "published": json.loads(publish_json(result)), **released}
+    )

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aws_server import ACCOUNT
+from github_server import GitHubServer
 from publishing import FRANCE, IRELAND, Publishing
 from runs import CONFIG, Built, Ran, run_ocelot
 
@@ -88,6 +90,37 @@ def test_json_has_the_manifest_and_what_came_of_publishing(
     (layer,) = data["manifest"]["layers"]
     assert [each["region"] for each in data["published"]["targets"]] == [IRELAND, FRANCE]
     assert {each["sha256"] for each in data["published"]["targets"]} == {layer["sha256"]}
+
+
+def test_a_release_on_github_follows_publishing(publishing: Publishing, built: Built) -> None:
+    with GitHubServer() as github:
+        variables = github.environment()
+        ran = release(publishing, built, "--github-release", "--json", env=variables)
+        assert ran.code == 0, ran.err
+        done = json.loads(ran.out)
+        (made,) = github.repository.releases
+    assert done["github"]["tag"] == made.tag == "minimal-v0.155.0-beta"
+    assert json.loads(made.contents["publish.json"]) == done["published"]
+    assert set(made.contents) > {"collector-amd64-minimal.zip", "collector-amd64-minimal.cdx.json"}
+    assert done["published"]["targets"][0]["arn"] in made.body
+    assert not made.draft
+
+
+@pytest.mark.parametrize(
+    ("env", "code"),
+    [({"GITHUB_TOKEN": "ghs_unknown"}, 16), ({"GITHUB_TOKEN": ""}, 2), ({"CI": ""}, 2)],
+    ids=["unknown-token", "no-token", "local-group"],
+)
+def test_a_release_that_github_would_refuse_builds_nothing(
+    publishing: Publishing, built: Built, env: dict[str, str], code: int
+) -> None:
+    with GitHubServer() as github:
+        variables = {**github.environment(), **env}
+        ran = release(publishing, built, "--github-release", "-o", "out", env=variables)
+        assert ran.code == code, ran.err
+        assert github.writes() == []
+    assert publishing.aws.calls(writing=True) == []
+    assert list((publishing.folder / "out").glob("*.zip")) == []
 
 
 def test_only_what_was_built_is_published(publishing: Publishing, built: Built) -> None:

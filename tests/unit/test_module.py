@@ -61,6 +61,11 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("release", {"regions": "eu-west-1", "ssm_prefix": "/ocel", **KEYS}),
     ("release", {"skip_publish": True}),
     (
+        "release",
+        {"regions": "all", "github_release": True, "github_token": SECRET, **KEYS}
+        | {"repository": "acme/layers", "release_group": "local", "draft": True},
+    ),
+    (
         "github_release",
         {"layers": FOLDER, "published": FILE, "token": SECRET, "notes": FILE, "files": FOLDER}
         | {"repository": "acme/layers", "target": COMMIT, "prerelease": True},
