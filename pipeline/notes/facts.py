@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pipeline.layer.inspection import Inspection
 from pipeline.layer.manifest import Layer
 from pipeline.naming import Architecture
+from pipeline.publish.published import start_times
 from pipeline.registry.row import Row
 
 TAGS = "-tags"
@@ -157,14 +158,19 @@ def figures(entry: Layer) -> LayerFigures:
     return LayerFigures(
         size=entry.size,
         unzipped_size=entry.unzipped_size,
-        cpu_times=_rounded(start.cpu_times if start else None),
-        memory_times=_rounded(start.memory_times if start else None),
+        cpu_times=start_times(start.cpu_times if start else None),
+        memory_times=start_times(start.memory_times if start else None),
     )
 
 
-def _rounded(times: float | None) -> float:
-    """Return a figure with as many digits as it is good for."""
-    return round(times or 0.0, 2)
+def row_figures(row: Row) -> LayerFigures:
+    """Return the figures in a row of the registry."""
+    return LayerFigures(
+        size=row.zip_size,
+        unzipped_size=row.unzipped_size,
+        cpu_times=row.cpu_times,
+        memory_times=row.memory_times,
+    )
 
 
 def row_facts(rows: Mapping[Architecture, Row], layers: Iterable[LayerFacts]) -> ReleaseFacts:

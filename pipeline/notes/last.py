@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from pipeline.notes.facts import (
     inspected_contents,
     manifest_facts,
     row_facts,
+    row_figures,
 )
 from pipeline.registry.history import Release, releases
 from pipeline.registry.registry import Registry
@@ -145,7 +146,7 @@ def _with_contents(
     layers = [
         downloaded
         if downloaded and architecture is first
-        else _facts(each.first, LayerFigures(), LayerContents())
+        else _facts(each.first, row_figures(each.first), LayerContents())
         for architecture, each in before.items()
     ]
     of_rows = {architecture: each.first for architecture, each in before.items()}
@@ -171,7 +172,8 @@ def _downloaded(release: Release, regions: set[str], aws: Aws) -> LayerFacts:
     first = rows[0]
     content = _content_in_aws(rows[:_REGIONS_TRIED], aws)
     layer = open_layer(content, file=first.arn.name)
-    figures = LayerFigures(size=layer.size, unzipped_size=layer.unzipped_size)
+    sizes = {"size": layer.size, "unzipped_size": layer.unzipped_size}
+    figures = replace(row_figures(first), **sizes)
     return _facts(first, figures, inspected_contents(inspect_layer(layer)))
 
 

@@ -70,6 +70,7 @@ class ReleaseNotes:
         arns: its layer versions by region and architecture.
         layers: the same for other programs.
         missing: regions without a layer version.
+        parameters: names of the parameters in SSM that name a layer version, by its ARN.
         upstream: figures of upstream's own layers.
         last: the last release; None for none, or if it is not known.
         difference: from the last release; None without one.
@@ -83,6 +84,7 @@ class ReleaseNotes:
     arns: ArnTable
     layers: LayersFile
     missing: tuple[MissingTarget, ...] = ()
+    parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     upstream: Mapping[Architecture, LayerFigures] = field(
         default_factory=dict[Architecture, LayerFigures]
     )
@@ -98,8 +100,18 @@ class ReleaseNotes:
         return tuple(row for each in self.arns.regions for row in each.rows if row)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Published:
+    """The layer versions of a release, sorted; see `ReleaseNotes`."""
+
+    rows: tuple[Row, ...]
+    missing: tuple[MissingTarget, ...]
+    parameters: Mapping[str, tuple[str, ...]]
+
+
 class _More(TypedDict, total=False):
     missing: tuple[MissingTarget, ...]
+    parameters: Mapping[str, tuple[str, ...]]
     upstream: Mapping[Architecture, LayerFigures]
     compared: bool
     repository: str
@@ -122,18 +134,19 @@ def release_notes(request: NotesRequest, open_registry: RegistryOpener) -> Relea
     repository = _repository(request.repository)
     folder, manifest = named_manifest(request.folder)
     entries = _entries(manifest.layers, request.distribution)
-    rows, missing = _published(request, folder, entries, open_registry)
-    released = {row.code_sha256 for row in rows}
+    published = _published(request, folder, entries, open_registry)
+    released = {row.code_sha256 for row in published.rows}
     entries = [each for each in entries if each.sha256 in released]
     release = manifest_facts(entries, folder_contents(folder, entries, request.vulnerabilities))
     if release is None:
         raise AssertionError("every row is of an entry")
     return assembled_notes(
         release,
-        rows,
+        published.rows,
         region_names(),
-        _last_release(request, rows, open_registry),
-        missing=missing,
+        _last_release(request, published.rows, open_registry),
+        missing=published.missing,
+        parameters=published.parameters,
         upstream=_upstream(request.upstream),
         compared=request.compared,
         repository=repository,
@@ -203,16 +216,14 @@ def _published(
     folder: Path,
     entries: Sequence[Layer],
     open_registry: RegistryOpener,
-) -> tuple[tuple[Row, ...], tuple[MissingTarget, ...]]:
-    """Return the layer versions of a release, sorted, and the targets that have none."""
+) -> _Published:
+    """Return the layer versions of a release, by publish.json or the registry."""
     distribution = entries[0].distribution
     report = request.published or _present(folder / PUBLISH_JSON, Path(PUBLISH_JSON))
-    missing: tuple[MissingTarget, ...] = ()
-    if report:
-        record = read_publish_record(report)
+    record = read_publish_record(report) if report else None
+    if record:
         own = [each for each in record.versions if _is_of(each.file, distribution)]
         rows = published_rows(own, entries)
-        missing = tuple(each for each in record.missing if each.distribution in ("", distribution))
     else:
         registry = open_registry()
         digests = {each.sha256 for each in entries}
@@ -224,7 +235,12 @@ def _published(
             f"no layer version of the zips of {distribution} in {folder} is known",
             hint="publish them first, or name publish.json by --published",
         )
-    return tuple(sorted(rows, key=lambda row: str(row.arn))), missing
+    missing, versions = (record.missing, record.versions) if record else ((), ())
+    return _Published(
+        rows=tuple(sorted(rows, key=lambda row: str(row.arn))),
+        missing=tuple(each for each in missing if each.distribution in ("", distribution)),
+        parameters={str(each.arn): each.parameters for each in versions if each.parameters},
+    )
 
 
 def _of_one_group(rows: Iterable[Row], group: str | None) -> tuple[Row, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from pipeline.layer.manifest import FILE_NAME, Layer, Manifest, read_manifest
 from pipeline.naming import Architecture, LayerArn, layer_arn, version_in_name, zip_name
 from pipeline.registry.row import Row, layer_row
 
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+_PARAMETER = re.compile(r"/[A-Za-z0-9_./-]{1,1010}")
 _HINT = "give the publish.json of `ocelot publish -o` and the folder of zips that it published"
 
 
@@ -28,6 +31,7 @@ class PublishedVersion:
         public: whether every AWS account may use it.
         shared_with: the organisations and accounts that may use it.
         succeeded: False if something else failed, such as making it public.
+        parameters: names of the parameters in SSM whose value is its ARN, sorted.
     """
 
     arn: LayerArn
@@ -36,6 +40,7 @@ class PublishedVersion:
     public: bool = False
     shared_with: tuple[str, ...] = ()
     succeeded: bool = True
+    parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +111,16 @@ def _version(target: dict[str, Any]) -> PublishedVersion:
         public=target.get("public") is True,
         shared_with=tuple(map(str, target.get("shared", ()))),
         succeeded=target.get("ok") is not False,
+        parameters=tuple(sorted(_parameters(target))),
     )
+
+
+def _parameters(target: dict[str, Any]) -> Iterator[str]:
+    """Yield the names of the parameters that name a target's layer version."""
+    parameters: list[dict[str, Any]] = target.get("parameters", [])
+    for each in parameters:
+        if each["value"] == target["arn"] and _PARAMETER.fullmatch(each["name"]):
+            yield each["name"]
 
 
 def _missing(target: dict[str, Any]) -> MissingTarget:
@@ -189,4 +203,17 @@ def version_row(entry: Layer, version: LayerVersion, *, base_name: str, md5: str
         upstream_commit=entry.upstream.commit,
         ocelot=entry.ocelot,
         benched=entry.benched,
+        zip_size=entry.size,
+        unzipped_size=entry.unzipped_size,
+        cpu_times=start_times(entry.start.cpu_times if entry.start else None),
+        memory_times=start_times(entry.start.memory_times if entry.start else None),
     )
+
+
+def start_times(times: float | None) -> float:
+    """Return a multiple of the reference extension's figure with the digits that it is good for.
+
+    Args:
+        times: None if it is not known, for which 0 is returned.
+    """
+    return round(times or 0, 2)

@@ -32,13 +32,16 @@ _OWN_TEXTS = (
     *("benched", "license_info"),
 )
 _OWN_LISTS = ("compatible_architectures", SHARED_WITH)
+# Numbers; 0 is not written.
+_OWN_NUMBERS = ("zip_size", "unzipped_size", "cpu_times", "memory_times")
 # Keys of indexes, which may not be empty.
 _INDEXED = ("distribution", "base_layer_arn")
 # Every attribute, in the order in which it is shown.
 COLUMNS = (
     *(KEY, *_TEXTS, "architecture", "region", "version", TIMESTAMP, "public"),
-    *("compatible_runtimes", *_OWN_TEXTS, *_OWN_LISTS),
+    *("compatible_runtimes", *_OWN_TEXTS, *_OWN_LISTS, *_OWN_NUMBERS),
 )
+_NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12})?")
 _ARCHITECTURES = {name: each for each in Architecture for name in (each.value, each.lambda_name)}
 
 
@@ -69,6 +72,10 @@ class Row:
         compatible_architectures: of the layer version, by Lambda's names.
         shared_with: the organisations and accounts that may use the layer version, such as
             `org:o-a1b2c3d4e5` and `account:123456789012`, sorted.
+        zip_size: bytes of the zip; 0 if it is not known, as for all that follow.
+        unzipped_size: bytes of its files.
+        cpu_times: CPU time of a start on the bench, as a multiple of the reference extension's.
+        memory_times: memory when ready, as a multiple of the reference extension's.
     """
 
     arn: LayerArn
@@ -92,6 +99,10 @@ class Row:
     license_info: str = ""
     compatible_architectures: tuple[str, ...] = ()
     shared_with: tuple[str, ...] = ()
+    zip_size: int = 0
+    unzipped_size: int = 0
+    cpu_times: float = 0
+    memory_times: float = 0
 
     @property
     def region(self) -> str:
@@ -128,15 +139,16 @@ class Row:
             "compatible_runtimes": list(self.compatible_runtimes),
             **{name: getattr(self, name) for name in _OWN_TEXTS},
             **{name: list(getattr(self, name)) for name in _OWN_LISTS},
+            **{name: getattr(self, name) for name in _OWN_NUMBERS},
         }
 
     def item(self) -> Item:
         """The row as DynamoDB stores it."""
-        optional = (TIMESTAMP, *_OWN_TEXTS, *_OWN_LISTS, *_INDEXED)
+        optional = (TIMESTAMP, *_OWN_TEXTS, *_OWN_LISTS, *_OWN_NUMBERS, *_INDEXED)
         return {
             name: _attribute(value)
             for name, value in self.data().items()
-            if value not in ("", []) or name not in optional
+            if value not in ("", [], 0) or name not in optional
         }
 
 
@@ -192,6 +204,10 @@ def read_row(item: Item) -> Row | ForeignRow:
         compatible_runtimes=_words(item.get("compatible_runtimes")),
         compatible_architectures=_words(item.get("compatible_architectures")),
         shared_with=tuple(sorted(_words(item.get(SHARED_WITH)))),
+        zip_size=int(_number(item.get("zip_size"))),
+        unzipped_size=int(_number(item.get("unzipped_size"))),
+        cpu_times=_number(item.get("cpu_times")),
+        memory_times=_number(item.get("memory_times")),
         **texts,
     )
 
@@ -262,6 +278,12 @@ def _text(value: object) -> str:
     attributes = _attributes(value)
     found = attributes.get("S", attributes.get("N"))
     return found if isinstance(found, str) else ""
+
+
+def _number(value: object) -> float:
+    """Return a number or text as a number; 0 for anything else, also for less than 0."""
+    text = _text(value)
+    return float(text) if _NUMBER.fullmatch(text) else 0
 
 
 def _flag(value: object) -> bool:

@@ -31,6 +31,7 @@ _SHORTENING = ((10_000, 10_000), (300, 10_000), (50, 1_000), (50, 100), (0, 20),
 _LONGEST_TEXT = 1_000
 _MODULES_SHOWN = 10
 _NO_VERSION, _UNKNOWN = "none", "not known"
+_GRANTEES = {"org": "AWS organisation", "account": "AWS account"}
 _GITHUB = re.compile(
     r"(?:(?:https://|git@|ssh://git@)github\.com[/:])?([A-Za-z0-9][\w-]*/[\w.-]+?)(?:\.git)?/?",
     re.ASCII,
@@ -65,7 +66,7 @@ def _rendered(notes: ReleaseNotes, most_modules: int, most: int) -> str:
         arns=arns_markdown(notes.arns),
         missing=[_missing(each) for each in notes.missing],
         architectures=notes.arns.architectures,
-        snippets=list(snippets(own)),
+        snippets=list(snippets(own, notes.parameters.get(str(own[0].arn), ()))),
         figures=_figures(notes),
         difference=difference,
         changes=list(_changes(notes, difference, most)) if difference else (),
@@ -279,13 +280,20 @@ def _contained(release: ReleaseFacts) -> Iterator[tuple[str, Sequence[str]]]:
 def _access(rows: Sequence[Row]) -> Iterator[str]:
     """Yield sentences that say who may use the layer versions."""
     public = [row for row in rows if row.public]
-    private = sorted({row.region for row in rows if not row.public})
-    if len(public) == len(rows):
-        yield "Every AWS account may use it."
-    elif public:
-        yield f"Every AWS account may use it, except in {', '.join(private)}."
-    else:
+    if public:
+        yield f"Every AWS account may use it{_except(rows, public)}."
+    for each in sorted({grantee for row in rows for grantee in row.shared_with}):
+        granted = [row for row in rows if each in row.shared_with]
+        kind, _, name = each.partition(":")
+        yield f"The {_GRANTEES.get(kind, kind)} {name} may use it{_except(rows, granted)}."
+    if not any(row.public or row.shared_with for row in rows):
         yield "Only the AWS account that published it may use it."
+
+
+def _except(rows: Sequence[Row], granted: Sequence[Row]) -> str:
+    """Return the regions of rows that are not among others, in words."""
+    left = sorted({row.region for row in rows} - {row.region for row in granted})
+    return f", except in {', '.join(left)}" if left else ""
 
 
 def notes_json(notes: ReleaseNotes) -> str:
@@ -305,6 +313,7 @@ def notes_json(notes: ReleaseNotes) -> str:
             "vulnerabilities": release.first.contents.vulnerabilities,
             "layers": notes.layers.model_dump(mode="json")["layers"],
             "missing": notes.missing,
+            "parameters": notes.parameters,
             "figures": {
                 "this": _layer_figures(notes.release),
                 "last": _layer_figures(notes.last) if notes.last else {},

@@ -22,7 +22,7 @@ class Snippet:
     line: str
 
 
-def snippets(rows: Sequence[Row]) -> Iterator[Snippet]:
+def snippets(rows: Sequence[Row], parameters: Sequence[str] = ()) -> Iterator[Snippet]:
     """Yield a line for each tool.
 
     Where all regions have the same version number, the region is a variable of the tool; else the
@@ -30,6 +30,7 @@ def snippets(rows: Sequence[Row]) -> Iterator[Snippet]:
 
     Args:
         rows: of one architecture, sorted by region; at least one.
+        parameters: names of the parameters in SSM that name the layer version.
     """
     first = str(rows[0].arn)
     anywhere = len(rows) > 1 and len({_without_region(row) for row in rows}) == 1
@@ -59,6 +60,12 @@ def snippets(rows: Sequence[Row]) -> Iterator[Snippet]:
         language="yaml",
         line=f"layers: [{quoted('${aws:region}')}]",
     )
+    for each in parameters:
+        yield Snippet(
+            tool="AWS SAM or CloudFormation, by the parameter in SSM",
+            language="yaml",
+            line=f'Layers: ["{{{{resolve:ssm:{each}}}}}"]',
+        )
     yield Snippet(
         tool="AWS CLI",
         language="sh",

@@ -17,6 +17,8 @@ from runs import Ran, run_ocelot
 from supply_examples import FUNCTIONS, INFO, Binary, Table, build_info, layer_zip
 from unit_examples import layer
 
+from pipeline.layer.manifest import Start
+
 REGIONS = (IRELAND, FRANCE)
 TOML, OTLP = "github.com/BurntSushi/toml", "go.opentelemetry.io/collector/receiver/otlpreceiver"
 BATCH = "go.opentelemetry.io/collector/processor/batchprocessor"
@@ -30,6 +32,7 @@ def zipped(toml: str, component: str) -> bytes:
     return layer_zip(Binary(info=build_info(info), table=table.content()).content())
 
 
+START = Start(starts=3, cpu=0.015, memory=30 << 20, cpu_times=4.8123, memory_times=4.7)
 OLD, NEW = zipped("v1.5.0", OTLP), zipped("v1.6.0", BATCH)
 
 
@@ -40,7 +43,8 @@ def published(publishing: Publishing, content: bytes, commit: str) -> Path:
     (publishing.zips / AMD64).write_bytes(content)
     entry = layer(AMD64, content)
     upstream = entry.upstream.model_copy(update={"commit": commit})
-    write_manifest(publishing.zips, [entry.model_copy(update={"upstream": upstream})])
+    changed = {"upstream": upstream, "start": START}
+    write_manifest(publishing.zips, [entry.model_copy(update=changed)])
     report = publishing.folder / "publish.json"
     ran = publishing.ocelot("--public", "-o", report)
     assert ran.code == 0, ran.err
@@ -130,6 +134,12 @@ def test_without_rights_to_the_zip_the_rows_are_compared(twice: Publishing) -> N
     data = as_json(twice)
     assert data["difference"]["commits"] == {"old": "1" * 40, "new": "2" * 40}
     assert data["difference"]["modules_known"] is data["difference"]["components_known"] is False
+    assert data["figures"]["last"]["amd64"] == {
+        "size": len(OLD),
+        "unzipped_size": 3 * len(OLD),
+        "cpu_times": 4.81,
+        "memory_times": 4.7,
+    }
     assert "cannot be downloaded" in data["unknown"]
 
 

@@ -64,6 +64,17 @@ SHAPES: dict[str, ReleaseNotes] = {
     "an architecture added": notes(last=facts(architectures=[AMD64])),
     "private": notes(of=PRIVATE),
     "public in some regions": notes(of=[*rows("eu-west-1"), *PRIVATE[2:]]),
+    "shared": notes(
+        of=[
+            *(replace(each, shared_with=("account:210987654321",)) for each in PRIVATE[:2]),
+            *(replace(each, shared_with=("org:o-a1b2c3d4e5",)) for each in PRIVATE[2:]),
+        ]
+    ),
+    "parameters in SSM": notes(
+        parameters={
+            str(rows()[0].arn): ("/ocel/minimal/amd64/latest", "/ocel/minimal/amd64/v0.158.0")
+        }
+    ),
     "other version numbers": notes(of=[*rows("eu-west-1"), *rows("us-east-1", version=3)]),
     "the last release is not known": notes(unknown="The last release is not known."),
     "no comparison": notes(compared=False),
@@ -148,7 +159,7 @@ def hostile_notes(text: str) -> ReleaseNotes:
     new: dict[str, Any] = {**same, "commit": text, "collector_version": text, "repository": text}
     return notes(
         facts(changed=contents, **new),
-        [replace(each, distribution=text) for each in rows()],
+        [replace(each, distribution=text, shared_with=(text,)) for each in rows()],
         last=facts(b"old", changed={"vulnerabilities": ()}, **last),
         missing=(MissingTarget(region=text, reason=text),),
         repository="me/layers",

@@ -110,6 +110,15 @@ def test_failed_targets_and_skipped_regions_are_missing(folder: Path) -> None:
     assert "a secret" not in notes_markdown(made)
 
 
+def test_parameters_are_those_that_name_the_layer_version(folder: Path) -> None:
+    made = target(AMD64_ZIP)
+    other = {"name": "/ocel/minimal/amd64/latest", "value": "arn:other"}
+    own = {"name": "/ocel/minimal/amd64/v0.155.0", "value": made["arn"]}
+    hostile = {"name": '/a"}}`', "value": made["arn"]}
+    publish_json(folder, {**made, "parameters": [other, own, hostile]})
+    assert written(folder).parameters == {made["arn"]: (own["name"],)}
+
+
 def test_without_a_registry_or_without_rights_the_comparison_is_left_out(folder: Path) -> None:
     for opener in (no_registry, broken_registry):
         made = release_notes(NotesRequest(folder=folder), opener)

@@ -44,6 +44,10 @@ ROWS = st.builds(
     license_info=TEXT,
     compatible_architectures=st.lists(st.text(min_size=1, max_size=20)).map(tuple),
     shared_with=st.lists(st.text(min_size=1, max_size=20)).map(sorted).map(tuple),
+    zip_size=st.integers(0, 10**9),
+    unzipped_size=st.integers(0, 10**9),
+    cpu_times=st.integers(0, 10_000).map(lambda hundredths: hundredths / 100),
+    memory_times=st.integers(0, 10_000).map(lambda hundredths: hundredths / 100),
 )
 # Everything that DynamoDB can answer, and more.
 ANYTHING: st.SearchStrategy[Any] = st.recursive(
@@ -239,3 +243,9 @@ def test_a_row_of_another_layer_is_no_base(other: Row) -> None:
 
 def test_a_distribution_without_a_base_names_none() -> None:
     assert base_layer_arn([row()], DERIVED, None) == ""
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "inf", "1e999", "x", "", "9" * 5000, "٣"])
+def test_a_number_that_makes_no_sense_is_not_known(text: str) -> None:
+    item = {**row().item(), "zip_size": {"N": text}, "cpu_times": {"S": text}}
+    assert read_row(item) == row()

@@ -18,7 +18,10 @@ from pipeline.naming import LayerArn, layer_name_parts
 from pipeline.registry.row import ForeignRow, Row, Rows, base_layer_arn, layer_row, row_as_in_aws
 
 # Facts that AWS does not have, copied from a row of the same layer and content in another region.
-_COPIED = ("upstream_repository", "upstream_ref", "upstream_commit", "ocelot", "benched")
+_COPIED = (
+    *("upstream_repository", "upstream_ref", "upstream_commit", "ocelot", "benched"),
+    *("zip_size", "unzipped_size", "cpu_times", "memory_times"),
+)
 NO_DISTRIBUTION = "its name contains no known distribution"
 _SHOWN = 12
 
