@@ -26,6 +26,8 @@ from pipeline.report.snippets import snippets
 # Characters of a release's text on GitHub:
 # https://docs.github.com/rest/releases/releases#create-a-release answers 422 above
 GITHUB_LIMIT = 125_000
+# A release on GitHub has a comment behind its notes.
+_COMMENT = 1_000
 # What is shown at most, from all to little: Go modules, and names in any other list.
 _SHORTENING = ((10_000, 10_000), (300, 10_000), (50, 1_000), (50, 100), (0, 20), (0, 5))
 _LONGEST_TEXT = 1_000
@@ -40,7 +42,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _VERBATIM = re.compile(r"[A-Za-z0-9 ._:/@+=,$(){}\[\]\"!`-]*")
 
 
-def notes_markdown(notes: ReleaseNotes, limit: int = GITHUB_LIMIT) -> str:
+def notes_markdown(notes: ReleaseNotes, limit: int = GITHUB_LIMIT - _COMMENT) -> str:
     """Return release notes as Markdown.
 
     Args:
