@@ -148,10 +148,18 @@ class AwsError(OcelotError):
 
 
 class PublishError(OcelotError):
-    """Error for a run in which no target succeeded."""
+    """Error for a run in which no target succeeded.
+
+    Attributes:
+        failures: each target or region that failed, with the reason; the details are made of them.
+    """
 
     exit_code = 12
     meaning = "publish: no target succeeded"
+
+    def __init__(self, message: str, *, hint: str, failures: tuple[tuple[str, str], ...]) -> None:
+        super().__init__(message, hint=hint, details=tuple(f"{a}: {why}" for a, why in failures))
+        self.failures = failures
 
 
 class PartlyPublishedError(PublishError):
@@ -199,20 +207,22 @@ EXIT_CODES: dict[int, str] = {
 }
 
 
-def publish_error(message: str, details: Iterable[str], *, failed: int, total: int) -> PublishError:
+def publish_error(
+    message: str, failures: Iterable[tuple[str, str]], *, failed: int, total: int
+) -> PublishError:
     """Error for targets or regions that are not as they should be.
 
     Args:
         message: says how many.
-        details: a line for each failure.
+        failures: each target or region that failed, with the reason.
         failed: number of targets or regions that failed.
         total: number of all of them; if some did not fail, the error is a `PartlyPublishedError`.
     """
     kind = PartlyPublishedError if failed < total else PublishError
-    lines = tuple(details)
-    helps = all(RUN_AGAIN in each for each in lines)
+    pairs = tuple(failures)
+    helps = all(RUN_AGAIN in reason for _, reason in pairs)
     hint = RUN_AGAIN if helps else f"do what these lines say, then {RUN_AGAIN}"
-    return kind(message, hint=hint, details=lines)
+    return kind(message, hint=hint, failures=pairs)
 
 
 class Attempt:

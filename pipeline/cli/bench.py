@@ -158,10 +158,9 @@ def _report(
     noted: Mapping[str, Start] | None,
 ) -> None:
     from pipeline.report import bench as reports
-    from pipeline.report.rendering import markdown
 
     report = reports.bench_report(results)
-    add_summary(markdown(report), os.environ)
+    add_summary(report, os.environ)
     more = [] if noted is None else [*reports.earlier_reports(results, noted)]
     if against:
         more += reports.comparison_reports(results)

@@ -92,7 +92,6 @@ def build_context(
 def report(done: BuildOutput, shown: JsonOptions) -> None:
     """Print the result of a build, and add it to the job summary."""
     from pipeline.report.build import build_report
-    from pipeline.report.rendering import markdown
 
-    add_summary(markdown(build_report(done, for_summary=True)), os.environ)
+    add_summary(build_report(done, for_summary=True), os.environ)
     shown.show(done.manifest.text(), build_report(done))

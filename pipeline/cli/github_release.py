@@ -218,9 +218,8 @@ def repository_name(given: str | None) -> str:
 def report(result: GitHubResult, shown: JsonOptions, *, dry_run: bool = False) -> None:
     """Print what was done, and add it to the job summary."""
     from pipeline.report.github_release import github_json, github_report
-    from pipeline.report.rendering import markdown
 
     table = github_report(result, dry_run=dry_run)
     if not dry_run:
-        add_summary(markdown(table), os.environ)
+        add_summary(table, os.environ)
     shown.show(github_json(result, dry_run=dry_run), table)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
+    from pipeline.report.rendering import Report
+
 _STANDARD = range(3)  # the numbers of standard input, output and error
 
 
@@ -70,12 +72,26 @@ def output_failure() -> str:
     return "" if error is None or error.errno == errno.EPIPE else error.strerror or str(error)
 
 
-def add_summary(markdown: str, environment: Mapping[str, str]) -> None:
-    """Add to the summary of a GitHub job; print a note if that is not possible."""
-    from pipeline.github.annotations import append_summary
+def add_summary(report: Report, environment: Mapping[str, str], rest: str = "") -> None:
+    """Add a report to the summary of a GitHub job, shortened to what GitHub shows of a step.
 
+    A note is printed if that is not possible.
+
+    Args:
+        report: with all its rows.
+        environment: it names the summary's file.
+        rest: where the rows are that are left out, in a few words; default: the log.
+    """
+    from pipeline.github.annotations import SUMMARY, append_summary, summary_room
+    from pipeline.report.summary import LOG, report_markdown
+
+    if not environment.get(SUMMARY):
+        return
     with _noted("the job's summary"):
-        append_summary(markdown, environment)
+        text = report_markdown(report, summary_room(environment), rest or LOG)
+        append_summary(text, environment)
+        if not text:
+            typer.echo("note: the job's summary is full; this report is not in it", err=True)
 
 
 def set_output(name: str, value: str, environment: Mapping[str, str]) -> None:

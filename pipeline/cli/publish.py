@@ -118,12 +118,11 @@ def report(done: PublishResult, shown: JsonOptions, output: Path | None = None) 
     """Print the result or the plan, add it to the job summary, and write it to a file as JSON."""
     from pipeline.files import write_atomic
     from pipeline.report.publish import arns_json, publish_json, publish_report
-    from pipeline.report.rendering import markdown
 
     text, table = publish_json(done), publish_report(done)
     shown.show(text, table)
     if done.outcomes:
-        add_summary(markdown(table), os.environ)
+        add_summary(table, os.environ, rest=output.name if output else "")
         set_output("layers", arns_json(done), os.environ)
     if output:  # last: a folder that cannot be written to hides nothing
         write_atomic(output, text.encode())

@@ -95,12 +95,12 @@ def _claims(target: str, distributions: Collection[str]) -> list[Claim]:
 
 def _report(done: tuple[Verified, ...], output: Path | None, common: CommonOptions) -> None:
     from pipeline.files import write_atomic
-    from pipeline.report.rendering import markdown
+    from pipeline.report.summary import report_markdown
     from pipeline.report.verify import verify_json, verify_report
 
-    text, data = markdown(verify_report(done)), verify_json(done)
-    add_summary(text, os.environ)
-    typer.echo(data if common.as_json else text, nl=False)
+    report, data = verify_report(done), verify_json(done)
+    add_summary(report, os.environ)
+    common.show(data, report)
     if output:
         write_atomic(output / "verification.json", data.encode())
-        write_atomic(output / "verification.md", text.encode())
+        write_atomic(output / "verification.md", report_markdown(report).encode())

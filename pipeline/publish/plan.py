@@ -6,7 +6,8 @@ registry. Each of these that is missing is a step of the plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -46,6 +47,18 @@ class Target:
 
     def __str__(self) -> str:
         return f"{self.region} {self.package.architecture}"
+
+    @property
+    def full_name(self) -> str:
+        """Region and name of the layer, in a text."""
+        return " ".join(self.key)
+
+
+def target_names(targets: Sequence[Target]) -> Iterator[str]:
+    """Yield a short name for each target that no other one has."""
+    names = Counter(map(str, targets))
+    for each in targets:
+        yield str(each) if names[str(each)] == 1 else each.full_name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,7 +18,7 @@ from pipeline.aws.ssm import RegionParameters
 from pipeline.errors import RUN_AGAIN, publish_error
 from pipeline.layer.manifest import BenchNote, Layer
 from pipeline.publish.parameters import ParameterContext
-from pipeline.publish.plan import Target, TargetKey, TargetPlan
+from pipeline.publish.plan import Target, TargetKey, TargetPlan, target_names
 from pipeline.publish.reconcile import INTERRUPTED, PublishContext, TargetOutcome, reconcile
 from pipeline.publish.request import PublishRequest
 from pipeline.publish.turns import publishing_turn
@@ -247,10 +247,15 @@ def check_outcomes(outcomes: Sequence[TargetOutcome]) -> None:
         PublishError: every failure is named; a `PartlyPublishedError` if some targets succeeded.
     """
     failed = [each for each in outcomes if not each.succeeded]
+    names = target_names([each.plan.target for each in outcomes])
     if failed:
         raise publish_error(
             f"{len(failed)} of {len(outcomes)} targets are not as they should be",
-            (f"{each.plan.target}: {each.error}" for each in failed),
+            (
+                (name, each.error)
+                for name, each in zip(names, outcomes, strict=True)
+                if not each.succeeded
+            ),
             failed=len(failed),
             total=len(outcomes),
         )

@@ -23,6 +23,7 @@ def github_report(result: GitHubResult, *, dry_run: bool) -> Report:
     return Report(
         title="GitHub release",
         summary=_summary(result, dry_run=dry_run),
+        link=result.release.url if result.release else "",
         headings=_HEADINGS,
         rows=[
             (each.name, _action(plan, each), f"{each.size:,}", each.sha256[:12])
@@ -34,10 +35,10 @@ def github_report(result: GitHubResult, *, dry_run: bool) -> Report:
 
 
 def _summary(result: GitHubResult, *, dry_run: bool) -> str:
-    """Return one line: the tag, the steps that were done or would be, and the address."""
+    """Return one line: the tag, the steps that were done or would be, and the repository."""
     steps = ", ".join(_steps(result.plan, done=not dry_run)) or "nothing to do"
-    address = result.release.url if result.release else result.repository
-    return f"{result.plan.wanted.tag}: {steps}: {address}"
+    repository = "" if result.release else f": {result.repository}"
+    return f"{result.plan.wanted.tag}: {steps}{repository}"
 
 
 def _steps(plan: GitHubPlan, *, done: bool) -> Iterator[str]:

@@ -8,19 +8,24 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
 from pipeline.registry.history import Release
 from pipeline.registry.registry import TableCreation
 from pipeline.registry.row import Row
-from pipeline.report.rendering import Report, data, json_text
+from pipeline.report.rendering import Report, data, json_text, without_empty
 
-_LAYERS = ("published", "distribution", "architecture", "collector", "public", "layer version")
-_HISTORY = ("published", "layer", "architecture", "sha256", "regions", "public", "changed")
 # A column that is shown only if it is not empty.
 _SHARED = "shared with"
+_LAYERS = (
+    *("published", "distribution", "architecture", "collector", "public", _SHARED),
+    "layer version",
+)
+_HISTORY = (
+    *("published", "layer", "architecture", "sha256", "regions", "public", _SHARED),
+    "changed",
+)
 RELEASE_COLUMNS = (
     *("layer", "distribution", "architecture", "collector_version_input", "code_sha256"),
     *("md5_hash", "upstream_commit", "publish_timestamp", "regions", "public_regions"),
@@ -57,28 +62,19 @@ def layers_report(rows: Sequence[Row]) -> Report:
             row.architecture,
             row.collector_version_input or row.layer_version_str,
             "yes" if row.public else "no",
+            ", ".join(row.shared_with),
             str(row.arn),
         )
         for row in rows
     ]
-    shared = [", ".join(row.shared_with) for row in rows]
-    return _with_shared(Report(headings=_LAYERS, rows=cells, whole=("published",)), shared)
-
-
-def _with_shared(report: Report, shared: Sequence[str]) -> Report:
-    """Return a report with a further column, before the last one, unless it is empty."""
-    if not any(shared):
-        return report
-    *headings, last = report.headings
-    rows = [(*row[:-1], each, row[-1]) for row, each in zip(report.rows, shared, strict=True)]
-    return replace(report, headings=(*headings, _SHARED, last), rows=rows)
+    report = Report(headings=_LAYERS, rows=cells, whole=("published",))
+    return without_empty(report, _SHARED)
 
 
 def history_report(releases: Sequence[Release]) -> Report:
     """Return a row for each release of a distribution."""
     rows = [_release_row(each) for each in releases]
-    shared = [_shared_with(each) for each in releases]
-    return _with_shared(Report(headings=_HISTORY, rows=rows, whole=("published",)), shared)
+    return without_empty(Report(headings=_HISTORY, rows=rows, whole=("published",)), _SHARED)
 
 
 def _shared_with(release: Release) -> str:
@@ -99,6 +95,7 @@ def _release_row(release: Release) -> tuple[str, ...]:
         release.first.code_sha256[:_DIGITS],
         str(regions),
         {0: "no", regions: "yes"}.get(public, f"in {public}"),
+        _shared_with(release),
         ", ".join(release.changes),
     )
 

@@ -15,11 +15,20 @@ from rich.progress import Progress as Bars
 from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from pipeline.errors import ConfigError, OcelotError
-from pipeline.github.annotations import annotation, plain_line
+from pipeline.errors import ConfigError, OcelotError, PublishError
+from pipeline.github.annotations import (
+    MOST_ANNOTATIONS,
+    Annotation,
+    commands,
+    fold,
+    in_github,
+    plain_text,
+)
 from pipeline.progress import Progress
+from pipeline.report.rendering import grouped, printable
 
 HEARTBEAT_SECONDS = 15
+_NOTICE = "notice"
 
 
 @contextmanager
@@ -33,8 +42,12 @@ def shown_progress(
         environment: its GITHUB_ACTIONS is `true` in GitHub Actions.
         verbose: show every line of every program, instead of the last one.
     """
-    if environment.get("GITHUB_ACTIONS") == "true":
-        yield FoldedProgress(console=console)
+    if in_github(environment):
+        folded = FoldedProgress(console=console)
+        try:
+            yield folded
+        finally:
+            folded.finish()
     elif console.is_terminal and not verbose:
         with _bars(console) as bars:
             yield LiveProgress(bars=bars)
@@ -44,21 +57,34 @@ def shown_progress(
 
 def show_error(error: OcelotError, console: Console, environment: Mapping[str, str]) -> None:
     """Print an error: message, details, next step; in GitHub Actions also as annotations."""
-    in_github = environment.get("GITHUB_ACTIONS") == "true"
-    lines = [Text.assemble(("error: ", "bold red"), str(error))]
-    lines += [Text(f"  {plain_line(each) if in_github else each}") for each in error.details]
+    is_github = in_github(environment)
+    lines = [
+        Text.assemble(("error: ", "bold red"), _safe(str(error), is_github=is_github)),
+        *(Text(_safe(f"  {each}", is_github=is_github)) for each in error.details),
+    ]
     if error.hint:
-        lines.append(Text.assemble(("next: ", "bold"), error.hint))
-    if in_github:
-        lines += map(Text, _annotations(error))
+        lines.append(Text.assemble(("next: ", "bold"), _safe(error.hint, is_github=is_github)))
+    if is_github:
+        lines += map(Text, commands(_annotations(error)))
     for each in lines:
         console.print(each, soft_wrap=True)
 
 
-def _annotations(error: OcelotError) -> list[str]:
+def _safe(text: str, *, is_github: bool) -> str:
+    text = printable(text.expandtabs())
+    return plain_text(text) if is_github else text
+
+
+def _annotations(error: OcelotError) -> list[Annotation]:
     if isinstance(error, ConfigError):
-        return [annotation(each.message, file=each.file, line=each.line) for each in error.problems]
-    return [annotation(f"{error}. {error.hint}")]
+        return [
+            Annotation(message=printable(each.message), file=each.file, line=each.line)
+            for each in error.problems
+        ]
+    texts = [f"{error}. {error.hint}"]
+    if isinstance(error, PublishError):
+        texts += grouped(error.failures)
+    return [Annotation(message=printable(each)) for each in texts]
 
 
 def _bars(console: Console) -> Bars:
@@ -117,8 +143,9 @@ class _PrintedProgress:
         seconds = time.monotonic() - self.started.get(lane, time.monotonic())
         return f"{self.steps.get(lane, '')}: {result} ({seconds:.1f} s)"
 
-    def _print(self, text: str) -> None:
-        self.console.print(Text(text), soft_wrap=True)
+    def _print(self, *lines: str) -> None:
+        for each in lines:
+            self.console.print(Text(each), soft_wrap=True)
 
 
 @dataclass(kw_only=True)
@@ -158,12 +185,13 @@ class FoldedProgress(_PrintedProgress):
     """A fold with all lines of a step, printed when it ends, since folds cannot overlap."""
 
     lines: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    notes: list[Annotation] = field(default_factory=list[Annotation])
 
     def begin(self, lane: str, step: str) -> None:
         """Print that the step starts; collect its lines from now on."""
         self._begin(lane, step)
         self.lines[lane] = []
-        self._print(f"{lane}: {step} …")
+        self._print(plain_text(f"{lane}: {step} …"))
 
     def line(self, lane: str, text: str) -> None:
         """Collect a line."""
@@ -172,15 +200,20 @@ class FoldedProgress(_PrintedProgress):
     def end(self, lane: str, result: str) -> None:
         """Print the fold."""
         title, collected = f"{lane}: {self._ended(lane, result)}", self.lines.pop(lane, [])
-        if not collected:
-            self._print(title)
-            return
-        for text in (f"::group::{title}", *map(plain_line, collected), "::endgroup::"):
-            self._print(text)
+        self._print(*(fold(title, collected) if collected else [plain_text(title)]))
 
     def note(self, text: str) -> None:
-        """Print an annotation."""
-        self._print(annotation(text, level="notice"))
+        """Print an annotation; if there are many, only a line, which `finish` counts."""
+        self.notes.append(Annotation(message=printable(text)))
+        if len(self.notes) < MOST_ANNOTATIONS:
+            self._print(*commands(self.notes[-1:], level=_NOTICE))
+        else:
+            self._print(plain_text(f"note: {text}"))
+
+    def finish(self) -> None:
+        """Print the last annotation: the last note, or the number of notes without one."""
+        rest = self.notes[MOST_ANNOTATIONS - 1 :]
+        self._print(*commands(rest, level=_NOTICE, most=1))
 
 
 def _escaped(text: str) -> str:

@@ -5,45 +5,124 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.aws.policy import NO_POLICY
+from pipeline.aws.policy import NO_POLICY, LayerPolicy
 from pipeline.aws.session import Identity
 from pipeline.layer.manifest import FILE_NAME
-from pipeline.publish.plan import PublishStep, Target, TargetPlan
+from pipeline.publish.plan import PublishStep, Target, TargetPlan, target_names
 from pipeline.publish.reconcile import TargetOutcome
 from pipeline.publish.run import PublishResult
 from pipeline.report.parameters import parameter_notes, parameters_json
-from pipeline.report.rendering import Report, data, json_text
+from pipeline.report.rendering import Report, data, grouped, json_text, without_empty
 
+_COMMON = ("distribution", "collector", "region", "architecture", "action", "public", "shared with")
+_DONE = (*_COMMON, "ARN", "time", "retries")
+_PLANNED = (*_COMMON, "version")
 _RIGHT = ("time", "retries", "version")
-_DONE = ("region", "architecture", "action", "ARN", "time", "retries")
-_PLANNED = ("region", "architecture", "action", "version")
+_FAILED = "FAILED"
+_RED = (_FAILED, "blocked")
 
 
 def publish_report(result: PublishResult) -> Report:
     """Return a row for each target: its outcome or, for a dry run, its plan."""
-    if not result.outcomes:
-        rows = _plan_rows(result)
-        return Report(
-            title="Would be published",
-            headings=_PLANNED,
-            rows=rows,
-            right=_RIGHT,
-            notes=_notes((each.target, _plan_notes(each)) for each in result.plans),
-        )
-    actions = Counter(each.plan.action if each.succeeded else "failed" for each in result.outcomes)
-    summary = ", ".join(f"{count} {action}" for action, count in sorted(actions.items()))
+    if result.outcomes:
+        return _shown(_done_report(result), [each.plan for each in result.outcomes], result.skipped)
+    return _shown(_planned_report(result), result.plans, result.skipped)
+
+
+def _shown(
+    report: Report, plans: Sequence[TargetPlan], skipped: Iterable[tuple[str, str]]
+) -> Report:
+    """Return a report, sorted by distribution, with regions that are left out as notes.
+
+    The distributions are in the title, and so is the collector's version if it is the same for all
+    rows. A column of which all cells are the same then is left out.
+    """
+    releases = [_release(each.target) for each in plans]
+    names, versions = {name for name, _ in releases}, {number for _, number in releases}
+    words = (report.title, ", ".join(sorted(names)), *(versions if len(versions) == 1 else ()))
+    order = sorted(range(len(plans)), key=lambda at: releases[at])
+    rows = [
+        (name if len(names) > 1 else "", number if len(versions) > 1 else "", *others)
+        for name, number, *others in (report.rows[at] for at in order)
+    ]
+    left_out = (f"{region} is left out: {reason}" for region, reason in skipped)
+    whole = replace(
+        report,
+        title=" ".join(words),
+        rows=rows,
+        right=_RIGHT,
+        notes=(*report.notes, *left_out),
+        styles=["red" if row[4].startswith(_RED) else "" for row in rows],
+    )
+    return without_empty(whole, "distribution", "collector", "shared with")
+
+
+def _release(target: Target) -> tuple[str, str]:
+    """Return the distribution and the collector's version."""
+    entry = target.package.entry
+    return entry.distribution, entry.collector_version
+
+
+def _done_report(result: PublishResult) -> Report:
+    outcomes = result.outcomes
+    names = list(target_names([each.plan.target for each in outcomes]))
+    named = list(zip(names, outcomes, strict=True))
+    actions = Counter(each.plan.action if each.succeeded else "failed" for each in outcomes)
     return Report(
         title="Published",
-        summary=summary,
+        summary=", ".join(f"{count} {action}" for action, count in sorted(actions.items())),
         headings=_DONE,
-        rows=[_outcome_row(each) for each in result.outcomes],
-        right=_RIGHT,
+        rows=[_outcome_row(each) for each in outcomes],
         below="ARN",
-        notes=_notes((each.plan.target, _outcome_notes(each)) for each in result.outcomes),
+        problems=grouped((name, each.error) for name, each in named if each.error),
+        notes=grouped((name, note) for name, each in named for note in _outcome_notes(each)),
     )
+
+
+def _outcome_row(outcome: TargetOutcome) -> tuple[str, ...]:
+    done = ", ".join(outcome.done)
+    failed = f"{_FAILED} after {done}" if done else _FAILED
+    return (
+        *_first_cells(outcome.plan.target),
+        outcome.plan.action if outcome.succeeded else failed,
+        *(_access_cells(outcome.version.policy) if outcome.version else ("", "")),
+        outcome.arn,
+        f"{outcome.seconds:.1f} s",
+        str(outcome.retries),
+    )
+
+
+def _planned_report(result: PublishResult) -> Report:
+    plans = result.plans
+    named = list(zip(target_names([each.target for each in plans]), plans, strict=True))
+    return Report(
+        title="Would publish",
+        headings=_PLANNED,
+        rows=[_plan_row(each) for each in plans],
+        problems=grouped((name, each.blocked) for name, each in named if each.blocked),
+        notes=grouped((name, note) for name, each in named for note in _plan_notes(each)),
+    )
+
+
+def _plan_row(plan: TargetPlan) -> tuple[str, ...]:
+    return (
+        *_first_cells(plan.target),
+        plan.action,
+        *(("", "") if plan.blocked else _access_cells(plan.policy)),
+        str(plan.version.arn.version) if plan.version else "",
+    )
+
+
+def _first_cells(target: Target) -> tuple[str, ...]:
+    return (*_release(target), target.region, target.package.architecture)
+
+
+def _access_cells(policy: LayerPolicy) -> tuple[str, str]:
+    return "yes" if policy.public else "no", ", ".join(policy.shared_with)
 
 
 def _shares(plan: TargetPlan) -> Iterator[str]:
@@ -55,18 +134,6 @@ def _shares(plan: TargetPlan) -> Iterator[str]:
         yield f"share {', '.join(changes)}"
 
 
-def _notes(noted: Iterable[tuple[Target, Iterable[str]]]) -> tuple[str, ...]:
-    """Return a line for each note, with the first target that has it and the number of others."""
-    targets: dict[str, list[str]] = {}
-    for target, notes in noted:
-        for note in notes:
-            targets.setdefault(note, []).append(str(target))
-    return tuple(
-        f"{first}{f' and {len(others)} more' if others else ''}: {note}"
-        for note, (first, *others) in targets.items()
-    )
-
-
 def _plan_notes(plan: TargetPlan) -> tuple[str, ...]:
     return (*_shares(plan), *plan.notes, *parameter_notes(plan.parameters))
 
@@ -74,32 +141,6 @@ def _plan_notes(plan: TargetPlan) -> tuple[str, ...]:
 def _outcome_notes(outcome: TargetOutcome) -> tuple[str, ...]:
     are_set = PublishStep.PARAMETERS in outcome.done
     return (*outcome.notes, *parameter_notes(outcome.parameters, are_set=are_set))
-
-
-def _outcome_row(outcome: TargetOutcome) -> tuple[str, ...]:
-    plan = outcome.plan
-    return (
-        plan.target.region,
-        plan.target.package.architecture,
-        plan.action if outcome.succeeded else f"{plan.action}: {outcome.error}",
-        outcome.arn,
-        f"{outcome.seconds:.1f} s",
-        str(outcome.retries),
-    )
-
-
-def _plan_rows(result: PublishResult) -> list[tuple[str, ...]]:
-    """Return the plans of all targets, then the regions that are left out."""
-    targets = [
-        (
-            each.target.region,
-            each.target.package.architecture,
-            f"blocked: {each.blocked}" if each.blocked else each.action,
-            str(each.version.arn.version) if each.version else "",
-        )
-        for each in result.plans
-    ]
-    return [*targets, *((region, "", f"skip: {reason}", "") for region, reason in result.skipped)]
 
 
 def publish_json(result: PublishResult) -> str:
@@ -165,6 +206,7 @@ def _target(plan: TargetPlan) -> dict[str, Any]:
         "region": plan.target.region,
         "architecture": package.architecture,
         "distribution": package.entry.distribution,
+        "collector_version": package.entry.collector_version,
         "layer": package.layer,
         "sha256": package.sha256,
         "action": plan.action,

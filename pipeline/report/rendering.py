@@ -1,4 +1,4 @@
-"""A report as a value, and its forms: a table on a screen, Markdown, JSON.
+"""A report as a value, and its forms: a table on a screen, JSON.
 
 Texts in a report may come from anywhere. They are never read as markup, and characters that control
 a terminal are replaced.
@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from textwrap import wrap
 from typing import Any
 
@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.github.annotations import in_github, plain_text
 from pipeline.report import NARROWEST
 
 _USUAL = 80
@@ -35,8 +36,10 @@ class Report:
         title: printed above the table; the heading in Markdown.
         headings: of the columns; without headings the rows have no borders.
         rows: the cells, from top to bottom.
-        notes: printed below the table, one per line; bullets in Markdown.
+        problems: printed below the table, one per line; bullets above it in Markdown.
+        notes: printed below them, as the problems are; further lines of one are indented.
         summary: the last line on a screen, instead of the title; part of the heading in Markdown.
+        link: address of what the report is about, at the end of the summary; a link in Markdown.
         footer: cells of a last row with sums, only on a screen.
         right: headings of columns that are aligned to the right.
         whole: headings of columns that are never folded; in others, lines break at blanks.
@@ -47,8 +50,10 @@ class Report:
     title: str = ""
     headings: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
+    problems: Sequence[str] = ()
     notes: Sequence[str] = ()
     summary: str = ""
+    link: str = ""
     footer: Sequence[str] = ()
     right: Collection[str] = ()
     whole: Collection[str] = ()
@@ -79,9 +84,46 @@ def show(*reports: Report, console: Console | None = None) -> None:
             _show_table(report, console)
         elif report.rows:
             _show_names(report, console)
-        lines = [row[report.headings.index(report.below)] for row in report.rows if report.below]
-        for line in filter(None, (*lines, *report.notes, report.summary)):
-            console.print(_text(line), soft_wrap=True)
+        below = [row[report.headings.index(report.below)] for row in report.rows if report.below]
+        _show_lines(below, console)
+        _show_lines(report.problems, console, "red")
+        summary = ": ".join(filter(None, (report.summary, report.link)))
+        _show_lines((*report.notes, summary), console)
+
+
+def _show_lines(texts: Iterable[str], console: Console, style: str = "") -> None:
+    """Print texts that are not empty; the further lines of one are indented."""
+    for each in filter(None, texts):
+        console.print(_text(each.replace("\n", "\n  "), style), soft_wrap=True)
+
+
+def without_empty(report: Report, *headings: str) -> Report:
+    """Return a report without those of the columns in which all cells are empty."""
+    kept = [
+        at
+        for at, heading in enumerate(report.headings)
+        if heading not in headings or any(row[at] for row in report.rows)
+    ]
+    return replace(
+        report,
+        headings=tuple(report.headings[at] for at in kept),
+        rows=[tuple(row[at] for at in kept) for row in report.rows],
+    )
+
+
+def grouped(texts: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Return a line for each text, with the first name that has it and the number of others.
+
+    Args:
+        texts: pairs of a name and its text.
+    """
+    names: dict[str, list[str]] = {}
+    for name, text in texts:
+        names.setdefault(text, []).append(name)
+    return tuple(
+        f"{first}{f' and {len(others)} more' if others else ''}: {text}"
+        for text, (first, *others) in names.items()
+    )
 
 
 def _show_names(report: Report, console: Console) -> None:
@@ -91,9 +133,9 @@ def _show_names(report: Report, console: Console) -> None:
     room = max(console.width - sum(widths), _LEAST_VALUE)
     for row, style in zip(report.rows, _styles(report), strict=True):
         lines = _broken(row[-1], room) or [""]
-        head = [set_cell_size(printable(name), at) for name, at in zip(row, widths, strict=False)]
+        head = [set_cell_size(_on_screen(name), at) for name, at in zip(row, widths, strict=False)]
         first, *others = *head, lines[0]
-        console.print(Text.assemble((first, style), printable("".join(others))), soft_wrap=True)
+        console.print(Text.assemble((first, style), "".join(others)), soft_wrap=True)
         for line in lines[1:]:
             console.print(_text(" " * sum(widths) + line), soft_wrap=True)
 
@@ -105,7 +147,7 @@ def _show_table(report: Report, console: Console) -> None:
     """
     lines = [report.headings, *report.rows, *filter(None, [report.footer])]
     shown = [at for at, each in enumerate(report.headings) if not _is_below(report, each)]
-    cells = {at: [printable(line[at]) for line in lines] for at in shown}
+    cells = {at: [_on_screen(line[at]) for line in lines] for at in shown}
     whole = [at for at in shown if report.headings[at] in report.whole]
     if widths := column_widths(cells, whole, console.width - 3 * len(shown) - 1):
         console.print(_table(report, widths))
@@ -147,7 +189,7 @@ def _show_apart(
 
 def _broken(text: str, width: int) -> list[str]:
     """Return a text as lines that break at blanks only."""
-    lines = printable(text).split("\n")
+    lines = _on_screen(text).split("\n")
     return [
         part
         for each in lines
@@ -213,27 +255,13 @@ def _styles(report: Report) -> Sequence[str]:
 
 
 def _text(text: str, style: str = "") -> Text:
-    return Text(printable(text), style)
+    return Text(_on_screen(text), style)
 
 
-def markdown(report: Report) -> str:
-    """Return the report as a section of a GitHub job summary."""
-    heading = ": ".join(filter(None, (report.title, report.summary)))
-    parts = [f"### {printable(heading)}"]
-    if report.rows:
-        rule = f"|{'---|' * len(report.headings)}"
-        parts.append(
-            "\n".join([_markdown_row(report.headings), rule, *map(_markdown_row, report.rows)])
-        )
-    if report.notes:
-        parts.append("\n".join(f"- {printable(note)}" for note in report.notes))
-    return "\n\n".join(parts) + "\n"
-
-
-def _markdown_row(cells: Iterable[str]) -> str:
-    """Return the cells as one line; a bar inside a cell is escaped."""
-    texts = (" ".join(printable(each).replace("|", "\\|").split()) for each in cells)
-    return f"| {' | '.join(texts)} |"
+def _on_screen(text: str) -> str:
+    """Return a text for a console, which in GitHub Actions runs some lines as commands."""
+    text = printable(text)
+    return plain_text(text) if in_github(os.environ) else text
 
 
 def printable(text: str) -> str:

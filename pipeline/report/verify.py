@@ -28,7 +28,7 @@ def _note(each: Verified) -> str:
         f"{entry.commit}, Go {entry.go}",
         *each.differences,
     )
-    return "\n  - ".join(lines)
+    return "\n".join(lines)
 
 
 def verify_json(verified: Sequence[Verified]) -> str:

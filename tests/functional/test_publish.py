@@ -11,6 +11,7 @@ from aws_emulator import Trust, web_token
 from aws_rules import Rule
 from aws_server import ACCOUNT
 from aws_wire import NOT_OPTED_IN, SERVICE_EXCEPTION
+from markdown_reader import tables
 from publish_examples import AMD64, content, dist, write_manifest
 from publishing import (
     FRANCE,
@@ -109,7 +110,8 @@ def test_a_dry_run_shows_a_table_and_a_region_that_cannot_be_read(publishing: Pu
     ran = publishing.ocelot("--dry-run")
     assert ran.code == 0, ran.err
     assert "eu-west-3" in ran.out
-    assert "blocked: list the layer's versions" in " ".join(ran.out.split())
+    assert "blocked" in ran.out
+    assert f"{FRANCE} amd64 and 1 more: list the layer's versions" in ran.out
 
 
 def test_layers_stay_private_by_default(publishing: Publishing) -> None:
@@ -351,7 +353,25 @@ def test_people_see_a_table_arns_and_a_summary(publishing: Publishing, tmp_path:
     assert arn in ran.out.splitlines()
     assert ran.out.splitlines()[-1] == "6 publish, make public, record"
     assert "6 publish, make public, record" in summary.read_text()
-    assert f"| {OHIO} | amd64 | publish, make public, record | {arn} |" in summary.read_text()
+    row = f"| {OHIO} | amd64 | publish, make public, record | yes | `{arn}` |"
+    assert row in summary.read_text()
+
+
+def test_github_shows_each_failure_once_and_the_summary_all_targets(
+    publishing: Publishing, tmp_path: Path
+) -> None:
+    publishing.aws.rules(Rule(region=FRANCE, error=NOT_OPTED_IN))
+    summary = tmp_path / "summary.md"
+    env = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    ran = publishing.ocelot("--public", env=env)
+    assert ran.code == 13
+    errors = [line for line in ran.err.splitlines() if line.startswith("::error::")]
+    assert len(errors) == 2
+    assert errors[1].startswith(f"::error::{FRANCE} amd64 and 1 more: ")
+    assert "may not be enabled" in errors[1]
+    (table,) = tables(summary.read_text())
+    assert [row[0] for row in table[1:]] == [region for region in REGIONS for _ in Architecture]
+    assert f"- {FRANCE} amd64 and 1 more" in summary.read_text()
 
 
 def test_the_result_is_written_to_a_file(publishing: Publishing, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_the_same_command_is_advised_alone_only_if_it_helps_everywhere(
     others: tuple[str, ...], *, alone: bool
 ) -> None:
     lines = (RUN_AGAIN, *others)
-    error = publish_error("2 of 3 targets", lines, failed=2, total=3)
+    error = publish_error("2 of 3 targets", (("x", each) for each in lines), failed=2, total=3)
     assert (error.hint == RUN_AGAIN) is alone
 
 

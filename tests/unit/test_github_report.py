@@ -14,7 +14,7 @@ from pipeline.github.apply import GitHubResult
 from pipeline.github.plan import GIVEN_UP, release_plan
 from pipeline.github.releases import FoundRelease, TagState
 from pipeline.report.github_release import github_json, github_report
-from pipeline.report.rendering import markdown
+from pipeline.report.summary import report_markdown
 
 COMMIT = "1" * 40
 BROKEN_OFF = asset("a.zip", is_whole=False, size=0, created=state().now - GIVEN_UP)
@@ -39,7 +39,7 @@ def result(seen: TagState, release: FoundRelease | None = PUBLISHED) -> GitHubRe
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_report_of_each_shape(shape: str, snapshot: SnapshotAssertion) -> None:
     report = github_report(result(SHAPES[shape]), dry_run=False)
-    assert {"screen": shown(report, width=100), "summary": markdown(report)} == snapshot
+    assert {"screen": shown(report, width=100), "summary": report_markdown(report)} == snapshot
 
 
 def test_the_report_of_a_dry_run(snapshot: SnapshotAssertion) -> None:

@@ -176,6 +176,33 @@ def test_a_note_of_two_lines_is_one_command() -> None:
     assert file.getvalue() == "::notice::100%25 of%0Ax\n"
 
 
+@pytest.mark.parametrize("count", [0, 9, 10, 11, 30])
+def test_all_notes_are_printed_and_github_counts_those_that_it_would_drop(count: int) -> None:
+    out, file = console()
+    with shown_progress(out, {"GITHUB_ACTIONS": "true"}, verbose=False) as progress:
+        for at in range(count):
+            progress.note(f"number {at}.")
+    shown, lines = commands(file), file.getvalue()
+    assert len(shown) == min(count, 10)
+    assert all(f"number {at}." in lines for at in range(count))
+    left_out = sum(f"::notice::number {at}." not in shown for at in range(count))
+    assert (left_out == 0) or shown[-1].startswith(f"::notice::{left_out} more")
+
+
+def test_no_step_or_result_is_a_command() -> None:
+    out, file = console()
+    progress = FoldedProgress(console=out)
+    progress.begin("amd64", "compile\n::error::x")
+    progress.line("amd64", "line\r::error::x")
+    progress.end("amd64", "failed\n::error::x")
+    progress.begin("amd64", "pack")
+    progress.end("amd64", "failed\n::error::x")
+    assert [each.partition("::")[2].split("::")[0] for each in commands(file)] == [
+        "group",
+        "endgroup",
+    ]
+
+
 def test_live_progress_shows_lane_step_and_result() -> None:
     out, file = console(terminal=True)
     with shown_progress(out, {}, verbose=False) as progress:

@@ -7,9 +7,19 @@ import re
 from dataclasses import dataclass, replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from report_examples import shown
 
-from pipeline.report.rendering import Report, column_widths, json_text, markdown, screen, show
+from pipeline.report.rendering import (
+    Report,
+    column_widths,
+    grouped,
+    json_text,
+    screen,
+    show,
+    without_empty,
+)
 
 HOSTILE = "[red]x[/nothing]\x1b]0;title\x07 | \nmore"
 REPORT = Report(
@@ -22,18 +32,6 @@ REPORT = Report(
 )
 
 
-def test_markdown_is_a_heading_a_table_and_bullets() -> None:
-    assert markdown(REPORT).splitlines() == [
-        *("### Done", ""),
-        "| zip | ARN | size |",
-        "|---|---|---|",
-        "| a.zip | arn:1 | 1 MiB |",
-        "| b.zip |  |  |",
-        *("", "- one", "- two"),
-    ]
-    assert markdown(Report(title="Nothing", headings=("zip",))) == "### Nothing\n"
-
-
 def test_a_screen_has_title_table_lines_to_copy_and_notes() -> None:
     lines = shown(REPORT).splitlines()
     assert lines[0] == "Done"
@@ -43,12 +41,16 @@ def test_a_screen_has_title_table_lines_to_copy_and_notes() -> None:
     assert "ARN" not in table
 
 
-def test_a_summary_is_a_screens_last_line_and_in_markdowns_heading() -> None:
+def test_problems_come_before_notes_and_further_lines_are_indented() -> None:
+    report = replace(REPORT, problems=["bad\nworse"], notes=["one\ntwo"])
+    assert shown(report).splitlines()[-4:] == ["bad", "  worse", "one", "  two"]
+
+
+def test_a_summary_is_a_screens_last_line() -> None:
     report = replace(REPORT, summary="2 of 3")
     lines = shown(report).splitlines()
     assert lines[-1] == "2 of 3"
     assert "Done" not in lines
-    assert markdown(report).startswith("### Done: 2 of 3\n")
 
 
 def test_without_rows_headings_are_a_table_and_without_headings_there_is_none() -> None:
@@ -83,14 +85,50 @@ def test_long_lines_are_not_broken() -> None:
 def test_texts_are_neither_markup_nor_a_terminals_commands(report: Report) -> None:
     text = shown(report)
     assert "[red]x[/nothing]" in text
-    for each in (text, markdown(report)):
-        assert "\x1b" not in each
-        assert "\x07" not in each
+    assert "\x1b" not in text
+    assert "\x07" not in text
 
 
-def test_no_text_leaves_its_cell_in_markdown() -> None:
-    report = Report(headings=("why",), rows=[("down | out\n| next",)])
-    assert markdown(report).splitlines()[-1] == "| down \\| out \\| next |"
+COMMANDS = st.sampled_from(
+    ["::error::x", "  ::add-mask::x", "##[error]", "a\r\n::stop-commands::x"]
+)
+TEXTS = COMMANDS | st.text(max_size=12)
+
+
+@given(st.lists(TEXTS, min_size=6, max_size=6), st.sampled_from([20, 40, 200]))
+def test_in_github_no_line_of_a_report_is_a_command(texts: list[str], width: int) -> None:
+    title, heading, *cells = texts
+    report = Report(
+        title=title,
+        headings=(heading, "x", "y"),
+        rows=[cells[:3]],
+        problems=cells[2:],
+        notes=cells,
+        below="y",
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GITHUB_ACTIONS", "true")
+        lines = [
+            line
+            for each in (report, Report(rows=[cells[:2]]))
+            for line in re.split("[\r\n]", shown(each, width=width))
+        ]
+    assert [each for each in lines if each.lstrip().startswith("::") or "##[" in each] == []
+
+
+def test_outside_github_colons_stay() -> None:
+    assert shown(Report(notes=["::1 is an address"])) == "::1 is an address\n"
+
+
+def test_empty_columns_are_left_out_if_they_may_be() -> None:
+    report = Report(headings=("a", "b", "c"), rows=[("1", "", ""), ("2", "", "")])
+    assert without_empty(report, "a", "b").headings == ("a", "c")
+    assert without_empty(report, "a", "b").rows == [("1", ""), ("2", "")]
+
+
+def test_a_text_of_several_names_is_one_line() -> None:
+    pairs = [("a", "no"), ("b", "yes"), ("c", "no"), ("d", "no")]
+    assert grouped(pairs) == ("a and 2 more: no", "b: yes")
 
 
 def test_a_first_cell_has_the_colour_of_its_text() -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from unit_examples import COMMIT, layer
 
 from pipeline.build.components import ComponentRow
-from pipeline.errors import CompileError, ConfigError, OcelotError, Problem
+from pipeline.errors import CompileError, ConfigError, OcelotError, Problem, publish_error
 from pipeline.layer.manifest import Manifest
 from pipeline.report.build import build_report
 from pipeline.report.config import component_reports
@@ -90,6 +90,11 @@ def test_an_error_is_printed_with_its_details_and_the_next_step() -> None:
     ]
 
 
+def test_tabs_are_blanks_and_control_characters_are_replaced() -> None:
+    error = OcelotError("a\x1b[31mb", details=("\tx.go:1",))
+    assert printed(error) == ["error: a\ufffd[31mb", "          x.go:1".replace("  ", "", 1)]
+
+
 def test_an_error_without_a_hint_ends_with_its_details() -> None:
     assert printed(OcelotError("odd")) == ["error: odd"]
 
@@ -112,6 +117,29 @@ def test_in_github_every_problem_is_an_annotation() -> None:
     ]
 
 
+def test_in_github_there_are_no_more_annotations_than_github_shows() -> None:
+    many = ConfigError(
+        tuple(Problem(file="config/a.yaml", line=line, message="is wrong") for line in range(12))
+    )
+    found = [line for line in printed(many, GITHUB) if line.startswith("::")]
+    assert len(found) == 10
+    assert found[-1].startswith("::error::3 more")
+    assert found[:9] == [
+        f"::error file=config/a.yaml{f',line={line}' if line else ''}::is wrong"
+        for line in range(9)
+    ]
+
+
+def test_in_github_each_failure_is_an_annotation_of_all_its_targets() -> None:
+    failures = [*((f"eu-{at} amd64", "no") for at in range(3)), ("eu-4 arm64", "a\n::b%")]
+    error = publish_error("4 of 9 targets", failures, failed=4, total=9)
+    assert [line for line in printed(error, GITHUB) if line.startswith("::")] == [
+        f"::error::4 of 9 targets. {error.hint}",
+        "::error::eu-0 amd64 and 2 more: no",
+        "::error::eu-4 arm64: a%0A::b%25",
+    ]
+
+
 def test_in_github_another_error_is_one_annotation() -> None:
     assert [line for line in printed(COMPILE, GITHUB) if line.startswith("::")] == [
         "::error::amd64: compile failed. fix it"
@@ -119,12 +147,14 @@ def test_in_github_another_error_is_one_annotation() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["::add-mask::x", "  ::error::x", "\t::stop-commands::x", "##[error]x"]
+    "line",
+    ["::add-mask::x", "  ::error::x", "\t::stop-commands::x", "##[error]x", "a\n::x", "a\r::x"],
 )
-def test_in_github_details_are_no_commands(line: str) -> None:
-    lines = printed(CompileError("failed", hint="fix it", details=(line,)), GITHUB)
+def test_in_github_no_text_of_an_error_is_a_command(line: str) -> None:
+    lines = printed(CompileError(f"failed\n{line}", hint=line, details=(line,)), GITHUB)
     commands = [each for each in lines if each.lstrip().startswith("::") or "##[" in each]
-    assert commands == ["::error::failed. fix it"]
+    assert len(commands) == 1
+    assert commands[0].startswith("::error::failed%0A")
 
 
 def test_outside_github_there_are_no_annotations() -> None:

@@ -25,7 +25,7 @@ from pipeline.errors import AwsError, LockError, UsageError, VerifyError
 from pipeline.layer.manifest import FILE_NAME, Manifest, read_manifest
 from pipeline.naming import Architecture
 from pipeline.release import BuildContext, build
-from pipeline.report.rendering import markdown
+from pipeline.report.summary import report_markdown
 from pipeline.report.verify import verify_json, verify_report
 from pipeline.supply.provenance import builder_of
 
@@ -350,7 +350,7 @@ def test_the_same_layer_passes_and_every_difference_is_reported(desk: Desk) -> N
 def test_the_reports_are_the_same_as_markdown_and_as_json(desk: Desk) -> None:
     good = desk.verified()
     bad = replace(good, differences=("one", "two"))
-    text = markdown(verify_report([good, bad]))
+    text = report_markdown(verify_report([good, bad]))
     data = json.loads(verify_json([good, bad]))
     assert f"- same bytes: {good.claim.name}\n" in text
     assert f"- DIFFERENT: {bad.claim.name}\n" in text

@@ -24,7 +24,6 @@ def sync(options: SyncOptions, token: TokenOptions, common: CommonOptions) -> No
     from pipeline.parameters.names import parameter_prefix
     from pipeline.registry.registry import opened_registry
     from pipeline.registry.sync import run as syncing
-    from pipeline.report.rendering import markdown
     from pipeline.report.sync import sync_json, sync_report
 
     loaded = common.load()
@@ -45,5 +44,5 @@ def sync(options: SyncOptions, token: TokenOptions, common: CommonOptions) -> No
     report = sync_report(done)
     common.show(sync_json(done), report)
     if not options.dry_run:
-        add_summary(markdown(report), os.environ)
+        add_summary(report, os.environ)
         syncing.check_synced(done)

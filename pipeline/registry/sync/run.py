@@ -274,7 +274,7 @@ def check_synced(result: SyncResult) -> None:
         errors = (*unseen.items(), *failed.items(), *unnamed.items())
         raise publish_error(
             f"the registry or a parameter does not match the layers in {count}",
-            (f"{where}: {error}" for where, error in errors),
+            ((str(where), error) for where, error in errors),
             failed=len(regions),
             total=len(result.regions),
         )
