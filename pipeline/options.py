@@ -193,7 +193,7 @@ class ReleaseGroupOptions(AwsOptions, OptionalTableOptions, LayerNameOptions, Pa
     public: Annotated[
         bool | None,
         Opt(
-            "Let all AWS accounts use the layers, or only this one; default: no change.",
+            "Let all AWS accounts use the layers, or take that away; default: no change.",
             flags="--public/--private",
         ),
     ] = None

@@ -74,7 +74,7 @@ def _done_report(result: PublishResult) -> Report:
     actions = Counter(each.plan.action if each.succeeded else "failed" for each in outcomes)
     return Report(
         title="Published",
-        summary=", ".join(f"{count} {action}" for action, count in sorted(actions.items())),
+        summary="; ".join(f"{count} {action}" for action, count in sorted(actions.items())),
         headings=_DONE,
         rows=[_outcome_row(each) for each in outcomes],
         below="ARN",

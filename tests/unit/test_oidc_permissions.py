@@ -195,3 +195,11 @@ def test_the_guide_lists_each_permission_with_its_roles(action: str) -> None:
     (row,) = [line for line in rows if re.search(rf"[`:]{name}`", line)]
     listed = [cell.strip() == "yes" for cell in row.split("|")[2:5]]
     assert listed == [role in NEEDED[action][0] for role in EVERY]
+
+
+@pytest.mark.parametrize("action", ["Add", "Remove"])
+def test_the_publisher_may_share_its_layers_with_any_organisation_or_account(action: str) -> None:
+    name = f"lambda:{action}LayerVersionPermission"
+    found = [one for one in granted(PUBLISHER, STACK) if name in several(one["Action"])]
+    assert found
+    assert [one for one in found if "Condition" in one] == []
