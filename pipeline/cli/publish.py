@@ -121,8 +121,8 @@ def report(done: PublishResult, shown: JsonOptions, output: Path | None = None) 
 
     text, table = publish_json(done), publish_report(done)
     shown.show(text, table)
+    add_summary(table, os.environ, rest=output.name if output else "")
     if done.outcomes:
-        add_summary(table, os.environ, rest=output.name if output else "")
         set_output("layers", arns_json(done), os.environ)
     if output:  # last: a folder that cannot be written to hides nothing
         write_atomic(output, text.encode())

@@ -97,9 +97,15 @@ def test_a_preflight_needs_no_zips_and_writes_nothing(publishing: Publishing) ->
     assert publishing.writes() == []
 
 
-def test_a_dry_run_writes_nothing_and_shows_the_steps(publishing: Publishing) -> None:
-    ran = publishing.ocelot("--public", "--dry-run", "--json")
+def test_a_dry_run_writes_nothing_and_shows_the_steps(
+    publishing: Publishing, tmp_path: Path
+) -> None:
+    summary = tmp_path / "summary.md"
+    env = {"GITHUB_STEP_SUMMARY": str(summary)}
+    ran = publishing.ocelot("--public", "--dry-run", "--json", env=env)
     assert ran.code == 0, ran.err
+    (table,) = tables(summary.read_text())
+    assert [row[2] for row in table[1:]] == ["publish, make public, record"] * 6
     assert publishing.writes() == []
     steps = ["publish", "make public", "record"]
     assert all(each["steps"] == steps for each in json_targets(ran).values())
