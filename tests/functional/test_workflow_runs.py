@@ -150,13 +150,15 @@ def test_a_value_stays_one_word_of_a_command_and_nothing_of_it_runs(
             for call in job.calls()
         )
     assert calls[value] == calls["plain"]
-    called = {call[2] for call in calls[value] if call[:2] == ["dagger", "call"]}
-    assert called == {"lock", "build", "config-check", "publish", "fetch", "verify"}
+    dagger = [call for call in calls[value] if call[:2] == ["dagger", "call"]]
+    called = {call[4] if call[2] == "--config" else call[2] for call in dagger}
+    releasing = {"config-check", "publish", "fetch", "verify", "github-release"}
+    assert called == {"lock", "build", *releasing}
     assert list(tmp_path.rglob("pwned")) == []
 
 
 def test_every_option_has_the_value_that_was_chosen(job: Job) -> None:
-    chosen = {name: f"<{name}>" for name in NAMES}
+    chosen = {**{name: f"<{name}>" for name in NAMES}, "CONFIG": ""}
     for name in ("Lock", "Build"):
         assert job.run((RELEASE, "build", name), **chosen).returncode == 0
     job.have("curl", "echo x")
@@ -177,7 +179,9 @@ def test_every_option_has_the_value_that_was_chosen(job: Job) -> None:
         "--release-group": "<RELEASE_GROUP>",
         "--layer-name": "<LAYER_NAME>",
         "--bucket": "<BUCKET>",
-        "--public": "--dry-run",
+        "--public": "--share",
+        "--share": "<SHARE>",
+        "--ssm-prefix": "<SSM_PREFIX>",
         "--dry-run": "--no-bench",
         "--no-bench": "--table",
         "--table": "<DYNAMODB_TABLE_NAME>",
@@ -195,6 +199,7 @@ def test_a_switch_that_is_off_is_not_named(job: Job) -> None:
     job.run((RELEASE, "publish", "Publish"), **off)
     words = {word for call in job.calls("dagger") for word in call}
     optional = {"--bench", "--no-bench", "--public", "--dry-run", "--bucket", "--table-region"}
+    optional |= {"--config", "--share", "--ssm-prefix"}
     assert words & optional == set()
     assert "--locked" in words
 
@@ -227,47 +232,68 @@ def test_without_a_token_nothing_is_published(job: Job, program: str, does: str)
 # --- what a release consists of ---
 
 
-def test_a_releases_files_are_collected_and_listed_with_their_digests(job: Job) -> None:
-    made = {
-        "layers/dist/a.zip": "zip",
-        "layers/dist/manifest.json": "{}",
-        "layers/config/ocelot.lock": "lock",
-        "published/publish.md": "### Published\n",
-        "published/publish.json": "{}",
-        "verified/verification.md": "### Verified\n",
+def test_a_release_has_the_files_of_the_other_jobs_and_its_commit(job: Job) -> None:
+    step = (RELEASE, "release", "Make the GitHub Release")
+    done = job.run(step, GITHUB_TOKEN=BEARER, GITHUB_SHA="c0ffee", COMPARE="true", CONFIG="")
+    assert done.returncode == 0, done.stderr
+    (call,) = job.calls("dagger", "call", "github-release")
+    assert BEARER not in " ".join(call)
+    assert {option: value_of(call, option) for option in call if option.startswith("--")} == {
+        "--layers": "dist",
+        "--published": "published/publish.json",
+        "--files": "verified",
+        "--upstream": "upstream/manifest.json",
+        "--repository": "acme/layers",
+        "--target": "c0ffee",
+        "--token": "env:GITHUB_TOKEN",
+        "--path": "released",
     }
-    for name, text in made.items():
-        path = job.workspace / "made" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    for name in ("Collect the files", "Write the summary"):
-        done = job.run((RELEASE, "release", name), LAYERS_DIGEST="d1g35t")
-        assert done.returncode == 0, done.stderr
-    release = job.workspace / "release"
-    names = {Path(name).name for name in made}
-    assert {path.name for path in release.iterdir()} == {*names, "SHA256SUMS"}
-    sums = dict(
-        line.split("  ")[::-1] for line in (release / "SHA256SUMS").read_text().splitlines()
-    )
-    assert sums == {
-        name: hashlib.sha256((release / name).read_bytes()).hexdigest() for name in names
-    }
-    lines = job.read("summary").splitlines()
-    assert {"### Published", "### Verified", "### Files"} <= set(lines)
-    assert all(f"    {digest}  {name}" in lines for name, digest in sums.items())
-    assert "d1g35t" in job.read("summary")
 
 
-def test_each_zips_attestation_is_checked_and_one_that_is_bad_fails(job: Job) -> None:
-    (job.workspace / "served").mkdir()
-    zips = ["served/a.zip", "served/b c.zip"]
-    for name in zips:
-        (job.workspace / name).touch()
-    step, env = (RELEASE, "verify", "Check the attestations"), {"LAYERS": "served", "SIGNER": "us"}
+REPORTS = {
+    ("publish", "Add the report to the summary"): ("published/publish.md", "summary"),
+    ("publish", "Set the output"): ("published/publish.outputs", "output"),
+    ("release", "Add the report to the summary"): ("released/github-release.md", "summary"),
+    ("release", "Set the output"): ("released/github-release.outputs", "output"),
+}
+
+
+@pytest.mark.parametrize(("step", "files"), REPORTS.items())
+def test_what_a_command_wrote_in_its_container_reaches_the_job(
+    job: Job, step: tuple[str, str], files: tuple[str, str]
+) -> None:
+    written, read = files
+    path = job.workspace / written
+    path.parent.mkdir()
+    path.write_text("layers={}\n")
+    done = job.run((RELEASE, *step))
+    assert done.returncode == 0, done.stderr
+    assert job.read(read) == "layers={}\n"
+
+
+def test_a_callers_config_is_used_in_every_call_and_its_lock_is_written(job: Job) -> None:
+    called = {**dict.fromkeys(NAMES, "x"), "CONFIG": "caller/my config"}
+    job.have("jq", f"cat > /dev/null; echo {TOKEN}")
+    dagger = [each for each in STEPS if each[0] == RELEASE and "dagger call" in STEPS[each]["run"]]
+    for step in dagger:
+        assert job.run(step, **called).returncode == 0
+    calls = job.calls("dagger", "call")
+    assert len(calls) == len(dagger)
+    assert {tuple(call[2:4]) for call in calls} == {("--config", "caller/my config")}
+    (lock,) = (call for call in calls if call[4] == "lock")
+    assert value_of(lock, "--path") == "caller/my config/ocelot.lock"
+
+
+@pytest.mark.parametrize("architecture", ["amd64", "arm64"])
+def test_a_zips_attestation_is_checked_and_one_that_is_bad_fails(
+    job: Job, architecture: str
+) -> None:
+    step = (RELEASE, "verify", f"Check the attestation for {architecture}")
+    env = {"LAYERS": "served", "DISTRIBUTION": "mini", "SIGNER": "us"}
     assert job.run(step, **env).returncode == 0
-    checked = job.calls("gh", "attestation", "verify")
-    assert [call[3] for call in checked] == zips
-    assert {value_of(call, "--signer-workflow") for call in checked} == {"us"}
+    (call,) = job.calls("gh", "attestation", "verify")
+    assert call[3] == f"served/collector-{architecture}-mini.zip"
+    assert value_of(call, "--signer-workflow") == "us"
     job.have("gh", "exit 1")
     assert job.run(step, **env).returncode != 0
 

@@ -23,6 +23,7 @@ PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 WRITES = {
     ("release-layers.yml", "publish"): {"id-token"},
     ("release-layers.yml", "attest"): {"attestations", "id-token"},
+    ("release-layers.yml", "release"): {"contents"},
     ("upstream-watch.yml", "propose"): {"contents", "pull-requests"},
 }
 
@@ -86,13 +87,74 @@ def test_the_inputs_are_those_of_the_commands_with_their_defaults() -> None:
         "upstream-repo": UPSTREAM_REPO,
         "upstream-ref": UpstreamOptions.upstream_ref,
         "set-to-public": False,
+        "share": "",
         "bench": True,
+        "compare": True,
+        "github-release": True,
         "dry-run": False,
     }
     assert inputs()["architecture"]["options"] == ["all", "amd64", "arm64"]
     name = workflow("release-layers.yml")["jobs"]["publish"]["env"]["LAYER_NAME"]
     assert name == f"${{{{ vars.LAYER_NAME || '{PublishOptions().layer_name}' }}}}"
     assert workflow("upstream-watch.yml")["env"]["UPSTREAM_REPO"] == UPSTREAM_REPO
+
+
+def test_who_calls_the_workflow_has_the_same_inputs_and_names_a_config_folder() -> None:
+    called = workflow("release-layers.yml")["on"]["workflow_call"]
+    assert called["inputs"].pop("config") == {
+        "description": "The config folder in the calling repository",
+        "type": "string",
+        "required": True,
+    }
+    assert called["inputs"] == {
+        name: {
+            "type": "string" if each["type"] == "choice" else each["type"],
+            "default": each["default"],
+        }
+        for name, each in inputs().items()
+    }
+    used = set(re.findall(r"secrets\.(\w+)", (FOLDER / "release-layers.yml").read_text("utf-8")))
+    assert set(called["secrets"]) == used
+
+
+def test_the_outputs_of_the_workflow_are_those_of_its_jobs() -> None:
+    parsed = workflow("release-layers.yml")
+    for each in parsed["on"]["workflow_call"]["outputs"].values():
+        found = re.fullmatch(r"\$\{\{ jobs\.(\w+)\.outputs\.(\w+) \}\}", each["value"])
+        assert found
+        assert found[2] in parsed["jobs"][found[1]]["outputs"]
+
+
+# A line of a job: one of our scripts, dagger, or a file that is added to one of GitHub's.
+ONE_COMMAND = re.compile(
+    r"\.github/install-dagger"
+    r"|(\.github/with-aws-token )?dagger call (?![^\n]*[;&|<>])[^\n]+"
+    r'|cat [\w./-]+ >> "\$GITHUB_(OUTPUT|STEP_SUMMARY)"'
+    r"|gh attestation verify (?![^\n]*[;&|<>])[^\n]+"
+)
+
+
+def test_each_line_of_a_release_is_one_command() -> None:
+    found = workflow("release-layers.yml")["jobs"]
+    lines = [line for job in found for line in runs(job)]
+    assert len(lines) > 15
+    assert [line for line in lines if not ONE_COMMAND.fullmatch(line.strip())] == []
+
+
+def test_each_job_has_ocelot_of_the_workflow_and_the_config_of_its_caller() -> None:
+    for job, content in workflow("release-layers.yml")["jobs"].items():
+        checkouts = [each for each in content["steps"] if "/checkout@" in each.get("uses", "")]
+        calls = [line for line in runs(job) if "dagger call" in line]
+        assert len(checkouts) == (2 if calls else 0), job
+        if calls:
+            own, caller = checkouts
+            assert own["with"]["repository"] == "${{ job.workflow_repository }}"
+            assert own["with"]["ref"] == "${{ job.workflow_sha }}"
+            assert (caller["if"], caller["with"]["path"]) == (
+                "${{ inputs.config != '' }}",
+                "caller",
+            )
+        assert all('dagger call ${CONFIG:+--config "$CONFIG"} ' in each for each in calls)
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
@@ -123,7 +185,8 @@ def test_the_job_that_publishes_is_in_the_environment_that_aws_trusts() -> None:
     within = {
         (name, job): each["environment"] for name, job, each in jobs() if "environment" in each
     }
-    assert within == {("release-layers.yml", "publish"): "publish"}
+    release = "release-layers.yml"
+    assert within == {(release, "publish"): "publish", (release, "release"): "publish"}
 
 
 def test_secrets_are_seen_by_the_steps_that_need_them_alone() -> None:
@@ -132,11 +195,15 @@ def test_secrets_are_seen_by_the_steps_that_need_them_alone() -> None:
         for name, job, step in steps()
         for secret in re.findall(r"secrets\.(\w+)", json.dumps(step))
     ]
-    where = ("release-layers.yml", "publish")
+    release, checkout = "release-layers.yml", "OCELOT_TOKEN"
     assert seen == [
-        (*where, "AWS_ROLE_TO_ASSUME"),
-        (*where, "DYNAMODB_TABLE_NAME"),
-        (*where, "AWS_ROLE_TO_ASSUME"),
+        (release, "build", checkout),
+        (release, "publish", checkout),
+        (release, "publish", "AWS_ROLE_TO_ASSUME"),
+        (release, "publish", "DYNAMODB_TABLE_NAME"),
+        (release, "publish", "AWS_ROLE_TO_ASSUME"),
+        (release, "verify", checkout),
+        (release, "release", checkout),
     ]
     texts = [(FOLDER / name).read_text(encoding="utf-8") for name in WORKFLOWS]
     assert sum(text.count("secrets.") for text in texts) == len(seen)
@@ -157,13 +224,13 @@ def test_no_shell_has_an_expression_in_it() -> None:
 
 def test_a_checkout_keeps_no_credentials() -> None:
     checkouts = [step for _, _, step in steps() if "actions/checkout@" in step.get("uses", "")]
-    assert len(checkouts) == 8
-    assert all(step["with"] == {"persist-credentials": False} for step in checkouts)
+    assert len(checkouts) == 13
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
 def test_artifacts_are_taken_by_their_number_and_digest() -> None:
     taken = [s["with"] for _, _, s in steps() if "/download-artifact@" in s.get("uses", "")]
-    assert len(taken) == 7
+    assert len(taken) == 9
     for each in taken:
         assert each["digest-mismatch"] == "error"
         assert "artifact-ids" in each
@@ -207,8 +274,8 @@ def test_a_dry_run_publishes_nothing_and_verifies_what_was_built() -> None:
         ),
     }
     fetching = {f"{verb} what AWS serves" for verb in ("Fetch", "Upload", "Download")}
-    assert conditional == {"attest", "release", *fetching}
-    assert found["verify"]["env"] == {"LAYERS": "${{ inputs.dry-run && 'dist' || 'served' }}"}
+    assert conditional == {"attest", "release", "Set the output", *fetching}
+    assert found["verify"]["env"]["LAYERS"] == "${{ inputs.dry-run && 'dist' || 'served' }}"
 
 
 def test_layers_are_released_only_where_those_that_aws_serves_were_verified() -> None:
@@ -247,6 +314,8 @@ def test_the_jobs_make_the_calls_that_the_readme_lists() -> None:
     section = readme.split("## Publish from GitHub Actions")[1].split("\n## ")[0]
     blocks = [*runs("build"), *runs("verify")]
     made = [" ".join(line.split()) for block in blocks for line in commands_in(block)]
+    made = [re.sub(r'\$\{CONFIG:\+--config "\$CONFIG"\} ', "", line) for line in made]
+    made = [re.sub(r'"\$\{CONFIG:-(\w+)\}/([\w.]+)"', r"\1/\2", line) for line in made]
     made = [re.sub(r"\$\{\w+:\+(--[\w-]+)\}", r"\1", line) for line in made]  # as by default
     for variable, value in VALUES.items():
         made = [line.replace(f'"{variable}"', value) for line in made]
