@@ -246,7 +246,17 @@ class GitHubOptions:
 
 
 @option_group
-class GitHubReleaseOptions(GitHubOptions):
+class SignerOptions:
+    """The attestations of the zips."""
+
+    signer_workflow: Annotated[
+        str | None,
+        Opt("Workflow that attested the zips, for the notes: owner/name/.github/workflows/FILE."),
+    ] = None
+
+
+@option_group
+class GitHubReleaseOptions(GitHubOptions, SignerOptions):
     """The published layers of which a release is made."""
 
     distribution: Annotated[
@@ -280,7 +290,7 @@ class ReleaseOptions(GitHubOptions, ReleaseGroupOptions, BuildOptions):
 
 
 @option_group
-class NotesOptions(RoleOptions, OptionalTableOptions):
+class NotesOptions(RoleOptions, OptionalTableOptions, SignerOptions):
     """The release whose notes are written."""
 
     distribution: Annotated[

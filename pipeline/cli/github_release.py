@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.options import CommonOptions, GitHubTokenOptions, JsonOptions, shared
-from pipeline.cli.printing import add_summary
+from pipeline.cli.printing import add_summary, set_output
 from pipeline.cli.running import run, shown_progress
 from pipeline.options import GitHubOptions, GitHubReleaseOptions, ReleaseOptions
 from pipeline.spread import Opt, option_group
@@ -40,6 +40,12 @@ class GitHubFileOptions:
             "The release's notes, in Markdown; default: those of `ocelot notes`, compared with the "
             "last release on GitHub.",
             metavar="FILE",
+        ),
+    ] = None
+    upstream: Annotated[
+        Path | None,
+        Opt(
+            "Manifest of upstream's own layers, for the notes; as for `notes`.", metavar="MANIFEST"
         ),
     ] = None
     file: Annotated[
@@ -91,7 +97,9 @@ def github_release(
         release_group=options.release_group,
         files=files.file or (),
     )
-    text = _given_notes(files.notes) if files.notes else notes_writer(request, repository)
+    signer = options.signer_workflow
+    written = notes_writer(request, repository, upstream=files.upstream, signer=signer)
+    text = _given_notes(files.notes) if files.notes else written
     work = partial(released, request, repository, token, text, dry_run=options.dry_run)
     with shown_progress(verbose=common.verbose):
         result = run(work, left=LEFT, kept=KEPT)
@@ -130,14 +138,24 @@ def github_request(
     )
 
 
-def notes_writer(request: GitHubRequest, repository: str) -> NotesWriter:
-    """Return a function that writes the notes of `ocelot notes`, compared with a last release."""
+def notes_writer(
+    request: GitHubRequest,
+    repository: str,
+    *,
+    upstream: Path | None = None,
+    signer: str | None = None,
+) -> NotesWriter:
+    """Return a function that writes the notes of `ocelot notes`, compared with a last release.
+
+    Args:
+        request: for the release.
+        repository: on GitHub, as owner/name.
+        upstream: manifest.json of upstream's own layers; None for none.
+        signer: workflow that attested the zips; None if they are not attested.
+    """
     from pipeline.github.plan import LONGEST_NOTES
     from pipeline.notes.release import NotesRequest, release_notes
     from pipeline.report.notes import notes_markdown
-
-    # a workflow attests its zips
-    attested = os.environ.get("GITHUB_ACTIONS") == "true"
 
     def written(previous: Path | None) -> str:
         asked = NotesRequest(
@@ -147,7 +165,9 @@ def notes_writer(request: GitHubRequest, repository: str) -> NotesWriter:
             published=request.published,
             first=previous is None,
             previous=previous,
-            repository=repository if attested else None,
+            upstream=upstream,
+            repository=repository if signer else None,
+            signer=signer,
         )
         return notes_markdown(release_notes(asked, lambda: None), LONGEST_NOTES)
 
@@ -222,4 +242,5 @@ def report(result: GitHubResult, shown: JsonOptions, *, dry_run: bool = False) -
     table = github_report(result, dry_run=dry_run)
     if not dry_run:
         add_summary(table, os.environ)
+        set_output("url", result.release.url if result.release else "", os.environ)
     shown.show(github_json(result, dry_run=dry_run), table)

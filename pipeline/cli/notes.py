@@ -88,6 +88,7 @@ def notes(
         upstream=files.upstream,
         vulnerabilities=files.vulnerabilities,
         repository=options.repository,
+        signer=options.signer_workflow,
     )
 
     def opened() -> Registry | None:

@@ -38,6 +38,7 @@ from pipeline.module.steps import (
     Credentials,
     GoOptions,
     InputOptions,
+    ReleaseFiles,
     SourceOptions,
     Steps,
     uncached,
@@ -234,7 +235,7 @@ class Ocelot:
     ) -> Directory:
         """Build a layer, then publish it; return what `build` and `publish` return.
 
-        With --github-release also github-release.json, as `github-release` returns it.
+        With --github-release also what `github-release` returns.
         """
         steps, publishing = Steps(self.config, sources), subgroup(PublishOptions, options)
         if options.skip_publish:
@@ -255,8 +256,10 @@ class Ocelot:
         layers = layers.with_directory(".", await steps.published(layers, publishing, aws))
         if not token:
             return layers
-        text = await steps.released(layers, layers.file("publish.json"), token, github)
-        return layers.with_new_file("github-release.json", text)
+        published = layers.file("publish.json")
+        return layers.with_directory(
+            ".", await steps.released(layers, published, token, github, ReleaseFiles())
+        )
 
     @command(cache="never")
     async def github_release(
@@ -268,10 +271,11 @@ class Ocelot:
         go: GoOptions,
         notes: Notes = None,
         files: Files = None,
-    ) -> str:
-        """Make a release on GitHub of published layers; return what was done as JSON."""
-        steps = Steps(self.config, go)
-        return await steps.released(layers, published, token, options, notes, files)
+        upstream: UpstreamManifest = None,
+    ) -> Directory:
+        """Make a release on GitHub of published layers; return github-release.json and .md."""
+        steps, made = Steps(self.config, go), ReleaseFiles(notes, files, upstream)
+        return await steps.released(layers, published, token, options, made)
 
     @command(cache="never")
     async def fetch(

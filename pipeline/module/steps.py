@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated
 from uuid import uuid4
 
@@ -90,6 +90,21 @@ class Credentials:
     secret_access_key: Annotated[Secret | None, Opt("The access key's secret.")] = None
     session_token: Annotated[Secret | None, Opt("The access key's session token, if any.")] = None
     endpoint_url: Annotated[str | None, Opt("URL of an emulator of AWS, such as moto's.")] = None
+
+
+@dataclass(frozen=True)
+class ReleaseFiles:
+    """The files of a release on GitHub, besides layers and publish.json; None for none.
+
+    Attributes:
+        notes: in Markdown.
+        files: further assets.
+        upstream: manifest.json of upstream's own layers.
+    """
+
+    notes: File | None = None
+    files: Directory | None = None
+    upstream: File | None = None
 
 
 class Steps:
@@ -238,9 +253,7 @@ class Steps:
         That is publish.md, the job summary, and publish.outputs, the outputs of its step.
         """
         tool = (await self.toolchain()).with_directory("dist", layers)
-        tool = tool.with_directory("published", dag.directory())
-        tool = _with_summary(tool, "published/publish.md")
-        tool = tool.with_env_variable("GITHUB_OUTPUT", "published/publish.outputs")
+        tool = _with_job(tool, "published/publish")
         line = ["publish", "dist", *arguments(options), "--output=published/publish.json"]
         return with_aws(tool, credentials, *line).directory("published")
 
@@ -250,25 +263,36 @@ class Steps:
         published: File,
         token: Secret,
         options: GitHubReleaseOptions,
-        notes: File | None = None,
-        files: Directory | None = None,
-    ) -> str:
-        """Make a release on GitHub; return what was done as JSON."""
+        made: ReleaseFiles,
+    ) -> Directory:
+        """Make a release on GitHub; return what was done as JSON, and the files of a GitHub job."""
         tool = (await self.toolchain()).with_directory("dist", layers)
         tool = tool.with_mounted_file("publish.json", published)
         line = ["--published=publish.json", "--json"]
-        if notes:
-            tool = tool.with_mounted_file("notes.md", notes)
+        if made.notes:
+            tool = tool.with_mounted_file("notes.md", made.notes)
             line.append("--notes=notes.md")
-        if files:
-            tool = tool.with_directory("more", files)
-            line += [f"--file=more/{name}" for name in await files.entries()]
-        return await with_github(tool, token, options, *line).stdout()
+        if made.upstream:
+            tool = tool.with_mounted_file("upstream/manifest.json", made.upstream)
+            line.append("--upstream=upstream/manifest.json")
+        if made.files:
+            tool = tool.with_directory("more", made.files)
+            line += [f"--file=more/{name}" for name in await made.files.entries()]
+        tool = _with_job(tool, "released/github-release")
+        tool = with_github(tool, token, options, *line, output="released/github-release.json")
+        return tool.directory("released")
 
 
 def _with_summary(tool: Container, path: str) -> Container:
     """Have the next command write its job summary to a file."""
     return tool.with_env_variable("GITHUB_STEP_SUMMARY", path)
+
+
+def _with_job(tool: Container, path: str) -> Container:
+    """Have the next command write its job summary, and the outputs of its step, to files."""
+    folder = path.rpartition("/")[0]
+    tool = _with_summary(tool.with_directory(folder, dag.directory()), f"{path}.md")
+    return tool.with_env_variable("GITHUB_OUTPUT", f"{path}.outputs")
 
 
 def joined(*manifests: str) -> str:
@@ -292,13 +316,14 @@ def with_aws(tool: Container, credentials: Credentials, *command: str) -> Contai
 
 
 def with_github(
-    tool: Container, token: Secret, options: GitHubReleaseOptions, *more: str
+    tool: Container, token: Secret, options: GitHubReleaseOptions, *more: str, output: str = ""
 ) -> Container:
-    """Run `ocelot github-release` at every call, with this token."""
+    """Run `ocelot github-release` at every call, with this token; it may print to a file."""
     if options.repository is None:
         raise ValueError("name the repository by --repository: a container has no git checkout")
     tool = uncached(tool).with_secret_variable("GITHUB_TOKEN", token)
-    return tool.with_exec(["ocelot", "github-release", *arguments(options), *more])
+    line = ["ocelot", "github-release", *arguments(options), *more]
+    return tool.with_exec(line, redirect_stdout=output)
 
 
 def uncached(tool: Container) -> Container:

@@ -29,6 +29,7 @@ from pipeline.registry.row import Row
 
 PUBLISH_JSON = "publish.json"
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
+_SIGNER = re.compile(rf"{_REPOSITORY.pattern}/\.github/workflows/[A-Za-z0-9_.-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,7 @@ class NotesRequest:
         upstream: manifest.json of upstream's own layers; None for none.
         vulnerabilities: those of the zips; None for a file in the folder, if there is one.
         repository: on GitHub, as owner/name; None if the zips are not attested there.
+        signer: workflow that attested them; None for one of that repository.
     """
 
     folder: Path
@@ -58,6 +60,7 @@ class NotesRequest:
     upstream: Path | None = None
     vulnerabilities: Path | None = None
     repository: str | None = None
+    signer: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +80,7 @@ class ReleaseNotes:
         unknown: sentence that says what is not known of the last release, and why.
         compared: False if the comparison was not requested.
         repository: on GitHub, as owner/name; empty if the zips are not attested there.
+        signer: workflow that attested them; empty for one of that repository.
     """
 
     release: ReleaseFacts
@@ -93,6 +97,7 @@ class ReleaseNotes:
     unknown: str = ""
     compared: bool = True
     repository: str = ""
+    signer: str = ""
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -115,6 +120,7 @@ class _More(TypedDict, total=False):
     upstream: Mapping[Architecture, LayerFigures]
     compared: bool
     repository: str
+    signer: str
 
 
 def release_notes(request: NotesRequest, open_registry: RegistryOpener) -> ReleaseNotes:
@@ -150,6 +156,7 @@ def release_notes(request: NotesRequest, open_registry: RegistryOpener) -> Relea
         upstream=_upstream(request.upstream),
         compared=request.compared,
         repository=repository,
+        signer=_signer(request.signer),
     )
 
 
@@ -185,6 +192,15 @@ def _repository(named: str | None) -> str:
     if named and not _REPOSITORY.fullmatch(named):
         raise UsageError(
             f"{quoted(named)} is no repository on GitHub", hint="give it as owner/name"
+        )
+    return named or ""
+
+
+def _signer(named: str | None) -> str:
+    if named and not _SIGNER.fullmatch(named):
+        raise UsageError(
+            f"{quoted(named)} is no workflow on GitHub",
+            hint="give it as owner/name/.github/workflows/FILE: --signer-workflow",
         )
     return named or ""
 

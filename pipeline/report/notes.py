@@ -79,6 +79,7 @@ def _rendered(notes: ReleaseNotes, most_modules: int, most: int) -> str:
         access=list(_access(rows)),
         first_arn=str(own[0].arn),
         repository=notes.repository,
+        signer=notes.signer,
         zip=_zip_file(own[0]),
         most=most,
     )

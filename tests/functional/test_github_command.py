@@ -157,10 +157,16 @@ def test_a_dry_run_shows_the_plan_of_the_run(maintainer: Maintainer) -> None:
     assert {key: planned[key] for key in same} == {key: done[key] for key in same}
 
 
-def test_the_job_summary_has_the_address(maintainer: Maintainer, tmp_path: Path) -> None:
-    summary = tmp_path / "summary.md"
-    assert maintainer.run(GITHUB_STEP_SUMMARY=str(summary)).code == 0
-    assert "/releases/tag/minimal-v0.155.0-beta" in summary.read_text(encoding="utf-8")
+def test_the_job_summary_and_the_steps_output_have_the_address(
+    maintainer: Maintainer, tmp_path: Path
+) -> None:
+    summary, outputs = tmp_path / "summary.md", tmp_path / "outputs"
+    files = {"GITHUB_STEP_SUMMARY": str(summary), "GITHUB_OUTPUT": str(outputs)}
+    ran = maintainer.run("--json", **files)
+    url = json.loads(ran.out)["url"]
+    assert url.endswith("/releases/tag/minimal-v0.155.0-beta")
+    assert url in summary.read_text(encoding="utf-8")
+    assert outputs.read_text(encoding="utf-8") == f"url={url}\n"
 
 
 @pytest.mark.parametrize("token", ["ghs_unknown", READER])

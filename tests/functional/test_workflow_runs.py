@@ -234,7 +234,8 @@ def test_without_a_token_nothing_is_published(job: Job, program: str, does: str)
 
 def test_a_release_has_the_files_of_the_other_jobs_and_its_commit(job: Job) -> None:
     step = (RELEASE, "release", "Make the GitHub Release")
-    done = job.run(step, GITHUB_TOKEN=BEARER, GITHUB_SHA="c0ffee", COMPARE="true", CONFIG="")
+    given = {"COMPARE": "true", "CONFIG": "", "SIGNER": "us"}
+    done = job.run(step, GITHUB_TOKEN=BEARER, GITHUB_SHA="c0ffee", **given)
     assert done.returncode == 0, done.stderr
     (call,) = job.calls("dagger", "call", "github-release")
     assert BEARER not in " ".join(call)
@@ -243,6 +244,7 @@ def test_a_release_has_the_files_of_the_other_jobs_and_its_commit(job: Job) -> N
         "--published": "published/publish.json",
         "--files": "verified",
         "--upstream": "upstream/manifest.json",
+        "--signer-workflow": "us",
         "--repository": "acme/layers",
         "--target": "c0ffee",
         "--token": "env:GITHUB_TOKEN",

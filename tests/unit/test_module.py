@@ -68,7 +68,8 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     (
         "github_release",
         {"layers": FOLDER, "published": FILE, "token": SECRET, "notes": FILE, "files": FOLDER}
-        | {"repository": "acme/layers", "target": COMMIT, "prerelease": True},
+        | {"repository": "acme/layers", "target": COMMIT, "prerelease": True, "upstream": FILE}
+        | {"signer_workflow": "acme/ocelot/.github/workflows/release-layers.yml"},
     ),
     ("fetch", {"published": FILE, "layers": FOLDER, "role_arn": "arn", "oidc_token": SECRET}),
     ("notes", {"layers": FOLDER, "distribution": "minimal", "repository": "me/layers"}),
@@ -209,6 +210,26 @@ def test_an_explanation_is_in_the_folder_as_the_commands_job_summary() -> None:
     (step,) = [each for each in given.awaited if each.fields[-1].name == "sync"]
     assert "--explain-size" in step.commands[-1]
     assert step.variables["GITHUB_STEP_SUMMARY"] == "dist/build-arm64.md"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "start"),
+    [
+        ("publish", {"layers": FOLDER, "no_bench": True, **KEYS}, "published/publish"),
+        (
+            "github_release",
+            {"layers": FOLDER, "published": FILE, "token": SECRET, "repository": "acme/layers"},
+            "released/github-release",
+        ),
+    ],
+)
+def test_job_summary_and_outputs_are_in_the_folder(
+    name: str, options: dict[str, Any], start: str
+) -> None:
+    given = engine()
+    chain = given.chain(called(given, name, **options))
+    assert chain.variables["GITHUB_STEP_SUMMARY"] == f"{start}.md"
+    assert chain.variables["GITHUB_OUTPUT"] == f"{start}.outputs"
 
 
 def test_a_ref_is_resolved_at_every_call_and_the_compile_step_is_kept_by_the_commit() -> None:

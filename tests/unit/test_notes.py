@@ -169,6 +169,13 @@ def hostile_notes(text: str) -> ReleaseNotes:
 PLAIN = markup(notes_markdown(hostile_notes("plain")))
 
 
+def test_a_zip_that_another_repositorys_workflow_attested_is_checked_for_that_workflow() -> None:
+    signer = "acme/ocelot/.github/workflows/release-layers.yml"
+    made = notes_markdown(notes(repository="me/layers", signer=signer))
+    line = "gh attestation verify collector-amd64-minimal.zip --repo me/layers --signer-workflow"
+    assert f"```sh\n{line} {signer}\n```" in made
+
+
 @pytest.mark.parametrize("text", [*HOSTILE, *LINE_ENDS])
 def test_no_text_breaks_the_markdown(text: str) -> None:
     made = notes_markdown(hostile_notes(text))

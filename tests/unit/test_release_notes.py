@@ -175,6 +175,8 @@ def test_of_several_distributions_one_must_be_named(folder: Path) -> None:
         {"upstream": Path("not-there")},
         {"vulnerabilities": Path("not-there")},
         {"published": Path("not-there")},
+        {"repository": "me/layers", "signer": "release-layers.yml"},
+        {"repository": "layers"},
     ],
 )
 def test_what_cannot_be_used_is_an_error(folder: Path, more: dict[str, Any]) -> None:
