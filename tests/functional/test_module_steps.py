@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any, cast
 
 import dagger
 import pytest
+from dagger import dag
+from markdown_reader import tables
 from module_chain import IMAGE, Chain, Engine, called
 from tiny import Place, new_place
 
@@ -80,6 +83,34 @@ def test_separate_steps_for_sources_and_architectures_give_the_result_of_one_bui
     assert without_builder(json.loads(text)) == without_builder(expected)
     statement = place.root / "out---architecturearm64" / "collector-arm64-one.intoto.json"
     assert IMAGE.split("@sha256:")[1] in statement.read_text()
+
+
+def test_notes_of_a_container_are_those_of_the_command(place: Place) -> None:
+    assert place.on("build", "-d", "one").code == 0
+    shutil.copytree(place.dist, place.root / "previous")
+    layers = json.loads((place.dist / "manifest.json").read_text())["layers"]
+    (place.root / "publish.json").write_text(json.dumps({"targets": [*map(target, layers)]}))
+    engine = LocalEngine(place)
+    folder = dag.directory()
+    published = folder.file("publish.json")
+    given = {"layers": folder, "previous": folder, "published": published, "table": "none"}
+    made = engine.chain(cast("dagger.File", called(engine, "notes", **given)))
+    assert made.fields[-1].args == {"path": "notes.md"}
+    engine.run(made)
+
+    ran = place.run("notes", "--previous", "previous", "--table", "none")
+    assert ran.code == 0, ran.err
+    assert (place.root / "notes.md").read_text() == ran.out
+    assert len(tables(ran.out)[0]) == 2
+
+
+def target(layer: dict[str, Any]) -> dict[str, Any]:
+    """Return the target of publish.json for a zip of the manifest."""
+    version = layer["collector_version"].removeprefix("v").replace(".", "_")
+    name = f"ocel-{layer['architecture']}-one-{version}-beta"
+    arn = f"arn:aws:lambda:eu-west-1:123456789012:layer:{name}:1"
+    kept = ("architecture", "distribution", "sha256")
+    return {"region": "eu-west-1", "ok": True, "arn": arn, **{key: layer[key] for key in kept}}
 
 
 def without_builder(manifest: dict[str, Any]) -> dict[str, Any]:

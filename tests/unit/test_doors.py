@@ -15,7 +15,17 @@ from unit_examples import CHECKOUT
 
 PACKAGE = CHECKOUT / "pipeline"
 
-HEAVY = ("anyio", "cyclonedx", "deflate", "identify", "pydantic", "rapidfuzz", "rich", "yaml")
+HEAVY = (
+    "anyio",
+    "cyclonedx",
+    "deflate",
+    "identify",
+    "jinja2",
+    "pydantic",
+    "rapidfuzz",
+    "rich",
+    "yaml",
+)
 
 LOOK = f"""
 import json, sys
@@ -57,7 +67,14 @@ def test_the_library_never_prints() -> None:
         *("audit/findings.py", "audit/compare.py", "supply/inputs.py", "supply/provenance.py"),
         *("layer/buildinfo.py", "layer/components.py", "layer/elf.py", "layer/functions.py"),
         *("layer/layerfile.py", "layer/sizes.py", "supply/sbom.py"),
-        *("aws/regions.py", "registry/row.py", "registry/table.py", "registry/history.py"),
+        *(
+            "aws/regions.py",
+            "registry/row.py",
+            "registry/arns.py",
+            "registry/table.py",
+            "registry/history.py",
+        ),
+        *("notes/difference.py", "notes/layers_file.py"),
         *("bench/faults.py", "bench/collector.py", "bench/result.py", "bench/telemetry/items.py"),
     ],
 )
@@ -70,7 +87,7 @@ def test_the_package_itself_imports_nothing() -> None:
     assert list(imported("__init__.py")) == []
 
 
-@pytest.mark.parametrize("command", [(), ("build",), ("publish",), ("inspect",)])
+@pytest.mark.parametrize("command", [(), ("build",), ("publish",), ("inspect",), ("notes",)])
 def test_help_imports_nothing_heavy(command: tuple[str, ...]) -> None:
     looked = subprocess.run(
         [sys.executable, "-c", LOOK, *command, "--help"],

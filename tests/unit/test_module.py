@@ -188,7 +188,7 @@ def test_importing_the_module_imports_dagger_and_the_options_alone() -> None:
         *("pipeline", "pipeline.errors", "pipeline.module", "pipeline.module.steps"),
         *("pipeline.options", "pipeline.spread"),
     ]
-    assert not {"typer", "pydantic", "boto3", "yaml"} & set(loaded)
+    assert not {"typer", "pydantic", "boto3", "yaml", "jinja2"} & set(loaded)
 
 
 def test_both_architectures_are_steps_beside_each_other_of_the_same_sources() -> None:
