@@ -113,6 +113,13 @@ class ParameterPlan:
         return "" if self.is_foreign else self.wanted.release.arn
 
     @property
+    def can_move(self) -> bool:
+        """True if it is left alone only because the user does not ask to move it back."""
+        release = self.wanted.release
+        is_local = self.wanted.is_latest and release.parts.release_group == LOCAL_GROUP
+        return self.action == ParameterAction.LEAVE and not is_local
+
+    @property
     def is_foreign(self) -> bool:
         """True if the parameter's value is not the publisher's."""
         return self.action == ParameterAction.FOREIGN

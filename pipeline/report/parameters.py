@@ -21,9 +21,11 @@ def parameter_notes(plans: Iterable[ParameterPlan], *, are_set: bool = False) ->
     """
     for each in plans:
         if each.is_change:
-            yield f"{each.name} {(_DONE if are_set else _PLANNED)[each.action]}"
+            old = f" from {_name(each.before.value)}" if each.before else ""
+            yield f"{each.name} {(_DONE if are_set else _PLANNED)[each.action]}{old}"
         elif each.reason:
-            yield f"{each.name} is left alone: {each.reason}"
+            way = "; --move-back moves it" if each.can_move else ""
+            yield f"{each.name} is left alone: {each.reason}{way}"
 
 
 def parameters_json(plans: Iterable[ParameterPlan]) -> list[dict[str, Any]]:
@@ -67,3 +69,8 @@ def parameter_sync_json(sync: ParameterSync | None) -> dict[str, Any] | None:
 def _layer(arn: str) -> str:
     """Return a layer version's name and number."""
     return arn.rpartition(":layer:")[2]
+
+
+def _name(arn: str) -> str:
+    """Return a layer's name, which is the same in all regions."""
+    return _layer(arn).partition(":")[0]

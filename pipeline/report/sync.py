@@ -71,7 +71,8 @@ def _summary(result: SyncResult) -> str:
         actions = Counter(f"to {each.action}" for each in result.repairs)
     counts = [f"{count} {action}" for action, count in sorted(actions.items())]
     if changed:
-        counts.append(f"{changed} parameters {'to set' if result.dry_run else 'set'}")
+        noun = "parameter" if changed == 1 else "parameters"
+        counts.append(f"{changed} {noun} {'to set' if result.dry_run else 'set'}")
     if not result.changes:
         counts.append("nothing to do")
     if failed:

@@ -139,8 +139,10 @@ def test_a_parameter_moves_to_newer_layers_of_its_group_only(
 @pytest.mark.parametrize("present", [None, release(), release(group="local", number=1)])
 @pytest.mark.parametrize("move_back", [True, False])
 def test_a_local_release_never_has_latest(present: LayerRelease | None, *, move_back: bool) -> None:
-    local = release("v0.159.0", "local")
-    assert decided(local, present, move_back=move_back) == LEAVE
+    wanted = wanted_parameters("/ocel", release("v0.159.0", "local"))[1]
+    before = Parameter(name=wanted.name, value=present.arn) if present else None
+    plan = parameter_plan(wanted, before, move_back=move_back)
+    assert (plan.action, plan.can_move) == (LEAVE, False)
 
 
 def test_a_local_release_has_the_parameter_of_its_version_unless_it_is_anothers() -> None:
