@@ -339,7 +339,10 @@ def refusal(response: Response[Any], method: str, repository: str) -> GitHubErro
         )
     if status == _INVALID and any(each in text for each in _RACES):
         return LookAgainError(f"GitHub refuses: {text}", hint=RUN_AGAIN)
-    return GitHubError(f"GitHub refuses: {text}", hint="change what it names, and run again")
+    is_unknown_commit = "target_commitish" in text
+    push = "GitHub does not have this commit: push it first, or name another: --target"
+    hint = push if is_unknown_commit else "change what it names, and run again"
+    return GitHubError(f"GitHub refuses: {text}", hint=hint)
 
 
 def _moved(repository: str) -> GitHubError:

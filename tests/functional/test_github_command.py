@@ -189,6 +189,13 @@ def test_a_preflight_only_looks(maintainer: Maintainer) -> None:
     assert maintainer.github.writes() == []
 
 
+def test_a_commit_that_was_not_pushed_is_to_be_pushed_first(maintainer: Maintainer) -> None:
+    ran = maintainer.run(f"--target={'9' * 40}")
+    assert ran.code == GitHubError.exit_code
+    assert "push it first" in ran.err
+    assert maintainer.github.repository.releases == []
+
+
 def test_no_token_is_a_usage_error(maintainer: Maintainer) -> None:
     ran = maintainer.run(token="")
     assert ran.code == UsageError.exit_code
