@@ -145,13 +145,22 @@ def release_plan(
     plan = _compared(replace(plan, release=release, notes=notes), state, failed)
     if plan.differences:
         return plan
-    if wanted.draft and not release.draft:
-        plan = replace(plan, notes=(*plan.notes, "the release was published before; it stays so"))
     return replace(
         plan,
+        notes=(*plan.notes, *_kept_values(wanted, release, state)),
         changes=dict(_changes(wanted, release)),
         publish=release.draft and not wanted.draft,
     )
+
+
+def _kept_values(wanted: WantedRelease, release: FoundRelease, state: TagState) -> Iterator[str]:
+    """Yield a note on each value of a published release that stays, though another is wanted."""
+    if release.draft:
+        return
+    if wanted.draft:
+        yield "the release was published before; it stays so"
+    if wanted.target and wanted.target != state.commit:
+        yield f"the tag {wanted.tag} stays at {state.commit}, where the release was made"
 
 
 def _foreign_release(plan: GitHubPlan, state: TagState) -> GitHubPlan | None:
@@ -170,7 +179,7 @@ def _foreign_release(plan: GitHubPlan, state: TagState) -> GitHubPlan | None:
 
 
 def _foreign_tag(plan: GitHubPlan, state: TagState) -> GitHubPlan | None:
-    """Return the refusal if the tag is there without a release, or of another commit."""
+    """Return the refusal if the tag is there without a release, or draft and tag contradict."""
     tag, target = plan.wanted.tag, plan.wanted.target
     if not state.commit:
         return None
@@ -180,11 +189,12 @@ def _foreign_tag(plan: GitHubPlan, state: TagState) -> GitHubPlan | None:
             differences=(f"the tag {tag} is there without a release, at {state.commit}",),
             hint="a tag is never moved: publish under another --release-group",
         )
-    if target and target != state.commit:
+    is_draft = all(each.draft for each in state.releases)
+    if is_draft and target and target != state.commit:
         return replace(
             plan,
             differences=(f"the tag {tag} is at {state.commit}, not at {target}",),
-            hint="a tag is never moved: name its commit, --target, to complete that release, or "
+            hint="a tag is never moved: name its commit, --target, to publish that draft, or "
             "publish under another --release-group",
         )
     return None

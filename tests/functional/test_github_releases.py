@@ -270,13 +270,24 @@ def test_a_tag_without_a_release_is_left_alone(github: GitHubServer, annotated: 
 
 
 def test_a_tag_of_another_commit_is_never_moved(github: GitHubServer) -> None:
-    run(github)
+    run(github, replace(WANTED, draft=True))
+    github.repository.tags[TAG] = TARGET
     github.calls.clear()
     with pytest.raises(GitHubError) as caught:
         run(github, replace(WANTED, target=OTHER))
     assert OTHER in caught.value.details[0]
     assert github.writes() == []
     assert github.repository.tags == {TAG: TARGET}
+
+
+def test_a_later_run_of_another_commit_updates_the_notes_and_leaves_the_tag(
+    github: GitHubServer,
+) -> None:
+    run(github)
+    result = run(github, replace(WANTED, target=OTHER, notes="# More regions"))
+    assert any(TARGET in note for note in result.notes)
+    assert github.repository.tags == {TAG: TARGET}
+    assert only_release(github).body.startswith("# More regions")
 
 
 def test_a_draft_of_an_earlier_commit_gets_the_new_one(github: GitHubServer) -> None:
