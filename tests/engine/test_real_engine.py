@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config.folder import load_config
+
 CHECKOUT = Path(__file__).parents[2]
 SAMPLE = CHECKOUT / "tests" / "upstream"
 ZIPS = ("collector-amd64-minimal.zip", "collector-arm64-minimal.zip")
@@ -38,6 +40,7 @@ def test_the_functions_are_listed(dagger: Call) -> None:
         *("build", "layer", "binary", "toolchain", "config-check", "components"),
         *("lock", "bundle", "verify", "inspect"),
         *("bench", "publish", "release", "fetch", "sync", "lock-check"),
+        *("notes", "github-release"),
     ):
         assert name in listed.stdout
 
@@ -45,7 +48,8 @@ def test_the_functions_are_listed(dagger: Call) -> None:
 def test_the_config_is_checked(dagger: Call) -> None:
     checked = dagger("call", "config-check")
     assert checked.returncode == 0, checked.stderr
-    assert "9 distributions" in checked.stdout
+    count = len(load_config(CHECKOUT / "config").distributions)
+    assert f"{count} distributions" in checked.stdout
 
 
 def test_the_module_sees_the_sample(dagger: Call, image_options: list[str]) -> None:
@@ -133,6 +137,30 @@ def test_a_bill_of_materials_has_licences_out_of_the_engines_modules(
     bill = json.loads((tmp_path / "dist" / "collector-amd64-minimal.cdx.json").read_text())
     licensed = [each for each in bill["components"] if each.get("licenses")]
     assert len(licensed) > 100
+
+
+def test_release_notes_are_made_of_a_build_and_its_publication(
+    dagger: Call, image_options: list[str], tmp_path: Path
+) -> None:
+    dist, published = tmp_path / "dist", tmp_path / "publish.json"
+    build(dagger, image_options, dist)
+    layers = json.loads((dist / "manifest.json").read_text())["layers"]
+    version = layers[0]["collector_version"].removeprefix("v").replace(".", "_")
+    arns = [
+        "arn:aws:lambda:eu-west-1:123456789012:layer:"
+        f"ocel-{each['architecture']}-minimal-{version}-beta:7"
+        for each in layers
+    ]
+    kept = ("architecture", "distribution", "sha256")
+    targets = [
+        {**{name: each[name] for name in kept}, "region": "eu-west-1", "ok": True, "arn": arn}
+        for each, arn in zip(layers, arns, strict=True)
+    ]
+    published.write_text(json.dumps({"targets": targets}), encoding="utf-8")
+    given = (f"--layers={dist}", f"--published={published}", "--table=none", *image_options)
+    done = dagger("call", "notes", *given, "contents")
+    assert done.returncode == 0, done.stderr
+    assert [each for each in arns if f"`{each}`" not in done.stdout] == []
 
 
 def test_the_manifest_names_the_engine(
