@@ -154,6 +154,7 @@ def notes_writer(
         signer: workflow that attested the zips; None if they are not attested.
     """
     from pipeline.github.plan import LONGEST_NOTES
+    from pipeline.notes.contents import VULNERABILITIES
     from pipeline.notes.release import NotesRequest, release_notes
     from pipeline.report.notes import notes_markdown
 
@@ -166,6 +167,7 @@ def notes_writer(
             first=previous is None,
             previous=previous,
             upstream=upstream,
+            vulnerabilities=next((f for f in request.files if f.name == VULNERABILITIES), None),
             repository=repository if signer else None,
             signer=signer,
         )

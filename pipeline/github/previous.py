@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipeline import progress
@@ -12,9 +12,11 @@ from pipeline.errors import RUN_AGAIN, GitHubError
 from pipeline.files import LARGEST_RECORD, write_atomic
 from pipeline.github.api import RepositoryApi
 from pipeline.github.releases import FoundAsset, FoundRelease, every_release
+from pipeline.layer.limits import UNZIPPED_BYTES
+from pipeline.naming import zip_parts
 
 MANIFEST = "manifest.json"
-_BILLS = re.compile(r"collector-[a-z0-9-]+\.cdx\.json")
+_RECORDS = re.compile(r"manifest\.json|vulnerabilities\.json|collector-[a-z0-9-]+\.cdx\.json")
 _LANE = "github"
 
 
@@ -48,7 +50,10 @@ def release_before(
 async def download_previous(
     api: RepositoryApi, tag: str, distribution: str, group: str, folder: Path
 ) -> bool:
-    """Download manifest and bills of materials of the release before that of a tag.
+    """Download the files of the release before that of a tag: its records, and one of its zips.
+
+    The records are the manifest, bills of materials and known vulnerabilities. Which components a
+    collector has is read from a zip; the one of the first architecture stands for all.
 
     Returns:
         False if there is none.
@@ -60,11 +65,21 @@ async def download_previous(
     if release is None:
         return False
     with progress.step(_LANE, f"read the last release, {release.tag}"):
-        for asset in release.assets:
-            is_wanted = asset.name == MANIFEST or _BILLS.fullmatch(asset.name)
-            if is_wanted and asset.is_whole and asset.size <= LARGEST_RECORD:
-                write_atomic(folder / asset.name, await _content(api, asset))
+        for asset in _wanted(release.assets, distribution):
+            write_atomic(folder / asset.name, await _content(api, asset))
     return True
+
+
+def _wanted(assets: Iterable[FoundAsset], distribution: str) -> Iterator[FoundAsset]:
+    whole = sorted((each for each in assets if each.is_whole), key=lambda each: each.name)
+    yield from (
+        each for each in whole if _RECORDS.fullmatch(each.name) and each.size <= LARGEST_RECORD
+    )
+    for each in whole:
+        parts = zip_parts(each.name)
+        if parts and parts[1] == distribution and each.size <= UNZIPPED_BYTES:
+            yield each
+            return
 
 
 async def _content(api: RepositoryApi, asset: FoundAsset) -> bytes:

@@ -16,7 +16,8 @@ from pipeline.layer.manifest import FILE_NAME, Layer
 from pipeline.notes.facts import TAGS, KnownVulnerability, LayerContents, inspected_contents
 
 # Files beside a manifest that may have vulnerabilities.
-FOUND_VULNERABILITIES = ("vulnerabilities.json", "verification.json")
+VULNERABILITIES = "vulnerabilities.json"
+FOUND_VULNERABILITIES = (VULNERABILITIES, "verification.json")
 _HINT = "give the JSON of `ocelot inspect ZIP --vulns --json`"
 
 

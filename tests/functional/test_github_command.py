@@ -299,14 +299,20 @@ def test_notes_that_are_not_given_compare_with_the_last_release(
     maintainer: Maintainer, tmp_path: Path
 ) -> None:
     arguments = [each for each in maintainer.command() if not each.startswith("--notes")]
+    arguments.append("--file=vulnerabilities.json")
+    advisory = {"id": "GO-2026-0001", "module": "example.com/a", "summary": "a loop"}
 
-    def release() -> str:
+    def release(*advisories: object) -> str:
+        zips = [tmp_path / "dist" / name for name in (AMD64, ARM64)]
+        found = {"vulnerabilities": list(advisories)}
+        scans = [{"sha256": digest(each), "vulnerabilities": found} for each in zips]
+        (tmp_path / "vulnerabilities.json").write_text(json.dumps({"layers": scans}), "utf-8")
         variables = maintainer.github.environment()
         ran = run_ocelot(*arguments, cache=tmp_path / "cache", env=variables, cwd=tmp_path)
         assert ran.code == 0, ran.err
         return maintainer.github.repository.releases[-1].body
 
-    first = release()
+    first = release(advisory)
     assert "arn:aws:lambda:eu-west-1:123456789012:layer:ocel-amd64-minimal-0_155_0-beta:1" in first
     folder = dist(tmp_path / "dist", epoch=1_760_000_000)
     newer = [
@@ -321,6 +327,8 @@ def test_notes_that_are_not_given_compare_with_the_last_release(
     maintainer.record.write_text(record, encoding="utf-8")
     second = release()
     assert "`v0.155.0` → `v0.158.0`" in second
+    assert "GO-2026-0001" in second
+    assert "not compared" not in second
     assert release() == second
     assert len(maintainer.github.repository.releases) == 2
 
