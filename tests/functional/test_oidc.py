@@ -29,7 +29,7 @@ TEMPLATE = OIDC / "cloudformation.yaml"
 REGION = "eu-west-1"
 HOST = "token.actions.githubusercontent.com"
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{HOST}"
-# moto makes no provider by CloudFormation
+# moto makes no provider by CloudFormation, and keeps an AWS::NoValue in a list of statements
 PARAMETERS = {
     "GitHubOwner": "acme",
     "GitHubRepository": "layers",
@@ -37,6 +37,7 @@ PARAMETERS = {
     "GitHubRepositoryId": "22",
     "ProviderArn": PROVIDER,
     "BucketName": "acme-zips-{region}",
+    "SsmPrefix": "/ocel",
 }
 OWN = ("--repository", "acme/layers", "--owner-id", "11", "--repository-id", "22")
 
