@@ -25,11 +25,10 @@ from pipeline.github.plan import AssetFile, WantedRelease
 from pipeline.github.previous import download_previous
 from pipeline.layer import manifest
 from pipeline.layer.manifest import Layer, Manifest
-from pipeline.naming import zip_parts
 from pipeline.notes import layers_file
 from pipeline.options import GitHubOptions
 from pipeline.publish.published import (
-    PublishedVersion,
+    PUBLISH_FILE,
     PublishRecord,
     published_rows,
     read_publish_record,
@@ -38,7 +37,6 @@ from pipeline.publish.request import LOCAL_GROUP
 from pipeline.registry.row import Row
 from pipeline.threads import in_thread
 
-PUBLISHED = "publish.json"
 SUMS = "SHA256SUMS"
 _BUILD_AGAIN = "give the folder from which they were published, or build and publish again"
 # GitHub renames others: https://docs.github.com/en/rest/releases/assets
@@ -161,13 +159,13 @@ def published_release(request: GitHubRequest) -> PublishedRelease:
             release groups, or of the group `local`.
     """
     record = read_publish_record(request.published)
-    names = {_distribution_of(each) for each in record.versions}
+    names = {each.distribution for each in record.versions}
     chosen = _distribution(request.distribution, names)
     _check_succeeded(record, chosen)
     built = manifest.read_manifest(request.layers / manifest.FILE_NAME)
     if built is None:
         raise UsageError(f"{request.layers} has no {manifest.FILE_NAME}", hint=_BUILD_AGAIN)
-    own = [each for each in record.versions if _distribution_of(each) == chosen]
+    own = [each for each in record.versions if each.distribution == chosen]
     rows = published_rows(own, built.layers)
     files = {each.file for each in own}
     _check_one_release(rows, request.release_group)
@@ -177,11 +175,6 @@ def published_release(request: GitHubRequest) -> PublishedRelease:
     )
 
 
-def _distribution_of(version: PublishedVersion) -> str:
-    parts = zip_parts(version.file)
-    return parts[1] if parts else ""
-
-
 def _distribution(given: str | None, published: Collection[str]) -> str:
     if given is None and len(published) == 1:
         return next(iter(published))
@@ -189,14 +182,14 @@ def _distribution(given: str | None, published: Collection[str]) -> str:
         return str(given)
     names = ", ".join(sorted(published))
     raise UsageError(
-        f"{PUBLISHED} has these distributions: {names}; a release is of one",
+        f"{PUBLISH_FILE} has these distributions: {names}; a release is of one",
         hint=f"name one, such as --distribution {min(published)}",
     )
 
 
 def _check_succeeded(record: PublishRecord, distribution: str) -> None:
     """Check that no target of a distribution failed, so that a release names all regions."""
-    own = [each for each in record.versions if _distribution_of(each) == distribution]
+    own = [each for each in record.versions if each.distribution == distribution]
     missing = [each for each in record.missing if each.distribution == distribution]
     failed = [f"{each.arn.region} ({each.file})" for each in own if not each.succeeded]
     failed += [f"{each.region} ({each.architecture})" for each in missing]
@@ -213,7 +206,7 @@ def _check_one_release(rows: Sequence[Row], expected: str | None) -> None:
     if len(releases) != 1:
         found = ", ".join(" ".join(each) for each in releases)
         raise UsageError(
-            f"{PUBLISHED} has layers of several releases: {found}",
+            f"{PUBLISH_FILE} has layers of several releases: {found}",
             hint="release them one by one, each with its own publish.json",
         )
     check_group(releases[0][1], expected)
@@ -280,7 +273,7 @@ def _assets(request: GitHubRequest, published: PublishedRelease) -> Iterator[Ass
     rows = layers_file.layers_file(published.rows, request.region_names)
     yield _made(manifest.FILE_NAME, published.manifest.text())
     yield _made(layers_file.FILE_NAME, rows.text())
-    yield file_asset(request.published, name=PUBLISHED)
+    yield file_asset(request.published, name=PUBLISH_FILE)
     locked = request.config / lock.FILE_NAME
     if locked.is_file():
         yield file_asset(locked)

@@ -202,8 +202,9 @@ def github_stage(
 
     check_package()
     from pipeline.files import write_atomic
-    from pipeline.github_release import PUBLISHED, check_access, check_group
+    from pipeline.github_release import check_access, check_group
     from pipeline.github_release import github_release as released
+    from pipeline.publish.published import PUBLISH_FILE
     from pipeline.release import GitHubStage
     from pipeline.report.publish import publish_json
 
@@ -211,7 +212,7 @@ def github_stage(
     repository, token = repository_name(options.repository), source.read()
 
     async def make(result: PublishResult) -> None:
-        published = folder / PUBLISHED
+        published = folder / PUBLISH_FILE
         write_atomic(published, publish_json(result).encode())
         request = github_request(
             folder,

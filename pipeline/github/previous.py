@@ -13,9 +13,9 @@ from pipeline.files import LARGEST_RECORD, write_atomic
 from pipeline.github.api import RepositoryApi
 from pipeline.github.releases import FoundAsset, FoundRelease, every_release
 from pipeline.layer.limits import UNZIPPED_BYTES
+from pipeline.layer.manifest import FILE_NAME
 from pipeline.naming import zip_parts
 
-MANIFEST = "manifest.json"
 _RECORDS = re.compile(r"manifest\.json|vulnerabilities\.json|collector-[a-z0-9-]+\.cdx\.json")
 _LANE = "github"
 
@@ -41,7 +41,7 @@ def release_before(
         and not each.draft
         and each.tag != tag
         and series.fullmatch(each.tag)
-        and any(asset.name == MANIFEST for asset in each.assets)
+        and any(asset.name == FILE_NAME for asset in each.assets)
         and not (own and each.id > own[0])
     ]
     return before[-1] if before else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TypedDict, Unpack
 from pipeline.aws.session import region_names
 from pipeline.errors import UsageError, quoted
 from pipeline.layer.manifest import FILE_NAME, Layer
-from pipeline.naming import Architecture, zip_parts
+from pipeline.naming import Architecture
 from pipeline.notes.contents import folder_contents
 from pipeline.notes.difference import ReleaseDifference, release_difference
 from pipeline.notes.facts import LayerFigures, ReleaseFacts, figures, manifest_facts
@@ -23,13 +22,15 @@ from pipeline.notes.last import (
     release_in_folder,
 )
 from pipeline.notes.layers_file import LayersFile, layers_file
-from pipeline.publish.published import MissingTarget, published_rows, read_publish_record
+from pipeline.publish.published import (
+    PUBLISH_FILE,
+    MissingTarget,
+    published_rows,
+    read_publish_record,
+)
 from pipeline.registry.arns import ArnTable, arn_table
 from pipeline.registry.row import Row
-
-PUBLISH_JSON = "publish.json"
-_REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
-_SIGNER = re.compile(rf"{_REPOSITORY.pattern}/\.github/workflows/[A-Za-z0-9_.-]+")
+from pipeline.trust.job import github_repository, workflow_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +138,7 @@ def release_notes(request: NotesRequest, open_registry: RegistryOpener) -> Relea
         UsageError: a file or an option cannot be used, or the zips were not published.
         AwsError: the layer versions are only in the registry, which cannot be read.
     """
-    repository = _repository(request.repository)
+    repository = str(github_repository(request.repository)) if request.repository else ""
     folder, manifest = named_manifest(request.folder)
     entries = _entries(manifest.layers, request.distribution)
     published = _published(request, folder, entries, open_registry)
@@ -156,7 +157,7 @@ def release_notes(request: NotesRequest, open_registry: RegistryOpener) -> Relea
         upstream=_upstream(request.upstream),
         compared=request.compared,
         repository=repository,
-        signer=_signer(request.signer),
+        signer=workflow_file(request.signer or ""),
     )
 
 
@@ -186,23 +187,6 @@ def assembled_notes(
         unknown=last.unknown,
         **more,
     )
-
-
-def _repository(named: str | None) -> str:
-    if named and not _REPOSITORY.fullmatch(named):
-        raise UsageError(
-            f"{quoted(named)} is no repository on GitHub", hint="give it as owner/name"
-        )
-    return named or ""
-
-
-def _signer(named: str | None) -> str:
-    if named and not _SIGNER.fullmatch(named):
-        raise UsageError(
-            f"{quoted(named)} is no workflow on GitHub",
-            hint="give it as owner/name/.github/workflows/FILE: --signer-workflow",
-        )
-    return named or ""
 
 
 def _entries(layers: Iterable[Layer], distribution: str | None) -> list[Layer]:
@@ -235,10 +219,10 @@ def _published(
 ) -> _Published:
     """Return the layer versions of a release, by publish.json or the registry."""
     distribution = entries[0].distribution
-    report = request.published or _present(folder / PUBLISH_JSON, Path(PUBLISH_JSON))
+    report = request.published or _present(folder / PUBLISH_FILE, Path(PUBLISH_FILE))
     record = read_publish_record(report) if report else None
     if record:
-        own = [each for each in record.versions if _is_of(each.file, distribution)]
+        own = [each for each in record.versions if each.distribution == distribution]
         rows = published_rows(own, entries)
     else:
         registry = open_registry()
@@ -277,11 +261,6 @@ def _of_one_group(rows: Iterable[Row], group: str | None) -> tuple[Row, ...]:
 
 def _present(*paths: Path) -> Path | None:
     return next((each for each in paths if each.is_file()), None)
-
-
-def _is_of(file: str, distribution: str) -> bool:
-    parts = zip_parts(file)
-    return parts is not None and parts[1] == distribution
 
 
 def _last_release(

@@ -13,11 +13,12 @@ from pipeline.aws.layers import LayerVersion
 from pipeline.errors import UsageError
 from pipeline.files import LARGEST_RECORD, read_regular
 from pipeline.layer.manifest import FILE_NAME, Layer, Manifest, read_manifest
-from pipeline.naming import Architecture, LayerArn, layer_arn, version_in_name, zip_name
+from pipeline.naming import Architecture, LayerArn, layer_arn, version_in_name, zip_name, zip_parts
 from pipeline.registry.row import Row, layer_row
 
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
 _PARAMETER = re.compile(r"/[A-Za-z0-9_./-]{1,1010}")
+PUBLISH_FILE = "publish.json"
 _HINT = "give the publish.json of `ocelot publish -o` and the folder of zips that it published"
 
 
@@ -41,6 +42,12 @@ class PublishedVersion:
     shared_with: tuple[str, ...] = ()
     succeeded: bool = True
     parameters: tuple[str, ...] = ()
+
+    @property
+    def distribution(self) -> str:
+        """The distribution in the zip's name; empty if the file has another name."""
+        parts = zip_parts(self.file)
+        return parts[1] if parts else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from pipeline.github.plan import LONGEST_BODY
 from pipeline.layer.limits import megabytes
 from pipeline.naming import Architecture, zip_name, zip_parts
 from pipeline.notes.difference import ModuleMove, ReleaseDifference
@@ -23,9 +24,6 @@ from pipeline.report.markdown import Markdown, code, escaped, table
 from pipeline.report.rendering import json_text
 from pipeline.report.snippets import snippets
 
-# Characters of a release's text on GitHub:
-# https://docs.github.com/rest/releases/releases#create-a-release answers 422 above
-GITHUB_LIMIT = 125_000
 # A release on GitHub has a comment behind its notes.
 _COMMENT = 1_000
 # What is shown at most, from all to little: Go modules, and names in any other list.
@@ -42,7 +40,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _VERBATIM = re.compile(r"[A-Za-z0-9 ._:/@+=,$(){}\[\]\"!`-]*")
 
 
-def notes_markdown(notes: ReleaseNotes, limit: int = GITHUB_LIMIT - _COMMENT) -> str:
+def notes_markdown(notes: ReleaseNotes, limit: int = LONGEST_BODY - _COMMENT) -> str:
     """Return release notes as Markdown.
 
     Args:

@@ -21,9 +21,11 @@ _REMOTE = re.compile(
     r"([^/]+/[^/]+?)(?:\.git)?/?\Z"
 )
 _ID = re.compile(r"[1-9][0-9]*\Z")
-_WORKFLOW = re.compile(
+_WORKFLOW_FILE = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9._-]+/\.github/workflows/[A-Za-z0-9._-]+\.ya?ml"
-    r"@(?:refs/(?:heads|tags)/[A-Za-z0-9._/-]+|[0-9a-f]{40})"
+)
+_WORKFLOW = re.compile(
+    rf"{_WORKFLOW_FILE.pattern}@(?:refs/(?:heads|tags)/[A-Za-z0-9._/-]+|[0-9a-f]{{40}})"
 )
 # The claims of which GitHub makes a subject, unless an owner customises it.
 DEFAULT_CLAIMS = ("repo", "context")
@@ -200,6 +202,20 @@ def workflow_ref(text: str) -> str:
             hint="give file and ref, as in --workflow "
             "acme/ocelot/.github/workflows/release-layers.yml@refs/heads/main; the ref is what "
             "`uses:` names: refs/heads/…, refs/tags/… or a full commit SHA",
+        )
+    return text
+
+
+def workflow_file(text: str) -> str:
+    """Return the file of a workflow with its repository; empty for an empty text.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if text and not _WORKFLOW_FILE.fullmatch(text):
+        raise UsageError(
+            f"{quoted(text)} is no workflow on GitHub",
+            hint="give it as owner/name/.github/workflows/FILE: --signer-workflow",
         )
     return text
 

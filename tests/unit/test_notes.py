@@ -27,13 +27,14 @@ from notes_examples import (
 from syrupy.assertion import SnapshotAssertion
 from test_markdown import HOSTILE, LINE_ENDS, expected
 
+from pipeline.github.plan import LONGEST_BODY
 from pipeline.notes.facts import KnownVulnerability, LayerFigures
 from pipeline.notes.release import ReleaseNotes
 from pipeline.publish.published import MissingTarget
 from pipeline.registry.arns import arn_table
 from pipeline.registry.history import newest_releases
 from pipeline.report.arns import arns_markdown, releases_markdown
-from pipeline.report.notes import GITHUB_LIMIT, notes_json, notes_markdown
+from pipeline.report.notes import notes_json, notes_markdown
 
 UPSTREAM = {AMD64: LayerFigures(size=14 << 20, unzipped_size=60 << 20, cpu_times=15.2)}
 PRIVATE = [replace(each, public=False) for each in rows()]
@@ -212,8 +213,8 @@ def test_long_lists_are_shortened_to_githubs_limit(huge: dict[str, Any]) -> None
     last = facts(b"old", changed={"vulnerabilities": ()})
     made = notes(facts(changed={"vulnerabilities": (), **huge}), MANY, last=last)
     text = notes_markdown(made)
-    assert len(text) <= len(text.encode()) <= GITHUB_LIMIT
-    assert len(notes_markdown(made, limit=10**9)) > GITHUB_LIMIT
+    assert len(text) <= len(text.encode()) <= LONGEST_BODY
+    assert len(notes_markdown(made, limit=10**9)) > LONGEST_BODY
     assert " more" in text
     assert len(tables(text)[0]) == 35
 
