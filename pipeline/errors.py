@@ -190,6 +190,13 @@ class GitHubError(OcelotError):
     meaning = "github: GitHub refuses, or a release there differs"
 
 
+class GitOpsError(OcelotError):
+    """Error for a GitOps repository, or for an image or release of OpenChoreo's workflows."""
+
+    exit_code = 17
+    meaning = "gitops: a GitOps repository, image or release is not as it should be"
+
+
 class InterruptedBuildError(OcelotError):
     """Error for work that Ctrl-C or SIGTERM ended."""
 

@@ -1,0 +1,35 @@
+"""Names of Kubernetes, and the names that OpenChoreo's workflows give to their results."""
+
+from __future__ import annotations
+
+import re
+
+from pipeline.errors import UsageError, quoted
+
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
+DNS_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+LONGEST_LABEL = 63
+
+
+def is_dns_label(text: str) -> bool:
+    """Return True for a name that Kubernetes accepts for a namespace, and OpenChoreo for all."""
+    return len(text) <= LONGEST_LABEL and re.fullmatch(DNS_LABEL, text) is not None
+
+
+def dns_label(text: str, kind: str) -> str:
+    """Return a name that the user gave.
+
+    Args:
+        text: the name.
+        kind: of what it is the name, such as `project`, for the error.
+
+    Raises:
+        UsageError: it is no DNS label.
+    """
+    if not is_dns_label(text):
+        raise UsageError(
+            f"{quoted(text)} cannot be the name of a {kind}",
+            hint=f"use at most {LONGEST_LABEL} lowercase letters, digits and hyphens; a hyphen "
+            "neither first nor last",
+        )
+    return text
