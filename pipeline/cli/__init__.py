@@ -1,8 +1,9 @@
 """The command line: each command parses its options, calls one function, and prints the result.
 
 This file builds the app and turns errors into exit codes; `main` is the entry point of `ocelot`.
-Every command has a file of its name, `layers/` has one for each verb. A command takes its options
-as groups: from `pipeline/options.py` if the Dagger module has them too, else from `options`.
+Every command has a file of its name; `layers/` and `gitops/` have one for each verb. A command
+takes its options as groups: from `pipeline/options.py` if the Dagger module has them too, else from
+`options`.
 
 A command runs in these stages:
 1. Typer parses the command line; `options.shared` puts the options into their groups.
@@ -35,6 +36,7 @@ from pipeline.cli import (
     doctor,
     fetch,
     github_release,
+    gitops,
     inspect,
     layers,
     lock,
@@ -87,6 +89,7 @@ app.command("inspect")(inspect.inspect)
 app.command("sources", hidden=True)(sources.sources)
 app.command("components")(components.components)
 app.add_typer(config.app, name="config")
+app.add_typer(gitops.app, name="gitops")
 app.add_typer(layers.app, name="layers")
 app.add_typer(oidc.app, name="oidc")
 

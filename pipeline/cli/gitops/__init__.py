@@ -1,0 +1,12 @@
+"""`ocelot gitops …`: releases for OpenChoreo through a GitOps repository; a file for each verb.
+
+`release`, `deploy` and `promote` open a pull request there; see `pipeline/gitops/`.
+"""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(
+    help="Release components of OpenChoreo through a GitOps repository.", no_args_is_help=True
+)
