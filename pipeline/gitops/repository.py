@@ -59,6 +59,7 @@ class Resource:
         document: of the resource in its file, counted from 0.
         line: of the resource's first line in the file, from 1.
         alone: True if the file has no other document.
+        origin: name of another repository than the GitOps repository, for messages.
         data: the parsed document.
     """
 
@@ -66,12 +67,22 @@ class Resource:
     document: int
     line: int
     alone: bool
+    origin: str = ""
     data: Mapping[str, Any] = field(repr=False)
 
     @property
     def place(self) -> str:
         """File and line, for messages."""
-        return f"{self.path}:{self.line}"
+        return f"{self.file}:{self.line}"
+
+    @property
+    def file(self) -> str:
+        """The file's path, after the name of another repository."""
+        return f"{self.origin}: {self.path}" if self.origin else self.path
+
+    def problem(self, message: str) -> Problem:
+        """Return a problem in the resource's first line."""
+        return Problem(file=self.file, line=self.line, message=message)
 
     @property
     def folder(self) -> str:
@@ -144,12 +155,15 @@ class GitOpsRepository:
         return {kind: tuple(found) for kind, found in kinds.items()}
 
 
-def read_repository(files: Tree, links: Sequence[str] = ()) -> GitOpsRepository:
+def read_repository(
+    files: Tree, links: Sequence[str] = (), *, origin: str = ""
+) -> GitOpsRepository:
     """Return the resources of a repository.
 
     Args:
         files: content by path.
         links: paths of symbolic links.
+        origin: name of a repository that is not the GitOps repository, for messages.
 
     Raises:
         GitOpsError: with every file that is broken, and every resource without a name.
@@ -158,7 +172,7 @@ def read_repository(files: Tree, links: Sequence[str] = ()) -> GitOpsRepository:
     resources: list[Resource] = []
     for path in sorted(files):
         if path.endswith(SUFFIXES) and _MENTIONED.search(files[path]):
-            found = list(_read(path, files[path]))
+            found = list(_read(path, files[path], origin))
             resources += [each for each in found if isinstance(each, Resource)]
             problems += [each for each in found if isinstance(each, Problem)]
     if problems:
@@ -176,20 +190,21 @@ def broken_files(problems: Sequence[Problem]) -> GitOpsError:
     )
 
 
-def _read(path: str, content: bytes) -> Iterator[Resource | Problem]:
+def _read(path: str, content: bytes, origin: str) -> Iterator[Resource | Problem]:
     """Yield the resources of a file, or what is wrong with it."""
+    file = f"{origin}: {path}" if origin else path
     try:
         documents = list(_documents(content.decode("utf-8")))
     except UnicodeDecodeError:
-        yield Problem(file=path, line=0, message="is not UTF-8 text")
+        yield Problem(file=file, line=0, message="is not UTF-8 text")
         return
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
-        yield Problem(file=path, line=line, message=f"not YAML: {error.problem}")
+        yield Problem(file=file, line=line, message=f"not YAML: {error.problem}")
         return
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0]
-        yield Problem(file=path, line=0, message=f"not YAML: {reason}")
+        yield Problem(file=file, line=0, message=f"not YAML: {reason}")
         return
     for at, (line, data) in enumerate(documents):
         if not isinstance(data, dict):
@@ -199,16 +214,12 @@ def _read(path: str, content: bytes) -> Iterator[Resource | Problem]:
             document=at,
             line=line,
             alone=len(documents) == 1,
+            origin=origin,
             data=cast("dict[str, Any]", data),
         )
         if found.group == GROUP:
-            yield (
-                found
-                if found.name
-                else Problem(
-                    file=path, line=line, message=f"{quoted(found.kind)} without metadata.name"
-                )
-            )
+            unnamed = f"{quoted(found.kind)} without metadata.name"
+            yield found if found.name else found.problem(unnamed)
 
 
 def _documents(text: str) -> Iterator[tuple[int, object]]:
