@@ -6,9 +6,7 @@ The Go vulnerability database is a URL or a folder: https://go.dev/doc/security/
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -17,8 +15,9 @@ import anyio
 from pipeline import process, progress
 from pipeline.audit.findings import Scan, read_scan
 from pipeline.build.compile import Workspace
-from pipeline.build.recipe import CACHES, GO_VERSION, GoStep
-from pipeline.build.toolchain import go_program, module_settings
+from pipeline.build.recipe import GoStep
+from pipeline.build.toolchain import go_program
+from pipeline.build.tools import kept_in_cache, run_go, scratch_folder, tool_name, tool_step
 from pipeline.errors import ToolchainError, UsageError, quoted
 from pipeline.files import output_errors
 from pipeline.layer.elf import read_elf
@@ -51,7 +50,7 @@ async def scan(binary: bytes, *, cache: Path, database: str) -> Scan:
     go = go_program()
     program = await _installed(go, cache)
     with progress.step(LANE, f"ask {url}") as step:
-        with _scratch(None) as folder:
+        with scratch_folder() as folder:
             (folder / "collector").write_bytes(binary)
             found = await _govulncheck(program, url, folder, symbols=has_symbols(binary))
         step.result = f"{len(found.vulnerabilities)} found"
@@ -171,51 +170,18 @@ def _failure(url: str, code: int, errors: str) -> ToolchainError:
 
 async def _installed(go: Path, cache: Path) -> Path:
     """Return the pinned govulncheck, compiled by the pinned Go and checked by sum.golang.org."""
-    name = f"govulncheck-{GOVULNCHECK_VERSION}-go{GO_VERSION}"
-    program = cache / "tools" / name / "govulncheck"
-    if program.is_file():
-        return program
-    go_caches = cache / "go"
-    with output_errors(cache):
-        program.parent.mkdir(parents=True, exist_ok=True)
-        for _variable, each in CACHES:
-            (go_caches / each).mkdir(parents=True, exist_ok=True)
-    with _scratch(program.parent) as folder:
-        work = Workspace(
-            go=go,
-            source=folder,
-            scratch=folder,
-            caches=go_caches,
-            settings=module_settings(),
-        )
-        try:
-            await work.run(_install_step(folder))
-        except ToolchainError as error:
-            raise ToolchainError(
-                f"govulncheck {GOVULNCHECK_VERSION} cannot be installed",
-                hint="check GOPROXY, HTTPS_PROXY and the network, then run the same command again",
-                details=error.details,
-            ) from error
-        (folder / "bin" / "govulncheck").replace(program)
-    return program
+    name = tool_name("govulncheck", GOVULNCHECK_VERSION)
+    return await kept_in_cache(cache, name, partial(_install, go, cache)) / "govulncheck"
 
 
-def _install_step(folder: Path) -> GoStep:
-    environment = {
-        "CGO_ENABLED": "0",
-        "GOBIN": str(folder / "bin"),
-        "GOENV": "off",
-        "GOFLAGS": "-modcacherw -trimpath",
-        "GOTOOLCHAIN": "local",
-        "GOWORK": "off",
-    }
-    return GoStep(
-        name=f"install govulncheck {GOVULNCHECK_VERSION}",
-        lane=LANE,
-        argv=("go", "install", f"{GOVULNCHECK}@{GOVULNCHECK_VERSION}"),
-        env=tuple(environment.items()),
-        network=True,
+async def _install(go: Path, cache: Path, into: Path) -> None:
+    step = tool_step(
+        f"install govulncheck {GOVULNCHECK_VERSION}",
+        LANE,
+        *("install", f"{GOVULNCHECK}@{GOVULNCHECK_VERSION}"),
+        GOBIN=str(into),
     )
+    await run_go(go, cache, step, into.parent, tool=f"govulncheck {GOVULNCHECK_VERSION}")
 
 
 def _switch_telemetry_off(config: Path) -> None:
@@ -227,14 +193,3 @@ def _switch_telemetry_off(config: Path) -> None:
     mode = config / "go" / "telemetry" / "mode"
     mode.parent.mkdir(parents=True, exist_ok=True)
     mode.write_text("off", encoding="utf-8")
-
-
-@contextmanager
-def _scratch(beside: Path | None) -> Generator[Path]:
-    """Make a temporary folder, inside another folder if one is given."""
-    with output_errors(beside or Path(tempfile.gettempdir())):
-        folder = tempfile.TemporaryDirectory(
-            prefix=".ocelot-", dir=beside, ignore_cleanup_errors=True
-        )
-    with folder as name:
-        yield Path(name)

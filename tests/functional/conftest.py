@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from faulty_proxy import FaultyProxy
     from publishing import Publishing
 
+    from pipeline.gitops.occ import Occ
+
 
 @contextmanager
 def one_worker(factory: pytest.TempPathFactory) -> Generator[None]:
@@ -38,6 +40,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         ran = run_ocelot(*command, "--config", CONFIG, cache=cache, cwd=root)
     assert ran.code == 0, ran.err
     return Built(folder=folder, cache=cache, ran=ran)
+
+
+@pytest.fixture(scope="session")
+def occ(tmp_path_factory: pytest.TempPathFactory) -> Occ:
+    from gitops import compiled_occ  # noqa: PLC0415  only tests of GitOps repositories need it
+
+    with one_worker(tmp_path_factory):  # what the first one compiles, the others find
+        return compiled_occ(tmp_path_factory.mktemp("occ"))
 
 
 @pytest.fixture
