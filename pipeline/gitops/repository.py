@@ -172,7 +172,7 @@ def read_repository(
     resources: list[Resource] = []
     for path in sorted(files):
         if path.endswith(SUFFIXES) and _MENTIONED.search(files[path]):
-            found = list(_read(path, files[path], origin))
+            found = list(read_resources(path, files[path], origin))
             resources += [each for each in found if isinstance(each, Resource)]
             problems += [each for each in found if isinstance(each, Problem)]
     if problems:
@@ -190,7 +190,7 @@ def broken_files(problems: Sequence[Problem]) -> GitOpsError:
     )
 
 
-def _read(path: str, content: bytes, origin: str) -> Iterator[Resource | Problem]:
+def read_resources(path: str, content: bytes, origin: str = "") -> Iterator[Resource | Problem]:
     """Yield the resources of a file, or what is wrong with it."""
     file = f"{origin}: {path}" if origin else path
     try:
