@@ -22,7 +22,7 @@ import anyio
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from anyio.abc import ByteReceiveStream, Process
+    from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 
 GRACE_SECONDS = 3
 
@@ -96,9 +96,19 @@ async def run_program(
 
 
 async def read_output(
-    argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    data: bytes | None = None,
 ) -> tuple[int, bytes, str]:
     """Run a program whose standard output is data.
+
+    Args:
+        argv: program and arguments; no shell reads them.
+        cwd: working folder.
+        env: the whole environment; None for that of this process.
+        data: its standard input; None for an empty one.
 
     Returns:
         Exit code, standard output, standard error.
@@ -110,8 +120,16 @@ async def read_output(
             async for chunk in stream:
                 into.extend(chunk)
 
-    async with _started(argv, cwd, env, errors=subprocess.PIPE) as process:
+    async def feed(stream: ByteSendStream | None) -> None:
+        if stream:
+            with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # it has ended
+                await stream.send(data or b"")
+            await stream.aclose()
+
+    started = _started(argv, cwd, env, errors=subprocess.PIPE, has_input=data is not None)
+    async with started as process:
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(feed, process.stdin)
             tasks.start_soon(drain, process.stdout, output)
             tasks.start_soon(drain, process.stderr, errors)
         await process.wait()
@@ -126,14 +144,19 @@ def kill_programs() -> None:
 
 @asynccontextmanager
 async def _started(
-    argv: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, *, errors: int
+    argv: Sequence[str],
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    *,
+    errors: int,
+    has_input: bool = False,
 ) -> AsyncGenerator[Process]:
     """Start a program; it has ended, with its children, when the block does."""
     process = await anyio.open_process(
         list(argv),
         cwd=cwd,
         env=env,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE if has_input else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=errors,
         start_new_session=True,

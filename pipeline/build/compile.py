@@ -23,7 +23,7 @@ from anyio import to_thread
 from pipeline import process, progress
 from pipeline.build.countdown import Countdown
 from pipeline.build.failure import step_error
-from pipeline.build.git import CREDENTIAL_VARIABLE
+from pipeline.build.git import TOKEN_VARIABLES
 from pipeline.build.integrity import (
     CachedModule,
     Sums,
@@ -138,8 +138,11 @@ class Workspace:
         """The whole environment of a step."""
         own = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.scratch)}
         if step.network:
-            kept = {name: value for name, value in os.environ.items() if not _is_gos(name)}
-            kept.pop(CREDENTIAL_VARIABLE, None)
+            kept = {
+                name: value
+                for name, value in os.environ.items()
+                if not _is_gos(name) and name not in TOKEN_VARIABLES
+            }
             own = {**kept, **self.settings, "GIT_TERMINAL_PROMPT": "0"}
         caches = {variable: str(self.caches / cache) for variable, cache in step.caches}
         temporary = {"TMPDIR": str(self.scratch), "GOTMPDIR": str(self.scratch)}

@@ -17,6 +17,9 @@ from pipeline.naming import is_one_word
 
 # The token for a private repository: the password of the user that GitHub and GitLab take with one.
 CREDENTIAL_VARIABLE = "OCELOT_GIT_TOKEN"
+# The same for the GitOps repository, and for its pull requests.
+GITOPS_VARIABLE = "OCELOT_GITOPS_TOKEN"
+TOKEN_VARIABLES = (CREDENTIAL_VARIABLE, GITOPS_VARIABLE)
 # Git runs this by a shell. The token stays in the environment; $1 is the operation, `get` to read.
 _TOKEN_HELPER = (
     f"!f() {{ test \"$1\" = get && printf 'username=x-access-token\\npassword=%s\\n' "
@@ -131,30 +134,46 @@ def _host(origin: UpstreamRepository) -> str:
     return urlsplit(origin.url).hostname or "this machine"
 
 
-def environment(url: str) -> dict[str, str]:
-    """Our environment for git: no prompts, no foreign repository, an end to stalled transfers."""
+def environment(url: str, token: str | None = None) -> dict[str, str]:
+    """Our environment for git: no prompts, no foreign repository, an end to stalled transfers.
+
+    Args:
+        url: of the repository.
+        token: offered to the URL's own host, if that is reached by https or on this machine; None
+            for that of the variable `OCELOT_GIT_TOKEN`.
+
+    Raises:
+        UsageError: no token looks like this one.
+    """
     kept = {name: value for name, value in os.environ.items() if name not in _GIT_PLACES}
+    given = kept.pop(CREDENTIAL_VARIABLE, "") if token is None else token
+    kept = {name: value for name, value in kept.items() if name not in TOKEN_VARIABLES}
     stall = {"GIT_HTTP_LOW_SPEED_LIMIT": "1000", "GIT_HTTP_LOW_SPEED_TIME": "30"}
-    return {**stall, **_with_token(kept, url), **_FIXED}
+    return {**stall, **_with_token(kept, url, given), **_FIXED}
 
 
-def _with_token(environment: dict[str, str], url: str) -> dict[str, str]:
+def takes_token(url: str) -> bool:
+    """Return True if a token is sent to a URL's host: by https, or on this machine."""
+    parts = urlsplit(url) if not SCP_URL.match(url) else urlsplit("")
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname == "127.0.0.1")
+
+
+def _with_token(environment: dict[str, str], url: str, token: str) -> dict[str, str]:
     """The environment in which git offers the token to the URL's own host, if there is a token.
 
     The first setting removes the user's helpers: git would let them store the token.
     """
-    parts = urlsplit(url) if not SCP_URL.match(url) else urlsplit("")
-    token = environment.get(CREDENTIAL_VARIABLE, "")
     if token and not is_one_word(token):
         raise UsageError(
             f"{CREDENTIAL_VARIABLE} has a blank, a line end or another character that no token has",
             hint="set it again without a blank or line end before, in or after it",
         )
-    if not token or parts.scheme != "https":
-        return {name: value for name, value in environment.items() if name != CREDENTIAL_VARIABLE}
-    name = f"credential.https://{parts.netloc}.helper"
+    if not token or not takes_token(url):
+        return environment
+    parts = urlsplit(url)
+    name = f"credential.{parts.scheme}://{parts.netloc}.helper"
     start = int(environment.get("GIT_CONFIG_COUNT") or 0)
-    settings = {"GIT_CONFIG_COUNT": str(start + 2)}
+    settings = {CREDENTIAL_VARIABLE: token, "GIT_CONFIG_COUNT": str(start + 2)}
     for at, value in enumerate(("", _TOKEN_HELPER), start):
         settings |= {f"GIT_CONFIG_KEY_{at}": name, f"GIT_CONFIG_VALUE_{at}": value}
     return {**environment, **settings}

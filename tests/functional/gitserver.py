@@ -11,7 +11,7 @@ import gzip
 import os
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,8 +21,14 @@ from urllib.parse import urlsplit
 
 from loopback import Quiet, serving
 
-Kind = Literal["discover", "list", "fetch"]
-Fault = Literal["unavailable", "stall", "cut"]
+Kind = Literal["discover", "list", "fetch", "push-discover", "push"]
+Fault = Literal[
+    "unavailable",  # 503, not done
+    "forbidden",  # 403, not done
+    "stall",
+    "cut",  # done, but only half of the answer is sent
+    "lost",  # done, but no answer
+]
 
 # The requests by which git finds a branch's or tag's commit: one `ls-remote` and nothing else.
 LS_REMOTE: tuple[Kind, ...] = ("discover", "list")
@@ -154,10 +160,13 @@ class GitServer:
 
     Attributes:
         root: the folder.
-        credentials: user and password that are asked for; None where anybody may read.
+        credentials: user and password that are asked for; None where anybody may read and push.
+        reader: user and password of who may read, but not push.
         single_commits: hand out any commit; else, as protocol version 0 does, only what a branch
             or tag points to.
         faults: what goes wrong, by the kind of request that it befalls.
+        times: number of requests that a fault befalls, by their kind; all where there is none.
+        hooks: called before a request of the kind is done, as another user would act then.
         gathering: fetches wait here for one another.
         log: what was asked for, in order.
         fetching: set as soon as a fetch is asked for.
@@ -166,8 +175,11 @@ class GitServer:
 
     root: Path
     credentials: tuple[str, str] | None = None
+    reader: tuple[str, str] | None = None
     single_commits: bool = True
     faults: dict[Kind, Fault] = field(default_factory=dict[Kind, Fault])
+    times: dict[Kind, int] = field(default_factory=dict[Kind, int])
+    hooks: dict[Kind, Callable[[], None]] = field(default_factory=dict[Kind, Callable[[], None]])
     gathering: threading.Barrier | None = None
     log: list[Kind] = field(default_factory=list[Kind])
     fetching: threading.Event = field(default_factory=threading.Event)
@@ -182,6 +194,13 @@ class GitServer:
     def __exit__(self, *_: object) -> None:
         self.closing.set()
         self._ending.close()
+
+    def fault(self, kind: Kind) -> Fault | None:
+        """Return the fault of a request of this kind; counts."""
+        left = self.times.get(kind, 1)
+        if kind in self.times:
+            self.times[kind] = max(0, left - 1)
+        return self.faults.get(kind) if left else None
 
     def url(self, repository: Path) -> str:
         """The URL of a repository."""
@@ -199,43 +218,61 @@ class _Handler(Quiet):
         self._serve(b"")
 
     def do_POST(self) -> None:
-        self._serve(self.rfile.read(int(self.headers["Content-Length"])))
+        length = self.headers["Content-Length"]
+        self._serve(self.rfile.read(int(length)) if length else b"".join(self._chunks()))
+
+    def _chunks(self) -> Iterator[bytes]:
+        while size := int(self.rfile.readline(), 16):
+            yield self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
 
     def _serve(self, body: bytes) -> None:
         kind = self._kind(body)
         self.owner.log.append(kind)
         if kind == "fetch":
             self.owner.fetching.set()
-        if not self._allowed():
-            self.send_response(401)
+        if refusal := self._refusal(kind):
+            self.send_response(refusal)
             self.send_header("WWW-Authenticate", 'Basic realm="git"')
+            self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        fault = self.owner.faults.get(kind)
-        if fault == "unavailable":
-            self.send_error(503)
+        if hook := self.owner.hooks.get(kind):
+            hook()
+        fault = self.owner.fault(kind)
+        if fault in ("unavailable", "forbidden"):
+            self.send_error(503 if fault == "unavailable" else 403)
         elif fault == "stall":
             self.owner.closing.wait(20)
         else:
             if kind == "fetch" and self.owner.gathering:
                 with suppress(threading.BrokenBarrierError):
                     self.owner.gathering.wait(3)
-            self._answer(body, cut=fault == "cut")
+            self._answer(body, fault)
 
     def _kind(self, body: bytes) -> Kind:
+        pushes = "git-receive-pack" in self.path
         if self.command == "GET":
-            return "discover"
+            return "push-discover" if pushes else "discover"
+        if pushes:
+            return "push"
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         return "list" if b"command=ls-refs" in body else "fetch"
 
-    def _allowed(self) -> bool:
+    def _refusal(self, kind: Kind) -> int:
+        """401 without the credentials, 403 where they are not enough; else 0."""
         if not self.owner.credentials:
-            return True
-        wanted = base64.b64encode(":".join(self.owner.credentials).encode()).decode()
-        return self.headers.get("Authorization") == f"Basic {wanted}"
+            return 0
+        given = self.headers.get("Authorization")
+        if given == _basic(self.owner.credentials):
+            return 0
+        if self.owner.reader and given == _basic(self.owner.reader):
+            return 403 if kind.startswith("push") else 0
+        return 401
 
-    def _answer(self, body: bytes, *, cut: bool) -> None:
+    def _answer(self, body: bytes, fault: Fault | None) -> None:
         done = subprocess.run(
             ["git", "http-backend"],
             env=self._environment(),
@@ -246,12 +283,15 @@ class _Handler(Quiet):
         )
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
+        if fault == "lost":
+            self.close_connection = True
+            return
         self.send_response(int(headers.pop("Status", "200 OK").split()[0]))
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content[: len(content) // 2] if cut else content)
+        self.wfile.write(content[: len(content) // 2] if fault == "cut" else content)
 
     def _environment(self) -> dict[str, str]:
         asked = urlsplit(self.path)  # a whole URL where this server is used as a proxy
@@ -269,4 +309,11 @@ class _Handler(Quiet):
             "CONTENT_LENGTH": self.headers.get("Content-Length", ""),
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
             "REMOTE_ADDR": "127.0.0.1",
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "http.receivepack",
+            "GIT_CONFIG_VALUE_0": "true",
         }
+
+
+def _basic(credentials: tuple[str, str]) -> str:
+    return f"Basic {base64.b64encode(':'.join(credentials).encode()).decode()}"

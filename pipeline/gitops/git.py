@@ -1,0 +1,270 @@
+"""A clone of the GitOps repository without a work tree: read, committed to and pushed in memory.
+
+The clone is bare and has single commits only, in a temporary folder. Commits are made of git's own
+objects: no hook, filter, index or attribute changes what is written. Every path that is not changed
+stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from enum import Enum, auto
+from pathlib import Path
+
+import anyio
+
+from pipeline import progress
+from pipeline.config.entries import suggestion
+from pipeline.errors import RUN_AGAIN, GitOpsError, UsageError, quoted
+from pipeline.gitops.objects import (
+    Commit,
+    NewCommit,
+    Snapshot,
+    blobs,
+    commit_object,
+    snapshot,
+    tree_entries,
+)
+from pipeline.gitops.remote import (
+    Remote,
+    UnansweredError,
+    failure,
+    git_result,
+    read_remote,
+    run_git,
+)
+
+LANE = "gitops"
+# Attempts of a push whose answer was lost, and that was not done.
+PUSHES = 3
+
+_BRANCH = re.compile(
+    r"(?![-/])(?!.*(\.\.|@\{|//|/\.|\.lock(/|\Z)))[A-Za-z0-9._/+@-]{1,200}(?<![./])"
+)
+_WHOLE = 2**31 - 1  # depth of a fetch by which git brings the whole history
+_SHA_256_DIGITS = 64
+# Reasons of git and of servers for refusing a push that was forestalled by another one.
+_RACE = re.compile(
+    r"stale info|fetch first|non-fast-forward|cannot lock ref|incorrect old value"
+    r"|failed to (update|lock) ref|reference already exists"
+)
+
+
+class Pushed(Enum):
+    """The end of a push that was not refused."""
+
+    DONE = auto()
+    FORESTALLED = auto()  # the branch is not where it was expected
+
+
+def checked_branch(name: str) -> str:
+    """Return the name of a branch.
+
+    Raises:
+        UsageError: git could not have such a branch.
+    """
+    if not _BRANCH.fullmatch(name):
+        raise UsageError(
+            f"{quoted(name)} cannot be the name of a branch", hint="give a branch: --branch"
+        )
+    return name
+
+
+@asynccontextmanager
+async def cloned(origin: Remote, branch: str) -> AsyncGenerator[Clone]:
+    """Clone the newest commit of a branch into a temporary folder.
+
+    Args:
+        origin: the repository.
+        branch: the base of changes.
+
+    Raises:
+        GitOpsError: the repository cannot be read, is empty, or lacks the branch.
+        UsageError: git could not have such a branch.
+        ToolchainError: git is missing.
+    """
+    checked_branch(branch)
+    with tempfile.TemporaryDirectory(prefix="ocelot-gitops-") as folder:
+        clone = Clone(origin, branch, Path(folder) / "repository.git")
+        with progress.step(LANE, f"clone {origin.given} {branch}") as step:
+            await clone.begin()
+            step.result = clone.base[:12]
+        yield clone
+
+
+class Clone:
+    """A bare clone.
+
+    Attributes:
+        origin: the repository.
+        branch: the base of changes.
+        base: SHA of its newest commit, as of the last look.
+        heads: SHAs of all branches by name, as of the last look.
+    """
+
+    def __init__(self, origin: Remote, branch: str, folder: Path) -> None:
+        self.origin = origin
+        self.branch = branch
+        self.base = ""
+        self.heads: Mapping[str, str] = {}
+        self._folder = folder
+
+    async def begin(self) -> None:
+        """Make the folder, and fetch the base."""
+        await self._look()
+        form = "sha256" if len(self.base) == _SHA_256_DIGITS else "sha1"
+        kind = ["--bare", "--template=", f"--object-format={form}"]
+        await run_git(self.origin, ["init", "--quiet", *kind, str(self._folder)])
+        await self.fetch(self.branch)
+
+    async def look(self) -> None:
+        """Look at the branches again, and fetch the base if it has moved."""
+        before = self.base
+        await self._look()
+        if self.base != before:
+            await self.fetch(self.branch)
+
+    async def _look(self) -> None:
+        output = await read_remote(self.origin, ["ls-remote", "--heads", "--", self.origin.url])
+        rows = [line.split("\t", 1) for line in output.decode(errors="replace").splitlines()]
+        self.heads = {name.removeprefix("refs/heads/"): sha for sha, name in rows}
+        if not self.heads:
+            raise GitOpsError(
+                f"{self.origin.given} has no branch: it is empty",
+                hint=f"push the resources of OpenChoreo to its branch {self.branch} first",
+            )
+        if self.branch not in self.heads:
+            raise GitOpsError(
+                f"{self.origin.given} has no branch {quoted(self.branch)}"
+                f"{suggestion(self.branch, self.heads)}",
+                hint="name one: --branch, or `branch` in config/gitops.yaml",
+            )
+        self.base = self.heads[self.branch]
+
+    async def fetch(self, *branches: str, whole: bool = False) -> None:
+        """Fetch the newest commits of branches that are there.
+
+        Args:
+            branches: their names.
+            whole: with their whole history.
+        """
+        depth = f"--depth={_WHOLE if whole else 1}"
+        specs = [f"+refs/heads/{each}:refs/remotes/origin/{each}" for each in branches]
+        options = ["--quiet", "--no-tags", "--no-write-fetch-head", depth]
+        await read_remote(
+            self.origin, [*self._inside, "fetch", *options, "--", self.origin.url, *specs]
+        )
+
+    async def snapshot(self, commit: str) -> Snapshot:
+        """Return the files of a commit or tree, all read by one process.
+
+        Raises:
+            GitOpsError: a path is not UTF-8.
+        """
+        tree = (await self._git("rev-parse", f"{commit}^{{tree}}")).decode().strip()
+        entries = tree_entries(await self._git("ls-tree", "-r", "-z", "--full-tree", tree))
+        wanted = "".join(f"{sha}\n" for sha in {each.sha for each in entries if each.is_blob})
+        output = await self._git("cat-file", "--batch", data=wanted.encode())
+        return snapshot(tree, entries, blobs(output))
+
+    async def read_commit(self, sha: str) -> Commit:
+        """Return a commit that was fetched or made."""
+        return commit_object(sha, await self._git("cat-file", "commit", sha))
+
+    async def commit(self, new: NewCommit) -> str:
+        """Make a commit, and return its SHA."""
+        made = await self._git("fast-import", "--quiet", "--force", data=new.orders())
+        return made.decode().strip()
+
+    async def merged(self, ours: str, theirs: str) -> str:
+        """Return the SHA of the tree in which two commits with their histories are merged.
+
+        Raises:
+            GitOpsError: they conflict; the details name the files.
+        """
+        options = ["--write-tree", "-z", "--name-only", "--no-messages"]
+        code, output, errors = await git_result(
+            self.origin, [*self._inside, "merge-tree", *options, ours, theirs]
+        )
+        tree, *names = [part.decode(errors="replace") for part in output.split(b"\0") if part]
+        if code == 0:
+            return tree
+        if code == 1:
+            raise GitOpsError(
+                f"the commits of others on the pull request's branch conflict with {self.branch}",
+                hint="solve that on the branch, or close the pull request, and run again",
+                details=tuple(names),
+            )
+        raise failure(self.origin, errors)
+
+    async def is_ancestor(self, older: str, newer: str) -> bool:
+        """Return True if a commit is another one or in its history, as far as it was fetched."""
+        arguments = [*self._inside, "merge-base", "--is-ancestor", older, newer]
+        code, _, _ = await git_result(self.origin, arguments)
+        return code == 0
+
+    async def between(self, base: str, head: str) -> tuple[Commit, ...]:
+        """Return the commits of a branch that its base lacks, newest first."""
+        output = await self._git("rev-list", "--topo-order", head, f"^{base}")
+        return tuple([await self.read_commit(sha) for sha in output.decode().split()])
+
+    async def push(self, commit: str, branch: str, expected: str | None) -> Pushed:
+        """Push a commit as a branch, if the branch is still where it is expected.
+
+        An answer that was lost is looked up, and the push repeated if it was not done.
+
+        Args:
+            commit: its SHA.
+            branch: the name.
+            expected: SHA at which the branch is; None if it must not be there.
+
+        Raises:
+            UnansweredError: the server does not answer.
+            GitOpsError: the server refuses; its own lines are the details.
+        """
+        for attempt in range(1, PUSHES + 1):
+            try:
+                return await self._push(commit, branch, expected)
+            except UnansweredError:
+                await self.look()
+                if self.heads.get(branch) == commit:
+                    return Pushed.DONE
+                if self.heads.get(branch) != expected:
+                    return Pushed.FORESTALLED
+                if attempt == PUSHES:
+                    raise
+                await anyio.sleep(2 ** (attempt - 1))
+        raise AssertionError  # the last attempt has returned or raised
+
+    async def _push(self, commit: str, branch: str, expected: str | None) -> Pushed:
+        ref = f"refs/heads/{branch}"
+        lease = f"--force-with-lease={ref}:{expected or ''}"
+        options = ["--porcelain", "--no-verify", lease]
+        arguments = ["push", *options, "--", self.origin.url, f"{commit}:{ref}"]
+        code, output, errors = await git_result(self.origin, [*self._inside, *arguments])
+        if code == 0:
+            self.heads = {**self.heads, branch: commit}
+            return Pushed.DONE
+        report = output.decode(errors="replace")
+        refused = [line for line in report.splitlines() if line.startswith("!")]
+        if not refused:
+            raise failure(self.origin, errors)
+        if any(_RACE.search(line) for line in (*refused, errors)):
+            return Pushed.FORESTALLED
+        error = failure(self.origin, errors)
+        raise GitOpsError(
+            f"{self.origin.given} refuses the push to {branch}",
+            hint="see the server's own lines: a rule for branches, or a hook, may forbid it; then "
+            f"{RUN_AGAIN}",
+            details=error.details,
+        )
+
+    @property
+    def _inside(self) -> tuple[str, ...]:
+        return ("-C", str(self._folder))
+
+    async def _git(self, *arguments: str, data: bytes | None = None) -> bytes:
+        return await run_git(self.origin, [*self._inside, *arguments], data)
