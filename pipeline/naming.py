@@ -22,6 +22,10 @@ TAG_PREFIX = "lambdacomponents"
 CUSTOM_TAG = f"{TAG_PREFIX}.custom"
 ALL_TAG = f"{TAG_PREFIX}.all"
 
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
+DNS_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+LONGEST_LABEL = 63
+
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _ZIP = re.compile(r"collector-(amd64|arm64)-([a-z0-9-]+)\.zip\Z")

@@ -6,7 +6,7 @@ problems of all files:
 1. `located_yaml` parses a YAML file and keeps the line of every key;
 2. `entries` validates the file's entries by a pydantic model, and has what all models share;
 3. a file for each YAML file (`distributions`, `components`, `tuning`, `budgets`, `regions`,
-   `images`) has the patterns, the model, and the checks against the other files;
+   `images`, `gitops`) has the patterns, the model, and the checks against the other files;
 4. `folder` puts them together as a `Config`, which answers questions about a distribution, such as
    its build tags with those of its bases.
 

@@ -45,6 +45,17 @@ _FORMS = {
     "config-file": "a path to a .yaml file below the config folder",
     "base": "a distribution's name",
     "go": "an image by digest such as golang:1.26.6-bookworm@sha256:…",
+    "address": "a host such as ghcr.io/acme or localhost:5000",
+    "branch": "the name of a git branch",
+    "ref": "the name of a branch, tag or commit",
+    "namespace": "a Kubernetes namespace",
+    "tag-prefix": "the beginning of an image's tag such as v1",
+    "occ-version": "a version such as v1.2.3",
+    "nginx": "an image by digest such as nginx:1.29-alpine@sha256:…",
+    "name": "a name on one line",
+    "email": "an address such as gitops@example.com",
+    "labels": "a label on one line",
+    "reviewers": "a user, or a team such as acme/platform",
 }
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -11,6 +11,7 @@ from pipeline.config.budgets import Budget, read_budgets
 from pipeline.config.components import COMPONENT_TAG, COMPONENTS, Component, read_components
 from pipeline.config.distributions import Distribution, read_distributions, with_bases
 from pipeline.config.entries import shown, suggestion
+from pipeline.config.gitops import GITOPS, GitOps, read_gitops
 from pipeline.config.images import IMAGES, Images, read_images
 from pipeline.config.located_yaml import Document, read_document
 from pipeline.config.regions import REGIONS, Regions, read_regions
@@ -34,6 +35,7 @@ class Config:
         budgets: by distribution; empty without budgets.yaml.
         regions: sets of regions and quarantines; None without regions.yaml.
         tunings: by name; empty without tuning.yaml.
+        gitops: the GitOps repository and its registry; None without gitops.yaml.
     """
 
     folder: Path
@@ -44,6 +46,7 @@ class Config:
     budgets: Mapping[str, Budget] = field(default_factory=dict[str, Budget])
     regions: Regions | None = None
     tunings: Mapping[str, Tuning] = field(default_factory=dict[str, Tuning])
+    gitops: GitOps | None = None
 
     @property
     def tuning_files(self) -> Path:
@@ -118,7 +121,8 @@ def load_config(folder: Path) -> Config:
     budgets = read_budgets(folder, distributions.document.mapping)
     images = read_images(folder)
     regions = read_regions(folder)
-    files = (distributions, components, budgets, images, regions, tunings)
+    gitops = read_gitops(folder)
+    files = (distributions, components, budgets, images, regions, tunings, gitops)
     problems = {problem for each in files for problem in each.problems}
     if problems:
         raise ConfigError(tuple(sorted(problems, key=astuple)))
@@ -131,6 +135,7 @@ def load_config(folder: Path) -> Config:
         budgets=budgets.entries,
         regions=regions.entries.get(REGIONS),
         tunings=tunings.entries,
+        gitops=gitops.entries.get(GITOPS),
     )
     if refused := set(_refused_settings(config)):
         raise ConfigError(tuple(sorted(refused, key=astuple)))

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from pipeline.config.budgets import Budget
 from pipeline.config.components import COMPONENT_TAG, Component
 from pipeline.config.distributions import DISTRIBUTION_NAME, Distribution
+from pipeline.config.gitops import GitOps
 from pipeline.config.images import Images
 from pipeline.config.regions import Regions
 from pipeline.config.tuning import TUNING_NAME, Tuning
@@ -47,6 +48,6 @@ def schemas() -> dict[str, dict[str, Any]]:
                 "$schema": SCHEMA_DIALECT,
                 **kind.model_json_schema(by_alias=True),
             }
-            for kind in (Images, Regions)
+            for kind in (Images, Regions, GitOps)
         },
     }

@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 
 from pipeline.errors import UsageError, quoted
-
-# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
-DNS_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-LONGEST_LABEL = 63
+from pipeline.naming import DNS_LABEL, LONGEST_LABEL
 
 
 def is_dns_label(text: str) -> bool:

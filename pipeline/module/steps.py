@@ -38,7 +38,7 @@ SYNC = [
     "--locked",
     "--no-dev",
     "--group=bench",
-    "--group=github",
+    "--group=gitops",
     "--no-python-downloads",
 ]
 MANIFEST = "manifest.json"

@@ -236,6 +236,7 @@ def test_config_schema_writes_what_is_shipped(ocelot: Ocelot) -> None:
         "config/budgets.schema.json",
         "config/images.schema.json",
         "config/regions.schema.json",
+        "config/gitops.schema.json",
         "config/manifest.schema.json",
         "config/layers.schema.json",
     ]

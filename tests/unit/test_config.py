@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from unit_examples import BATCH, MINE, OTLP, SHIPPED, loaded, write_config
 
 from pipeline.config.folder import load_config, tag_problems
+from pipeline.config.gitops import GitOps
 from pipeline.errors import UsageError
 from pipeline.naming import CUSTOM_TAG
 from pipeline.paths import config_folder
@@ -207,3 +208,32 @@ def test_tags_are_the_union_along_the_lineage(
             current, tags = family[current]
             expected |= tags
         assert config.tags(name) == tuple(sorted(expected))
+
+
+def test_the_shipped_gitops_file_has_the_samples_values() -> None:
+    gitops = load_config(SHIPPED).gitops
+    assert gitops is not None
+    assert gitops.repository == "https://github.com/openchoreo/sample-gitops"
+    assert (gitops.branch, gitops.namespace) == ("main", "default")
+    assert (gitops.registry.address, gitops.registry.tls) == ("host.k3d.internal:10082", False)
+    assert (gitops.image_name, gitops.tag_prefix) == ("{project}-{component}-image", "v1")
+    assert f"{gitops.commit.name} <{gitops.commit.email}>" == (
+        "OpenChoreo GitOps <gitops@openchoreo.dev>"
+    )
+    # What the file spells out is also the default.
+    short = GitOps(repository=gitops.repository, registry=gitops.registry)
+    assert short == gitops
+
+
+def test_the_certificate_authority_of_a_registry_is_a_file_in_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    (tmp_path / "gitops.yaml").write_text(
+        "repository: git@github.com:acme/gitops.git\nregistry: {address: ghcr.io, ca: ca.pem}\n"
+    )
+    gitops = loaded(tmp_path).gitops
+    assert gitops is not None
+    assert gitops.registry.ca == "ca.pem"
+
+
+def test_a_folder_without_gitops_file_has_none(tmp_path: Path) -> None:
+    assert loaded(tmp_path).gitops is None

@@ -157,7 +157,84 @@ TUNING: Cases = {
     "an unknown key": (EDIT.replace("put:", "import: [a], put:"), ["1: loud.edits.0.import"]),
 }
 
+REPOSITORY = "repository: https://github.com/acme/gitops\n"
+GITOPS = f"{REPOSITORY}registry: {{address: ghcr.io/acme}}\n"
+GITOPS_FILE: Cases = {
+    "nothing": ("", [""]),
+    "no registry": (REPOSITORY, ["1: registry"]),
+    "a registry with a scheme": (
+        f"{REPOSITORY}registry:\n  address: https://ghcr.io\n",
+        ["3: registry.address"],
+    ),
+    "unknown keys": (
+        f"{GITOPS}registri: x\nplatform:\n  uri: x\n",
+        ["3: registri", "4: platform.url", "5: platform.uri"],
+    ),
+    "a port that is text": (f'{GITOPS}nginx-port: "80"\n', ["3: nginx-port"]),
+    "a port out of range": (f"{GITOPS}nginx-port: 65536\n", ["3: nginx-port"]),
+    "a tag prefix that is a number": (f"{GITOPS}tag-prefix: 1.10\n", ["3: tag-prefix"]),
+    "a namespace of another form": (f"{GITOPS}namespace: Demo\n", ["3: namespace"]),
+    "an image name without component": (f'{GITOPS}image-name: "{{project}}"\n', ["3: image-name"]),
+    "an image name of another form": (
+        f'{GITOPS}image-name: "-{{component}}"\n',
+        ["3: image-name"],
+    ),
+    "an unknown name in an image name": (
+        f'{GITOPS}image-name: "{{component}}-{{user}}"\n',
+        ["3: image-name"],
+    ),
+    "a version of another form": (f"{GITOPS}occ-version: 1.2.3\n", ["3: occ-version"]),
+    "a branch of another form": (f"{GITOPS}branch: a..b\n", ["3: branch"]),
+    "an image without digest": (
+        f"{GITOPS}images:\n  nginx: nginx:alpine\n  node:\n    '22': node:22\n",
+        ["4: images.nginx", "6: images.node.22"],
+    ),
+    "texts of other forms": (
+        f"{GITOPS}commit:\n  name: a <b\n  email: x\n"
+        "pull-request:\n  labels: ['']\n  reviewers: [a b]\n",
+        ["4: commit.name", "5: commit.email", "7: pull-request.labels.0", "8: pull-request.review"],
+    ),
+    "a certificate that is missing": (
+        f"{REPOSITORY}registry:\n  address: ghcr.io\n  ca: no.pem\n",
+        ["4: registry.ca: 'no.pem'"],
+    ),
+    "a certificate elsewhere": (
+        f"{REPOSITORY}registry:\n  address: ghcr.io\n  ca: ../out.yaml\n",
+        ["4: registry.ca"],
+    ),
+    "a certificate behind a link": (
+        f"{REPOSITORY}registry:\n  address: ghcr.io\n  ca: link.yaml\n",
+        ["4: registry.ca"],
+    ),
+    "a certificate that is none": (
+        f"{REPOSITORY}registry:\n  address: ghcr.io\n  ca: text.yaml\n",
+        ["4: registry.ca"],
+    ),
+    "a certificate without TLS": (
+        f"{REPOSITORY}registry:\n  address: ghcr.io\n  tls: false\n  ca: text.yaml\n",
+        ["2: registry"],
+    ),
+    **{
+        f"the URL {url}": (
+            f"repository: {url}\nregistry: {{address: ghcr.io}}\n",
+            ["1: repository: must"],
+        )
+        for url in (
+            "acme/gitops",
+            "http://git.example.com/gitops",
+            "https://user:secret@github.com/acme/gitops",
+            "https://ghp_secret@github.com/acme/gitops",
+            "https://github.com/acme/gitops?token=secret",
+            "ssh://git:secret@github.com/acme/gitops",
+            "git:secret@github.com:acme/gitops",
+            "ssh://-oProxyCommand=secret/acme",
+            "ext::sh -c secret",
+        )
+    },
+}
+
 FILES: Mapping[str, Cases] = {
+    "gitops": GITOPS_FILE,
     "distributions": DISTRIBUTIONS,
     "components": COMPONENTS,
     "budgets": BUDGETS,
@@ -191,6 +268,13 @@ def problems_in(folder: Path, file: str, text: str) -> list[str]:
     found = [each.replace(str(folder), "FOLDER") for each in problems_of(folder)]
     (folder / f"{file}.yaml").unlink()
     return found
+
+
+def test_a_secret_in_a_url_is_not_shown(folder: Path) -> None:
+    secrets = [text for text, _ in GITOPS_FILE.values() if "secret" in text]
+    assert len(secrets) > 5
+    messages = [each for text in secrets for each in problems_in(folder, "gitops", text)]
+    assert not [each for each in messages if "secret" in each]
 
 
 @pytest.mark.parametrize(("file", "case"), [(file, case) for file in FILES for case in FILES[file]])

@@ -47,18 +47,19 @@ def test_a_schema_is_itself_valid(name: str) -> None:
     assert GENERATED[name]["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
-@pytest.mark.parametrize("name", ["distributions", "components", "budgets", "regions"])
+@pytest.mark.parametrize("name", ["distributions", "components", "budgets", "regions", "gitops"])
 def test_the_shipped_file_fits_its_schema(name: str) -> None:
     data = yaml.safe_load((SHIPPED / f"{name}.yaml").read_text(encoding="utf-8"))
     assert faults(name, data) == []
 
 
-@pytest.mark.parametrize("name", ["distributions", "components", "budgets", "regions"])
+@pytest.mark.parametrize("name", ["distributions", "components", "budgets", "regions", "gitops"])
 def test_the_shipped_file_names_its_schema_to_editors(name: str) -> None:
     first = (SHIPPED / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
     assert first == f"# yaml-language-server: $schema={name}.schema.json"
 
 
+GITOPS = {"repository": "https://github.com/acme/gitops", "registry": {"address": "ghcr.io/acme"}}
 QUARANTINE = {"region": "me-south-1", "until": "2027-01-31", "reason": "power failure"}
 
 ACCEPTED: list[tuple[str, Any]] = [
@@ -76,6 +77,20 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("regions", {}),
     ("regions", {"sets": {"default": ["eu-west-1", "us-gov-west-1"], "all-of-us": ["us-east-1"]}}),
     ("regions", {"quarantine": [QUARANTINE]}),
+    ("gitops", GITOPS),
+    *(
+        ("gitops", {**GITOPS, "repository": url})
+        for url in (
+            "git@github.com:acme/gitops.git",
+            "ssh://git@git.example.com:2222/acme/gitops",
+            "http://127.0.0.1:8080/gitops.git",
+            "file:///srv/gitops.git",
+        )
+    ),
+    ("gitops", {**GITOPS, "registry": {"address": "localhost:5000", "tls": False}}),
+    ("gitops", {**GITOPS, "image-name": "{namespace}/{project}/{component}"}),
+    ("gitops", {**GITOPS, "platform": {"url": "https://github.com/acme/p", "ref": "v1.2"}}),
+    ("gitops", {**GITOPS, "pull-request": {"labels": ["a b"], "reviewers": ["a", "acme/team"]}}),
 ]
 
 REFUSED: list[tuple[str, Any]] = [
@@ -129,6 +144,19 @@ REFUSED: list[tuple[str, Any]] = [
     ("regions", {"quarantine": [{**QUARANTINE, "reason": ""}]}),
     ("regions", {"quarantine": [{**QUARANTINE, "region": "here"}]}),
     ("regions", {"quarantine": [{"region": "me-south-1", "reason": "x"}]}),
+    ("gitops", {}),
+    ("gitops", {**GITOPS, "repository": "https://token@github.com/acme/gitops"}),
+    ("gitops", {**GITOPS, "repository": "git@-x:acme"}),
+    ("gitops", {**GITOPS, "registry": "ghcr.io"}),
+    ("gitops", {**GITOPS, "registry": {"address": "ghcr.io/Acme"}}),
+    ("gitops", {**GITOPS, "namespace": "x" * 64}),
+    ("gitops", {**GITOPS, "image-name": "{project}"}),
+    ("gitops", {**GITOPS, "tag-prefix": ".v1"}),
+    ("gitops", {**GITOPS, "branch": "-x"}),
+    ("gitops", {**GITOPS, "branch": "main\n"}),
+    ("gitops", {**GITOPS, "nginx-port": 0}),
+    ("gitops", {**GITOPS, "images": {"node": {"twenty": f"node@sha256:{'0' * 64}"}}}),
+    ("gitops", {**GITOPS, "pull-request": {"labels": "a"}}),
 ]
 
 
