@@ -9,6 +9,8 @@ A release is made in these stages:
 2. `plan` decides: a pure function, which creates, adds and publishes, or refuses what differs.
 3. `apply` does one stage of the plan (create the draft, upload, publish), then looks again.
 
+`pull_requests` finds, opens and updates pull requests.
+
 `api` sends the requests: it alone imports githubkit and httpx, which a plain installation lacks, as
 `installation` tells. It repeats what is safe to repeat, and waits for rate limits.
 """

@@ -39,15 +39,12 @@ _HEADERS = {"X-GitHub-Api-Version": "2022-11-28"}
 # Requests an asset's content, which may be at another address.
 _CONTENT = {"Accept": "application/octet-stream"}
 _PAGE = 100
-_GRANT = (
-    "give the token the permission `contents: write`: in a workflow by `permissions:` of its job, "
-    "for a fine-grained token as `Contents: Read and write`"
-)
+_ACTIONS_MAY_NOT = "GitHub Actions is not permitted"
 
 # Codes of HTTP.
 _UNKNOWN_TOKEN, _FORBIDDEN, _NOT_FOUND, _INVALID, _LIMITED, _FAILS = 401, 403, 404, 422, 429, 500
 # Parts of refusals that follow from the work of another run.
-_RACES = ("already_exists", "immutable")
+_RACES = ("already_exists", "already exists", "immutable")
 
 Json = dict[str, Any]
 
@@ -84,7 +81,7 @@ async def repository_api(url: str, repository: str, token: str) -> AsyncGenerato
     Args:
         url: of the API: GitHub's, or an Enterprise server's, as in GITHUB_API_URL.
         repository: owner/name.
-        token: may write contents.
+        token: may write contents; for pull requests, these too.
 
     Raises:
         UsageError: the address would send the token unencrypted.
@@ -141,16 +138,16 @@ class RepositoryApi:
                 hint="check --repository, and that the token has access to it",
             )
 
-    async def found(self, path: str, **query: int) -> Json | None:
+    async def found(self, path: str, **query: int | str) -> Json | None:
         """Return an object below the repository's address; None if there is none."""
         response = await self._read(path, query)
         return cast("Json", response.json()) if response else None
 
-    async def listed(self, path: str) -> list[Json]:
+    async def listed(self, path: str, **query: int | str) -> list[Json]:
         """Return all items of a list below the repository's address."""
         items: list[Json] = []
         page = 1
-        while response := await self._read(path, {"per_page": _PAGE, "page": page}):
+        while response := await self._read(path, {**query, "per_page": _PAGE, "page": page}):
             items += cast("list[Json]", response.json())
             page += 1
             if "next" not in response.raw_response.links:
@@ -177,14 +174,15 @@ class RepositoryApi:
             raise GitHubError(f"an asset cannot be downloaded: {reason}", hint=RUN_AGAIN) from None
 
     async def write(self, method: str, path: str, body: Json | None = None) -> Json:
-        """Create, change or delete an object; return the answer, empty if there is none.
+        """Create, change or delete an object; return the answer, empty if it is no object.
 
         Raises:
             LookAgainError: it may have been done.
             GitHubError: GitHub refuses.
         """
         response = await self._send(method, self._path(path), json=body)
-        return cast("Json", response.json()) if response.content else {}
+        answer: object = response.json() if response.content else {}
+        return cast("Json", answer) if isinstance(answer, dict) else {}
 
     async def upload(self, address: str, upload: Upload) -> None:
         """Upload an asset to the address that its release names.
@@ -208,7 +206,7 @@ class RepositoryApi:
         return f"repos/{self.repository}{path}"
 
     async def _read(
-        self, path: str, query: Mapping[str, int], headers: Mapping[str, str] | None = None
+        self, path: str, query: Mapping[str, int | str], headers: Mapping[str, str] | None = None
     ) -> Response[Any] | None:
         """Return the answer to a GET, which is repeated; None for 404."""
         for attempt in range(1, ATTEMPTS + 1):
@@ -335,7 +333,8 @@ def refusal(response: Response[Any], method: str, repository: str) -> GitHubErro
     if status in (_FORBIDDEN, _NOT_FOUND):
         needed = response.headers.get("x-accepted-github-permissions", "contents=write")
         return GitHubError(
-            f"the token may not do this in {repository} ({needed}): {text}", hint=_GRANT
+            f"the token may not do this in {repository} ({needed}): {text}",
+            hint=_grant(needed, text),
         )
     if status == _INVALID and any(each in text for each in _RACES):
         return LookAgainError(f"GitHub refuses: {text}", hint=RUN_AGAIN)
@@ -343,6 +342,21 @@ def refusal(response: Response[Any], method: str, repository: str) -> GitHubErro
     push = "GitHub does not have this commit: push it first, or name another: --target"
     hint = push if is_unknown_commit else "change what it names, and run again"
     return GitHubError(f"GitHub refuses: {text}", hint=hint)
+
+
+def _grant(needed: str, reason: str) -> str:
+    """Return the hint on a permission that a token lacks."""
+    if _ACTIONS_MAY_NOT in reason:
+        return (
+            "allow it in the repository's settings (Actions > General > Workflow permissions), or "
+            "use another token than the job's own"
+        )
+    pulls = "pull_requests" in needed
+    key, name = ("pull-requests", "Pull requests") if pulls else ("contents", "Contents")
+    return (
+        f"give the token the permission `{key}: write`: in a workflow by `permissions:` of its "
+        f"job, for a fine-grained token as `{name}: Read and write`"
+    )
 
 
 def _moved(repository: str) -> GitHubError:

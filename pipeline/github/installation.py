@@ -17,6 +17,6 @@ def check_package() -> None:
     """
     if find_spec(PACKAGE) is None:
         raise GitHubError(
-            f"releases on GitHub need a package that is not installed: {PACKAGE}",
+            f"requests to GitHub need a package that is not installed: {PACKAGE}",
             hint=f"uv sync --group github, or: pip install {PACKAGE} 'hishel<2'",
         )

@@ -1,5 +1,7 @@
 """A repository on the stand-in of GitHub: its releases, tags and assets, and GitHub's rules.
 
+`github_pulls` has its pull requests.
+
 https://docs.github.com/en/rest/releases/releases
 https://docs.github.com/en/rest/releases/assets
 https://docs.github.com/en/code-security/concepts/supply-chain-security/immutable-releases
@@ -13,17 +15,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from github_pulls import PullRequests, RefusedError
+
 LONGEST_BODY = 125_000
 COMMITS = ("1" * 40, "2" * 40)
-
-
-class RefusedError(Exception):
-    """A request that GitHub refuses."""
-
-    def __init__(self, status: int, message: str, *errors: dict[str, str]) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = {"message": message, **({"errors": list(errors)} if errors else {})}
 
 
 def invalid(code: str, field_name: str, **more: str) -> RefusedError:
@@ -71,6 +66,7 @@ class Repository:
         commits: that a tag can point at; the first one is the head of main.
         tags: commit by tag.
         annotated: of the tags, those that are objects of their own.
+        pulls: its pull requests.
         ahead: added to this machine's clock.
     """
 
@@ -81,6 +77,7 @@ class Repository:
     releases: list[Release] = field(default_factory=list[Release])
     tags: dict[str, str] = field(default_factory=dict[str, str])
     annotated: set[str] = field(default_factory=set[str])
+    pulls: PullRequests = field(default_factory=PullRequests)
     ahead: timedelta = timedelta()
     last_id: int = 100
 

@@ -25,80 +25,19 @@ import struct
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
-from github_repository import Asset, RefusedError, Release, Repository
+from github_faults import Answer, Call, Fault, limit
+from github_pulls import PULL_ROUTES, RefusedError
+from github_repository import Asset, Release, Repository
 from loopback import Quiet, serving
 
 TOKEN, READER = "ghs_mayWriteContents", "ghs_mayReadContents"
+NO_PULLS = "ghs_mayNotWritePullRequests"
 BASE, UPLOADS = "/api/v3", "/api/uploads"
-
-Kind = Literal[
-    "",  # none: for a hook
-    "unavailable",  # 503, not done
-    "late-error",  # done, but the answer is 502
-    "lost",  # done, but the connection is reset
-    "reset",  # the connection is reset at once
-    "broken",  # an upload: the connection is reset after half of it
-    "bad-gateway",  # an upload: all is sent, but GitHub keeps an empty asset and answers 502
-    "limited",  # secondary rate limit, with retry-after
-    "slow-down",  # the same without a header
-    "exhausted",  # primary rate limit, with x-ratelimit-reset
-    "stale",  # a list as it was before the last release was made
-]
-
-
-@dataclass
-class Fault:
-    """A fault of some requests.
-
-    Attributes:
-        method: of the request; empty for any.
-        path: a pattern found in its path, below the API's address.
-        kind: see `Kind`.
-        times: number of requests.
-        skip: requests that match but are left alone first.
-        seconds: that the client is to wait, or that GitHub takes for an answer with a hook.
-        hook: is called when GitHub has done the request, or has half of an upload.
-    """
-
-    method: str = ""
-    path: str = ""
-    kind: Kind = ""
-    times: int = 1
-    skip: int = 0
-    seconds: int = 0
-    hook: Callable[[], None] | None = None
-
-    def matches(self, call: Call) -> bool:
-        """True if it is this request's turn; counts."""
-        if self.method not in ("", call.method) or not re.search(self.path, call.path):
-            return False
-        self.skip -= 1
-        if self.skip >= 0:
-            return False
-        self.times -= 1
-        return self.times >= 0
-
-
-@dataclass(frozen=True)
-class Call:
-    """A request that came; `token` is True if it had one."""
-
-    method: str
-    path: str
-    token: bool
-
-
-@dataclass
-class Answer:
-    status: int
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict[str, str])
 
 
 class GitHubServer:
@@ -141,6 +80,11 @@ class GitHubServer:
     def faults(self, *faults: Fault) -> None:
         """Replace the faults."""
         self._faults = list(faults)
+
+    @property
+    def page(self) -> str:
+        """The address of the repository's page."""
+        return f"https://github.example/{self.repository.name}"
 
     def writes(self) -> list[str]:
         """Return method and last part of the path of each request that is no GET."""
@@ -260,7 +204,7 @@ class _Handler(Quiet):
         """
         if fault.kind == "reset":
             raise _CutError
-        if refusal := self._refusal(call) or _limit(fault, self.repository.now()):
+        if refusal := self._refusal(call) or limit(fault, self.repository.now()):
             self._read()
             return refusal
         if fault.kind == "unavailable":
@@ -280,12 +224,14 @@ class _Handler(Quiet):
     def _refusal(self, call: Call) -> Answer | None:
         """Return the answer to a token that may not do this, and to an old name."""
         token = self.headers.get("authorization", "").rpartition(" ")[2]
-        if token not in (TOKEN, READER):
+        if token not in (TOKEN, READER, NO_PULLS):
             return Answer(401, {"message": "Bad credentials"})
         if self.owner.moved:
             return Answer(301, {"message": "Moved Permanently"}, {"location": self.owner.moved})
-        if call.method != "GET" and token == READER:
-            needed = {"x-accepted-github-permissions": "contents=write"}
+        is_pull = "/pulls" in call.path
+        if call.method != "GET" and (token == READER or (token == NO_PULLS and is_pull)):
+            permission = "pull_requests=write" if is_pull else "contents=write"
+            needed = {"x-accepted-github-permissions": permission}
             return Answer(403, {"message": "Resource not accessible by integration"}, needed)
         return None
 
@@ -304,6 +250,21 @@ class _Handler(Quiet):
                 with self.owner.lock:
                     do: Callable[..., Answer] = getattr(self, f"_{name}")
                     return do(*found.groups(), *([json.loads(body)] if body else []))
+        return self._done_pulls(call.method, path, fault)
+
+    def _done_pulls(self, method: str, path: str, fault: Fault) -> Answer:
+        """Return the answer to a request on pull requests."""
+        for wanted, pattern, do in PULL_ROUTES:
+            if method == wanted and (found := re.fullmatch(pattern, path)):
+                body = self._read()
+                bodies = [json.loads(body)] if body else []
+                with self.owner.lock:
+                    self.repository.pulls.name = self.repository.name
+                    result = do(self.repository.pulls, self.query, *found.groups(), *bodies)
+                if isinstance(result, list):
+                    shown = cast("list[Any]", result)
+                    return self._page(shown[1:] if fault.kind == "stale" else shown)
+                return Answer(201 if method == "POST" else 200, result)
         raise RefusedError(404, "Not Found")
 
     def _repository(self) -> Answer:
@@ -409,20 +370,3 @@ class _Handler(Quiet):
         lines = [f"HTTP/1.1 {answer.status} {self.responses[answer.status][0]}"]
         lines += [f"{key}: {value}" for key, value in headers.items()]
         self.wfile.write("\r\n".join([*lines, "", ""]).encode() + content)
-
-
-def _limit(fault: Fault, now: datetime) -> Answer | None:
-    """Return the answer to a client that sends too much.
-
-    https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
-    """
-    secondary = {"message": "You have exceeded a secondary rate limit. Please wait a few minutes."}
-    if fault.kind == "limited":
-        return Answer(403, secondary, {"retry-after": str(fault.seconds)})
-    if fault.kind == "slow-down":
-        return Answer(403, secondary)
-    if fault.kind == "exhausted":
-        reset = str(int(now.timestamp()) + fault.seconds)
-        headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": reset}
-        return Answer(429, {"message": "API rate limit exceeded for installation."}, headers)
-    return None
