@@ -4,9 +4,9 @@ It starts at `request.py`: `plan_build` turns a `BuildRequest` into a `BuildPlan
 `apply.py` carries out. The stages:
 
 1. Upstream: `upstream.py` resolves the ref and reads the commit's files (`git.py` runs git,
-   `source_files.py` chooses the files that a build can need, `commits.py` caches commits;
-   `sources.py` reads a folder that `ocelot sources` filled). `overlay.py` reads what the
-   configuration adds.
+   `refs.py` looks refs up, `source_files.py` chooses the files that a build can need,
+   `commits.py` caches commits; `sources.py` reads a folder that `ocelot sources` filled).
+   `overlay.py` reads what the configuration adds.
 2. Plan, without any effect (`plan.py`): `components.py` adds Go files for custom components,
    `tuning.py` edits upstream's files, `recipe.py` lists the runs of Go, `lock.py` says if the
    lock's entry still holds. `source_checks.py` refuses sources that cannot be built, `gofiles.py`

@@ -11,6 +11,7 @@ import hashlib
 import io
 import tarfile
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -94,11 +95,10 @@ async def download_commit(origin: UpstreamRepository, sha: str, store: Path) -> 
     ensure_writable(store)
     with tempfile.TemporaryDirectory(dir=store, prefix=".fetch-") as temporary:
         bare = Path(temporary) / "repository.git"
-        await _init_bare(origin, bare, sha)
-        commit = await _fetch_commit(origin, bare, sha)
+        await init_bare(origin, bare, sha)
+        commit = await fetch_commit(origin, bare, sha)
         inside = ["-C", str(bare)]
-        show = [*inside, "show", "-s", "--no-show-signature", "--format=%ct"]
-        committed = int(await run_git(origin, [*show, commit]))
+        committed = await commit_time(origin, bare, commit)
         if not await run_git(origin, [*inside, "ls-tree", "-d", commit, "--", FOLDER]):
             raise not_upstream(f"{origin.given} at {commit[:12]} has no folder {FOLDER}/")
         tree, left_out = await _exported(origin, bare, commit)
@@ -154,13 +154,21 @@ def keep_commit(store: Path, commit: str, kept: KeptCommit) -> None:
     write_atomic(store / f"{commit}.json", record.model_dump_json().encode())
 
 
-async def _fetch_commit(origin: UpstreamRepository, bare: Path, sha: str) -> str:
+async def fetch_commit(
+    origin: UpstreamRepository, bare: Path, sha: str, *, filters: Sequence[str] = ()
+) -> str:
     """Bring a commit into a repository, alone where the server gives single commits.
+
+    Args:
+        origin: the repository that has the commit.
+        bare: the one that it is brought into.
+        sha: full SHA of the commit, or of an annotated tag's own object.
+        filters: options of `git fetch` that leave objects out.
 
     Returns:
         Its SHA, once it is sure that the object is a commit or a tag of one.
     """
-    fetch = ["-C", str(bare), "fetch", "--quiet", "--no-tags"]
+    fetch = ["-C", str(bare), "fetch", "--quiet", "--no-tags", *filters]
     try:
         shallow = [*fetch, "--depth=1", "--", origin.url, sha]
         await run_git(origin, shallow, seconds=FETCH_SECONDS)
@@ -170,19 +178,36 @@ async def _fetch_commit(origin: UpstreamRepository, bare: Path, sha: str) -> str
         # Some servers hand out only what a branch or tag points to.
         whole = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
         await run_git(origin, [*fetch, "--", origin.url, *whole], seconds=FETCH_SECONDS)
+    return await commit_of(origin, bare, sha)
+
+
+async def commit_of(origin: UpstreamRepository, folder: Path, name: str) -> str:
+    """Return the SHA of a commit in a clone, by its name or that of a tag.
+
+    Raises:
+        UpstreamError: the clone has no such commit.
+    """
     try:
-        peel = ["-C", str(bare), "rev-parse", "--verify", "--quiet", f"{sha}^{{commit}}"]
+        peel = ["-C", str(folder), "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"]
         return (await run_git(origin, peel)).decode().strip()
     except UpstreamError as error:
         raise UpstreamError(
-            f"{origin.given} has no commit {sha}",
-            hint="give a branch, a tag or a commit's SHA with --upstream-ref",
+            f"{origin.given} has no commit {name}",
+            hint="give a branch, a tag or a commit's SHA that it has",
         ) from error
 
 
-async def _init_bare(origin: UpstreamRepository, path: Path, commit: str) -> None:
+async def commit_time(origin: UpstreamRepository, folder: Path, commit: str) -> int:
+    """Return the time of a commit in a clone, in seconds since the epoch."""
+    show = ["-C", str(folder), "show", "-s", "--no-show-signature", "--format=%ct", commit]
+    return int(await run_git(origin, show))
+
+
+async def init_bare(origin: UpstreamRepository, path: Path, commit: str) -> None:
+    """Make an empty repository that exports files as git stores them, for commits like this one."""
     form = "sha256" if len(commit) == SHA_256_DIGITS else "sha1"
-    init = ["init", "--quiet", "--bare", f"--object-format={form}", str(path)]
+    kind = ["--bare", "--template=", f"--object-format={form}"]
+    init = ["init", "--quiet", *kind, str(path)]
     await run_git(origin, init)
     attributes = path / "info" / "attributes"
     attributes.parent.mkdir(exist_ok=True)

@@ -7,11 +7,8 @@ one `ls-remote` of the network, and none where the ref is a full SHA.
 
 from __future__ import annotations
 
-import hashlib
 import re
-import shlex
-import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -19,25 +16,15 @@ from urllib.parse import urlsplit
 
 from pipeline import files, progress
 from pipeline.build.commits import KeptCommit, download_commit, has_commit, read_commit
-from pipeline.build.git import (
-    FETCH_SECONDS,
-    SCP_URL,
-    UpstreamRepository,
-    default_branch,
-    list_refs,
-    real_url,
-    run_git,
-)
+from pipeline.build.git import SCP_URL, UpstreamRepository, real_url
+from pipeline.build.refs import FULL_SHA, find_ref
 from pipeline.build.source_files import FOLDER, FolderFiles, build_files
-from pipeline.config.entries import suggestion
 from pipeline.errors import UpstreamError, UsageError
 from pipeline.process import masked
 
 SAMPLE = "sample"
 LANE = "upstream"
 
-FULL_SHA = re.compile(r"^([0-9a-f]{40}|[0-9a-f]{64})\Z")
-SHORT_SHA = re.compile(r"^[0-9a-f]{4,63}\Z")
 # A subset of what `git check-ref-format` allows, without a leading dash.
 REF = re.compile(r"^(?!-)(?!.*(\.\.|@\{|//))[A-Za-z0-9._/+@-]{1,200}(?<![./])\Z")
 OWNER_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+\Z")
@@ -303,82 +290,8 @@ async def _resolve(origin: UpstreamRepository, ref: str, store: Path) -> Resolve
         if not has_commit(store, sha):
             sha = await download_commit(origin, sha, store)
         return Resolved(commit=sha, kind="commit")
-    names = [
-        f"{prefix}{ref}{peeled}"
-        for prefix in ("refs/tags/", "refs/heads/", "")
-        for peeled in ("^{}", "")
-    ]
-    tags = ("refs/tags/*",) if SHORT_SHA.match(sha) else ()
-    heads = await list_refs(origin, *names, *tags)
-    for name in names:
-        if name in heads:
-            kind = "tag" if name.startswith("refs/tags/") else "branch"
-            return Resolved(commit=heads[name], kind=kind)
-    if SHORT_SHA.match(sha):
-        tagged = {
-            commit
-            for name, commit in heads.items()
-            if name.endswith("^{}") and heads.get(name.removesuffix("^{}"), "").startswith(sha)
-        }
-        return Resolved(commit=await _resolve_short(origin, sha, store, tagged), kind="commit")
-    known = {name.split("/", 2)[-1] for name in await list_refs(origin, "refs/*")}
-    default = await default_branch(origin)
-    raise UpstreamError(
-        f"{origin.given} has no branch or tag {ref!r}{suggestion(ref, known)}",
-        hint=f"its default branch is {default}: --upstream-ref {shlex.quote(default)}"
-        if default
-        else "give a branch, a tag or a commit's SHA with --upstream-ref",
-    )
-
-
-async def _resolve_short(
-    origin: UpstreamRepository, ref: str, store: Path, tagged: Collection[str]
-) -> str:
-    """A short SHA, looked up in the history, of which only the commits are fetched and kept.
-
-    Args:
-        origin: the repository.
-        ref: the short SHA.
-        store: a folder that keeps the histories.
-        tagged: the commits of the annotated tags whose own object's SHA begins so.
-    """
-    name = hashlib.sha256(origin.url.encode()).hexdigest()[:16]
-    history = store / f"history-{name}.txt"
-    found = _candidates(history, ref)
-    if not found:
-        progress.line(LANE, "reading the history for a short SHA")
-        await _read_history(origin, history)
-        found = _candidates(history, ref)
-    found = tuple(sorted({*found, *tagged}))
-    if len(found) == 1:
-        return found[0]
-    raise UpstreamError(
-        f"{origin.given} has {'more than one' if found else 'no'} commit {ref}",
-        hint="give more of the SHA" if found else "give a branch, a tag or a commit's SHA",
-        details=found,
-    )
-
-
-def _candidates(history: Path, ref: str) -> tuple[str, ...]:
-    """The commits whose SHA begins with the ref."""
-    try:
-        commits = history.read_text(encoding="ascii").split()
-    except (OSError, ValueError):
-        return ()
-    return tuple(each for each in commits if each.startswith(ref) and FULL_SHA.match(each))
-
-
-async def _read_history(origin: UpstreamRepository, history: Path) -> None:
-    """Write the SHAs of all commits of branches and tags, one a line."""
-    files.ensure_writable(history.parent)
-    with tempfile.TemporaryDirectory(dir=history.parent, prefix=".fetch-") as temporary:
-        bare = str(Path(temporary) / "repository.git")
-        # of a local clone a filter saves nothing, and costs a process for each object that it lacks
-        filtered = [] if origin.clone else ["--filter=tree:0"]
-        clone = ["clone", "--quiet", "--bare", *filtered, "--", origin.url, bare]
-        await run_git(origin, clone, seconds=FETCH_SECONDS)
-        commits = await run_git(origin, ["-C", bare, "rev-list", "--all"], seconds=FETCH_SECONDS)
-    files.write_atomic(history, commits)
+    found = await find_ref(origin, ref, store, option="--upstream-ref")
+    return Resolved(commit=found.commit, kind=found.kind)
 
 
 def _redacted(text: str) -> str:

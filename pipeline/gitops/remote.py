@@ -198,10 +198,15 @@ async def git_result(
     )
 
 
+def is_unanswered(errors: str) -> bool:
+    """Return True if git's messages say that the server failed, or was not reached."""
+    return _UNANSWERED.search(errors) is not None
+
+
 def failure(origin: Remote, errors: str) -> GitOpsError:
     """Return the error for a run of git that failed with these messages."""
     lines = tuple(process.masked(line) for line in errors.splitlines() if line.strip())
-    if _UNANSWERED.search(errors):
+    if is_unanswered(errors):
         kind, hint = UnansweredError, f"check the network, then {RUN_AGAIN}"
         return kind(f"{origin.given} does not answer", hint=hint, details=lines)
     if _REFUSED.search(errors):

@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from pipeline.build.git import SCP_URL
-from pipeline.build.upstream import FULL_SHA, OWNER_NAME, SAMPLE, SCHEMES
+from pipeline.build.refs import FULL_SHA
+from pipeline.build.upstream import OWNER_NAME, SAMPLE, SCHEMES
 from pipeline.layer.manifest import Upstream
 
 # No authority gives these names out; they only have to stay the same.
