@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pipeline.config.gitops import CommitIdentity
 from pipeline.errors import GitOpsError, quoted
 from pipeline.files import Tree
 
 _FILE, _EXECUTABLE, _LINK, _MODULE = "100644", "100755", "120000", "160000"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CommitIdentity:
-    """The author and committer of commits."""
-
-    name: str
-    email: str
-
-    def __str__(self) -> str:
-        name, email = (re.sub(r"[<>\n\0]", "", part).strip() for part in (self.name, self.email))
-        return f"{name} <{email}>"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +144,7 @@ class NewCommit:
 
         The order `M 040000` sets the whole tree: https://git-scm.com/docs/git-fast-import
         """
-        who = f"{self.identity} {self.time} +0000"
+        who = f"{self.identity.name} <{self.identity.email}> {self.time} +0000"
         text = self.message.encode()
         head = f"commit refs/ocelot/made\nmark :1\nauthor {who}\ncommitter {who}\n"
         first, *others = self.parents

@@ -12,9 +12,10 @@ import anyio
 import pytest
 from gitserver import GitServer, commit, git, new_repository
 
+from pipeline.config.gitops import CommitIdentity
 from pipeline.errors import GitOpsError, UsageError
 from pipeline.gitops.git import Clone, Pushed, cloned
-from pipeline.gitops.objects import CommitIdentity, NewCommit
+from pipeline.gitops.objects import NewCommit
 from pipeline.gitops.remote import Remote, UnansweredError, remote
 
 TOKEN, READER = "ghs_mayPush", "ghs_mayRead"
@@ -147,23 +148,6 @@ def test_a_commit_changes_these_paths_alone(
             "160000",
             "100755",
         ]
-
-
-def test_an_identity_cannot_break_a_commit(server: GitServer, bare: Path) -> None:
-    odd = CommitIdentity(name="A <b>\nparent 1", email="x>\n")
-
-    async def read(clone: Clone) -> str:
-        new = NewCommit(
-            start=await clone.snapshot(clone.base),
-            changes={},
-            message="m",
-            parents=(clone.base,),
-            identity=odd,
-            time=1,
-        )
-        return (await clone.read_commit(await clone.commit(new))).author
-
-    assert on(server, bare, read) == "A bparent 1 <x>"
 
 
 def test_no_hook_of_the_user_runs_and_no_signature_is_made(
