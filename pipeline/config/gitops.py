@@ -12,7 +12,6 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from pipeline.config.entries import (
     END,
-    GO_VERSION,
     ConfigModel,
     Entries,
     read_optional_entry,
@@ -42,11 +41,12 @@ GIT_REF = (
 # https://github.com/distribution/reference: names of repositories in a registry
 _NAME_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
 REGISTRY = rf"^{_HOST}{_PORT}(/{_NAME_PART})*{END}"
-_SPELLED = r"([a-z0-9._/-]|\{project\}|\{component\}|\{namespace\})"
+_SPELLED = r"([a-z0-9._/-]|\{project\}|\{component\})"
 IMAGE_NAME = rf"^(?=.*\{{component\}}){_SPELLED}+{END}"
 _IMAGE_NAME = re.compile(rf"{_NAME_PART}(/{_NAME_PART})*")
 # A tag has 128 characters, of which a hyphen and 8 digits of the commit come after the prefix.
 TAG_PREFIX = rf"^[A-Za-z0-9_][A-Za-z0-9_.-]{{0,118}}{END}"
+OCC_VERSION = rf"^v\d+\.\d+(\.\d+(-[0-9A-Za-z.-]+)?)?{END}"
 # https://docs.github.com/en/get-started/signing-up-for-github
 REVIEWER = rf"^[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9._-]+)?{END}"
 ONE_LINE = rf"^[^\x00-\x1f\x7f<>]*[^\x00-\x20\x7f<>]{END}"
@@ -163,8 +163,7 @@ class GitOps(ConfigModel):
     image_name: ImageName = Field(
         default="{project}-{component}-image",
         alias="image-name",
-        description="Name of a component's image; {project}, {component} and {namespace} stand for "
-        "names.",
+        description="Name of a component's image; {project} and {component} stand for names.",
     )
     tag_prefix: str = Field(
         default="v1",
@@ -175,8 +174,8 @@ class GitOps(ConfigModel):
     occ_version: str = Field(
         default="v1.2.3",
         alias="occ-version",
-        pattern=rf"^{GO_VERSION}{END}",
-        description="Version of OpenChoreo's occ, that of the cluster.",
+        pattern=OCC_VERSION,
+        description="Version of OpenChoreo's occ, that of the cluster: v1.2.3, or v1.2 for any.",
     )
     platform: Platform | None = Field(
         default=None, description="The platform's resources, if another repository has them."

@@ -194,7 +194,7 @@ def read_resources(path: str, content: bytes, origin: str = "") -> Iterator[Reso
     """Yield the resources of a file, or what is wrong with it."""
     file = f"{origin}: {path}" if origin else path
     try:
-        documents = list(_documents(content.decode("utf-8")))
+        found = list(documents(content.decode("utf-8")))
     except UnicodeDecodeError:
         yield Problem(file=file, line=0, message="is not UTF-8 text")
         return
@@ -206,24 +206,28 @@ def read_resources(path: str, content: bytes, origin: str = "") -> Iterator[Reso
         reason = str(error).splitlines()[0]
         yield Problem(file=file, line=0, message=f"not YAML: {reason}")
         return
-    for at, (line, data) in enumerate(documents):
+    for at, (line, data) in enumerate(found):
         if not isinstance(data, dict):
             continue
-        found = Resource(
+        resource = Resource(
             path=path,
             document=at,
             line=line,
-            alone=len(documents) == 1,
+            alone=len(found) == 1,
             origin=origin,
             data=cast("dict[str, Any]", data),
         )
-        if found.group == GROUP:
-            unnamed = f"{quoted(found.kind)} without metadata.name"
-            yield found if found.name else found.problem(unnamed)
+        if resource.group == GROUP:
+            unnamed = f"{quoted(resource.kind)} without metadata.name"
+            yield resource if resource.name else resource.problem(unnamed)
 
 
-def _documents(text: str) -> Iterator[tuple[int, object]]:
-    """Yield line and content of each document that is not empty."""
+def documents(text: str) -> Iterator[tuple[int, object]]:
+    """Yield line and content of each document that is not empty.
+
+    Raises:
+        yaml.YAMLError: the text is not YAML, or has a key twice in a mapping.
+    """
     loader: Any = _Loader(text)
     try:
         while loader.check_node():

@@ -88,7 +88,8 @@ ACCEPTED: list[tuple[str, Any]] = [
         )
     ),
     ("gitops", {**GITOPS, "registry": {"address": "localhost:5000", "tls": False}}),
-    ("gitops", {**GITOPS, "image-name": "{namespace}/{project}/{component}"}),
+    ("gitops", {**GITOPS, "image-name": "{project}/{component}"}),
+    ("gitops", {**GITOPS, "occ-version": "v1.2"}),
     ("gitops", {**GITOPS, "platform": {"url": "https://github.com/acme/p", "ref": "v1.2"}}),
     ("gitops", {**GITOPS, "pull-request": {"labels": ["a b"], "reviewers": ["a", "acme/team"]}}),
 ]
@@ -150,6 +151,7 @@ REFUSED: list[tuple[str, Any]] = [
     ("gitops", {**GITOPS, "registry": "ghcr.io"}),
     ("gitops", {**GITOPS, "registry": {"address": "ghcr.io/Acme"}}),
     ("gitops", {**GITOPS, "namespace": "x" * 64}),
+    ("gitops", {**GITOPS, "occ-version": "1.2.3"}),
     ("gitops", {**GITOPS, "image-name": "{project}"}),
     ("gitops", {**GITOPS, "tag-prefix": ".v1"}),
     ("gitops", {**GITOPS, "branch": "-x"}),
