@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from pipeline.gitops.changes import Change
 from pipeline.gitops.descriptor import Descriptor
+from pipeline.gitops.namespace import namespace_of
 from pipeline.gitops.occ import Occ
+from pipeline.gitops.occ_copy import occ_copy
+from pipeline.gitops.occ_layout import Promoted, occ_layout
+from pipeline.gitops.occ_steps import (
+    RELEASE,
+    BindingRequest,
+    Step,
+    write_binding,
+    write_bindings,
+    write_release,
+    write_workload,
+)
 from pipeline.gitops.repository import GitOpsRepository
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Change:
-    """A file that is added, changed or removed.
-
-    Attributes:
-        path: from the repository's root.
-        before: its content; None for a new file.
-        after: its new content; None for a removed file.
-    """
-
-    path: str
-    before: bytes | None = field(repr=False)
-    after: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,16 +63,6 @@ class ReleaseChanges:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BindingRequest:
-    """A release that is to be bound to an environment."""
-
-    project: str
-    component: str
-    environment: str
-    release: str
-
-
 async def release_changes(
     repository: GitOpsRepository,
     namespace: str,
@@ -94,8 +82,37 @@ async def release_changes(
 
     Raises:
         GitOpsError: a resource is missing or broken, or occ did not do what was asked.
+        UsageError: the project's pipeline does not have the environment.
     """
-    raise NotImplementedError(repository, namespace, request, occ, platform)
+    found = namespace_of(repository, namespace, platform)
+    owner = (request.project, request.component)
+    found.component_type(found.component(*owner))
+    pipeline = found.pipeline(request.project)
+    environment = pipeline.environment(request.environment or pipeline.root)
+    bound = found.binding(*owner, environment)
+    with occ_copy(found, occ_layout(found, {owner}, platform), occ) as copy:
+        workload = await write_workload(copy, *owner, request.image, request.descriptor)
+        release = await write_release(
+            copy,
+            *owner,
+            request.release_name,
+            bound=bound.text(*RELEASE) if bound else "",
+        )
+        wanted = BindingRequest(
+            project=request.project,
+            component=request.component,
+            environment=environment,
+            release=release.name,
+        )
+        binding = await write_binding(copy, wanted, pipeline.name)
+    steps = (workload, release, binding)
+    return ReleaseChanges(
+        changes=_in_order(steps),
+        release=release.name,
+        binding=binding.name,
+        environment=environment,
+        warnings=tuple(warning for step in steps for warning in step.warnings),
+    )
 
 
 async def binding_changes(
@@ -108,6 +125,8 @@ async def binding_changes(
 ) -> tuple[Change, ...]:
     """Return the changes that bind releases to environments, by path.
 
+    occ runs once for each environment.
+
     Args:
         repository: the GitOps repository at its newest commit.
         namespace: of the components.
@@ -117,5 +136,25 @@ async def binding_changes(
 
     Raises:
         GitOpsError: a release or component is missing, or occ did not do what was asked.
+        UsageError: a project's pipeline does not have the environment.
     """
-    raise NotImplementedError(repository, namespace, requests, occ, platform)
+    found = namespace_of(repository, namespace, platform)
+    by_environment: dict[str, list[BindingRequest]] = {}
+    for each in requests:
+        found.component(each.project, each.component)
+        found.pipeline(each.project).environment(each.environment)
+        found.release(each.project, each.component, each.release)
+        by_environment.setdefault(each.environment, []).append(each)
+    steps: list[Step] = []
+    for environment, group in by_environment.items():
+        releases = {(each.project, each.component): each.release for each in group}
+        promoted = Promoted(environment=environment, releases=releases)
+        layout = occ_layout(found, releases.keys(), platform, promoted)
+        with occ_copy(found, layout, occ) as copy:
+            steps += await write_bindings(copy, group)
+    return _in_order(steps)
+
+
+def _in_order(steps: Sequence[Step]) -> tuple[Change, ...]:
+    changes = (change for step in steps for change in step.changes)
+    return tuple(sorted(changes, key=lambda change: change.path))

@@ -7,10 +7,19 @@ import re
 from pipeline.errors import UsageError, quoted
 from pipeline.naming import DNS_LABEL, LONGEST_LABEL
 
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
+LONGEST_NAME = 253
+
 
 def is_dns_label(text: str) -> bool:
     """Return True for a name that Kubernetes accepts for a namespace, and OpenChoreo for all."""
     return len(text) <= LONGEST_LABEL and re.fullmatch(DNS_LABEL, text) is not None
+
+
+def is_dns_name(text: str) -> bool:
+    """Return True for a name that Kubernetes accepts for most resources: labels joined by dots."""
+    labels = text.split(".")
+    return len(text) <= LONGEST_NAME and all(re.fullmatch(DNS_LABEL, each) for each in labels)
 
 
 def dns_label(text: str, kind: str) -> str:

@@ -22,6 +22,8 @@ from pipeline.files import Tree
 GROUP = "openchoreo.dev"
 API_VERSION = f"{GROUP}/v1alpha1"
 SUFFIXES = (".yaml", ".yml")
+# Settings of occ itself, in a file of the repository: no resource, and without a name.
+SETTINGS = "ReleaseConfig"
 
 _MENTIONED = re.compile(rb"openchoreo\.dev")
 # Loaders of PyYAML; the one in C is ten times as fast, and in every wheel of it.
@@ -40,10 +42,10 @@ _Loader.yaml_implicit_resolvers = {
     ]
     for first, pairs in _Base.yaml_implicit_resolvers.items()
 }
-# As PyYAML's, without numbers to base 60: Go reads 12:30 as text.
-_INT = r"[-+]?(0b[0-1_]+|0[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$"
+# As PyYAML's, but as Go reads them: 12:30 is text, 0o17 and 1e3 are numbers.
+_INT = r"[-+]?(0b[0-1_]+|0o?[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$"
 _FLOAT = (
-    r"[-+]?([0-9][0-9_]*\.[0-9_]*([eE][-+]?[0-9]+)?|\.[0-9][0-9_]*|\.(inf|Inf|INF))$"
+    r"[-+]?(([0-9][0-9_]*(\.[0-9_]*)?|\.[0-9][0-9_]*)([eE][-+]?[0-9]+)?|\.(inf|Inf|INF))$"
     r"|\.(nan|NaN|NAN)$"
 )
 for _tag, _pattern, _first in (("int", _INT, "-+0123456789"), ("float", _FLOAT, "-+0123456789.")):
@@ -217,7 +219,7 @@ def read_resources(path: str, content: bytes, origin: str = "") -> Iterator[Reso
             origin=origin,
             data=cast("dict[str, Any]", data),
         )
-        if resource.group == GROUP:
+        if resource.group == GROUP and resource.kind != SETTINGS:
             unnamed = f"{quoted(resource.kind)} without metadata.name"
             yield resource if resource.name else resource.problem(unnamed)
 
