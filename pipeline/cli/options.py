@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.gitops_options import GitOpsOptions
 from pipeline.options import BenchOptions
 from pipeline.spread import Function, Opt, option_group, spread
 
 if TYPE_CHECKING:
     from pipeline.aws.session import Aws
     from pipeline.config.folder import Config
+    from pipeline.gitops.reading import GitOpsAddress
     from pipeline.report.rendering import Report
 
 
@@ -197,6 +199,39 @@ class GitHubTokenOptions:
         from pipeline.trust.token import github_token
 
         return github_token(self.token, os.environ)
+
+
+@option_group
+class GitOpsTokenOptions:
+    """The token for the GitOps repository."""
+
+    token: Annotated[
+        str | None,
+        Opt(
+            "Token for the GitOps repository: env:NAME or file:PATH; default: OCELOT_GITOPS_TOKEN, "
+            "else GITHUB_TOKEN on GitHub, if they are set."
+        ),
+    ] = None
+
+    def address(self, options: GitOpsOptions, config: ConfigOptions) -> "GitOpsAddress":
+        """Return the GitOps repository of options and configuration, which may be missing.
+
+        Raises:
+            UsageError: no repository is named, or the token cannot be read.
+            ConfigError: the configuration has problems.
+        """
+        from pipeline.errors import UsageError
+        from pipeline.gitops.reading import gitops_address
+        from pipeline.trust.token import github_token
+
+        try:
+            loaded = config.load().gitops
+        except UsageError:  # there is no config folder
+            if config.config is not None or options.repository is None:
+                raise
+            loaded = None
+        token = None if self.token is None else github_token(self.token, os.environ)
+        return gitops_address(options, loaded, os.environ, token)
 
 
 @option_group

@@ -17,6 +17,7 @@ from pathlib import Path
 import anyio
 
 from pipeline import progress
+from pipeline.build.refs import FULL_SHA
 from pipeline.config.entries import suggestion
 from pipeline.errors import RUN_AGAIN, GitOpsError, UsageError, quoted
 from pipeline.gitops.objects import (
@@ -95,6 +96,27 @@ async def cloned(origin: Remote, branch: str) -> AsyncGenerator[Clone]:
         yield clone
 
 
+async def snapshot_at(origin: Remote, ref: str) -> Snapshot:
+    """Return the files of a branch, tag or commit of a repository.
+
+    Args:
+        origin: the repository.
+        ref: a full SHA, or the name of a tag or branch; a tag counts before a branch.
+
+    Raises:
+        GitOpsError: the repository cannot be read, or has no such ref.
+        UsageError: git could not have such a ref.
+        ToolchainError: git is missing.
+    """
+    checked_branch(ref)
+    with tempfile.TemporaryDirectory(prefix="ocelot-gitops-") as folder:
+        clone = Clone(origin, ref, Path(folder) / "repository.git")
+        with progress.step(LANE, f"read {origin.given} {ref}") as step:
+            commit = await clone.begin_at()
+            step.result = commit[:12]
+            return await clone.snapshot(commit)
+
+
 class Clone:
     """A bare clone.
 
@@ -115,10 +137,35 @@ class Clone:
     async def begin(self) -> None:
         """Make the folder, and fetch the base."""
         await self._look()
-        form = "sha256" if len(self.base) == _SHA_256_DIGITS else "sha1"
+        await self._init(self.base)
+        await self.fetch(self.branch)
+
+    async def begin_at(self) -> str:
+        """Make the folder, fetch `branch`, which may be a tag or a full SHA, and return its SHA."""
+        output = await read_remote(self.origin, ["ls-remote", "--", self.origin.url])
+        rows = [line.split("\t", 1) for line in output.decode(errors="replace").splitlines()]
+        refs = {name: sha for sha, name in rows}
+        if FULL_SHA.match(self.branch):
+            refs[self.branch] = self.branch
+        names = (f"refs/tags/{self.branch}", f"refs/heads/{self.branch}", self.branch)
+        found = next((refs[name] for name in names if name in refs), None)
+        if found is None:
+            known = {name.split("/", 2)[-1] for name in refs}
+            raise GitOpsError(
+                f"{self.origin.given} has no branch or tag {quoted(self.branch)}"
+                f"{suggestion(self.branch, known)}",
+                hint="name one of its branches, its tags, or a commit's full SHA",
+            )
+        await self._init(found)
+        options = ["--quiet", "--no-tags", "--no-write-fetch-head", "--depth=1"]
+        fetch = [*self._inside, "fetch", *options, "--", self.origin.url, found]
+        await read_remote(self.origin, fetch)
+        return found
+
+    async def _init(self, commit: str) -> None:
+        form = "sha256" if len(commit) == _SHA_256_DIGITS else "sha1"
         kind = ["--bare", "--template=", f"--object-format={form}"]
         await run_git(self.origin, ["init", "--quiet", *kind, str(self._folder)])
-        await self.fetch(self.branch)
 
     async def look(self) -> None:
         """Look at the branches again, and fetch the base if it has moved."""

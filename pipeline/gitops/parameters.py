@@ -33,7 +33,7 @@ from pipeline.gitops.workflows import (
     PROJECT,
     URL,
 )
-from pipeline.options import PromoteOptions, WorkflowOptions
+from pipeline.gitops_options import PromoteOptions, WorkflowOptions
 
 # The options of `WorkflowOptions` by parameter.
 _OPTIONS = {

@@ -123,11 +123,11 @@ async def local_commit(folder: Path, commit: str) -> SourceCommit:
         ToolchainError: git is missing.
     """
     hint = "give the folder of a git checkout with --source"
-    origin = _local_origin(folder)
+    origin = local_origin(folder)
     try:
-        root = Path(os.fsdecode((await _inside(origin, "rev-parse", "--show-toplevel")).strip()))
+        root = Path(os.fsdecode((await git_inside(origin, "rev-parse", "--show-toplevel")).strip()))
         sha = await commit_of(origin, root, "HEAD")
-        changes = os.fsdecode(await _inside(origin, "status", "--porcelain=v1"))
+        changes = os.fsdecode(await git_inside(origin, "status", "--porcelain=v1"))
         wanted = await commit_of(origin, root, commit) if commit else sha
     except UpstreamError as error:
         details = (str(error), *error.details)
@@ -160,7 +160,7 @@ async def checkout(url: str, commit: SourceCommit, folder: Path) -> SourceChecko
         OutputError: the folder cannot be written.
     """
     local = commit.folder
-    origin = UpstreamRepository(given=url, url=url) if local is None else _local_origin(local)
+    origin = UpstreamRepository(given=url, url=url) if local is None else local_origin(local)
     ensure_writable(folder)
     fetched = _fetched(origin, commit.sha) if local is None else _borrowed(origin, commit.sha)
     with progress.step(LANE, f"check out {commit.sha[:12]}") as step, _source_errors(origin):
@@ -216,13 +216,18 @@ def _check_path(folder: Path, parameter: str, path: str, *, is_folder: bool) -> 
         raise GitOpsError(f"{parameter}: {quoted(path)} in the source is not {kind}", hint=hint)
 
 
-def _local_origin(folder: Path) -> UpstreamRepository:
+def local_origin(folder: Path) -> UpstreamRepository:
+    """Return a checkout on this machine as a repository.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}", hint="give one with --source")
     return UpstreamRepository(given=str(folder), url=str(folder.resolve()))
 
 
-async def _inside(origin: UpstreamRepository, *arguments: str) -> bytes:
+async def git_inside(origin: UpstreamRepository, *arguments: str) -> bytes:
     """Run git in a local checkout; a program that the checkout names to watch it is not started."""
     return await run_git(origin, ["-c", "core.fsmonitor=false", "-C", origin.url, *arguments])
 
@@ -241,7 +246,7 @@ async def _fetched(
 @asynccontextmanager
 async def _borrowed(origin: UpstreamRepository, sha: str) -> AsyncGenerator[tuple[Path, str]]:
     """Yield a temporary repository that has the objects of a local one, and not its settings."""
-    objects = os.fsdecode((await _inside(origin, "rev-parse", "--git-path", "objects")).rstrip())
+    objects = os.fsdecode((await git_inside(origin, "rev-parse", "--git-path", "objects")).rstrip())
     with tempfile.TemporaryDirectory(prefix="ocelot-source-") as temporary:
         bare = Path(temporary) / "repository.git"
         await init_bare(origin, bare, sha)

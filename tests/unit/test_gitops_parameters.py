@@ -23,7 +23,7 @@ from pipeline.gitops.parameters import (
     promote_parameters,
 )
 from pipeline.gitops.repository import read_repository
-from pipeline.options import PromoteOptions, WorkflowOptions
+from pipeline.gitops_options import PromoteOptions, WorkflowOptions
 
 CATALOG = component_ref("shop/catalog", "demo")
 URL = "https://git.example.test/acme/shop.git"

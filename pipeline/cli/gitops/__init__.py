@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import typer
 
+from pipeline.cli.gitops.changed import changed
+
 app = typer.Typer(
     help="Release components of OpenChoreo through a GitOps repository.", no_args_is_help=True
 )
+app.command("changed")(changed)

@@ -1,0 +1,94 @@
+"""The options of `ocelot gitops` that the command line and the Dagger module share."""
+
+from typing import Annotated
+
+from pipeline.spread import Opt, option_group
+
+
+@option_group
+class GitOpsOptions:
+    """The GitOps repository."""
+
+    repository: Annotated[
+        str | None,
+        Opt("GitOps repository: owner/name, a git URL, or a path; default: config/gitops.yaml."),
+    ] = None
+    branch: Annotated[
+        str | None, Opt("Its branch that pull requests go to; default: config/gitops.yaml.")
+    ] = None
+    namespace: Annotated[
+        str | None, Opt("OpenChoreo's namespace; default: config/gitops.yaml.")
+    ] = None
+
+
+@option_group
+class PushOptions:
+    """A push to a source repository."""
+
+    base: Annotated[
+        str | None,
+        Opt("Commit before the push; of an unknown one, all Components are released."),
+    ] = None
+    head: Annotated[str, Opt("Newest commit of the push; zeros for a deleted branch.")] = "HEAD"
+    repo_url: Annotated[
+        str | None,
+        Opt("URL of the source repository; default: GitHub Actions' own, or git's origin."),
+    ] = None
+    revision_branch: Annotated[
+        str | None, Opt("Branch of the push; default: GitHub Actions' own, or the current one.")
+    ] = None
+    project: Annotated[
+        list[str] | None, Opt("Release Components of this project only, may be repeated.")
+    ] = None
+
+
+@option_group
+class WorkflowOptions:
+    """The parameters of an OpenChoreo workflow, instead of the Component's own."""
+
+    workflow: Annotated[
+        str | None,
+        Opt(
+            "docker-gitops-release, google-cloud-buildpacks-gitops-release or "
+            "react-gitops-release; default: the Component's."
+        ),
+    ] = None
+    repo_url: Annotated[str | None, Opt("URL of the source repository.")] = None
+    revision_branch: Annotated[
+        str | None, Opt("Branch whose newest commit is released, if no commit is given.")
+    ] = None
+    commit: Annotated[str | None, Opt("Commit: a SHA (short too), a tag or a branch.")] = None
+    app_path: Annotated[str | None, Opt("Folder of the application in the repository.")] = None
+    descriptor: Annotated[str | None, Opt("Workload descriptor, relative to --app-path.")] = None
+    docker_context: Annotated[
+        str | None, Opt("Docker: build context, relative to the repository's root.")
+    ] = None
+    dockerfile: Annotated[
+        str | None, Opt("Docker: Dockerfile, relative to the repository's root.")
+    ] = None
+    builder_image: Annotated[str | None, Opt("Buildpacks: image of the builder.")] = None
+    build_env: Annotated[
+        list[str] | None,
+        Opt("Buildpacks: a variable of the build, may be repeated.", metavar="KEY=VALUE"),
+    ] = None
+    node_version: Annotated[str | None, Opt("React: version of Node.js: 16, 18, 20 or 22.")] = None
+    build_command: Annotated[str | None, Opt("React: shell command that builds.")] = None
+    output_dir: Annotated[
+        str | None, Opt("React: folder with the result, relative to --app-path.")
+    ] = None
+
+
+@option_group
+class PromoteOptions:
+    """The components to promote, and their target."""
+
+    project: Annotated[str | None, Opt("Promote the components of this project.")] = None
+    all_projects: Annotated[bool, Opt("Promote the components of all projects.", flags="--all")] = (
+        False
+    )
+    environment: Annotated[str | None, Opt("Environment to promote to; default: development.")] = (
+        None
+    )
+    pipeline: Annotated[
+        str | None, Opt("Deployment pipeline of that environment; default: the project's.")
+    ] = None
