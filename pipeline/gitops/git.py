@@ -45,7 +45,8 @@ PUSHES = 3
 _BRANCH = re.compile(
     r"(?![-/])(?!.*(\.\.|@\{|//|/\.|\.lock(/|\Z)))[A-Za-z0-9._/+@-]{1,200}(?<![./])"
 )
-_WHOLE = 2**31 - 1  # depth of a fetch by which git brings the whole history
+# The depth of a fetch by which git brings the whole history.
+WHOLE = 2**31 - 1
 _SHA_256_DIGITS = 64
 # Reasons of git and of servers for refusing a push that was forestalled by another one.
 _RACE = re.compile(
@@ -191,16 +192,15 @@ class Clone:
             )
         self.base = self.heads[self.branch]
 
-    async def fetch(self, *branches: str, whole: bool = False) -> None:
+    async def fetch(self, *branches: str, depth: int = 1) -> None:
         """Fetch the newest commits of branches that are there.
 
         Args:
             branches: their names.
-            whole: with their whole history.
+            depth: number of commits of each history; `WHOLE` for all.
         """
-        depth = f"--depth={_WHOLE if whole else 1}"
         specs = [f"+refs/heads/{each}:refs/remotes/origin/{each}" for each in branches]
-        options = ["--quiet", "--no-tags", "--no-write-fetch-head", depth]
+        options = ["--quiet", "--no-tags", "--no-write-fetch-head", f"--depth={depth}"]
         await read_remote(
             self.origin, [*self._inside, "fetch", *options, "--", self.origin.url, *specs]
         )
@@ -253,10 +253,36 @@ class Clone:
         code, _, _ = await git_result(self.origin, arguments)
         return code == 0
 
-    async def between(self, base: str, head: str) -> tuple[Commit, ...]:
-        """Return the commits of a branch that its base lacks, newest first."""
-        output = await self._git("rev-list", "--topo-order", head, f"^{base}")
+    async def history(self, head: str, without: str = "") -> tuple[Commit, ...]:
+        """Return a commit and the history of it that was fetched, newest first.
+
+        Args:
+            head: SHA of the commit.
+            without: SHA of a commit whose history is left out; empty for none.
+        """
+        excluded = [f"^{without}"] if without else []
+        output = await self._git("rev-list", "--topo-order", head, *excluded)
         return tuple([await self.read_commit(sha) for sha in output.decode().split()])
+
+    async def changed_blobs(self, before: str, after: str) -> dict[str, str]:
+        """Return the SHAs of files that two commits have differently, by path; 0s if removed."""
+        output = await self._git("diff-tree", "-r", "-z", "--no-renames", before, after)
+        heads, paths = output.decode(errors="replace").split("\0")[:-1:2], output.split(b"\0")[1::2]
+        return {
+            path.decode(errors="replace"): head.split()[3]
+            for head, path in zip(heads, paths, strict=True)
+        }
+
+    async def blob_shas(self, commit: str) -> dict[str, str]:
+        """Return the SHAs of a commit's files by path."""
+        listed = await self._git("ls-tree", "-r", "-z", "--full-tree", commit)
+        return {each.path: each.sha for each in tree_entries(listed)}
+
+    async def has(self, commit: str) -> bool:
+        """Return True if a commit was fetched."""
+        arguments = [*self._inside, "cat-file", "-e", f"{commit}^{{commit}}"]
+        code, _, _ = await git_result(self.origin, arguments)
+        return code == 0
 
     async def push(self, commit: str, branch: str, expected: str | None) -> Pushed:
         """Push a commit as a branch, if the branch is still where it is expected.

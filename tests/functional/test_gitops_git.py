@@ -14,7 +14,7 @@ from gitserver import GitServer, commit, git, new_repository
 
 from pipeline.config.gitops import CommitIdentity
 from pipeline.errors import GitOpsError, UsageError
-from pipeline.gitops.git import Clone, Pushed, cloned
+from pipeline.gitops.git import WHOLE, Clone, Pushed, cloned
 from pipeline.gitops.objects import NewCommit
 from pipeline.gitops.remote import Remote, UnansweredError, remote
 
@@ -324,7 +324,7 @@ class TestMerging:
         return git(bare, "rev-parse", "main")
 
     async def merged(self, clone: Clone) -> str:
-        await clone.fetch("main", "other", whole=True)
+        await clone.fetch("main", "other", depth=WHOLE)
         return await clone.merged(clone.heads["other"], clone.base)
 
     def test_both_sides_are_kept(self, server: GitServer, bare: Path, base: str) -> None:
@@ -334,7 +334,7 @@ class TestMerging:
 
         async def read(clone: Clone) -> set[str]:
             made = await clone.snapshot(await self.merged(clone))
-            between = await clone.between(clone.base, clone.heads["other"])
+            between = await clone.history(clone.heads["other"], without=clone.base)
             assert [each.sha for each in between] == [clone.heads["other"]]
             assert not await clone.is_ancestor(clone.base, clone.heads["other"])
             assert await clone.is_ancestor(base, clone.heads["other"])
