@@ -8,7 +8,7 @@ broken. Booleans and numbers are read as `occ` reads them, by YAML 1.1; times st
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -219,7 +219,8 @@ def read_resources(path: str, content: bytes, origin: str = "") -> Iterator[Reso
             origin=origin,
             data=cast("dict[str, Any]", data),
         )
-        if resource.group == GROUP and resource.kind != SETTINGS:
+        # (a descriptor of a workload has no kind)
+        if resource.group == GROUP and resource.kind not in ("", SETTINGS):
             unnamed = f"{quoted(resource.kind)} without metadata.name"
             yield resource if resource.name else resource.problem(unnamed)
 
@@ -240,6 +241,44 @@ def documents(text: str) -> Iterator[tuple[int, object]]:
                 yield node.start_mark.line + 1, data
     finally:
         loader.dispose()
+
+
+def line_of(content: bytes, document: int, keys: Iterable[str | int]) -> int:
+    """Return the line of a value in a file that can be read, counted from 1.
+
+    Args:
+        content: of the file.
+        document: as in `Resource.document`.
+        keys: and indexes that lead to the value; the line of the nearest value above is returned
+            where they lead nowhere.
+    """
+    loader: Any = _Loader(content.decode("utf-8"))
+    nodes: list[yaml.Node] = []
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            if loader.construct_document(node) is not None:
+                nodes.append(node)
+    finally:
+        loader.dispose()
+    node, line = nodes[document], nodes[document].start_mark.line
+    for key in keys:
+        found = [child for name, child in _children(node) if name == key]
+        if not found:
+            break
+        key_node, node = found[-1]
+        line = key_node.start_mark.line
+    return line + 1
+
+
+def _children(node: yaml.Node) -> Iterator[tuple[object, tuple[yaml.Node, yaml.Node]]]:
+    """Yield the keys of a mapping, or the indexes of a list, each with the nodes of its place."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield key.value, (key, value)
+    elif isinstance(node, yaml.SequenceNode):
+        for at, item in enumerate(node.value):
+            yield at, (item, item)
 
 
 def _check_keys(node: yaml.Node, seen: set[int] | None = None) -> None:

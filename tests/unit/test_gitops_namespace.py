@@ -102,6 +102,12 @@ def test_two_resources_of_one_kind_and_name_are_told_with_both_places() -> None:
     assert namespace(files, "third").of_kind("Component")[0].path == "copy/a.yaml"
 
 
+def test_descriptors_of_workloads_in_the_repository_are_no_resources() -> None:
+    descriptor = b"apiVersion: openchoreo.dev/v1alpha1\nmetadata: {name: catalog}\n"
+    found = namespace(shop() | {"a.yaml": descriptor, "b.yaml": descriptor})
+    assert found.component("shop", "catalog")
+
+
 @pytest.mark.parametrize("kind", ["Workload", "ReleaseBinding"])
 def test_a_file_that_would_be_rewritten_has_no_other_document(kind: str) -> None:
     spec = {"environment": "staging"} if kind == "ReleaseBinding" else {}
