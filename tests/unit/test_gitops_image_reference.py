@@ -34,8 +34,20 @@ def named(**changes: str) -> Naming:
     return Naming(**{**values, **changes})
 
 
+def origin(project: str = "shop", component: str = "catalog", **changes: object) -> Origin:
+    build = {"method": "docker", "args": {"B": "2", "A": "1"}}
+    return Origin(
+        repository="https://me:s3cret@git.example/shop.git",
+        commit=COMMIT,
+        namespace="demo",
+        project=project,
+        component=component,
+        build={**build, **changes},
+    )
+
+
 def test_an_image_is_named_by_the_template_and_the_commits_first_digits() -> None:
-    found = image_reference(NAMING, "shop", "catalog", COMMIT)
+    found = image_reference(NAMING, origin())
     assert str(found) == "registry.example:5000/shop-catalog-image:v1-01234567"
     assert str(found.by_digest(DIGEST)) == f"registry.example:5000/shop-catalog-image@{DIGEST}"
 
@@ -47,11 +59,11 @@ def test_an_image_is_named_by_the_template_and_the_commits_first_digits() -> Non
         (named(registry="registry"), "registry/a-b-image"),
         (named(registry="index.docker.io/acme"), "docker.io/acme/a-b-image"),
         (named(registry="[::1]:5000"), "[::1]:5000/a-b-image"),
-        (named(image_name="{project}/{component}"), "registry.example:5000/a/b"),
+        (named(image_name="{namespace}/{project}/{component}"), "registry.example:5000/demo/a/b"),
     ],
 )
 def test_a_registry_may_have_a_port_and_a_path(naming: Naming, name: str) -> None:
-    assert image_reference(naming, "a", "b", COMMIT).name == name
+    assert image_reference(naming, origin("a", "b")).name == name
 
 
 @pytest.mark.parametrize(
@@ -71,7 +83,7 @@ def test_a_registry_may_have_a_port_and_a_path(naming: Naming, name: str) -> Non
 )
 def test_a_name_that_no_registry_takes_is_an_error(naming: Naming) -> None:
     with pytest.raises(GitOpsError, match=r"config/gitops\.yaml|name of an image"):
-        image_reference(naming, "shop", "catalog", COMMIT)
+        image_reference(naming, origin())
 
 
 @pytest.mark.parametrize(
@@ -108,18 +120,6 @@ def test_a_text_that_is_no_reference_is_an_error(text: str) -> None:
         read_reference(text)
 
 
-def origin(project: str = "shop", component: str = "catalog", **changes: object) -> Origin:
-    build = {"method": "docker", "args": {"B": "2", "A": "1"}}
-    return Origin(
-        repository="https://me:s3cret@git.example/shop.git",
-        commit=COMMIT,
-        namespace="demo",
-        project=project,
-        component=component,
-        build={**build, **changes},
-    )
-
-
 def test_labels_name_the_source_without_its_password() -> None:
     labels = origin().labels()
     assert labels[SOURCE] == "https://git.example/shop.git"
@@ -129,9 +129,7 @@ def test_labels_name_the_source_without_its_password() -> None:
 
 def test_two_components_of_one_image_name_are_told_apart_by_their_labels() -> None:
     first, second = origin("a-b", "c"), origin("a", "b-c")
-    assert image_reference(NAMING, "a-b", "c", COMMIT) == image_reference(
-        NAMING, "a", "b-c", COMMIT
-    )
+    assert image_reference(NAMING, first) == image_reference(NAMING, second)
     different = label_differences(first.labels(), second.labels())
     assert [each.split()[0] for each in different] == [PROJECT, COMPONENT]
 

@@ -121,34 +121,13 @@ class Naming:
 
     Attributes:
         registry: address of the registry; it may have a path, such as ghcr.io/acme.
-        image_name: template with {project} and {component}.
+        image_name: template with {namespace}, {project} and {component}.
         tag_prefix: of the tag, before a hyphen and the commit.
     """
 
     registry: str
     image_name: str
     tag_prefix: str
-
-
-def image_reference(naming: Naming, project: str, component: str, commit: str) -> Reference:
-    """Return the name of a commit's image.
-
-    Raises:
-        GitOpsError: the rules make an invalid name of it.
-    """
-    name = naming.image_name.replace("{project}", project).replace("{component}", component)
-    host, path = _split_host(f"{naming.registry.rstrip('/')}/{name}")
-    # an address of one plain word, such as `registry`, is a host here
-    if "/" not in naming.registry.rstrip("/"):
-        host, path = naming.registry.rstrip("/"), name
-    tag = f"{naming.tag_prefix}-{commit[:SHORT_COMMIT]}"
-    found = Reference(host=host, path=path, tag=tag)
-    if wrong := invalid_part(found):
-        raise GitOpsError(
-            f"{quoted(str(found))} cannot be the name of an image: {wrong}",
-            hint="change registry, image-name or tag-prefix in config/gitops.yaml",
-        )
-    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +157,28 @@ class Origin:
             COMPONENT: self.component,
             BUILD: parameters_digest(self.build),
         }
+
+
+def image_reference(naming: Naming, origin: Origin) -> Reference:
+    """Return the name of a commit's image.
+
+    Raises:
+        GitOpsError: the rules make an invalid name of it.
+    """
+    name = naming.image_name
+    for key in ("namespace", "project", "component"):
+        name = name.replace(f"{{{key}}}", str(getattr(origin, key)))
+    address = naming.registry.rstrip("/")
+    # an address of one plain word, such as `registry`, is a host here
+    host, path = _split_host(f"{address}/{name}") if "/" in address else (address, name)
+    tag = f"{naming.tag_prefix}-{origin.commit[:SHORT_COMMIT]}"
+    found = Reference(host=DOCKER_HUB if host in _OTHER_NAMES else host, path=path, tag=tag)
+    if wrong := invalid_part(found):
+        raise GitOpsError(
+            f"{quoted(str(found))} cannot be the name of an image: {wrong}",
+            hint="change registry, image-name or tag-prefix in config/gitops.yaml",
+        )
+    return found
 
 
 def parameters_digest(parameters: Mapping[str, Any]) -> str:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 
-from pipeline.errors import GitOpsError, quoted
+from pipeline.errors import GitOpsError, UsageError, quoted
+from pipeline.files import read_file
 
 # One challenge of WWW-Authenticate: https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1
 _CHALLENGE = re.compile(r'(?i)\b(basic|bearer)\s+((?:[a-z_]+\s*=\s*(?:"[^"]*"|[^\s,"]+)\s*,?\s*)+)')
@@ -79,3 +81,34 @@ def challenges(response: httpx.Response) -> Iterator[Challenge]:
         for each in _CHALLENGE.finditer(header)
     ]
     yield from sorted(found, key=lambda each: each.scheme != "bearer")
+
+
+def read_credentials(
+    user: str | None, source: str, environment: Mapping[str, str]
+) -> RegistryCredentials | None:
+    """Return the credentials for the registry; None without a user.
+
+    Args:
+        user: name.
+        source: of the password: `env:NAME` or `file:PATH`.
+        environment: the process's.
+
+    Raises:
+        UsageError: there is no password.
+    """
+    if user is None:
+        return None
+    kind, _, name = source.partition(":")
+    hint = "--registry-password is env:NAME or file:PATH"
+    password = ""
+    if kind == "env":
+        password = environment.get(name, "")
+    elif kind == "file":
+        password = read_file(Path(name), hint).decode(errors="replace").rstrip("\r\n")
+    if kind not in ("env", "file"):
+        raise UsageError("--registry-password names no source of a password", hint=hint)
+    if not password:
+        raise UsageError(f"{source} holds no password for the registry", hint=hint)
+    if ":" in user:
+        raise UsageError("--registry-user has a colon", hint="give the name alone")
+    return RegistryCredentials(user=user, password=password)
