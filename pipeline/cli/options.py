@@ -235,6 +235,20 @@ class GitOpsTokenOptions:
 
 
 @option_group
+class SourceOptions:
+    """Files of this machine that say what is released."""
+
+    run_file: Annotated[
+        Path | None,
+        Opt("A WorkflowRun as YAML, for its parameters.", flags="--from", metavar="FILE"),
+    ] = None
+    source: Annotated[
+        Path | None,
+        Opt("Local checkout of the source, whose commit is released.", metavar="FOLDER"),
+    ] = None
+
+
+@option_group
 class ReleaseTokenOptions(TokenOptions):
     """The tokens of a release."""
 

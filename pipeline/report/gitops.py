@@ -1,8 +1,13 @@
-"""Reports of `ocelot gitops`: the Components that a push touches."""
+"""Reports of `ocelot gitops`: the Components that a push touches, what a release builds."""
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
 from pipeline.gitops.changed import ChangedComponents
+from pipeline.gitops.resolve import ResolvedBuild
 from pipeline.report.rendering import Report
 
 
@@ -19,3 +24,28 @@ def changed_report(found: ChangedComponents) -> Report:
         problems=[f"left out: {name}: {reason}" for name, reason in found.unusable],
         whole=("Component",),
     )
+
+
+def plan_report(found: ResolvedBuild) -> Report:
+    """Return the parameters of a build, a row for each, under the names of a WorkflowRun."""
+    name, sha = found.parameters.name, found.commit.sha
+    return Report(
+        title="Release",
+        summary=f"{name} is released at {sha[:12]}",
+        headings=("Parameter", "Value"),
+        rows=list(_rows("", found.document())),
+        whole=("Parameter",),
+    )
+
+
+def _rows(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _rows(f"{prefix}{key}.", cast("dict[str, Any]", value))
+        elif isinstance(value, list):
+            yield f"{prefix}{key}", "\n".join(cast("list[str]", value))
+        elif key == "committed":
+            moment = dt.datetime.fromtimestamp(value, dt.UTC)
+            yield f"{prefix}{key}", f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+        else:
+            yield f"{prefix}{key}", str(value)

@@ -8,8 +8,10 @@ from __future__ import annotations
 import typer
 
 from pipeline.cli.gitops.changed import changed
+from pipeline.cli.gitops.plan import plan
 
 app = typer.Typer(
     help="Release components of OpenChoreo through a GitOps repository.", no_args_is_help=True
 )
 app.command("changed")(changed)
+app.command("plan")(plan)
