@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -118,7 +118,7 @@ def read_entries(
         try:
             entries[name] = kind.model_validate({} if value is None else value)
         except ValidationError as error:
-            found = _problems(error, kind, (name,), document)
+            found = model_problems(error, kind, (name,), document)
             problems += [_root_problem(document, name)] if name == Path(file).stem else found
     return Entries(document=document, entries=entries, problems=tuple(problems))
 
@@ -131,7 +131,7 @@ def read_optional_entry(folder: Path, file: str, kind: type[Model]) -> Entries[M
     try:
         entry = kind.model_validate(document.data)
     except ValidationError as error:
-        problems = document.problems or tuple(_problems(error, kind, (), document))
+        problems = document.problems or tuple(model_problems(error, kind, (), document))
         return Entries(document=document, entries={}, problems=problems)
     return Entries(document=document, entries={file: entry}, problems=document.problems)
 
@@ -158,14 +158,14 @@ def one_line(value: str) -> str:
     return " ".join(value.split())
 
 
-def _problems(
+def model_problems(
     error: ValidationError, kind: type[BaseModel], entry: KeyPath, document: Document
 ) -> Iterator[Problem]:
     """Return the problems that pydantic found in an entry."""
-    keys = [field.alias or name for name, field in kind.model_fields.items()]
     for each in error.errors(include_url=False, include_context=False):
         key_path = (*entry, *(part for part in each["loc"] if part != "[key]"))
         if each["type"] == "extra_forbidden":
+            keys = list(_fields(_model_at(kind, each["loc"][:-1])))
             message = _unknown_key_message(str(each["loc"][-1]), keys)
         elif each["type"] == "string_type":
             message = _no_text_message(each["input"])
@@ -176,6 +176,27 @@ def _problems(
             message = re.sub(r"^(Input|String) should", "must", message)
         label = ".".join(_shown_key(part) for part in key_path)
         yield document.problem(key_path, f"{label}: {message}" if label else message)
+
+
+def _fields(kind: type[BaseModel]) -> Mapping[str, Any]:
+    """Return the types of a model's fields by their keys in a file."""
+    return {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
+
+
+def _model_at(kind: type[BaseModel], location: Sequence[str | int]) -> type[BaseModel]:
+    """Return the model of a value inside another one's value."""
+    for part in location:
+        if isinstance(part, str):
+            kind = next(_models(_fields(kind).get(part)), kind)
+    return kind
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401  any type
+    """Yield the models in a type such as `tuple[Model, ...] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for each in get_args(annotation):
+        yield from _models(each)
 
 
 def _root_problem(document: Document, name: str) -> Problem:

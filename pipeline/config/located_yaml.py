@@ -33,12 +33,14 @@ class Document:
         name: the file's name in messages.
         data: mappings, lists and scalars; None where the file could not be read.
         lines: of the values, from 1, by paths of keys such as `("minimal", "buildtags", 0)`.
+        texts: of the scalars that YAML reads as something else than text, as they are written.
         problems: those of the file as YAML.
     """
 
     name: str
     data: Any
     lines: Mapping[KeyPath, int] = field(default_factory=dict[KeyPath, int])
+    texts: Mapping[KeyPath, str] = field(default_factory=dict[KeyPath, str])
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -68,6 +70,7 @@ class _Reader:
     def __init__(self, name: str) -> None:
         self.name = name
         self.lines: dict[KeyPath, int] = {}
+        self.texts: dict[KeyPath, str] = {}
         self.problems: list[Problem] = []
         self.nodes = 0
         self.scalars = yaml.SafeLoader("")
@@ -88,7 +91,10 @@ class _Reader:
         if isinstance(node, yaml.SequenceNode):
             self.check_tag(node, "seq")
             return self.read_sequence(node, key_path)
-        return self.read_scalar(node)
+        value = self.read_scalar(node)
+        if not isinstance(value, str):
+            self.texts[key_path] = str(node.value)
+        return value
 
     def check_tag(self, node: yaml.CollectionNode, expected: str) -> None:
         """Report a tag such as !!python/object, which PyYAML refuses only in a scalar."""
@@ -160,7 +166,13 @@ def parse_document(raw: bytes, name: str) -> Document:
     except (_TooLargeError, RecursionError):
         limits = f"{MAX_NODES:,} values or {MAX_DEPTH} levels"
         return _broken(name, 0, f"has more than {limits}, with its aliases resolved")
-    return Document(name=name, data=data, lines=reader.lines, problems=tuple(reader.problems))
+    return Document(
+        name=name,
+        data=data,
+        lines=reader.lines,
+        texts=reader.texts,
+        problems=tuple(reader.problems),
+    )
 
 
 def _broken(name: str, line: int, message: str) -> Document:

@@ -11,7 +11,7 @@ from runs import fresh_cache
 
 from pipeline.files import read_tree
 from pipeline.gitops.changes import Change
-from pipeline.gitops.descriptor import Descriptor
+from pipeline.gitops.descriptor import Descriptor, read_descriptor
 from pipeline.gitops.manifests import (
     BindingRequest,
     ManifestRequest,
@@ -54,8 +54,10 @@ def hostile(name: str) -> bytes:
 
 
 def catalog_descriptor() -> Descriptor:
-    """The descriptor of the component catalog, with the files beside it."""
-    return Descriptor(name="workload.yaml", files=read_tree(INPUTS / "sources/shop/catalog"))
+    """The descriptor of the component catalog, with the files that it names."""
+    found = read_descriptor(INPUTS / "sources" / "shop", "catalog", "workload.yaml")
+    assert found is not None
+    return found
 
 
 @dataclass

@@ -26,6 +26,7 @@ from gitops import (
 
 from pipeline.errors import GitOpsError, UsageError
 from pipeline.gitops import occ_copy
+from pipeline.gitops.descriptor import read_descriptor
 from pipeline.gitops.occ import Occ
 from pipeline.gitops.repository import read_repository
 
@@ -369,6 +370,33 @@ def test_a_workload_without_a_descriptor_is_minimal_and_told(repository: Reposit
     workload = repository.resource("Workload", "catalog-workload")
     assert workload.value("spec").keys() == {"owner", "container"}
     assert any("descriptor" in warning for warning in made.warnings)
+
+
+def test_resources_and_a_context_are_keys_of_a_descriptor(
+    repository: Repository, tmp_path: Path
+) -> None:
+    (tmp_path / "workload.yaml").write_text("""\
+endpoints:
+- {name: api, port: 8080, type: gRPC, context: /old, schemaFile: api.proto}
+dependencies:
+  resources: [{ref: db, envBindings: {url: DB_URL}, fileBindings: {ca: /etc/ca}}]
+configurations: {env: [{name: PORT, value: 8080}, {name: LIVE, value: true}]}
+""")
+    (tmp_path / "api.proto").write_text('syntax = "proto3";\n')
+    descriptor = read_descriptor(tmp_path, ".", "workload.yaml")
+    repository.release(replace(REQUEST, descriptor=descriptor))
+    workload = repository.resource("Workload", "catalog-workload")
+    assert workload.value("spec", "dependencies", "resources") == [
+        {"ref": "db", "envBindings": {"url": "DB_URL"}, "fileBindings": {"ca": "/etc/ca"}}
+    ]
+    assert workload.value("spec", "endpoints", "api", "schema") == {
+        "type": "proto",
+        "content": 'syntax = "proto3";\n',
+    }
+    assert workload.value("spec", "container", "env") == [
+        {"key": "PORT", "value": "8080"},
+        {"key": "LIVE", "value": "true"},
+    ]
 
 
 def test_a_file_that_is_in_the_way_is_not_overwritten(repository: Repository) -> None:
