@@ -235,7 +235,7 @@ class GitOpsTokenOptions:
 
 
 @option_group
-class SourceOptions:
+class ReleaseSourceOptions:
     """Files of this machine that say what is released."""
 
     run_file: Annotated[

@@ -9,7 +9,7 @@ import typer
 from pipeline.cli.options import (
     CommonOptions,
     GitOpsTokenOptions,
-    SourceOptions,
+    ReleaseSourceOptions,
     shared,
 )
 from pipeline.cli.running import run, shown_progress
@@ -27,7 +27,7 @@ def plan(
     ],
     *,
     workflow: WorkflowOptions,
-    source: SourceOptions,
+    source: ReleaseSourceOptions,
     gitops: GitOpsOptions,
     token: GitOpsTokenOptions,
     common: CommonOptions,
@@ -47,7 +47,7 @@ def plan(
 
 
 async def _resolved(
-    component: str, workflow: WorkflowOptions, source: SourceOptions, address: GitOpsAddress
+    component: str, workflow: WorkflowOptions, source: ReleaseSourceOptions, address: GitOpsAddress
 ) -> ResolvedBuild:
     from pipeline import paths
     from pipeline.gitops.parameters import component_ref
