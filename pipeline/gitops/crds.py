@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 from pipeline.config.entries import suggestion
 from pipeline.errors import GitOpsError, Problem, quoted
 from pipeline.files import Tree
-from pipeline.gitops.repository import Resource, line_of
+from pipeline.gitops.repository import API_VERSION, Resource, line_of
 from pipeline.gitops.schemas import END, MAP_KEYS, Json, read_schemas
 
 _LONGEST_MESSAGE = 200
@@ -48,6 +48,11 @@ class Definitions:
     @cached_property
     def _validators(self) -> dict[tuple[str, str], Any]:
         return {}
+
+    def spec(self, kind: str) -> Json | None:
+        """Return the JSON Schema of a kind's spec; None for a kind that this version lacks."""
+        schema = self._schemas.get((API_VERSION, kind))
+        return schema["properties"].get("spec", {}) if schema else None
 
     def problems(self, resource: Resource, content: bytes) -> Iterator[Problem]:
         """Yield all that is wrong with a resource, each with its line and keys.
