@@ -1,4 +1,4 @@
-"""What an environment lacks is told before a release is bound there."""
+"""Gaps of an environment are told before a release is bound there."""
 
 from __future__ import annotations
 
