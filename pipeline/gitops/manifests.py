@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.gitops.changes import Change
+from pipeline.gitops.crds import Definitions, check_resources
 from pipeline.gitops.descriptor import Descriptor
 from pipeline.gitops.namespace import namespace_of
 from pipeline.gitops.occ import Occ
+from pipeline.gitops.occ_choice import CurrentReleases, chosen_releases
 from pipeline.gitops.occ_copy import occ_copy
 from pipeline.gitops.occ_layout import Promoted, occ_layout
 from pipeline.gitops.occ_steps import (
@@ -20,7 +22,7 @@ from pipeline.gitops.occ_steps import (
     write_release,
     write_workload,
 )
-from pipeline.gitops.repository import GitOpsRepository
+from pipeline.gitops.repository import GitOpsRepository, read_repository
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +109,7 @@ async def release_changes(
         binding = await write_binding(copy, wanted, pipeline.name)
     steps = (workload, release, binding)
     return ReleaseChanges(
-        changes=_in_order(steps),
+        changes=checked_changes(occ, steps, f"the release of {'/'.join(owner)}"),
         release=release.name,
         binding=binding.name,
         environment=environment,
@@ -152,9 +154,54 @@ async def binding_changes(
         layout = occ_layout(found, releases.keys(), platform, promoted)
         with occ_copy(found, layout, occ) as copy:
             steps += await write_bindings(copy, group)
-    return _in_order(steps)
+    return checked_changes(occ, steps, "these ReleaseBindings")
 
 
-def _in_order(steps: Sequence[Step]) -> tuple[Change, ...]:
-    changes = (change for step in steps for change in step.changes)
-    return tuple(sorted(changes, key=lambda change: change.path))
+async def current_releases(
+    repository: GitOpsRepository,
+    namespace: str,
+    components: Sequence[tuple[str, str]],
+    environment: str,
+    occ: Occ,
+    *,
+    pipeline: str = "",
+    platform: GitOpsRepository | None = None,
+) -> CurrentReleases:
+    """Return the releases that belong into an environment, in one run of occ.
+
+    Args:
+        repository: the GitOps repository at its newest commit.
+        namespace: of the components.
+        components: names of project and component, all of one pipeline.
+        environment: in the first one of the pipeline it is the release that is equal to the
+            current state of the component; in others the one that is bound in the one before.
+        occ: the program that compares them.
+        pipeline: the DeploymentPipeline's name; empty for that of the first component's project.
+        platform: a second repository with platform resources; it is only read.
+
+    Raises:
+        GitOpsError: a resource is missing or broken.
+        UsageError: the pipeline does not have the environment.
+    """
+    found = namespace_of(repository, namespace, platform)
+    if not components:
+        return CurrentReleases(releases={}, missing={})
+    way = found.pipeline_named(pipeline) if pipeline else found.pipeline(components[0][0])
+    target = way.environment(environment)
+    with occ_copy(found, occ_layout(found, set(components), platform), occ) as copy:
+        return await chosen_releases(copy, components, way.name, target)
+
+
+def checked_changes(occ: Occ, steps: Sequence[Step], purpose: str) -> tuple[Change, ...]:
+    """Return the changes of steps by path, once their resources have passed the schemas.
+
+    Raises:
+        GitOpsError: the cluster would not accept a resource; `purpose` says for what it is.
+    """
+    changes = sorted(
+        (change for step in steps for change in step.changes), key=lambda change: change.path
+    )
+    files = {each.path: each.after for each in changes if each.after is not None}
+    resources = read_repository(files).resources
+    check_resources(Definitions(occ.crds, occ.version), resources, files, purpose)
+    return tuple(changes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Generator
@@ -28,6 +29,7 @@ from pipeline.gitops.occ_layout import (
 )
 from pipeline.gitops.repository import Resource, read_repository
 
+_SEPARATOR = re.compile(r"^---$", re.MULTILINE)
 _INDEX = ".occ"
 _ROOT, _HOME, _INPUTS = "root", "home", "inputs"
 # Folders for temporary files, beside the usual one.
@@ -144,6 +146,15 @@ class OccCopy:
         for path in sorted(self.origins, key=len, reverse=True):
             text = text.replace(str(self.root / path), self._origin(path))
         return text.replace(f"{self.root}/", "")
+
+
+def shown_resources(shown: str) -> tuple[Resource, ...]:
+    """Return the resources in the output of a dry run; occ's own messages stand before each."""
+    documents = [
+        part.partition("apiVersion:") for part in re.split(r"^---$", shown, flags=re.MULTILINE)
+    ]
+    text = "---\n".join(f"{key}{rest}" for _message, key, rest in documents if key)
+    return read_repository({"dry-run.yaml": text.encode()}).resources
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.errors import GitOpsError
@@ -23,7 +24,7 @@ from pipeline.gitops.changes import (
 )
 from pipeline.gitops.descriptor import Descriptor
 from pipeline.gitops.edits import with_scalar
-from pipeline.gitops.occ_copy import OccCopy
+from pipeline.gitops.occ_copy import OccCopy, shown_resources
 from pipeline.gitops.occ_layout import PROMOTION
 from pipeline.gitops.repository import Resource, read_repository
 
@@ -275,13 +276,18 @@ def _new(copy: OccCopy, path: str, component: str) -> tuple[Change, ...]:
     """Return the change that adds a file as occ wrote it.
 
     Raises:
-        GitOpsError: the repository has another file there.
+        GitOpsError: the repository has another file there, or a symbolic link on the way.
     """
+    repository = copy.namespace.repository
     destination, text = copy.destination(path), copy.files[path]
-    if destination in copy.namespace.repository.files:
+    folders = {str(each) for each in PurePosixPath(destination).parents}
+    in_the_way = [each for each in repository.links if each in folders or each == destination]
+    in_the_way += [destination] if destination in repository.files else []
+    if in_the_way:
         raise GitOpsError(
-            f"occ would write {destination}, and the repository has another file there",
-            hint="rename that file, and push it",
+            f"occ would write {destination}, and the repository has another file or a symbolic "
+            f"link there: {in_the_way[0]}",
+            hint="rename it, and push it",
         )
     beside = copy.namespace.find("Component", component)
     if beside is not None and not beside.namespace:
@@ -328,8 +334,7 @@ def _data(content: bytes, document: int) -> object:
 
 def _parsed(copy: OccCopy, shown: str) -> Resource:
     """Return the resource that a dry run printed after occ's own messages."""
-    _, found, text = shown.partition("apiVersion:")
-    resources = read_repository({"dry-run.yaml": f"{found}{text}".encode()}).resources
+    resources = shown_resources(shown)
     if len(resources) != 1:
         raise copy.unexpected("its dry run shows no resource")
     return resources[0]

@@ -14,9 +14,11 @@ from pipeline.gitops.changes import Change
 from pipeline.gitops.descriptor import Descriptor, read_descriptor
 from pipeline.gitops.manifests import (
     BindingRequest,
+    CurrentReleases,
     ManifestRequest,
     ReleaseChanges,
     binding_changes,
+    current_releases,
     release_changes,
 )
 from pipeline.gitops.occ import Occ, installed_occ
@@ -86,6 +88,12 @@ class Repository:
         made = anyio.run(run, self.read(), self.namespace, requests, self.occ)
         self.take(made)
         return made
+
+    def current(self, environment: str, *components: str) -> CurrentReleases:
+        """The releases that belong into an environment."""
+        run = partial(current_releases, platform=self.platform)
+        owners = [("shop", each) for each in components]
+        return anyio.run(run, self.read(), self.namespace, owners, environment, self.occ)
 
     def take(self, changes: tuple[Change, ...]) -> None:
         for each in changes:

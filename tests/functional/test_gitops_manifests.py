@@ -399,6 +399,25 @@ configurations: {env: [{name: PORT, value: 8080}, {name: LIVE, value: true}]}
     ]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('    command: ["/bin/catalog"]', '    comand: ["/bin/catalog"]', "comand: unknown key"),
+        ("port: 8080", "port: 99999", "port"),
+        ("type: HTTP", "type: CARRIER-PIGEON", "type"),
+    ],
+)
+def test_a_workload_that_the_cluster_refuses_is_an_error(
+    repository: Repository, old: str, new: str, expected: str
+) -> None:
+    """occ passes it on, or drops it."""
+    path = f"{CATALOG}/by-hand.yaml"
+    repository.files[path] = hostile("workload-hand-written.yaml")
+    replace_in(repository, path, old, new)
+    details = "\n".join(refused(repository).details)
+    assert re.search(rf"{path}:\d+: .*{expected}", details)
+
+
 def test_a_file_that_is_in_the_way_is_not_overwritten(repository: Repository) -> None:
     repository.files[WORKLOAD] = b"# notes of the team\n"
     assert WORKLOAD in str(refused(repository))
@@ -478,6 +497,66 @@ def test_a_release_of_another_component_is_not_bound(repository: Repository) -> 
     repository.release()
     with pytest.raises(GitOpsError, match="ComponentRelease"):
         repository.bind(bound("catalog-01234567", "development", "orders"))
+
+
+def test_the_first_environment_takes_the_release_of_the_current_state(
+    repository: Repository,
+) -> None:
+    repository.release()
+    repository.release(SECOND)
+    repository.bind(bound("catalog-01234567", "development"))
+    found = repository.current("development", "catalog", "orders")
+    assert found.releases == {("shop", "catalog"): "catalog-89abcdef"}
+    assert (
+        "Workload" in found.missing["shop", "orders"] or "orders" in found.missing["shop", "orders"]
+    )
+
+
+def test_another_environment_takes_the_release_of_the_one_before(repository: Repository) -> None:
+    repository.release()
+    repository.release(SECOND)
+    repository.bind(bound("catalog-01234567", "development"))
+    found = repository.current("staging", "catalog", "orders")
+    assert found.releases == {("shop", "catalog"): "catalog-01234567"}
+    assert "'development'" in found.missing["shop", "orders"].replace('"', "'")
+
+
+def test_of_equal_releases_the_bound_one_stays(repository: Repository) -> None:
+    repository.release()
+    for number in range(2, 6):
+        name = f"catalog-01234567-{number}"
+        text = repository.text(RELEASE).replace("name: catalog-01234567", f"name: {name}")
+        repository.files[RELEASE.replace("-01234567", f"-01234567-{number}")] = text.encode()
+    repository.bind(bound("catalog-01234567-4", "development"))
+    found = repository.current("development", "catalog")
+    assert found.releases == {("shop", "catalog"): "catalog-01234567-4"}
+    assert repository.release().changes == ()
+
+
+def test_a_release_of_an_older_occ_is_told_with_the_command_that_makes_it_anew(
+    repository: Repository,
+) -> None:
+    repository.release()
+    path = RELEASE
+    text = repository.text(path)
+    repository.files[path] = re.sub(
+        r"      allowed(Traits|Workflows):\n(      - .*\n        .*\n)+", "", text
+    ).encode()
+    assert repository.text(path) != text
+    found = repository.current("development", "catalog")
+    assert found.releases == {}
+    assert "ocelot gitops componentrelease" in found.missing["shop", "catalog"]
+    made = repository.release()
+    assert made.release == "catalog-01234567-2"
+
+
+def test_a_link_on_the_way_to_a_new_file_is_an_error(repository: Repository) -> None:
+    repository.files["release-config.yaml"] = (
+        b"apiVersion: openchoreo.dev/v1alpha1\nkind: ReleaseConfig\n"
+        b"componentReleaseDefaults:\n  defaultOutputDir: out/releases\n"
+    )
+    repository.links = ("out",)
+    assert "out/releases" in str(refused(repository))
 
 
 def test_500_components_are_promoted_in_one_run(repository: Repository, tmp_path: Path) -> None:
