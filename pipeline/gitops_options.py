@@ -92,3 +92,26 @@ class PromoteOptions:
     pipeline: Annotated[
         str | None, Opt("Deployment pipeline of that environment; default: the project's.")
     ] = None
+
+
+@option_group
+class ImageOptions:
+    """How an image is built, besides the parameters of the workflow."""
+
+    platform: Annotated[
+        list[str] | None,
+        Opt("linux/amd64 or linux/arm64, may be repeated; default: the engine's own."),
+    ] = None
+    build_arg: Annotated[
+        list[str] | None,
+        Opt("Docker: value of an ARG, may be repeated.", metavar="NAME=VALUE"),
+    ] = None
+    target: Annotated[str | None, Opt("Docker: stage to build; default: the last.")] = None
+    build_secret_id: Annotated[
+        list[str] | None,
+        Opt("Docker: id of a secret in `RUN --mount=type=secret`, may be repeated."),
+    ] = None
+    registry_user: Annotated[
+        str | None, Opt("User of the registry.", variable="OCELOT_REGISTRY_USER")
+    ] = None
+    rebuild: Annotated[bool, Opt("Build the image even if it is in the registry already.")] = False

@@ -249,6 +249,15 @@ class ReleaseSourceOptions:
 
 
 @option_group
+class RegistryPasswordOptions:
+    """The password of the registry."""
+
+    registry_password: Annotated[
+        str, Opt("Password of --registry-user: env:NAME or file:PATH.", metavar="SOURCE")
+    ] = "env:OCELOT_REGISTRY_PASSWORD"
+
+
+@option_group
 class ReleaseTokenOptions(TokenOptions):
     """The tokens of a release."""
 

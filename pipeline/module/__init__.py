@@ -7,7 +7,7 @@ of its architecture. A step that calls AWS gets the caller's credentials and run
 the others the engine keeps the result as long as their inputs are the same. The module decides
 nothing that the command decides: it passes options, files, folders and secrets to it.
 
-`Ocelot` has the functions, `steps` the containers in which they run.
+`Ocelot` has the functions, `steps` and `gitops` the containers in which they run.
 """
 
 # The SDK's overloads know neither `cache` nor a bare `check`.
@@ -33,6 +33,8 @@ from dagger import (
     object_type,
 )
 
+from pipeline.gitops_options import GitOpsOptions, ImageOptions, WorkflowOptions
+from pipeline.module.gitops import ImageAccess, ImageSteps
 from pipeline.module.steps import (
     BundleOrSourceOptions,
     Credentials,
@@ -86,6 +88,7 @@ UpstreamManifest = Annotated[
 GitHubToken = Annotated[Secret, Doc("Token that may write contents on GitHub.")]
 Notes = Annotated[File | None, Doc("Its notes, in Markdown; default: those of `notes`.")]
 Files = Annotated[Directory | None, Doc("Folder of further assets.")]
+Component = Annotated[str, Doc("PROJECT/COMPONENT, as in shop/catalog.")]
 
 
 def command(cache: Literal["never", "session"] | None = None) -> Callable[[Function], Function]:
@@ -322,3 +325,21 @@ class Ocelot:
         tool = await Steps(self.config, go).toolchain()
         line = ["layers", "sync", "--json", *arguments(options)]
         return await with_aws(tool, aws, *line).stdout()
+
+    @command(cache="never")
+    async def gitops_image(
+        self,
+        component: Component,
+        workflow: WorkflowOptions,
+        image: ImageOptions,
+        gitops: GitOpsOptions,
+        access: ImageAccess,
+    ) -> str:
+        """Build the image of a component's commit, unless it is there; return it as JSON.
+
+        The image is named by its digest, and the commit by its full SHA.
+        """
+        steps = ImageSteps(Steps(self.config, access), access, image.registry_user)
+        plan = await steps.planned(component, *arguments(workflow, image, gitops))
+        made = {"image": await steps.image(plan), "commit": plan.commit}
+        return json.dumps(made, indent=2) + "\n"

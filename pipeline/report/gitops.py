@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 from pipeline.gitops.changed import ChangedComponents
+from pipeline.gitops.image.plan import PLAN, ImagePlan
 from pipeline.gitops.resolve import ResolvedBuild
 from pipeline.report.rendering import Report
 
@@ -36,6 +38,13 @@ def plan_report(found: ResolvedBuild) -> Report:
         rows=list(_rows("", found.document())),
         whole=("Parameter",),
     )
+
+
+def image_report(plan: ImagePlan, folder: Path) -> Report:
+    """Return the image that a plan found, or where the steps are that build it."""
+    if plan.found:
+        return Report(notes=(f"{plan.reference} is there: {plan.found}",))
+    return Report(notes=(f"{plan.reference} is to be built: {folder / PLAN}",))
 
 
 def _rows(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

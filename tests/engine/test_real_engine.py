@@ -40,7 +40,7 @@ def test_the_functions_are_listed(dagger: Call) -> None:
         *("build", "layer", "binary", "toolchain", "config-check", "components"),
         *("lock", "bundle", "verify", "inspect"),
         *("bench", "publish", "release", "fetch", "sync", "lock-check"),
-        *("notes", "github-release"),
+        *("notes", "github-release", "gitops-image"),
     ):
         assert name in listed.stdout
 

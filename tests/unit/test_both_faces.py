@@ -35,12 +35,13 @@ def kinds(annotation: object) -> tuple[object, ...]:
 
 
 COMMANDS = dict(commands(typer.main.get_command(app)))
+COMMANDS["gitops_image"] = COMMANDS["gitops_plan"]
 SHARED = {
     (function, name): parameter
     for function, method in vars(Ocelot).items()
     if not function.startswith("_") and inspect.isfunction(method) and function in COMMANDS
     for name, parameter in inspect.signature(method).parameters.items()
-    if name in {each.name for each in COMMANDS[function].params}
+    if name in {each.name for each in COMMANDS[function].params if each.opts[0].startswith("-")}
     and not ENGINE_TYPES & set(kinds(parameter.annotation))
 }
 

@@ -29,6 +29,8 @@ FOLDER = dag.directory()
 FILE = dag.directory().file("some")
 SECRET = dag.set_secret("name", "plain")
 KEYS = {"access_key_id": SECRET, "secret_access_key": SECRET, "session_token": SECRET}
+GITOPS = {"gitops_token": SECRET, "git_token": SECRET, "registry_password": SECRET}
+PLAN = json.dumps({"build": None, "found": "r.example/a@sha256:1", "commit": COMMIT})
 ZIPS = ["collector-amd64-minimal.zip", "collector-arm64-minimal.zip", "manifest.json"]
 MANIFEST = json.dumps({"layers": [{"file": each, "benched": ""} for each in ZIPS[:2]]})
 
@@ -76,6 +78,12 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("notes", {"layers": FOLDER, "published": FILE, "previous": FOLDER, "upstream": FILE, **KEYS}),
     ("sync", {"dry_run": True, "endpoint_url": "http://aws.example", **KEYS}),
     ("sync", {"ssm_prefix": "/ocel", **KEYS}),
+    ("gitops_image", {"component": "shop/catalog", "registry_user": "me", **GITOPS}),
+    (
+        "gitops_image",
+        {"component": "shop/catalog", "build_arg": ["A=1, 2"], "platform": ["linux/amd64"]}
+        | {"source": FOLDER, "run_file": FILE, "target": "t", "rebuild": True},
+    ),
 ]
 IDS = [f"{name}-{at}" for at, (name, _) in enumerate(CALLS)]
 
@@ -83,7 +91,7 @@ IDS = [f"{name}-{at}" for at, (name, _) in enumerate(CALLS)]
 def engine(**answers: object) -> Engine:
     def contents(chain: Chain) -> str:
         name = chain.fields[-2].args["path"]
-        return {"images.yaml": f"go: {IMAGE}\n", "manifest.json": MANIFEST}[name]
+        return {"images.yaml": f"go: {IMAGE}\n", "manifest.json": MANIFEST, "plan.json": PLAN}[name]
 
     def stdout(chain: Chain) -> str:
         return '{"layers": []}' if chain.commands[-1][0] == "bench" else f"{COMMIT}\n"
@@ -125,6 +133,8 @@ def test_a_secret_is_a_secret_variable_of_the_steps_that_need_it(
         if any(line[0] in ("publish", "fetch", "layers", "notes") for line in chain.commands):
             allowed = {"AWS_OIDC_TOKEN", "AWS_ACCESS_KEY_ID"}
             allowed |= {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+        if any(line[:2] == ["gitops", "plan"] for line in chain.commands):
+            allowed = {"OCELOT_GITOPS_TOKEN", "OCELOT_GIT_TOKEN", "OCELOT_REGISTRY_PASSWORD"}
         if any(line[0] == "github-release" for line in chain.commands):
             allowed |= {"GITHUB_TOKEN"}
         assert chain.secrets <= allowed
@@ -142,7 +152,8 @@ def registered() -> Mapping[str, Any]:
 def test_publishing_and_measuring_are_never_cached_and_reading_a_ref_only_for_a_session() -> None:
     kept = {name: each.meta.cache for name, each in registered().items()}
     assert {name for name, cache in kept.items() if cache == "never"} == {
-        *("publish", "release", "github_release", "fetch", "sync", "bench", "notes")
+        *("publish", "release", "github_release", "fetch", "sync", "bench", "notes"),
+        "gitops_image",
     }
     assert {name for name, cache in kept.items() if cache is None} == {
         *("toolchain", "inspect", "config_check")
@@ -185,7 +196,8 @@ def test_importing_the_module_imports_dagger_and_the_options_alone() -> None:
     done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
     loaded = done.stdout.split()
     assert [each for each in loaded if each.startswith("pipeline")] == [
-        *("pipeline", "pipeline.errors", "pipeline.module", "pipeline.module.steps"),
+        *("pipeline", "pipeline.errors", "pipeline.gitops_options", "pipeline.module"),
+        *("pipeline.module.gitops", "pipeline.module.steps"),
         *("pipeline.options", "pipeline.spread"),
     ]
     assert not {"typer", "pydantic", "boto3", "yaml", "jinja2"} & set(loaded)
