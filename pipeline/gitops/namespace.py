@@ -129,7 +129,7 @@ class Namespace:
         Raises:
             GitOpsError: there are several, or other documents in its file.
         """
-        return self._only("Workload", self._by_owner.get(("Workload", project, component), ()))
+        return _writable(_only(self._by_owner.get(("Workload", project, component), ())))
 
     def releases(self, project: str, component: str) -> tuple[Resource, ...]:
         """Return the ComponentReleases of a component, by path."""
@@ -159,12 +159,22 @@ class Namespace:
         Raises:
             GitOpsError: there are several, or other documents in its file.
         """
-        bound = [
+        return _writable(self.read_binding(project, component, environment))
+
+    def read_binding(self, project: str, component: str, environment: str) -> Resource | None:
+        """Return the ReleaseBinding of a component and environment, which is not written.
+
+        Returns:
+            None where the component is not bound there.
+
+        Raises:
+            GitOpsError: there are several.
+        """
+        return _only(
             each
             for each in self.bindings(project, component)
             if each.text("spec", "environment") == environment
-        ]
-        return self._only("ReleaseBinding", bound)
+        )
 
     def component_type(self, component: Resource) -> Resource:
         """Return the ComponentType or ClusterComponentType of a Component.
@@ -214,23 +224,36 @@ class Namespace:
             hint=hint,
         )
 
-    def _only(self, kind: str, found: Iterable[Resource]) -> Resource | None:
-        """Return the one resource that may be written, if there is one."""
-        several = list(found)
-        if len(several) > 1:
-            places = ", ".join(each.place for each in several)
-            raise GitOpsError(
-                f"there are {len(several)} {kind}s where occ takes any one: {places}",
-                hint="keep one of them",
-            )
-        for each in several:
-            if not each.alone:
-                raise GitOpsError(
-                    f"{each.place}: {kind} {each.name!r} shares its file with other documents, "
-                    "which occ would remove",
-                    hint="give it a file of its own",
-                )
-        return several[0] if several else None
+
+def _only(found: Iterable[Resource]) -> Resource | None:
+    """Return the one resource of some, if there is one.
+
+    Raises:
+        GitOpsError: there are several.
+    """
+    several = list(found)
+    if len(several) > 1:
+        places = ", ".join(each.place for each in several)
+        raise GitOpsError(
+            f"there are {len(several)} {several[0].kind}s where occ takes any one: {places}",
+            hint="keep one of them",
+        )
+    return several[0] if several else None
+
+
+def _writable(resource: Resource | None) -> Resource | None:
+    """Return a resource whose file may be rewritten.
+
+    Raises:
+        GitOpsError: the file has other documents.
+    """
+    if resource is not None and not resource.alone:
+        raise GitOpsError(
+            f"{resource.place}: {resource.kind} {resource.name!r} shares its file with other "
+            "documents, which occ would remove",
+            hint="give it a file of its own",
+        )
+    return resource
 
 
 def namespace_of(
