@@ -7,8 +7,10 @@ broken. Booleans and numbers are read as `occ` reads them, by YAML 1.1; times st
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -170,16 +172,31 @@ def read_repository(
     Raises:
         GitOpsError: with every file that is broken, and every resource without a name.
     """
-    problems: list[Problem] = []
-    resources: list[Resource] = []
-    for path in sorted(files):
-        if path.endswith(SUFFIXES) and _MENTIONED.search(files[path]):
-            found = list(read_resources(path, files[path], origin))
-            resources += [each for each in found if isinstance(each, Resource)]
-            problems += [each for each in found if isinstance(each, Problem)]
+    found: list[Resource | Problem] = []
+    with without_collection():
+        for path in sorted(files):
+            if path.endswith(SUFFIXES) and _MENTIONED.search(files[path]):
+                found += read_resources(path, files[path], origin)
+    resources = [each for each in found if isinstance(each, Resource)]
+    problems = [each for each in found if isinstance(each, Problem)]
     if problems:
         raise broken_files(problems)
     return GitOpsRepository(files=files, resources=tuple(resources), links=tuple(links))
+
+
+@contextmanager
+def without_collection() -> Generator[None]:
+    """Turn Python's search for garbage in cycles off: a large repository has millions of values.
+
+    They have no cycles, and reading thousands of files takes half the time without it.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def broken_files(problems: Sequence[Problem]) -> GitOpsError:
