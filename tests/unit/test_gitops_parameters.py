@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from contextlib import suppress
 from dataclasses import replace
 
@@ -440,6 +442,27 @@ def test_a_path_stays_in_its_folder_or_is_refused(text: str) -> None:
         assert not path.startswith("/")
         assert ".." not in path.split("/")
         assert path == "." or path == "/".join(each for each in path.split("/") if each != ".")
+
+
+KEYS = ("repository", "url", "revision", "branch", "commit", "appPath", "docker", "context", "x.y")
+LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=9), st.just(URL))
+VALUES = st.recursive(
+    LEAVES,
+    lambda below: st.lists(below, max_size=2) | st.dictionaries(st.sampled_from(KEYS), below),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), VALUES), st.dictionaries(st.text(max_size=3), VALUES))
+def test_any_parameters_are_usable_or_an_error_with_a_place(
+    parameters: dict[str, object], schema: dict[str, object]
+) -> None:
+    text = ""
+    try:
+        from_component(json.dumps(parameters), schema=json.dumps(schema) if schema else "")
+    except OcelotError as error:
+        text = error.text()
+    assert not text or re.search(r"[cw]\.yaml:\d|--repo-url", text)
 
 
 @given(st.text(max_size=200))
