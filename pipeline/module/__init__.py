@@ -33,8 +33,13 @@ from dagger import (
     object_type,
 )
 
-from pipeline.gitops_options import GitOpsOptions, ImageOptions, WorkflowOptions
-from pipeline.module.gitops import ImageAccess, ImageSteps
+from pipeline.gitops_options import (
+    GitOpsOptions,
+    ImageOptions,
+    PushOptions,
+    WorkflowOptions,
+)
+from pipeline.module.gitops import GitOpsAccess, ImageAccess, ImageSteps, changed
 from pipeline.module.steps import (
     BundleOrSourceOptions,
     Credentials,
@@ -88,6 +93,7 @@ UpstreamManifest = Annotated[
 GitHubToken = Annotated[Secret, Doc("Token that may write contents on GitHub.")]
 Notes = Annotated[File | None, Doc("Its notes, in Markdown; default: those of `notes`.")]
 Files = Annotated[Directory | None, Doc("Folder of further assets.")]
+Checkout = Annotated[Directory, Doc("A checkout of the source repository, with its history.")]
 Component = Annotated[str, Doc("PROJECT/COMPONENT, as in shop/catalog.")]
 
 
@@ -343,3 +349,15 @@ class Ocelot:
         plan = await steps.planned(component, *arguments(workflow, image, gitops))
         made = {"image": await steps.image(plan), "commit": plan.commit}
         return json.dumps(made, indent=2) + "\n"
+
+    @command(cache="never")
+    async def gitops_changed(
+        self,
+        source: Checkout,
+        push: PushOptions,
+        gitops: GitOpsOptions,
+        access: GitOpsAccess,
+    ) -> Directory:
+        """List the Components that a push touches; return changed.json, a matrix, and .md."""
+        steps = Steps(self.config, access)
+        return await changed(steps, source, access, *arguments(push, gitops))

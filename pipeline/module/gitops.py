@@ -18,7 +18,7 @@ from uuid import uuid4
 import dagger
 from dagger import BuildArg, CacheSharingMode, Container, Directory, File, Secret, Service, dag
 
-from pipeline.module.steps import GoOptions, Steps, uncached
+from pipeline.module.steps import GoOptions, Steps, uncached, with_job
 from pipeline.spread import Opt, option_group
 
 PLAN = "plan.json"
@@ -31,12 +31,18 @@ _PLAIN = (
 
 
 @option_group
-class RepositoryAccess(GoOptions):
-    """The repositories of a release, and the container in which ocelot runs."""
+class GitOpsAccess(GoOptions):
+    """The GitOps repository, and the container in which ocelot runs."""
 
     gitops_token: Annotated[
         Secret | None, Opt("Token for the GitOps repository and its pull requests.")
     ] = None
+
+
+@option_group
+class RepositoryAccess(GitOpsAccess):
+    """The repositories of a release."""
+
     git_token: Annotated[Secret | None, Opt("Token to read a private source.")] = None
     source: Annotated[
         Directory | None, Opt("A local checkout of the source, instead of its repository.")
@@ -227,6 +233,18 @@ class ImageSteps:
             if service
             else container
         )
+
+
+async def changed(
+    steps: Steps, source: Directory, access: GitOpsAccess, *options: str
+) -> Directory:
+    """Run `ocelot gitops changed`; return changed.json, and what it writes for a GitHub job."""
+    tool = with_job(uncached(await steps.toolchain()), "changed/changed")
+    tool = tool.with_mounted_directory("/source", source)
+    if access.gitops_token:
+        tool = tool.with_secret_variable("OCELOT_GITOPS_TOKEN", access.gitops_token)
+    line = ["ocelot", "gitops", "changed", "--source=/source", "--json", *options]
+    return tool.with_exec(line, redirect_stdout="changed/changed.json").directory("changed")
 
 
 def with_repositories(tool: Container, access: RepositoryAccess) -> tuple[Container, list[str]]:

@@ -253,7 +253,7 @@ class Steps:
         That is publish.md, the job summary, and publish.outputs, the outputs of its step.
         """
         tool = (await self.toolchain()).with_directory("dist", layers)
-        tool = _with_job(tool, "published/publish")
+        tool = with_job(tool, "published/publish")
         line = ["publish", "dist", *arguments(options), "--output=published/publish.json"]
         return with_aws(tool, credentials, *line).directory("published")
 
@@ -278,7 +278,7 @@ class Steps:
         if made.files:
             tool = tool.with_directory("more", made.files)
             line += [f"--file=more/{name}" for name in await made.files.entries()]
-        tool = _with_job(tool, "released/github-release")
+        tool = with_job(tool, "released/github-release")
         tool = with_github(tool, token, options, *line, output="released/github-release.json")
         return tool.directory("released")
 
@@ -288,7 +288,7 @@ def _with_summary(tool: Container, path: str) -> Container:
     return tool.with_env_variable("GITHUB_STEP_SUMMARY", path)
 
 
-def _with_job(tool: Container, path: str) -> Container:
+def with_job(tool: Container, path: str) -> Container:
     """Have the next command write its job summary, and the outputs of its step, to files."""
     folder = path.rpartition("/")[0]
     tool = _with_summary(tool.with_directory(folder, dag.directory()), f"{path}.md")

@@ -78,6 +78,10 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("notes", {"layers": FOLDER, "published": FILE, "previous": FOLDER, "upstream": FILE, **KEYS}),
     ("sync", {"dry_run": True, "endpoint_url": "http://aws.example", **KEYS}),
     ("sync", {"ssm_prefix": "/ocel", **KEYS}),
+    (
+        "gitops_changed",
+        {"source": FOLDER, "base": COMMIT, "project": ["shop"], "gitops_token": SECRET},
+    ),
     ("gitops_image", {"component": "shop/catalog", "registry_user": "me", **GITOPS}),
     (
         "gitops_image",
@@ -135,6 +139,8 @@ def test_a_secret_is_a_secret_variable_of_the_steps_that_need_it(
             allowed |= {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
         if any(line[:2] == ["gitops", "plan"] for line in chain.commands):
             allowed = {"OCELOT_GITOPS_TOKEN", "OCELOT_GIT_TOKEN", "OCELOT_REGISTRY_PASSWORD"}
+        if any(line[:2] == ["gitops", "changed"] for line in chain.commands):
+            allowed = {"OCELOT_GITOPS_TOKEN"}
         if any(line[0] == "github-release" for line in chain.commands):
             allowed |= {"GITHUB_TOKEN"}
         assert chain.secrets <= allowed
@@ -153,7 +159,7 @@ def test_publishing_and_measuring_are_never_cached_and_reading_a_ref_only_for_a_
     kept = {name: each.meta.cache for name, each in registered().items()}
     assert {name for name, cache in kept.items() if cache == "never"} == {
         *("publish", "release", "github_release", "fetch", "sync", "bench", "notes"),
-        "gitops_image",
+        *("gitops_changed", "gitops_image"),
     }
     assert {name for name, cache in kept.items() if cache is None} == {
         *("toolchain", "inspect", "config_check")
@@ -233,6 +239,7 @@ def test_an_explanation_is_in_the_folder_as_the_commands_job_summary() -> None:
             {"layers": FOLDER, "published": FILE, "token": SECRET, "repository": "acme/layers"},
             "released/github-release",
         ),
+        ("gitops_changed", {"source": FOLDER, "gitops_token": SECRET}, "changed/changed"),
     ],
 )
 def test_job_summary_and_outputs_are_in_the_folder(
