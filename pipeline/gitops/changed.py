@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.errors import OcelotError, UsageError
@@ -45,6 +47,16 @@ class Push:
     branch: str
     commit: str
     paths: tuple[str, ...] | None = field(repr=False)
+
+    @cached_property
+    def touched(self) -> Mapping[str, str]:
+        """The changed files and the folders above them, each with the first such file."""
+        found: dict[str, str] = {}
+        for path in self.paths or ():
+            found.setdefault(path, path)
+            for folder in PurePosixPath(path).parents:
+                found.setdefault(str(folder), path)
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,8 +169,7 @@ def _reason(parameters: BuildParameters, push: Push) -> str | None:
         return None
     if push.paths is None:
         return ""
-    watched = tuple(_watched(parameters))
-    return next((path for path in push.paths if _is_below(path, watched)), None)
+    return next((push.touched[at] for at in _watched(parameters) if at in push.touched), None)
 
 
 def _watched(parameters: BuildParameters) -> Iterator[str]:
@@ -169,7 +180,3 @@ def _watched(parameters: BuildParameters) -> Iterator[str]:
         yield parameters.build.context
         yield parameters.build.dockerfile
         yield f"{parameters.build.dockerfile}.dockerignore"
-
-
-def _is_below(path: str, watched: Iterable[str]) -> bool:
-    return any(each in (".", path) or path.startswith(f"{each}/") for each in watched)
