@@ -58,6 +58,9 @@ class ImageAccess(RepositoryAccess):
     registry_service: Annotated[
         Service | None, Opt("The registry, if it is a service that only the engine reaches.")
     ] = None
+    gitops_checkout: Annotated[
+        Directory | None, Opt("A local checkout of the GitOps repository, to read it there.")
+    ] = None
     build_secret: Annotated[
         list[Secret] | None,
         Opt("Docker: secrets of the build, in the order of --build-secret-id."),
@@ -99,6 +102,9 @@ class ImageSteps:
         """Run `ocelot gitops plan` at every call, and return what it wrote."""
         access = self._access
         tool, more = with_repositories(uncached(await self._steps.toolchain()), access)
+        if access.gitops_checkout:
+            tool = tool.with_mounted_directory("/gitops", access.gitops_checkout)
+            more.append("--repository=/gitops")
         if access.registry_password:
             tool = tool.with_secret_variable("OCELOT_REGISTRY_PASSWORD", access.registry_password)
         if access.registry_service:

@@ -113,7 +113,8 @@ class BuilderRoot:
         if command.credentials:
             environment |= {**container.registry_environment, **credentials}
         enter = ["unshare", "--mount", "sh", "-c", _ENTER, "enter", str(self.root)]
-        line = [*enter, container.user, container.workdir, *command.argv]
+        user = "0:0" if command.root else container.user
+        line = [*enter, user, container.workdir, *command.argv]
         ran = subprocess.run(
             line,
             env=environment,

@@ -194,7 +194,7 @@ def test_a_refused_password_is_told_by_the_first_phase(
     registry: RegistryServer, root: BuilderRoot, plan: Path
 ) -> None:
     done = built(registry, root, plan, password="wr0ng")
-    assert list(done.ended) == ["analyzer"]
+    assert list(done.ended) == ["folders", "analyzer"]
     assert "refuses the credentials" in done.failure, done.ended["analyzer"]
     assert "wr0ng" not in done.ended["analyzer"].output
 

@@ -86,7 +86,8 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     (
         "gitops_image",
         {"component": "shop/catalog", "build_arg": ["A=1, 2"], "platform": ["linux/amd64"]}
-        | {"source": FOLDER, "run_file": FILE, "target": "t", "rebuild": True},
+        | {"source": FOLDER, "run_file": FILE, "target": "t", "rebuild": True}
+        | {"gitops_checkout": FOLDER},
     ),
 ]
 IDS = [f"{name}-{at}" for at, (name, _) in enumerate(CALLS)]

@@ -144,11 +144,11 @@ def test_the_phases_run_as_the_builders_user_and_only_three_see_the_credentials(
     given = engine()
     assert made(buildpacks, given) == f"{NAME}@{DIGEST}"
     ran = phases(given)
-    assert list(ran) == ["analyzer", "detector", "restorer", "builder", "exporter"]
+    assert list(ran) == ["chown", "analyzer", "detector", "restorer", "builder", "exporter"]
     seen = [name for name, chain in ran.items() if live(chain, "CNB_REGISTRY_AUTH")]
     assert seen == ["analyzer", "restorer", "exporter"]
-    for chain in ran.values():
-        assert [each["name"] for each in chain.calls("withUser")] == ["1000:1001"]
+    for name, chain in ran.items():
+        assert chain.calls("withUser")[-1]["name"] == ("root" if name == "chown" else "1000:1001")
         assert "OCELOT_CALL" in chain.variables
     commands = [each["args"] for each in ran["exporter"].calls("withExec")]
     assert buildpacks.build

@@ -3,7 +3,7 @@
 https://github.com/buildpacks/spec/blob/platform/0.14/platform.md. Each phase is a program of its
 own, so that the buildpacks, which the detector and the builder run, see no credentials: `creator`
 would do all phases in one process. All of them run as the builder's own user. Exit codes are those
-of platform/exit.go and cmd/lifecycle/cli in https://github.com/buildpacks/lifecycle at v0.21.14.
+of platform/exit.go and cmd/exit.go in https://github.com/buildpacks/lifecycle at v0.21.14.
 """
 
 from __future__ import annotations
@@ -189,8 +189,11 @@ def _phases(user: str, image: str) -> tuple[Command, ...]:
         21: "no buildpack of the builder fits the application, and at least one failed",
         22: "the buildpacks cannot be tried on the application",
     }
+    # an engine may leave a folder that it made to root
+    folders = Command(name="folders", argv=("chown", user, APP, LAYERS, CACHE), root=True)
     exported = {62: "the image cannot be pushed: may the credentials write this repository?"}
     return (
+        folders,
         _with_registry("analyzer", layers, *ids, image, failures={32: "the image cannot be read"}),
         _without_registry("detector", app, layers, platform, failures=detected),
         _with_registry("restorer", layers, cache, *ids, failures={42: "the cache is damaged"}),
