@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline import progress
 from pipeline.files import read_file
 from pipeline.gitops.given import LocatedResource, read_run
 from pipeline.gitops.namespace import Namespace
@@ -17,7 +18,8 @@ from pipeline.gitops.parameters import (
     DockerBuild,
     build_parameters,
 )
-from pipeline.gitops.source import SourceCommit, local_commit, resolve_commit
+from pipeline.gitops.source import SourceCommit, local_commit, remote_urls, resolve_commit
+from pipeline.gitops.urls import repository_key
 from pipeline.gitops_options import WorkflowOptions
 
 
@@ -110,9 +112,17 @@ async def resolved_build(
 async def source_commit(
     parameters: BuildParameters, source: Path | None, cache: Path
 ) -> SourceCommit:
-    """Return the commit that parameters name; arguments and errors as of `resolved_build`."""
+    """Return the commit that parameters name; arguments and errors as of `resolved_build`.
+
+    A checkout of another repository is noted: it may be a fork or a mistake.
+    """
     if source is not None:
-        return await local_commit(source, parameters.commit)
+        commit = await local_commit(source, parameters.commit)
+        key = repository_key(parameters.repository_url)
+        keys = [repository_key(url) for url in await remote_urls(source)]
+        if keys and key not in keys:
+            progress.note(f"{source} is a checkout of {keys[0]}; {parameters.name} is of {key}")
+        return commit
     return await resolve_commit(
         parameters.repository_url, branch=parameters.branch, commit=parameters.commit, cache=cache
     )

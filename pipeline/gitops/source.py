@@ -147,6 +147,17 @@ async def local_commit(folder: Path, commit: str) -> SourceCommit:
     return SourceCommit(sha=sha, committed=committed, folder=root)
 
 
+async def remote_urls(folder: Path) -> tuple[str, ...]:
+    """Return the URLs of the remote repositories that a local checkout knows."""
+    try:
+        output = await git_inside(
+            local_origin(folder), "config", "--get-regexp", r"^remote\..*\.url$"
+        )
+    except UpstreamError:  # there is none
+        return ()
+    return tuple(os.fsdecode(line).partition(" ")[2] for line in output.splitlines())
+
+
 async def checkout(url: str, commit: SourceCommit, folder: Path) -> SourceCheckout:
     """Write the files of a commit into a folder.
 

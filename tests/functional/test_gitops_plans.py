@@ -104,7 +104,11 @@ def test_a_local_checkout_is_released(server: GitServer) -> None:
     work = server.root / "work"
     git(server.root, "clone", "--quiet", str(server.root / "shop.git"), str(work))
     head = git(work, "rev-parse", "HEAD")
-    assert planned(server, "shop/catalog", "--source", work)["commit"] == head
+    ran = plan(server, "shop/catalog", "--source", work, "--json")
+    assert json.loads(ran.out)["commit"] == head
+    assert "is a checkout of" in ran.err  # of a path, and not of the Component's repository
+    git(work, "remote", "add", "server", server.url(server.root / "shop.git"))
+    assert "is a checkout of" not in plan(server, "shop/catalog", "--source", work).err
     (work / "new").write_text("x")
     assert plan(server, "shop/catalog", "--source", work).code == 2
 
