@@ -115,3 +115,20 @@ class ImageOptions:
         str | None, Opt("User of the registry.", variable="OCELOT_REGISTRY_USER")
     ] = None
     rebuild: Annotated[bool, Opt("Build the image even if it is in the registry already.")] = False
+
+
+@option_group
+class DeliveryOptions:
+    """The branch and the pull request in the GitOps repository."""
+
+    dry_run: Annotated[bool, Opt("Show what would change; push nothing.")] = False
+    no_pr: Annotated[
+        bool, Opt("Push the branch alone, and print the address for comparing it.")
+    ] = False
+    with_project: Annotated[
+        bool, Opt("Add a missing ProjectReleaseBinding for the environment.")
+    ] = False
+    api_url: Annotated[
+        str,
+        Opt("Address of GitHub's API, or of an Enterprise server's.", variable="GITHUB_API_URL"),
+    ] = "https://api.github.com"

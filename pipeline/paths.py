@@ -13,8 +13,12 @@ DISTRIBUTIONS = "distributions.yaml"
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
 
-def config_folder(given: Path | None) -> Path:
+def config_folder(given: Path | None, file: str = DISTRIBUTIONS) -> Path:
     """Return the config folder: the one given, else `config/` here or above, else ocelot's.
+
+    Args:
+        given: the user's.
+        file: that `config/` must have.
 
     Raises:
         UsageError: there is none.
@@ -23,10 +27,10 @@ def config_folder(given: Path | None) -> Path:
         return given
     here = Path.cwd()
     for folder in (here, *here.parents, _CHECKOUT):
-        if (folder / "config" / DISTRIBUTIONS).is_file():
+        if (folder / "config" / file).is_file():
             return folder / "config"
     raise UsageError(
-        f"there is no config/{DISTRIBUTIONS} here or in a folder above",
+        f"there is no config/{file} here or in a folder above",
         hint="name the folder with --config",
     )
 

@@ -13,6 +13,7 @@ from pipeline.spread import Function, Opt, option_group, spread
 if TYPE_CHECKING:
     from pipeline.aws.session import Aws
     from pipeline.config.folder import Config
+    from pipeline.config.gitops import GitOps
     from pipeline.gitops.reading import GitOpsAddress
     from pipeline.report.rendering import Report
 
@@ -220,18 +221,32 @@ class GitOpsTokenOptions:
             UsageError: no repository is named, or the token cannot be read.
             ConfigError: the configuration has problems.
         """
-        from pipeline.errors import UsageError
         from pipeline.gitops.reading import gitops_address
         from pipeline.trust.token import github_token
 
-        try:
-            loaded = config.load().gitops
-        except UsageError:  # there is no config folder
-            if config.config is not None or options.repository is None:
-                raise
-            loaded = None
         token = None if self.token is None else github_token(self.token, os.environ)
-        return gitops_address(options, loaded, os.environ, token)
+        return gitops_address(options, self.config(options, config), os.environ, token)
+
+    def config(self, options: GitOpsOptions, config: ConfigOptions) -> "GitOps | None":
+        """Return config/gitops.yaml alone; None where there is none and --repository is given.
+
+        Raises:
+            UsageError: there is no config folder.
+            ConfigError: the file has problems.
+        """
+        from pipeline import paths
+        from pipeline.config.gitops import GITOPS, read_gitops
+        from pipeline.errors import ConfigError, UsageError
+
+        try:
+            found = read_gitops(paths.config_folder(config.config, GITOPS))
+        except UsageError:  # there is no config folder
+            if options.repository is None:
+                raise
+            return None
+        if found.problems:
+            raise ConfigError(found.problems)
+        return found.entries.get(GITOPS)
 
 
 @option_group

@@ -147,25 +147,31 @@ def _is_of(commit: Commit, identity: str) -> bool:
     return (commit.author, commit.committer) == (identity, identity)
 
 
-async def start(clone: Clone, found: OpenBranch | None, identity: str) -> DeliveryStart:
+async def start(
+    clone: Clone, found: OpenBranch | None, files: Snapshot, identity: str
+) -> DeliveryStart:
     """Return the files to which the delivery is applied.
+
+    Args:
+        clone: of the GitOps repository.
+        found: the branch that is open.
+        files: of the base.
+        identity: of ocelot's commits, as `Name <address>`.
 
     Raises:
         GitOpsError: the commits of others conflict with the base.
     """
     base = clone.base
     if found is None or is_made_by_ocelot(found.tip, identity):
-        return DeliveryStart(snapshot=await clone.snapshot(base), parents=(base,))
+        return DeliveryStart(snapshot=files, parents=(base,))
     await clone.fetch(clone.branch, found.name, depth=WHOLE)
     added = await clone.history(found.tip.sha, without=base)
     kept = tuple(each for each in added if not _is_of(each, identity))
     if not kept:
-        return DeliveryStart(snapshot=await clone.snapshot(base), parents=(base,))
+        return DeliveryStart(snapshot=files, parents=(base,))
     if await clone.is_ancestor(base, found.tip.sha):
         return DeliveryStart(
             snapshot=await clone.snapshot(found.tip.sha), parents=(found.tip.sha,), kept=kept
         )
-    tree = await clone.merged(found.tip.sha, base)
-    return DeliveryStart(
-        snapshot=await clone.snapshot(tree), parents=(found.tip.sha, base), kept=kept
-    )
+    merged = await clone.snapshot(await clone.merged(found.tip.sha, base))
+    return DeliveryStart(snapshot=merged, parents=(found.tip.sha, base), kept=kept)

@@ -101,6 +101,7 @@ class Proposal(Generic[Result]):
 
 
 Propose = Callable[[GitOpsRepository], Awaitable[Proposal[Result]]]
+Key = str | Callable[[GitOpsRepository], str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,14 +132,14 @@ class Delivered(Generic[Result]):
 
 
 async def deliver(
-    target: DeliveryTarget, key: str, prefix: str, propose: Propose[Result]
+    target: DeliveryTarget, key: Key, prefix: str, propose: Propose[Result]
 ) -> Delivered[Result]:
     """Deliver a change, and return what was done.
 
     Args:
         target: where to.
-        key: of the delivery, such as `release demo/shop/catalog development`; there is one open
-            pull request of each.
+        key: of the delivery, such as `release demo/shop/catalog development`, or a function that
+            returns it; there is one open pull request of each.
         prefix: of its branches' names, such as `release/catalog-`.
         propose: returns the changes; it is called again if the base has moved.
 
@@ -165,17 +166,22 @@ class _Delivery:
     """One delivery with the clone and the API that it uses."""
 
     target: DeliveryTarget
-    key: str
+    key: Key
     prefix: str
     clone: Clone
     api: RepositoryApi | None
 
     async def attempt(self, propose: Propose[Result]) -> Delivered[Result] | None:
         """Deliver to the base as it is; return None if another push came first."""
-        found = await open_branch(self.clone, self.api, self.key, self.prefix)
-        begun = await start(self.clone, found, self._identity)
-        files = begun.snapshot
-        proposal = await propose(read_repository(files.files, files.links))
+        base = await self.clone.snapshot(self.clone.base)
+        repository = read_repository(base.files, base.links)
+        key = self.key if isinstance(self.key, str) else self.key(repository)
+        found = await open_branch(self.clone, self.api, key, self.prefix)
+        begun = await start(self.clone, found, base, self._identity)
+        if begun.snapshot is not base:
+            repository = read_repository(begun.snapshot.files, begun.snapshot.links)
+        proposal = await propose(repository)
+        marker = Marker(key=key, source=proposal.source)
         result = Delivered(
             outcome=Outcome.UNCHANGED,
             proposal=proposal,
@@ -193,7 +199,7 @@ class _Delivery:
         if self.target.dry_run:
             open_one = found.pull_request if found else None
             return replace(result, outcome=Outcome.PLANNED, pull_request=open_one)
-        return await self._push(result, found, begun)
+        return await self._push(result, found, begun, marker)
 
     @property
     def _identity(self) -> str:
@@ -216,15 +222,18 @@ class _Delivery:
                 pull_request=found.pull_request,
                 compare=self._compare(found.name),
             )
-        note = f"the branch {found.name} is open, and the base has no need of it: close it"
+        note = f"the branch {found.name} is open with other changes: close it if it is not wanted"
         return replace(result, notes=(*result.notes, note))
 
     async def _push(
-        self, result: Delivered[Result], found: OpenBranch | None, begun: DeliveryStart
+        self,
+        result: Delivered[Result],
+        found: OpenBranch | None,
+        begun: DeliveryStart,
+        marker: Marker,
     ) -> Delivered[Result] | None:
         """Commit and push, unless the branch is as wanted; then complete the pull request."""
         proposal = result.proposal
-        marker = Marker(key=self.key, source=proposal.source)
         message = proposal.texts.message(marker, self.clone.base)
         commit = await self.clone.commit(
             NewCommit(
@@ -252,14 +261,16 @@ class _Delivery:
             if pushed is Pushed.FORESTALLED:
                 return None
             result = replace(result, commit=commit, outcome=Outcome.PUSHED)
-        return await self._complete(self.api, result, found) if self.api else result
+        return await self._complete(result, found, marker)
 
     async def _complete(
-        self, api: RepositoryApi, result: Delivered[Result], found: OpenBranch | None
+        self, result: Delivered[Result], found: OpenBranch | None, marker: Marker
     ) -> Delivered[Result]:
-        """Open the pull request, or update it."""
+        """Open the pull request, or update it, if there is to be one."""
+        if self.api is None:
+            return result
         proposal, target = result.proposal, self.target
-        texts, marker = proposal.texts, Marker(key=self.key, source=proposal.source)
+        texts = proposal.texts
         wanted = WantedPullRequest(
             title=texts.title or texts.subject,
             body=texts.body(marker, proposal.changes),
@@ -269,7 +280,7 @@ class _Delivery:
             reviewers=target.reviewers,
         )
         number = found.pull_request.number if found and found.pull_request else None
-        made, warnings = await complete_pull_request(api, wanted, number)
+        made, warnings = await complete_pull_request(self.api, wanted, number)
         outcome = Outcome.UPDATED if number else Outcome.OPENED
         if number and result.outcome is Outcome.UNCHANGED:
             outcome = Outcome.UNCHANGED

@@ -20,12 +20,17 @@ ENGINE_TYPES = {dagger.Directory, dagger.File, dagger.Secret}
 
 
 def commands(group: Any, *above: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401  click's own
-    """Yield each command by all of its names, such as `layers_sync` and `sync`."""
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
+    """Yield each command by all of its names, such as `layers_sync` and `sync`; groups first."""
+    for name, command in sorted(group.commands.items(), key=lambda each: is_command(each[1])):
+        if not is_command(command):
             yield from commands(command, name)
         else:
             yield from {name: command, "_".join((*above, name)): command}.items()
+
+
+def is_command(command: Any) -> bool:  # noqa: ANN401  click's own
+    """Return False for a group of commands."""
+    return not hasattr(command, "commands")
 
 
 def kinds(annotation: object) -> tuple[object, ...]:
