@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import pytest
 from gitops import (
     CATALOG,
@@ -27,6 +29,7 @@ from gitops import (
 from pipeline.errors import GitOpsError, UsageError
 from pipeline.gitops import occ_copy
 from pipeline.gitops.descriptor import read_descriptor
+from pipeline.gitops.manifests import release_changes
 from pipeline.gitops.occ import Occ
 from pipeline.gitops.repository import read_repository
 
@@ -185,6 +188,27 @@ def test_another_namespaces_resources_are_not_taken(repository: Repository, run:
     made = repository.release(SECOND)
     assert all("/demo/" in path for path in paths(made))
     assert "default: 7" not in repository.text(f"{CATALOG}/releases/catalog-89abcdef.yaml")
+
+
+def test_cluster_scoped_types_and_traits_belong_to_every_namespace(repository: Repository) -> None:
+    for path in ("component-types/service.yaml", "traits/scratch-volume.yaml"):
+        text = repository.text(f"namespaces/demo/platform/{path}")
+        for kind in ("ComponentType", "Trait"):
+            text = text.replace(f"\nkind: {kind}\n", f"\nkind: Cluster{kind}\n")
+            text = text.replace("kind: Workflow", "kind: ClusterWorkflow")
+            text = text.replace("  namespace: demo\n", "")
+        text = text.replace("    - name: scratch", "    - kind: ClusterTrait\n      name: scratch")
+        del repository.files[f"namespaces/demo/platform/{path}"]
+        repository.files[f"shared/{path}"] = text.encode()
+    component = f"{CATALOG}/component.yaml"
+    replace_in(repository, component, "kind: ComponentType", "kind: ClusterComponentType")
+    replace_in(
+        repository, component, "- name: scratch", "- kind: ClusterTrait\n      name: scratch"
+    )
+    repository.release()
+    spec = repository.resource("ComponentRelease", "catalog-01234567").data["spec"]
+    assert spec["componentType"]["kind"] == "ClusterComponentType"
+    assert spec["traits"][0]["kind"] == "ClusterTrait"
 
 
 @pytest.mark.parametrize("folder", ["build", "dist", "target", "vendor", "node_modules", ".gitops"])
@@ -464,6 +488,36 @@ def test_the_environment_of_occ_is_minimal(repository: Repository, tmp_path: Pat
     assert {line.partition("=")[0] for line in seen.splitlines() if "=" in line} <= {
         *("HOME", "PATH", "PWD", "SHLVL", "_", "OLDPWD"),
     }
+
+
+def test_nothing_is_left_of_a_run_that_was_cancelled(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    program, started = tmp_path / "occ", tmp_path / "pid"
+    lines = (
+        "#!/bin/sh",
+        f"echo $$ > {started}.new",
+        f"mv {started}.new {started}",
+        "exec sleep 99",
+    )
+    program.write_text("\n".join(lines))
+    program.chmod(0o755)
+    occ = replace(repository.occ, program=program)
+
+    async def cancelled() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(release_changes, repository.read(), "demo", REQUEST, occ)
+            while not await anyio.Path(started).exists():  # noqa: ASYNC110  no event tells of files
+                await anyio.sleep(0.05)
+            tasks.cancel_scope.cancel()
+
+    anyio.run(cancelled)
+    assert list(scratch.iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)
 
 
 def test_a_release_is_bound_to_many_environments(repository: Repository) -> None:

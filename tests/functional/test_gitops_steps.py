@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -191,3 +193,23 @@ def test_platform_resources_may_lie_in_another_folder(step: Step, folder: Path) 
         step("componentrelease", *SHOP, "--name", "r-1", "--platform-dir", "../platform").code == 0
     )
     assert (folder / CATALOG / "releases" / "r-1.yaml").is_file()
+
+
+def test_a_missing_package_is_told(folder: Path) -> None:
+    """A plain installation does not have it."""
+    program = """
+import sys
+sys.modules["jsonschema"] = None
+from pipeline.__main__ import main
+main()
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program, "gitops", "workload", *SHOP, "--image", IMAGE],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 17
+    assert "jsonschema" in ran.stderr
+    assert "Traceback" not in ran.stderr

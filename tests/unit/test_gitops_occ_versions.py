@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config.gitops import GitOps
 from pipeline.gitops import occ
 from pipeline.gitops.occ import MODULE, OCC_VERSION, fitting_version, occ_versions
 from pipeline.layer.buildinfo import parse_build_info
@@ -43,3 +44,7 @@ def test_version_20_does_not_fit_version_2() -> None:
 def test_the_compiled_version_is_the_one_of_go_mod() -> None:
     text = Path(occ.__file__).with_name("occ_build").joinpath("go.mod").read_text(encoding="utf-8")
     assert re.findall(rf"{MODULE} (\S+)", text) == [OCC_VERSION]
+
+
+def test_the_compiled_version_is_the_default_of_the_config() -> None:
+    assert GitOps.model_fields["occ_version"].default == OCC_VERSION

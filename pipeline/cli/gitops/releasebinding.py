@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.gitops.by_hand import BindingOptions, Component, Project, run_step
 from pipeline.cli.options import shared
+
+if TYPE_CHECKING:
+    from pipeline.gitops.occ_steps import Step
+    from pipeline.gitops.single_steps import StepTarget
 
 
 @shared
@@ -22,17 +26,15 @@ def releasebinding(
 
     Of an existing ReleaseBinding only the release's name changes.
     """
-    from pipeline.gitops.single_steps import binding_step
 
-    run_step(
-        options,
-        project,
-        component,
-        verb=(verb, "generate"),
-        work=lambda target: binding_step(
+    async def work(target: StepTarget) -> Step:
+        from pipeline.gitops.single_steps import binding_step
+
+        return await binding_step(
             target,
             environment=options.target_env or "",
             pipeline=options.use_pipeline or "",
             release=options.component_release or "",
-        ),
-    )
+        )
+
+    run_step(options, project, component, verb=(verb, "generate"), work=work)

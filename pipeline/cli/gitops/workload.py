@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.gitops.by_hand import Component, Project, WorkloadOptions, run_step
 from pipeline.cli.options import shared
+
+if TYPE_CHECKING:
+    from pipeline.gitops.occ_steps import Step
+    from pipeline.gitops.single_steps import StepTarget
 
 
 @shared
@@ -24,12 +28,10 @@ def workload(
     Name, labels, annotations, command and arguments of an existing Workload stay, and its comments
     where only the image changes.
     """
-    from pipeline.gitops.single_steps import workload_step
 
-    run_step(
-        options,
-        project,
-        component,
-        verb=(verb, "create"),
-        work=lambda target: workload_step(target, image, options.descriptor),
-    )
+    async def work(target: StepTarget) -> Step:
+        from pipeline.gitops.single_steps import workload_step
+
+        return await workload_step(target, image, options.descriptor)
+
+    run_step(options, project, component, verb=(verb, "create"), work=work)
