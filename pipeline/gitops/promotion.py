@@ -1,16 +1,17 @@
 """The plan of a promotion: which components get which release in an environment.
 
 A release comes to an environment from the one before it in the pipeline. Its first environment gets
-the release that equals the component's current state, which only `occ` can tell; see `current`.
+the release that equals the component's current state, which only `occ` can tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pipeline.errors import GitOpsError, UsageError, quoted
 from pipeline.gitops.namespace import Namespace
+from pipeline.gitops.occ_choice import CurrentReleases
 from pipeline.gitops.occ_steps import BindingRequest
 from pipeline.gitops.parameters import PromoteParameters
 from pipeline.gitops.pipelines import Pipeline
@@ -45,28 +46,15 @@ class PromotionScope:
         pipeline: of the environment.
         environment: to promote to.
         previous: the environment from which releases come; empty for the pipeline's first one.
-        components: by name.
+        names: of projects and components, in order.
         other_projects: those that use another pipeline.
     """
 
     pipeline: Pipeline
     environment: str
     previous: str
-    components: tuple[Resource, ...] = field(repr=False)
+    names: tuple[Name, ...] = field(repr=False)
     other_projects: tuple[LeftOut, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """The release that a component is to get.
-
-    Attributes:
-        release: its name; empty if there is none.
-        reason: why there is none.
-    """
-
-    release: str = ""
-    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,12 +64,17 @@ class Promotion:
     Attributes:
         before: name of the release that is bound there; empty for none.
         after: name of the release to bind.
+        undeployed: True if its binding has the state Undeploy: the release will not run there.
     """
 
     project: str
     component: str
     before: str
     after: str
+    undeployed: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.project}/{self.component}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +114,9 @@ class PromotionPlan:
 
     @property
     def projects(self) -> tuple[str, ...]:
-        """The projects of the promoted components."""
-        return tuple(dict.fromkeys(each.project for each in self.promotions))
+        """The projects of components that have a release in the environment, or get one."""
+        releases = (*self.promotions, *self.unchanged)
+        return tuple(dict.fromkeys(each.project for each in releases))
 
     def check_missing(self) -> None:
         """Check that each component has a release to promote.
@@ -175,11 +169,11 @@ def promotion_scope(namespace: Namespace, parameters: PromoteParameters) -> Prom
         pipeline=pipeline,
         environment=pipeline.environment(parameters.environment),
         previous=pipeline.previous(parameters.environment),
-        components=tuple(
-            component
+        names=tuple(
+            (project, component)
             for project in pipelines
             if project not in left_out
-            for component in sorted(namespace.components(project), key=lambda each: each.name)
+            for component in sorted(each.name for each in namespace.components(project))
         ),
         other_projects=others,
     )
@@ -207,64 +201,57 @@ def _only_pipeline(names: Iterable[str]) -> str:
     return used[0]
 
 
-def previous_releases(namespace: Namespace, scope: PromotionScope) -> dict[Name, Candidate]:
+def previous_releases(namespace: Namespace, scope: PromotionScope) -> CurrentReleases:
     """Return the release of each component in the environment before.
 
     Raises:
         GitOpsError: a component has two bindings there.
     """
-    return {
-        (each.owner[0], each.name): _previous_release(namespace, scope.previous, each)
-        for each in scope.components
-    }
-
-
-def _previous_release(namespace: Namespace, previous: str, component: Resource) -> Candidate:
-    name = component.owner[0], component.name
-    binding = namespace.read_binding(*name, previous)
-    if binding is None:
-        return Candidate(reason=f"it has no ReleaseBinding in {previous}")
-    release = binding.text("spec", "releaseName")
-    if not release:
-        return Candidate(reason=f"{binding.place} names no release")
-    if release not in {each.name for each in namespace.releases(*name)}:
-        return Candidate(
-            reason=f"{binding.place} names release {quoted(release)}, which is not there"
-        )
-    return Candidate(release=release)
+    releases: dict[Name, str] = {}
+    missing: dict[Name, str] = {}
+    for name in scope.names:
+        binding = namespace.read_binding(*name, scope.previous)
+        release = binding.text("spec", "releaseName") if binding else ""
+        if binding is None:
+            missing[name] = f"it has no ReleaseBinding in {scope.previous}"
+        elif not release:
+            missing[name] = f"{binding.place} names no release"
+        elif release not in {each.name for each in namespace.releases(*name)}:
+            missing[name] = f"{binding.place} names release {quoted(release)}, which is not there"
+        else:
+            releases[name] = release
+    return CurrentReleases(releases=releases, missing=missing)
 
 
 def promotion_plan(
-    namespace: Namespace, scope: PromotionScope, candidates: Mapping[Name, Candidate]
+    namespace: Namespace, scope: PromotionScope, current: CurrentReleases
 ) -> PromotionPlan:
     """Return the releases to bind, those bound already, and the components without one.
 
     Args:
         namespace: of the components.
         scope: the components.
-        candidates: the release for each of them.
+        current: the release that belongs into the environment, for each of them.
 
     Raises:
         GitOpsError: with every component whose ReleaseBinding there cannot be written.
     """
     found: list[Promotion] = []
-    missing: list[LeftOut] = []
     broken: list[str] = []
-    for component in scope.components:
-        name = component.owner[0], component.name
-        candidate = candidates[name]
-        if not candidate.release:
-            missing.append(LeftOut(project=name[0], component=name[1], reason=candidate.reason))
-            continue
+    for project, component in (name for name in scope.names if name in current.releases):
         try:
-            bound = namespace.binding(*name, scope.environment)
+            bound = namespace.binding(project, component, scope.environment)
         except GitOpsError as error:
             broken.append(str(error))
             continue
-        before = bound.text("spec", "releaseName") if bound else ""
-        found.append(
-            Promotion(project=name[0], component=name[1], before=before, after=candidate.release)
+        promotion = Promotion(
+            project=project,
+            component=component,
+            before=bound.text("spec", "releaseName") if bound else "",
+            after=current.releases[project, component],
+            undeployed=bound is not None and bound.text("spec", "state") == "Undeploy",
         )
+        found.append(promotion)
     if broken:
         raise GitOpsError(
             f"releases cannot be bound to {scope.environment}",
@@ -277,6 +264,10 @@ def promotion_plan(
         previous=scope.previous,
         promotions=tuple(each for each in found if each.before != each.after),
         unchanged=tuple(each for each in found if each.before == each.after),
-        missing=tuple(missing),
+        missing=tuple(
+            LeftOut(project=name[0], component=name[1], reason=current.missing[name])
+            for name in scope.names
+            if name not in current.releases
+        ),
         other_projects=scope.other_projects,
     )

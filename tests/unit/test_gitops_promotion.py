@@ -146,6 +146,14 @@ def test_an_environment_outside_of_the_pipeline_is_refused() -> None:
         plan(shop(), parameters(environment="stagging"))
 
 
+def test_a_binding_with_state_undeploy_is_marked() -> None:
+    files = shop() | CATALOG
+    files[f"{FOLDER}/catalog/staging.yaml"] = owned(
+        "ReleaseBinding", "a", "catalog", environment="staging", state="Undeploy"
+    )
+    assert [each.undeployed for each in plan(files).promotions] == [True]
+
+
 def test_all_bindings_that_cannot_be_written_are_in_one_error() -> None:
     files = shop() | CATALOG
     files |= component_files("orders", releases=("orders-1",), development="orders-1")

@@ -10,6 +10,7 @@ import typer
 from pipeline.cli.gitops.changed import changed
 from pipeline.cli.gitops.componentrelease import componentrelease
 from pipeline.cli.gitops.plan import plan
+from pipeline.cli.gitops.promote import promote
 from pipeline.cli.gitops.release import release
 from pipeline.cli.gitops.releasebinding import releasebinding
 from pipeline.cli.gitops.workload import workload
@@ -18,6 +19,7 @@ app = typer.Typer(
     help="Release components of OpenChoreo through a GitOps repository.", no_args_is_help=True
 )
 app.command("release")(release)
+app.command("promote")(promote)
 app.command("changed")(changed)
 app.command("plan")(plan)
 app.command("workload")(workload)

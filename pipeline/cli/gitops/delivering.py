@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pipeline.gitops.delivery import Delivered, DeliveryTarget
     from pipeline.gitops.reading import GitOpsAddress
     from pipeline.gitops_options import DeliveryOptions, GitOpsOptions
+    from pipeline.report.rendering import Report
 
 DELIVERY_LEFT = "nothing, a branch, or a pull request is in the GitOps repository"
 DELIVERY_KEPT = "a branch or pull request that is there is completed"
@@ -75,12 +76,25 @@ def _settings(config: GitOps | None) -> DeliverySettings:
 
 
 def report(
-    delivered: Delivered[Any], result: Mapping[str, Any], shown: JsonOptions, *, dry_run: bool
+    delivered: Delivered[Any],
+    result: Mapping[str, Any],
+    shown: JsonOptions,
+    *,
+    dry_run: bool,
+    table: Report | None = None,
 ) -> None:
-    """Print what was done, with the diff of a dry run, and add it to the job's summary."""
+    """Print what was done, with the diff of a dry run, and add it to the job's summary.
+
+    Args:
+        delivered: the delivery.
+        result: what the command knows of it, for the JSON.
+        shown: how to print it.
+        dry_run: True if nothing was pushed.
+        table: instead of that of the changed files.
+    """
     from pipeline.report.delivery import delivery_json, delivery_report, show_diff
 
-    table = delivery_report(delivered)
+    table = table or delivery_report(delivered)
     if not dry_run:
         add_summary(table, os.environ)
         url = delivered.pull_request.url if delivered.pull_request else delivered.compare
