@@ -132,3 +132,19 @@ class DeliveryOptions:
         str,
         Opt("Address of GitHub's API, or of an Enterprise server's.", variable="GITHUB_API_URL"),
     ] = "https://api.github.com"
+
+
+@option_group
+class ReleaseCommitOptions:
+    """The commit whose image is released, beside the options of its workflow."""
+
+    environment: Annotated[
+        str | None, Opt("Environment to release to; default: the first of the pipeline.")
+    ] = None
+    commit_time: Annotated[
+        int | None,
+        Opt("Time of --commit in seconds since the epoch, if it is known.", minimum=0),
+    ] = None
+    replace_newer: Annotated[
+        bool, Opt("Release an older commit although the release of a newer one is open.")
+    ] = False

@@ -155,11 +155,12 @@ def _regrouped(function: Function, groups: dict[str, type]) -> Function:
     """Return a function that takes single options and calls the given one with their groups."""
 
     def grouped(options: dict[str, Any]) -> dict[str, Any]:
+        made: dict[str, Any] = {}  # apart, since a group may have the name of an option
         for name, group in groups.items():
             values = {each.name: options.pop(each.name) for each in dataclasses.fields(group)}
             _check_values(values)
-            options[name] = group(**values)
-        return options
+            made[name] = group(**values)
+        return {**options, **made}
 
     # the Dagger SDK tests for a coroutine function
     if inspect.iscoroutinefunction(function):

@@ -34,9 +34,11 @@ from dagger import (
 )
 
 from pipeline.gitops_options import (
+    DeliveryOptions,
     GitOpsOptions,
     ImageOptions,
     PushOptions,
+    ReleaseCommitOptions,
     WorkflowOptions,
 )
 from pipeline.module.gitops import GitOpsAccess, ImageAccess, ImageSteps, changed
@@ -345,10 +347,27 @@ class Ocelot:
 
         The image is named by its digest, and the commit by its full SHA.
         """
-        steps = ImageSteps(Steps(self.config, access), access, image.registry_user)
-        plan = await steps.planned(component, *arguments(workflow, image, gitops))
-        made = {"image": await steps.image(plan), "commit": plan.commit}
-        return json.dumps(made, indent=2) + "\n"
+        steps = ImageSteps(Steps(self.config, access), access, image)
+        return await steps.described(component, workflow, gitops)
+
+    @command(cache="never")
+    async def gitops_release(
+        self,
+        component: Component,
+        workflow: WorkflowOptions,
+        image: ImageOptions,
+        releasing: ReleaseCommitOptions,
+        gitops: GitOpsOptions,
+        delivery: DeliveryOptions,
+        access: ImageAccess,
+    ) -> Directory:
+        """Build the image of a component's commit, unless it is there; release it by pull request.
+
+        Return gitops-release.json and .md. A dry run pushes nothing; if the image is not there, it
+        returns plan.json alone.
+        """
+        steps = ImageSteps(Steps(self.config, access), access, image)
+        return await steps.released(component, workflow, releasing, gitops, delivery)
 
     @command(cache="never")
     async def gitops_changed(

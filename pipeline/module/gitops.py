@@ -11,18 +11,25 @@ import json
 import re
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from uuid import uuid4
 
 import dagger
 from dagger import BuildArg, CacheSharingMode, Container, Directory, File, Secret, Service, dag
 
+from pipeline.gitops_options import (
+    DeliveryOptions,
+    GitOpsOptions,
+    ImageOptions,
+    ReleaseCommitOptions,
+    WorkflowOptions,
+)
 from pipeline.module.steps import GoOptions, Steps, uncached, with_job
-from pipeline.spread import Opt, option_group
+from pipeline.spread import Opt, arguments, option_group
 
 PLAN = "plan.json"
-ADDRESS = re.compile(r"^[ \t]+address:\s*[\"']?([^\s\"'#/]+)", re.MULTILINE)
+ADDRESS = re.compile(r"^[^#\n]*\baddress:\s*[\"']?([^\s\"'#/,}]+)", re.MULTILINE)
 _ROOT = "root"
 _PLAIN = (
     "the engine does not push to a registry without TLS or with certificates of its own by itself: "
@@ -43,6 +50,10 @@ class GitOpsAccess(GoOptions):
 class RepositoryAccess(GitOpsAccess):
     """The repositories of a release."""
 
+    gitops_checkout: Annotated[
+        Directory | None,
+        Opt("A local checkout of the GitOps repository, for an image or a dry run."),
+    ] = None
     git_token: Annotated[Secret | None, Opt("Token to read a private source.")] = None
     source: Annotated[
         Directory | None, Opt("A local checkout of the source, instead of its repository.")
@@ -57,9 +68,6 @@ class ImageAccess(RepositoryAccess):
     registry_password: Annotated[Secret | None, Opt("Password of --registry-user.")] = None
     registry_service: Annotated[
         Service | None, Opt("The registry, if it is a service that only the engine reaches.")
-    ] = None
-    gitops_checkout: Annotated[
-        Directory | None, Opt("A local checkout of the GitOps repository, to read it there.")
     ] = None
     build_secret: Annotated[
         list[Secret] | None,
@@ -85,6 +93,11 @@ class Plan:
         return self.document["commit"]
 
     @property
+    def found(self) -> str:
+        """The image that is there, by digest; empty for none."""
+        return self.document["found"]
+
+    @property
     def platforms(self) -> list[dagger.Platform | None]:
         """The platforms to build for; None for the engine's own."""
         return [dagger.Platform(each) for each in self.document["platforms"]] or [None]
@@ -93,18 +106,15 @@ class Plan:
 class ImageSteps:
     """The steps of one image."""
 
-    def __init__(self, steps: Steps, access: ImageAccess, user: str | None) -> None:
+    def __init__(self, steps: Steps, access: ImageAccess, options: ImageOptions) -> None:
         self._steps = steps
         self._access = access
-        self._user = user
+        self._options = options
 
-    async def planned(self, *line: str) -> Plan:
+    async def planned(self, component: str, *groups: object) -> Plan:
         """Run `ocelot gitops plan` at every call, and return what it wrote."""
-        access = self._access
+        access, line = self._access, [component, *arguments(self._options, *groups)]
         tool, more = with_repositories(uncached(await self._steps.toolchain()), access)
-        if access.gitops_checkout:
-            tool = tool.with_mounted_directory("/gitops", access.gitops_checkout)
-            more.append("--repository=/gitops")
         if access.registry_password:
             tool = tool.with_secret_variable("OCELOT_REGISTRY_PASSWORD", access.registry_password)
         if access.registry_service:
@@ -118,9 +128,38 @@ class ImageSteps:
         """Return the image by digest: the one that is there, or else a new one."""
         build = plan.document["build"]
         if build is None:
-            return plan.document["found"]
+            return plan.found
         kinds = {"docker": self._docker, "buildpacks": self._buildpacks, "react": self._react}
         return await kinds[build["method"]](plan, build)
+
+    async def described(self, component: str, *groups: object) -> str:
+        """Return image and commit as JSON; the image is built if it is not there."""
+        plan = await self.planned(component, *groups)
+        made = {"image": await self.image(plan), "commit": plan.commit}
+        return json.dumps(made, indent=2) + "\n"
+
+    async def released(
+        self,
+        component: str,
+        workflow: WorkflowOptions,
+        releasing: ReleaseCommitOptions,
+        gitops: GitOpsOptions,
+        delivery: DeliveryOptions,
+    ) -> Directory:
+        """Build the image if it is not there, then run `ocelot gitops release` for it."""
+        if self._access.gitops_checkout and not delivery.dry_run:
+            raise ValueError("--gitops-checkout is for --dry-run: nothing is pushed from there")
+        plan = await self.planned(component, workflow, gitops)
+        if delivery.dry_run and not plan.found:
+            return dag.directory().with_file(PLAN, plan.folder.file(PLAN))
+        image = await self.image(plan)
+        tool, more = with_repositories(uncached(await self._steps.toolchain()), self._access)
+        tool = with_job(tool, "released/gitops-release")
+        planned = replace(workflow, commit=plan.commit)
+        more += [*arguments(planned, releasing, gitops, delivery), f"--image={image}", "--json"]
+        line = ["ocelot", "gitops", "release", component, *more]
+        ran = tool.with_exec(line, redirect_stdout="released/gitops-release.json")
+        return await ran.directory("released").sync()
 
     async def _docker(self, plan: Plan, build: dict[str, Any]) -> str:
         given = self._access.build_secret or []
@@ -209,9 +248,9 @@ class ImageSteps:
         for name, value in document["labels"].items():
             images = [each.with_label(name, value) for each in images]
         first, *others = images
-        if self._user and self._access.registry_password:
+        if self._options.registry_user and self._access.registry_password:
             host, password = document["registry"]["host"], self._access.registry_password
-            first = first.with_registry_auth(host, self._user, password)
+            first = first.with_registry_auth(host, self._options.registry_user, password)
         try:
             published = await first.publish(
                 document["image"], platform_variants=others, registry_service=service
@@ -226,9 +265,11 @@ class ImageSteps:
     async def _registry_auth(self, key: str) -> Secret | None:
         """Return the credentials as the lifecycle reads them; None without any."""
         password = self._access.registry_password
-        if not (self._user and password):
+        if not (self._options.registry_user and password):
             return None
-        pair = base64.b64encode(f"{self._user}:{await password.plaintext()}".encode()).decode()
+        pair = base64.b64encode(
+            f"{self._options.registry_user}:{await password.plaintext()}".encode()
+        ).decode()
         return dag.set_secret(f"registry-auth-{uuid4().hex}", json.dumps({key: f"Basic {pair}"}))
 
     def _bound(self, container: Container, host: str) -> Container:
@@ -258,6 +299,9 @@ def with_repositories(tool: Container, access: RepositoryAccess) -> tuple[Contai
     more: list[str] = []
     if access.gitops_token:
         tool = tool.with_secret_variable("OCELOT_GITOPS_TOKEN", access.gitops_token)
+    if access.gitops_checkout:
+        tool = tool.with_mounted_directory("/gitops", access.gitops_checkout)
+        more.append("--repository=/gitops")
     if access.git_token:
         tool = tool.with_secret_variable("OCELOT_GIT_TOKEN", access.git_token)
     if access.source:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.gitops.changed import ChangedComponents
-from pipeline.gitops.image.plan import PLAN, ImagePlan
 from pipeline.gitops.resolve import ResolvedBuild
 from pipeline.report.rendering import Report
+
+if TYPE_CHECKING:
+    from pipeline.gitops.image.plan import ImagePlan
 
 
 def changed_report(found: ChangedComponents) -> Report:
@@ -44,7 +46,7 @@ def image_report(plan: ImagePlan, folder: Path) -> Report:
     """Return the image that a plan found, or where the steps are that build it."""
     if plan.found:
         return Report(notes=(f"{plan.reference} is there: {plan.found}",))
-    return Report(notes=(f"{plan.reference} is to be built: {folder / PLAN}",))
+    return Report(notes=(f"{plan.reference} is to be built: {folder / 'plan.json'}",))
 
 
 def _rows(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

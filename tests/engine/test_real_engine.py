@@ -40,7 +40,7 @@ def test_the_functions_are_listed(dagger: Call) -> None:
         *("build", "layer", "binary", "toolchain", "config-check", "components"),
         *("lock", "bundle", "verify", "inspect"),
         *("bench", "publish", "release", "fetch", "sync", "lock-check"),
-        *("notes", "github-release", "gitops-image"),
+        *("notes", "github-release", "gitops-image", "gitops-release"),
     ):
         assert name in listed.stdout
 

@@ -276,7 +276,7 @@ PACKAGE = '{"name": "web"}'
         ({"yarn.lock": CLASSIC}, "yarn@1.22.22", "yarn install --frozen-lockfile"),
         (
             {"yarn.lock": "__metadata:\n  version: 8\n"},
-            "@yarnpkg/cli-dist@4",
+            "@yarnpkg/cli-dist@4.12",
             "yarn install --immutable",
         ),
         (

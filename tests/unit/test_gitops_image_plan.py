@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from image_examples import (
 
 from pipeline.config.gitops import GitOps
 from pipeline.errors import GitOpsError, UsageError
+from pipeline.gitops import installation
 from pipeline.gitops.image.docker import DockerOptions
 from pipeline.gitops.image.plan import PLAN, check_output, write_plan
 from pipeline.gitops.image.registry import PROJECT_METADATA, Image, RegistryAccess
@@ -210,3 +213,16 @@ def test_a_folder_with_files_is_not_written_to(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="not empty"):
         check_output(tmp_path)
+
+
+def test_reports_and_options_need_no_package_for_registries() -> None:
+    shown = "import sys, pipeline.report.gitops, pipeline.cli.gitops; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
+    assert "httpx" not in done.stdout.split()
+
+
+def test_a_missing_package_for_registries_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    installation.check_registry_package()
+    monkeypatch.setattr(installation, "REGISTRY_PACKAGE", "no_such_package")
+    with pytest.raises(GitOpsError, match="no_such_package"):
+        installation.check_registry_package()

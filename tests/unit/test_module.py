@@ -89,6 +89,12 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
         | {"source": FOLDER, "run_file": FILE, "target": "t", "rebuild": True}
         | {"gitops_checkout": FOLDER},
     ),
+    (
+        "gitops_release",
+        {"component": "shop/catalog", "registry_user": "me", "environment": "staging"}
+        | {"no_pr": True, "with_project": True, "replace_newer": True, "commit": "main", **GITOPS},
+    ),
+    ("gitops_release", {"component": "shop/catalog", "dry_run": True, "gitops_checkout": FOLDER}),
 ]
 IDS = [f"{name}-{at}" for at, (name, _) in enumerate(CALLS)]
 
@@ -138,6 +144,8 @@ def test_a_secret_is_a_secret_variable_of_the_steps_that_need_it(
         if any(line[0] in ("publish", "fetch", "layers", "notes") for line in chain.commands):
             allowed = {"AWS_OIDC_TOKEN", "AWS_ACCESS_KEY_ID"}
             allowed |= {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+        if any(line[:2] == ["gitops", "release"] for line in chain.commands):
+            allowed = {"OCELOT_GITOPS_TOKEN", "OCELOT_GIT_TOKEN"}
         if any(line[:2] == ["gitops", "plan"] for line in chain.commands):
             allowed = {"OCELOT_GITOPS_TOKEN", "OCELOT_GIT_TOKEN", "OCELOT_REGISTRY_PASSWORD"}
         if any(line[:2] == ["gitops", "changed"] for line in chain.commands):
@@ -160,7 +168,7 @@ def test_publishing_and_measuring_are_never_cached_and_reading_a_ref_only_for_a_
     kept = {name: each.meta.cache for name, each in registered().items()}
     assert {name for name, cache in kept.items() if cache == "never"} == {
         *("publish", "release", "github_release", "fetch", "sync", "bench", "notes"),
-        *("gitops_changed", "gitops_image"),
+        *("gitops_changed", "gitops_image", "gitops_release"),
     }
     assert {name for name, cache in kept.items() if cache is None} == {
         *("toolchain", "inspect", "config_check")
@@ -390,3 +398,37 @@ def test_joined_manifests_are_the_manifest_of_one_build() -> None:
     whole = Manifest(layers=tuple(reversed(layers))).text()
     assert joined(*texts) == whole
     assert json.loads(whole)["layers"][0]["file"] == "a.zip"
+
+
+def released(plan: str, **options: object) -> tuple[Engine, Chain]:
+    def contents(chain: Chain) -> str:
+        return plan if chain.fields[-2].args["path"] == "plan.json" else f"go: {IMAGE}\n"
+
+    given = engine(contents=contents)
+    result = called(given, "gitops_release", component="shop/catalog", **options)
+    return given, given.chain(result)
+
+
+def test_a_release_is_of_the_commit_whose_image_was_planned() -> None:
+    _, chain = released(PLAN, commit="main", environment="staging")
+    line = chain.commands[-1]
+    assert line[:3] == ["gitops", "release", "shop/catalog"]
+    assert {f"--commit={COMMIT}", "--image=r.example/a@sha256:1", "--environment=staging"} <= {
+        *line
+    }
+    assert "--commit=main" not in line
+    assert chain.variables["GITHUB_STEP_SUMMARY"] == "released/gitops-release.md"
+
+
+def test_a_dry_run_builds_no_image() -> None:
+    given, chain = released(PLAN.replace("r.example/a@sha256:1", ""), dry_run=True)
+    assert chain.calls("withFile")[-1]["path"] == "plan.json"
+    assert not [each for each in given.awaited if each.fields[-1].name == "publish"]
+    assert ["gitops", "release"] not in [line[:2] for line in commands([*given.awaited])]
+    _, shown = released(PLAN, dry_run=True)
+    assert "--dry-run" in shown.commands[-1]
+
+
+def test_nothing_is_pushed_from_a_checkout() -> None:
+    with pytest.raises(ValueError, match="--dry-run"):
+        called(engine(), "gitops_release", component="shop/catalog", gitops_checkout=FOLDER)

@@ -30,6 +30,7 @@ from module_chain import Chain, Engine, awaited
 
 from pipeline.gitops.image.docker import DockerOptions
 from pipeline.gitops.image.plan import ImagePlan
+from pipeline.gitops_options import ImageOptions
 from pipeline.module.gitops import ADDRESS, ImageAccess, ImageSteps, Plan, by_digest
 from pipeline.module.steps import Steps
 
@@ -52,7 +53,7 @@ def made(
 ) -> str:
     """Return the image that the module makes of a plan."""
     steps = Steps(dag.directory(), ImageAccess())
-    work = ImageSteps(steps, access, user)
+    work = ImageSteps(steps, access, ImageOptions(registry_user=user))
     value = Plan(dag.directory(), json.loads(plan.text()))
     return str(awaited(given, partial(work.image, value)))
 
@@ -267,7 +268,7 @@ def test_a_registry_without_tls_that_the_engine_does_not_push_to_is_told(tmp_pat
         made(plan, given)
     document = json.loads(plan.text())
     document["registry"]["tls"] = False
-    steps = ImageSteps(Steps(dag.directory(), ImageAccess()), ImageAccess(), None)
+    steps = ImageSteps(Steps(dag.directory(), ImageAccess()), ImageAccess(), ImageOptions())
     work = partial(steps.image, Plan(dag.directory(), document))
     with pytest.raises(ValueError, match="--registry-service"):
         awaited(given, work)
@@ -287,6 +288,7 @@ def test_the_registrys_password_is_plain_nowhere(tmp_path: Path, buildpacks: Ima
     [
         ("registry:\n  address: r.example:5000/acme\n", "r.example:5000"),
         ("registry:\n    address: 'localhost:1'  # local\n", "localhost:1"),
+        ("# address: old\nregistry: {address: r.example, tls: false}\n", "r.example"),
     ],
 )
 def test_the_registrys_host_is_read_from_the_config(text: str, host: str) -> None:

@@ -150,3 +150,19 @@ def test_a_new_option_is_one_line() -> None:
     parameter = inspect.signature(shown).parameters["colour"]
     assert parameter.annotation == Annotated[str, Doc("The colour.")]
     assert get_type_hints(shown)["colour"] is str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Other:
+    """A second group."""
+
+    size: Annotated[int, Opt("A size.")] = 1
+
+
+def test_a_group_may_have_the_name_of_another_groups_option() -> None:
+    @spread(lambda _, opt: Doc(opt.help))
+    def function(*, name: Other, options: Example) -> tuple[int, str]:
+        return name.size, options.name
+
+    given: Any = {**dataclasses.asdict(Example(name="two")), "size": 3}
+    assert function(**given) == (3, "two")

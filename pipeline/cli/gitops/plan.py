@@ -56,20 +56,20 @@ def plan(
     --output gets the source and all other files of the build, which `dagger call gitops-release`
     runs.
     """
-    from pipeline.gitops.image.plan import check_output, write_plan
+    from pipeline.gitops.installation import check_registry_package
     from pipeline.report.gitops import image_report, plan_report
     from pipeline.report.rendering import json_text
 
     address = token.address(gitops, common)
-    settings = _settings(image, password, common) if output else None
-    if output:
-        check_output(output)
+    settings: ImageSettings | None = None
     made: ImagePlan | None = None
+    if output:
+        check_registry_package()
+        settings = _settings(image, password, common, output)
     with shown_progress(verbose=common.verbose):
         found = run(lambda: _resolved(component, workflow, source, address))
         if output and settings:
             made = run(partial(_image, found, image, settings, output))
-            write_plan(made, output)
     shown = {"image": str(made.reference), "found": made.found} if made else {}
     reports = [image_report(made, output)] if made and output else []
     common.show(json_text({**found.document(), **shown}), plan_report(found), *reports)
@@ -96,12 +96,15 @@ async def _resolved(
 
 
 def _settings(
-    image: ImageOptions, password: RegistryPasswordOptions, common: CommonOptions
+    image: ImageOptions, password: RegistryPasswordOptions, common: CommonOptions, output: Path
 ) -> ImageSettings:
+    """Return the settings of images; the folder for the plan can be written to."""
     from pipeline.errors import UsageError
+    from pipeline.gitops.image.plan import check_output
     from pipeline.gitops.image.registry_auth import read_credentials
     from pipeline.gitops.image.request import image_settings
 
+    check_output(output)
     config = common.load()
     if config.gitops is None:
         raise UsageError(
@@ -115,9 +118,9 @@ def _settings(
 async def _image(
     found: ResolvedBuild, options: ImageOptions, settings: ImageSettings, output: Path
 ) -> ImagePlan:
-    """Return the plan of the image; its source is written into the folder if it must be built."""
+    """Return the plan of an image, and write it into the folder with all files of the build."""
     from pipeline.gitops.image.docker import docker_options
-    from pipeline.gitops.image.plan import SOURCE_FOLDER, image_plan
+    from pipeline.gitops.image.plan import SOURCE_FOLDER, image_plan, write_plan
     from pipeline.gitops.image.request import ImageRequest
     from pipeline.gitops.source import check_paths, checkout
 
@@ -136,4 +139,6 @@ async def _image(
         check_paths(folder, found.parameters)
         return folder
 
-    return await image_plan(request, settings, checked_out, rebuild=options.rebuild)
+    made = await image_plan(request, settings, checked_out, rebuild=options.rebuild)
+    write_plan(made, output)
+    return made

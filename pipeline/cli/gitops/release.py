@@ -9,24 +9,12 @@ import typer
 from pipeline.cli.gitops.delivering import DELIVERY_KEPT, DELIVERY_LEFT, report, target_of
 from pipeline.cli.options import CommonOptions, GitOpsTokenOptions, ReleaseSourceOptions, shared
 from pipeline.cli.running import run, shown_progress
-from pipeline.gitops_options import DeliveryOptions, GitOpsOptions, WorkflowOptions
-from pipeline.spread import Opt, option_group
-
-
-@option_group
-class ReleaseCommitOptions(ReleaseSourceOptions):
-    """The commit whose image is released, beside the options of its workflow."""
-
-    environment: Annotated[
-        str | None, Opt("Environment to release to; default: the first of the pipeline.")
-    ] = None
-    commit_time: Annotated[
-        int | None,
-        Opt("Time of --commit in seconds since the epoch, if it is known.", minimum=0),
-    ] = None
-    replace_newer: Annotated[
-        bool, Opt("Release an older commit although the release of a newer one is open.")
-    ] = False
+from pipeline.gitops_options import (
+    DeliveryOptions,
+    GitOpsOptions,
+    ReleaseCommitOptions,
+    WorkflowOptions,
+)
 
 
 @shared
@@ -38,7 +26,8 @@ def release(
     image: Annotated[
         str, typer.Option(metavar="NAME@sha256:DIGEST", help="The image, by its digest.")
     ],
-    source: ReleaseCommitOptions,
+    source: ReleaseSourceOptions,
+    releasing: ReleaseCommitOptions,
     workflow: WorkflowOptions,
     gitops: GitOpsOptions,
     delivery: DeliveryOptions,
@@ -63,16 +52,16 @@ def release(
     request = ReleaseRequest(
         name=component_ref(component, address.namespace),
         image=image,
-        environment=source.environment or "",
+        environment=releasing.environment or "",
         options=workflow,
         run=read_run_file(source.run_file),
         source=source.source,
-        committed=source.commit_time,
+        committed=releasing.commit_time,
         with_project=delivery.with_project,
         cache=paths.cache_folder(),
         occ_version=config.occ_version,
     )
-    target = replace(target, replace_newer=source.replace_newer)
+    target = replace(target, replace_newer=releasing.replace_newer)
     with shown_progress(verbose=common.verbose):
         made = run(
             lambda: release(request, address, target), left=DELIVERY_LEFT, kept=DELIVERY_KEPT

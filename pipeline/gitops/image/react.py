@@ -38,7 +38,15 @@ NGINX_USER, ROOT = "101:101", "0:0"
 
 _NPM_LOCKS = ("package-lock.json", "npm-shrinkwrap.json")
 _PNPM_OF_LOCKFILE = {"5": "7", "6": "8", "9": "9"}
-_YARN_OF_LOCKFILE = {"4": "2", "5": "3", "6": "3", "8": "4"}
+# A newer Yarn than the one that wrote a lock file would write it anew, which --immutable forbids.
+_YARN_OF_LOCKFILE = {
+    "4": "3.0",
+    "5": "3.1",
+    "6": "3.8",
+    "8": "4.12",
+    "9": "4.14",
+    "10": "4.18",
+}
 _CLASSIC_YARN = "1.22.22"
 _VERSION = r"\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?"
 
@@ -94,7 +102,7 @@ def _yarn(lock: str, named: Mapping[str, str], path: str) -> Packages:
 
 
 def _known(versions: Mapping[str, str], found: re.Match[str] | None, path: str) -> str:
-    """Return the package manager's major version for that of its lock file."""
+    """Return the package manager's version for that of its lock file."""
     if found is None or found[1] not in versions:
         raise GitOpsError(
             f"{path} has a version that is not known",
