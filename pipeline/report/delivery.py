@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from rich.text import Text
-
 from pipeline.gitops.texts import diff_text
-from pipeline.report.rendering import Report, json_text, printable, screen
+from pipeline.report.diff import file_action
+from pipeline.report.rendering import Report, json_text
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from pipeline.gitops.delivery import Delivered  # which imports githubkit
-    from pipeline.gitops.manifests import Change
     from pipeline.gitops.release import ComponentRelease
-
-_STYLES = {"+++": "bold", "---": "bold", "@@ ": "cyan"}
-_SIGNS = {"+": "green", "-": "red"}
 
 
 def delivery_report(delivered: Delivered[Any]) -> Report:
@@ -29,7 +22,7 @@ def delivery_report(delivered: Delivered[Any]) -> Report:
         summary=_summary(delivered),
         link=_link(delivered),
         headings=("File", "Change") if changes else (),
-        rows=[(each.path, _action(each)) for each in changes],
+        rows=[(each.path, file_action(each)) for each in changes],
         whole=("File",),
         notes=(*_kept(delivered), *delivered.notes),
     )
@@ -65,20 +58,6 @@ def _kept(delivered: Delivered[Any]) -> Iterator[str]:
         yield f"{delivered.kept} {noun} of others on {delivered.branch} kept"
 
 
-def _action(change: Change) -> str:
-    if change.before is None:
-        return "added"
-    return "removed" if change.after is None else "changed"
-
-
-def show_diff(delivered: Delivered[Any], console: Console | None = None) -> None:
-    """Print the diff on standard output: in colours on a terminal, else as plain text."""
-    console = console or screen()
-    for line in diff_text(delivered.proposal.changes).splitlines():
-        style = _STYLES.get(line[:3]) or _SIGNS.get(line[:1], "")
-        console.print(Text(printable(line), style), soft_wrap=True)
-
-
 def release_fields(result: ComponentRelease) -> dict[str, str]:
     """Return a release's own part of the JSON."""
     return {
@@ -112,7 +91,8 @@ def delivery_json(delivered: Delivered[Any], result: Mapping[str, Any]) -> str:
             "compare_url": delivered.compare,
             "kept_commits": delivered.kept,
             "files": [
-                {"path": each.path, "change": _action(each)} for each in delivered.proposal.changes
+                {"path": each.path, "change": file_action(each)}
+                for each in delivered.proposal.changes
             ],
             "diff": diff_text(delivered.proposal.changes),
             "notes": list(delivered.notes),

@@ -92,7 +92,8 @@ def report(
         dry_run: True if nothing was pushed.
         table: instead of that of the changed files.
     """
-    from pipeline.report.delivery import delivery_json, delivery_report, show_diff
+    from pipeline.report.delivery import delivery_json, delivery_report
+    from pipeline.report.diff import show_diff
 
     table = table or delivery_report(delivered)
     if not dry_run:
@@ -100,5 +101,5 @@ def report(
         url = delivered.pull_request.url if delivered.pull_request else delivered.compare
         set_output("url", url, os.environ)
     elif not shown.as_json:
-        show_diff(delivered)
+        show_diff(delivered.proposal.changes)
     shown.show(delivery_json(delivered, result), table)
