@@ -118,6 +118,23 @@ class ImageOptions:
 
 
 @option_group
+class DeployOptions:
+    """The release of a component in an environment, and its settings there."""
+
+    release: Annotated[
+        str | None,
+        Opt(
+            "Name of the ComponentRelease; default: the previous environment's, or with --set the "
+            "one that is bound.",
+        ),
+    ] = None
+    set: Annotated[
+        list[str] | None,
+        Opt("A setting of the environment, may be repeated.", metavar="KEY=VALUE"),
+    ] = None
+
+
+@option_group
 class DeliveryOptions:
     """The branch and the pull request in the GitOps repository."""
 

@@ -11,6 +11,7 @@ from pipeline.report.rendering import Report, json_text
 
 if TYPE_CHECKING:
     from pipeline.gitops.delivery import Delivered  # which imports githubkit
+    from pipeline.gitops.deploy import Deployment
     from pipeline.gitops.release import ComponentRelease
 
 
@@ -71,6 +72,19 @@ def release_fields(result: ComponentRelease) -> dict[str, str]:
         "commit": result.commit,
         "source": result.repository_url,
         "build": result.build,
+    }
+
+
+def deployment_fields(result: Deployment) -> dict[str, Any]:
+    """Return a deployment's own part of the JSON."""
+    return {
+        "namespace": result.name.namespace,
+        "project": result.name.project,
+        "component": result.name.component,
+        "environment": result.environment,
+        "release": result.release,
+        "previous_release": result.previous,
+        "settings": {".".join(each.keys): each.value for each in result.settings},
     }
 
 

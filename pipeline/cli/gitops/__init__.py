@@ -9,6 +9,7 @@ import typer
 
 from pipeline.cli.gitops.changed import changed
 from pipeline.cli.gitops.componentrelease import componentrelease
+from pipeline.cli.gitops.deploy import deploy
 from pipeline.cli.gitops.plan import plan
 from pipeline.cli.gitops.promote import promote
 from pipeline.cli.gitops.release import release
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.command("release")(release)
 app.command("promote")(promote)
+app.command("deploy")(deploy)
 app.command("changed")(changed)
 app.command("plan")(plan)
 app.command("workload")(workload)

@@ -44,11 +44,12 @@ def release(
 
     from pipeline import paths
     from pipeline.gitops.parameters import component_ref
-    from pipeline.gitops.release import ReleaseRequest, release
     from pipeline.gitops.resolve import read_run_file
     from pipeline.report.delivery import release_fields
 
     address, target, config = target_of(gitops, delivery, token, common)
+    from pipeline.gitops.release import ReleaseRequest, release  # needs what was checked
+
     request = ReleaseRequest(
         name=component_ref(component, address.namespace),
         image=image,
