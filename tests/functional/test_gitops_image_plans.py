@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,16 @@ from typing import Any
 
 import pytest
 import yaml
+from cnb import BuilderRoot, compiled_lifecycle, reason_to_skip
 from gitops import INPUTS
 from gitserver import commit, git, new_repository
 from registry_server import PASSWORD, PROGRAM, USER, RegistryServer
 from runs import CONFIG, Ran, fresh_cache, run_ocelot
 
 from pipeline.files import read_tree
-from pipeline.gitops.image.buildpacks import BUILDER_METADATA
+from pipeline.gitops.image.buildpacks import BUILDER_METADATA, PLATFORM_APIS
+from pipeline.gitops.image.registry_auth import RegistryCredentials
+from pipeline.gitops.image.steps import BuildContainer, Command, Mount
 
 pytestmark = pytest.mark.skipif(not PROGRAM, reason="docker-registry is not installed")
 
@@ -179,3 +183,44 @@ def test_signs_of_a_shell_reach_none(place: Place) -> None:
         place.plan("shop/catalog", f"--{option}={value}")
     place.plan("shop/storefront", f"--build-command={value}", source="storefront")
     assert not list(place.folder.rglob("pwned"))
+
+
+def container_of(document: dict[str, Any]) -> BuildContainer:
+    """Return the container that plan.json describes."""
+    mounts = tuple(Mount(**each) for each in document["folders"])
+    steps: list[dict[str, Any]] = document["commands"]
+    lines: list[dict[str, Any]] = [{**each, "argv": tuple(each["argv"])} for each in steps]
+    commands = tuple(Command(**each) for each in lines)
+    values: dict[str, Any] = {**document, "folders": mounts, "commands": commands}
+    return BuildContainer(**values)
+
+
+@pytest.mark.skipif(bool(reason_to_skip()), reason=reason_to_skip())
+def test_the_steps_of_a_plan_make_the_image_that_the_next_plan_finds(place: Place) -> None:
+    shop, host = place.sources["shop"], place.registry.host
+    commit(shop, {"orders/index.html": b"<p>orders"}, start=git(shop, "rev-parse", "main"))
+    git(shop, "reset", "--quiet", "--hard", "main")
+    metadata = {"lifecycle": {"apis": {"platform": {"supported": list(PLATFORM_APIS)}}}}
+    place.registry.push(
+        "builder",
+        "1",
+        labels={BUILDER_METADATA: json.dumps(metadata)},
+        environment={"CNB_USER_ID": "1000", "CNB_GROUP_ID": "1000"},
+    )
+    place.registry.push("base/run", "1", layers=(b"\0" * 1024,))
+    options = (f"--builder-image={host}/builder:1", "--build-env=MESSAGE=from, the=plan")
+    build = place.planned("shop/orders", *options)["build"]
+    container = container_of(build["container"])
+    programs = place.folder / "programs"
+    programs.mkdir()
+    root = BuilderRoot(place.folder / "root", compiled_lifecycle(programs), f"{host}/base/run:1")
+    root.prepare(container, place.folder / "plan")
+    header = RegistryCredentials(user=USER, password=PASSWORD).header
+    kept = {build["credentials"]["variable"]: json.dumps({build["credentials"]["key"]: header})}
+    for command in container.commands:
+        ended = root.run(container, command, kept)
+        assert ended.code == 0, ended.output
+    report = tomllib.loads((root.root / build["report"].lstrip("/")).read_text())
+    assert (root.root / "layers/own.static/greeting/motd").read_text() == "hello from, the=plan\n"
+    found = place.planned("shop/orders", *options)["found"]
+    assert found == f"{host}/shop-orders-image@{report['image']['digest']}"
