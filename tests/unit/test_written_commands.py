@@ -12,7 +12,10 @@ from command_lines import check_command
 from unit_examples import CHECKOUT
 
 WORKFLOWS = sorted((CHECKOUT / ".github" / "workflows").glob("*.yml"))
-DOCUMENTS = [CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", CHECKOUT / "oidc" / "README.md"]
+DOCUMENTS = [
+    *(CHECKOUT / name for name in ("README.md", "CONTRIBUTING.md", "oidc/README.md")),
+    *sorted((CHECKOUT / "docs").glob("**/*.md")),
+]
 _COMMAND = re.compile(r"(?:^|(?<=\s))(?:ocelot|dagger(?: -m \S+)? call)\s[^|&;#]*")
 _CODE = re.compile(r"```sh\n(.*?)```|`((?:ocelot|dagger call) [^`]*)`", re.DOTALL)
 
