@@ -27,12 +27,25 @@ from pipeline.build.git import GITOPS_VARIABLE
 from pipeline.config.gitops import CommitIdentity
 from pipeline.errors import RUN_AGAIN, GitOpsError, UsageError, quoted
 from pipeline.github.api import RepositoryApi, repository_api
-from pipeline.github.pull_requests import PullRequest, WantedPullRequest, complete_pull_request
+from pipeline.github.pull_requests import (
+    PullRequest,
+    WantedPullRequest,
+    close_pull_request,
+    complete_pull_request,
+    open_pull_requests,
+)
 from pipeline.gitops.branches import DeliveryStart, OpenBranch, open_branch, start
 from pipeline.gitops.git import LANE, Clone, Pushed, cloned
 from pipeline.gitops.objects import NewCommit
 from pipeline.gitops.repository import GitOpsRepository, read_repository
-from pipeline.gitops.texts import DeliveryTexts, Marker, ReleasedCommit, branch_name, compare_url
+from pipeline.gitops.texts import (
+    DeliveryTexts,
+    Marker,
+    ReleasedCommit,
+    body_marker,
+    branch_name,
+    compare_url,
+)
 
 if TYPE_CHECKING:
     from pipeline.gitops.manifests import Change
@@ -265,8 +278,12 @@ class _Delivery:
 
     async def _complete(
         self, result: Delivered[Result], found: OpenBranch | None, marker: Marker
-    ) -> Delivered[Result]:
-        """Open the pull request, or update it, if there is to be one."""
+    ) -> Delivered[Result] | None:
+        """Open the pull request, or update it, if there is to be one.
+
+        Returns:
+            None if another run has opened one at the same time: then this one is withdrawn.
+        """
         if self.api is None:
             return result
         proposal, target = result.proposal, self.target
@@ -281,11 +298,27 @@ class _Delivery:
         )
         number = found.pull_request.number if found and found.pull_request else None
         made, warnings = await complete_pull_request(self.api, wanted, number)
+        if number is None and await has_older(self.api, made, marker.key):
+            await close_pull_request(self.api, made.number)
+            await self.clone.push("", result.branch, result.commit)
+            return None
         outcome = Outcome.UPDATED if number else Outcome.OPENED
         if number and result.outcome is Outcome.UNCHANGED:
             outcome = Outcome.UNCHANGED
         notes = (*result.notes, *warnings)
         return replace(result, outcome=outcome, pull_request=made, notes=notes)
+
+
+async def has_older(api: RepositoryApi, made: PullRequest, key: str) -> bool:
+    """Return True if an older pull request of the same delivery is open.
+
+    Raises:
+        GitHubError: GitHub refuses, or does not answer.
+    """
+    return any(
+        each.number < made.number and (mark := body_marker(each.body)) and mark.key == key
+        for each in await open_pull_requests(api, made.base)
+    )
 
 
 def check_not_older(source: ReleasedCommit | None, found: OpenBranch) -> None:

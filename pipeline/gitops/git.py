@@ -290,7 +290,7 @@ class Clone:
         An answer that was lost is looked up, and the push repeated if it was not done.
 
         Args:
-            commit: its SHA.
+            commit: its SHA; empty to remove the branch.
             branch: the name.
             expected: SHA at which the branch is; None if it must not be there.
 

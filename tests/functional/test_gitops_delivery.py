@@ -239,6 +239,22 @@ class TestRaces:
         assert made.branch not in taken
         assert {there.sha(each) for each in taken} == {there.sha()}
 
+    def test_a_pull_request_opened_at_the_same_time_stays_the_only_one(self, there: Place) -> None:
+        other = f"{PREFIX}20260101-000000"
+
+        def open_one() -> None:
+            del there.server.hooks["push"]
+            git(there.bare, "branch", other, "main")
+            there.add({"theirs.yaml": b"1\n"}, other)
+            body = Marker(key=KEY, source=FIRST).comment
+            there.pulls.create({"title": "x", "body": body, "head": other, "base": "main"})
+
+        there.server.hooks["push"] = open_one
+        made = there.deliver(SECOND)
+        assert (made.outcome, made.branch) == (Outcome.UPDATED, other)
+        assert [each.head for each in there.pulls.open] == [other]
+        assert there.branches == [other]
+
 
 class TestInterruptions:
     def test_a_branch_without_pull_request_is_used_again(self, there: Place) -> None:
