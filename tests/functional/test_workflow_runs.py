@@ -24,6 +24,7 @@ CHECKOUT = Path(__file__).parents[2]
 PROGRAMS = ("curl", "dagger", "gh", "git", "jq", "pip", "uv")
 UPSTREAM = "https://github.com/open-telemetry/opentelemetry-lambda"
 RELEASE, WATCH, CI = "release-layers.yml", "upstream-watch.yml", "ci.yml"
+GITOPS = "gitops-release.yml"
 NEWEST = "layer-collector/0.19.0"
 BRANCH = f"upstream/{NEWEST}"
 TOKEN, BEARER = "ey.token", "bearer-of-the-job"
@@ -43,7 +44,7 @@ Step = tuple[str, str, str]
 def run_steps() -> dict[Step, Mapping[str, Any]]:
     """The steps that run a script, by workflow, job and name, with their environment."""
     found: dict[Step, Mapping[str, Any]] = {}
-    for workflow in (RELEASE, WATCH, CI):
+    for workflow in (RELEASE, WATCH, CI, GITOPS):
         text = (CHECKOUT / ".github" / "workflows" / workflow).read_text(encoding="utf-8")
         parsed: dict[str, Any] = yaml.safe_load(text)
         for name, job in parsed["jobs"].items():
@@ -153,7 +154,7 @@ def test_a_value_stays_one_word_of_a_command_and_nothing_of_it_runs(
     dagger = [call for call in calls[value] if call[:2] == ["dagger", "call"]]
     called = {call[4] if call[2] == "--config" else call[2] for call in dagger}
     releasing = {"config-check", "publish", "fetch", "verify", "github-release"}
-    assert called == {"lock", "build", *releasing}
+    assert called == {"lock", "build", *releasing, "gitops-changed", "gitops-release"}
     assert list(tmp_path.rglob("pwned")) == []
 
 
@@ -252,23 +253,66 @@ def test_a_release_has_the_files_of_the_other_jobs_and_its_commit(job: Job) -> N
     }
 
 
+def test_a_component_is_released_at_its_commit_and_no_secret_is_a_word(job: Job) -> None:
+    given = {
+        **{name: f"<{name}>" for name in NAMES},
+        "CONFIG": "",
+        "GITOPS_TOKEN": TOKEN,
+        "REGISTRY_PASSWORD": BEARER,
+    }
+    assert job.run((GITOPS, "changed", "Find the Components"), **given).returncode == 0
+    assert job.run((GITOPS, "release", "Release"), **given).returncode == 0
+    changed, release = job.calls("dagger", "call")
+    assert {option: value_of(changed, option) for option in changed if option.startswith("--")} == {
+        "--source": "caller",
+        "--base": "<BASE>",
+        "--head": "<HEAD>",
+        "--repo-url": "<URL>",
+        "--revision-branch": "<BRANCH>",
+        "--gitops-token": "env:GITOPS_TOKEN",
+        "--path": "changed",
+    }
+    assert {option: value_of(release, option) for option in release if option.startswith("--")} == {
+        "--component": "<COMPONENT>",
+        "--commit": "<COMMIT>",
+        "--source": "caller",
+        "--environment": "<ENVIRONMENT>",
+        "--gitops-token": "env:GITOPS_TOKEN",
+        "--registry-user": "<REGISTRY_USER>",
+        "--registry-password": "env:REGISTRY_PASSWORD",
+        "--path": "released",
+    }
+    assert not {TOKEN, BEARER} & {word for call in (changed, release) for word in call}
+
+
+def test_a_release_without_environment_and_registry_password_names_neither(job: Job) -> None:
+    given = dict.fromkeys(NAMES, "") | {"COMPONENT": "shop/web", "COMMIT": "c0ffee"}
+    assert job.run((GITOPS, "release", "Release"), **given).returncode == 0
+    (call,) = job.calls("dagger", "call", "gitops-release")
+    assert not {"--environment", "--registry-user", "--registry-password", "--config"} & set(call)
+
+
+_SUMMARY = "Add the report to the summary"
 REPORTS = {
-    ("publish", "Add the report to the summary"): ("published/publish.md", "summary"),
-    ("publish", "Set the output"): ("published/publish.outputs", "output"),
-    ("release", "Add the report to the summary"): ("released/github-release.md", "summary"),
-    ("release", "Set the output"): ("released/github-release.outputs", "output"),
+    (RELEASE, "publish", _SUMMARY): ("published/publish.md", "summary"),
+    (RELEASE, "publish", "Set the output"): ("published/publish.outputs", "output"),
+    (RELEASE, "release", _SUMMARY): ("released/github-release.md", "summary"),
+    (RELEASE, "release", "Set the output"): ("released/github-release.outputs", "output"),
+    (GITOPS, "changed", _SUMMARY): ("changed/changed.md", "summary"),
+    (GITOPS, "changed", "Set the outputs"): ("changed/changed.outputs", "output"),
+    (GITOPS, "release", _SUMMARY): ("released/gitops-release.md", "summary"),
 }
 
 
 @pytest.mark.parametrize(("step", "files"), REPORTS.items())
 def test_what_a_command_wrote_in_its_container_reaches_the_job(
-    job: Job, step: tuple[str, str], files: tuple[str, str]
+    job: Job, step: Step, files: tuple[str, str]
 ) -> None:
     written, read = files
     path = job.workspace / written
     path.parent.mkdir()
     path.write_text("layers={}\n")
-    done = job.run((RELEASE, *step))
+    done = job.run(step)
     assert done.returncode == 0, done.stderr
     assert job.read(read) == "layers={}\n"
 
@@ -276,7 +320,7 @@ def test_what_a_command_wrote_in_its_container_reaches_the_job(
 def test_a_callers_config_is_used_in_every_call_and_its_lock_is_written(job: Job) -> None:
     called = {**dict.fromkeys(NAMES, "x"), "CONFIG": "caller/my config"}
     job.have("jq", f"cat > /dev/null; echo {TOKEN}")
-    dagger = [each for each in STEPS if each[0] == RELEASE and "dagger call" in STEPS[each]["run"]]
+    dagger = [s for s in STEPS if s[0] in (RELEASE, GITOPS) and "dagger call" in STEPS[s]["run"]]
     for step in dagger:
         assert job.run(step, **called).returncode == 0
     calls = job.calls("dagger", "call")

@@ -19,6 +19,7 @@ from pipeline.options import UPSTREAM_REPO, PublishOptions, UpstreamOptions
 FOLDER = CHECKOUT / ".github" / "workflows"
 WORKFLOWS = sorted(path.name for path in FOLDER.glob("*.yml"))
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+GITOPS = "gitops-release.yml"
 # The jobs that may do more than read, and what; everything else reads.
 WRITES = {
     ("release-layers.yml", "publish"): {"id-token"},
@@ -59,8 +60,8 @@ def yaml_list(items: list[str]) -> str:
     return "\n".join(["write:", *(f"          - {each}" for each in items)])
 
 
-def test_there_are_these_three() -> None:
-    assert WORKFLOWS == ["ci.yml", "release-layers.yml", "upstream-watch.yml"]
+def test_there_are_these_four() -> None:
+    assert WORKFLOWS == ["ci.yml", GITOPS, "release-layers.yml", "upstream-watch.yml"]
 
 
 def test_a_distribution_can_be_chosen_where_it_is_configured() -> None:
@@ -134,11 +135,21 @@ ONE_COMMAND = re.compile(
 )
 
 
-def test_each_line_of_a_release_is_one_command() -> None:
-    found = workflow("release-layers.yml")["jobs"]
-    lines = [line for job in found for line in runs(job)]
-    assert len(lines) > 15
+@pytest.mark.parametrize(("name", "count"), [("release-layers.yml", 15), (GITOPS, 6)])
+def test_each_line_of_a_release_is_one_command(name: str, count: int) -> None:
+    lines = [line for job in workflow(name)["jobs"] for line in runs(job, name)]
+    assert len(lines) > count
     assert [line for line in lines if not ONE_COMMAND.fullmatch(line.strip())] == []
+
+
+def test_each_gitops_job_has_ocelot_of_the_workflow_and_the_source() -> None:
+    for job, content in workflow(GITOPS)["jobs"].items():
+        own, source = (each for each in content["steps"] if "/checkout@" in each.get("uses", ""))
+        assert own["with"]["repository"] == "${{ job.workflow_repository }}"
+        assert own["with"]["ref"] == "${{ job.workflow_sha }}"
+        assert (source.get("if"), source["with"]["path"]) == (None, "caller")
+        calls = [line for line in runs(job, GITOPS) if "dagger call" in line]
+        assert all('dagger call ${CONFIG:+--config "$CONFIG"} ' in each for each in calls)
 
 
 def test_each_job_has_ocelot_of_the_workflow_and_the_config_of_its_caller() -> None:
@@ -197,6 +208,12 @@ def test_secrets_are_seen_by_the_steps_that_need_them_alone() -> None:
     ]
     release, checkout = "release-layers.yml", "OCELOT_TOKEN"
     assert seen == [
+        (GITOPS, "changed", checkout),
+        (GITOPS, "changed", "GITOPS_TOKEN"),
+        (GITOPS, "release", checkout),
+        (GITOPS, "release", "GITOPS_TOKEN"),
+        (GITOPS, "release", "REGISTRY_USER"),
+        (GITOPS, "release", "REGISTRY_PASSWORD"),
         (release, "build", checkout),
         (release, "publish", checkout),
         (release, "publish", "AWS_ROLE_TO_ASSUME"),
@@ -210,8 +227,14 @@ def test_secrets_are_seen_by_the_steps_that_need_them_alone() -> None:
 
 
 def test_every_job_ends_some_time_and_every_workflow_takes_turns() -> None:
-    assert all(5 <= content["timeout-minutes"] <= 90 for _, _, content in jobs())
-    assert all(workflow(name)["concurrency"]["group"] for name in WORKFLOWS)
+    own = "${{ inputs.timeout-minutes || 60 }}"
+    ends = {
+        60 if each["timeout-minutes"] == own else each["timeout-minutes"] for *_, each in jobs()
+    }
+    assert all(5 <= minutes <= 90 for minutes in ends)
+    assert all(
+        "concurrency" in workflow(name) or "concurrency" in content for name, _, content in jobs()
+    )
     publishing = workflow("release-layers.yml")["concurrency"]
     assert publishing["cancel-in-progress"] is False
 
@@ -224,7 +247,7 @@ def test_no_shell_has_an_expression_in_it() -> None:
 
 def test_a_checkout_keeps_no_credentials() -> None:
     checkouts = [step for _, _, step in steps() if "actions/checkout@" in step.get("uses", "")]
-    assert len(checkouts) == 13
+    assert len(checkouts) == 17
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
@@ -320,6 +343,47 @@ def test_the_jobs_make_the_calls_that_the_readme_lists() -> None:
     for variable, value in VALUES.items():
         made = [line.replace(f'"{variable}"', value) for line in made]
     assert made == commands_in(section)
+
+
+def test_each_component_is_released_by_a_job_of_its_own_and_one_at_a_time() -> None:
+    found = workflow(GITOPS)["jobs"]
+    release = found["release"]
+    assert release["strategy"] == {
+        "fail-fast": False,
+        "matrix": "${{ fromJSON(needs.changed.outputs.matrix) }}",
+    }
+    assert release["concurrency"] == {
+        "group": "gitops-release-${{ matrix.namespace }}-${{ matrix.component }}",
+        "cancel-in-progress": False,
+    }
+    # a matrix without an entry is an error
+    assert release["if"] == "${{ needs.changed.outputs.count > 0 }}"
+    assert "github.run_id" in found["changed"]["concurrency"]["group"]
+    assert set(found["changed"]["outputs"]) == {"matrix", "count"}
+
+
+def test_the_push_that_github_tells_of_is_the_one_that_is_looked_at() -> None:
+    changed = workflow(GITOPS)["jobs"]["changed"]
+    assert changed["env"] == {
+        "BASE": f"${{{{ github.event.before || '{'0' * 40}' }}}}",
+        "HEAD": "${{ github.event.after || github.sha }}",
+        "URL": "${{ github.server_url }}/${{ github.repository }}",
+        "BRANCH": "${{ github.ref_name }}",
+    }
+    source = changed["steps"][1]["with"]
+    assert (source["fetch-depth"], source["path"]) == (0, "caller")
+    release = workflow(GITOPS)["jobs"]["release"]["steps"][1]["with"]
+    assert (release["ref"], release["path"]) == ("${{ matrix.commit }}", "caller")
+
+
+def test_whoever_calls_the_gitops_release_gives_its_secrets() -> None:
+    called = workflow(GITOPS)["on"]["workflow_call"]
+    used = set(re.findall(r"secrets\.(\w+)", (FOLDER / GITOPS).read_text("utf-8")))
+    assert set(called["secrets"]) == used
+    assert [name for name, each in called["secrets"].items() if each["required"]] == [
+        "GITOPS_TOKEN"
+    ]
+    assert called["inputs"]["timeout-minutes"]["default"] == 60
 
 
 def test_readme_names_every_workflow_variable_and_secret() -> None:
