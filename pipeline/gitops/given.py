@@ -270,12 +270,20 @@ def read_run(content: bytes, file: str) -> LocatedResource:
         places = tuple(f"{each.place}: {each.kind}" for each in found if isinstance(each, Resource))
         raise UsageError(f"{file} is not one WorkflowRun", hint=hint, details=places)
     manifest = LocatedResource(resource=runs[0], content=content, is_option=True)
-    spec: object = runs[0].value("spec")
+    _check_run_spec(manifest)
+    return manifest
+
+
+def _check_run_spec(manifest: LocatedResource) -> None:
+    spec: object = manifest.resource.value("spec")
     known = ("workflow", "ttlAfterCompletion")
     for key in cast("dict[str, Any]", spec) if isinstance(spec, dict) else {}:
         if key not in known:
-            place = manifest.place("spec", key)
-            raise manifest.error(f"{place}: unknown key {quoted(key)}{suggestion(key, known)}")
-    if runs[0].value("spec", "workflow") is None:
+            raise _unknown_key(manifest, key, known)
+    if manifest.resource.value("spec", "workflow") is None:
         raise manifest.error(f"{manifest.place('spec')}: a WorkflowRun needs spec.workflow")
-    return manifest
+
+
+def _unknown_key(manifest: LocatedResource, key: str, known: Iterable[str]) -> OcelotError:
+    place = manifest.place("spec", key)
+    return manifest.error(f"{place}: unknown key {quoted(key)}{suggestion(key, known)}")

@@ -132,12 +132,7 @@ async def local_commit(folder: Path, commit: str) -> SourceCommit:
     except UpstreamError as error:
         details = (str(error), *error.details)
         raise UsageError(f"{folder} cannot be used", hint=hint, details=details) from error
-    if changes:
-        raise UsageError(
-            f"{folder} has changes that are in no commit",
-            hint="commit them, stash them, or have git ignore them",
-            details=tuple(changes.splitlines()[:_SHOWN]),
-        )
+    _check_clean(folder, changes)
     if wanted != sha:
         raise UsageError(
             f"{folder} is at commit {sha[:12]}, and {commit} is {wanted[:12]}",
@@ -145,6 +140,15 @@ async def local_commit(folder: Path, commit: str) -> SourceCommit:
         )
     committed = await commit_time(origin, root, sha)
     return SourceCommit(sha=sha, committed=committed, folder=root)
+
+
+def _check_clean(folder: Path, changes: str) -> None:
+    if changes:
+        raise UsageError(
+            f"{folder} has changes that are in no commit",
+            hint="commit them, stash them, or have git ignore them",
+            details=tuple(changes.splitlines()[:_SHOWN]),
+        )
 
 
 async def remote_urls(folder: Path) -> tuple[str, ...]:
@@ -181,10 +185,8 @@ async def checkout(url: str, commit: SourceCommit, folder: Path) -> SourceChecko
             await run_git(origin, ["-C", str(bare), *archive], seconds=FETCH_SECONDS)
             submodules, pointers = await to_thread.run_sync(_extract, tar, folder, commit.committed)
         step.result = f"{commit.sha[:12]} checked out"
-    if submodules:
-        progress.note(f"submodules are not fetched: {', '.join(submodules[:_SHOWN])}")
-    if pointers:
-        progress.note(f"Git LFS is not fetched: {', '.join(pointers[:_SHOWN])}")
+    _note_missing("submodules are", submodules)
+    _note_missing("Git LFS is", pointers)
     return SourceCheckout(
         url=url,
         commit=commit.sha,
@@ -193,6 +195,11 @@ async def checkout(url: str, commit: SourceCommit, folder: Path) -> SourceChecko
         submodules=submodules,
         pointers=pointers,
     )
+
+
+def _note_missing(what: str, paths: tuple[str, ...]) -> None:
+    if paths:
+        progress.note(f"{what} not fetched: {', '.join(paths[:_SHOWN])}")
 
 
 def check_paths(folder: Path, parameters: BuildParameters) -> None:
