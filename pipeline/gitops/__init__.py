@@ -8,8 +8,9 @@ A release has two phases:
 Phase 2 has these stages:
 1. `parameters` says what is released: of options, a WorkflowRun, or the Component itself.
 2. `delivery` clones the GitOps repository into memory; `repository` parses every file and finds
-   its resources.
-3. `manifests` runs OpenChoreo's `occ` on a copy of the resources, and checks what it changed.
+   its resources, and `namespace` those of one namespace.
+3. `manifests` runs OpenChoreo's `occ` on a copy of the resources, and checks what it changed, also
+   by the schemas of the cluster's version (`crds`). `checks` finds the gaps of the environment.
 4. `delivery` commits the changed files, pushes a branch, and opens a pull request or updates it.
 
 `promote` and `deploy` bind releases to environments in the same stages, and `changed` names the
