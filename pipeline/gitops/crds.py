@@ -49,6 +49,11 @@ class Definitions:
     def _validators(self) -> dict[tuple[str, str], Any]:
         return {}
 
+    def _validator(self, kind: tuple[str, str]) -> Any:  # noqa: ANN401  its stubs are partial
+        if kind not in self._validators:
+            self._validators[kind] = _Validator(self._schemas[kind])
+        return self._validators[kind]
+
     def spec(self, kind: str) -> Json | None:
         """Return the JSON Schema of a kind's spec; None for a kind that this version lacks."""
         schema = self._schemas.get((API_VERSION, kind))
@@ -67,9 +72,7 @@ class Definitions:
             named = f"{quoted(kind[1])} in {quoted(kind[0])}"
             yield resource.problem(f"OpenChoreo {self.version} has no kind {named}{near}")
             return
-        if kind not in self._validators:
-            self._validators[kind] = _Validator(self._schemas[kind])
-        for error in self._validators[kind].iter_errors(resource.data):
+        for error in self._validator(kind).iter_errors(resource.data):
             for keys, message in _messages(error):
                 line = line_of(content, resource.document, keys)
                 yield Problem(file=resource.file, line=line, message=f"{_dotted(keys)}: {message}")

@@ -76,6 +76,11 @@ class Promotion:
     def __str__(self) -> str:
         return f"{self.project}/{self.component}"
 
+    def request(self, environment: str) -> BindingRequest:
+        """Return the request to bind the release."""
+        name = {"project": self.project, "component": self.component}
+        return BindingRequest(**name, environment=environment, release=self.after)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PromotionPlan:
@@ -102,15 +107,7 @@ class PromotionPlan:
     @property
     def requests(self) -> tuple[BindingRequest, ...]:
         """The bindings to write."""
-        return tuple(
-            BindingRequest(
-                project=each.project,
-                component=each.component,
-                environment=self.environment,
-                release=each.after,
-            )
-            for each in self.promotions
-        )
+        return tuple(each.request(self.environment) for each in self.promotions)
 
     @property
     def projects(self) -> tuple[str, ...]:
