@@ -14,6 +14,7 @@ import anyio
 import dagger
 import pytest
 from dagger.client._core import Context, Field
+from dagger_schema import check_fields
 
 from pipeline.module import Ocelot
 
@@ -90,6 +91,8 @@ class Engine:
     async def execute(self, context: Context, kind: object = None) -> object:
         """Answer a query, instead of the SDK's own method."""
         chain = self._chain(context)
+        for each in chain.all_chains():
+            check_fields(each.fields)
         self.awaited.append(chain)
         name = chain.fields[-1].name
         defaults = {

@@ -16,7 +16,9 @@ import pytest
 from command_lines import check_command
 from dagger import dag
 from dagger._exceptions import QueryErrorValue
+from dagger.client._core import Field
 from dagger.mod import default_module
+from dagger_schema import check_fields
 from module_chain import COMMIT, IMAGE, Chain, Engine, awaited, called
 from unit_examples import layer
 
@@ -432,3 +434,18 @@ def test_a_dry_run_builds_no_image() -> None:
 def test_nothing_is_pushed_from_a_checkout() -> None:
     with pytest.raises(ValueError, match="--dry-run"):
         called(engine(), "gitops_release", component="shop/catalog", gitops_checkout=FOLDER)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Field("Container", "build", {"context": dagger.dag.directory()}),
+        Field("Container", "publish", {}),
+        Field("Container", "publish", {"address": "a", "tag": "b"}),
+        Field("Directory", "dockerBuild", {"secrets": dagger.dag.set_secret("a", "b")}),
+        Field("Builder", "publish", {}),
+    ],
+)
+def test_a_field_that_the_engine_does_not_have_is_found(wrong: Field) -> None:
+    with pytest.raises((AssertionError, TypeError)):
+        check_fields([wrong])
