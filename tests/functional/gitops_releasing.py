@@ -61,6 +61,15 @@ class Shop:
         self.commits.append(made)
         return made
 
+    def grow_source_of(self, component: str) -> str:
+        """Add a commit to the source of a component; its time is after all others."""
+        name = "storefront.git" if component == "storefront" else "shop.git"
+        bare = self.place.server.root / name
+        count = int(git(bare, "rev-list", "--count", "main"))
+        head = git(bare, "rev-parse", "main")
+        changes = {"README.md": b"%d\n" % count}
+        return commit(bare, changes, start=head, time=1_700_000_000 + 1000 * count)
+
     def release(
         self,
         component: str = "catalog",

@@ -88,6 +88,35 @@ class TestEachWorkflow:
         assert (last.outcome, last.branch, last.proposal.changes) == (Outcome.UNCHANGED, "", ())
         assert len(made.place.pulls.items) == 1
 
+    def test_its_commits_one_after_another(self, made: Shop, component: str) -> None:
+        first = made.release(component)
+        old, branch = first.proposal.result.commit, first.branch
+        new = made.grow_source_of(component)
+        person = made.place.add({"notes.txt": b"1\n"}, branch)
+        moved = made.place.add({"other.txt": b"1\n"})
+        kept = made.release(component, at=1)
+        assert (kept.outcome, kept.branch, kept.kept) == (Outcome.UPDATED, branch, 1)
+        assert {person, moved} <= {*git(made.place.bare, "rev-list", branch).split()}
+        assert binding(made, branch, component) == f"{component}-{new[:8]}"
+
+        made.place.merge(made.place.pulls.items[0])
+        made.grow_source_of(component)
+        same_image = made.release(component, at=1)
+        assert (same_image.outcome, same_image.branch) == (Outcome.UNCHANGED, "")
+
+        rollback = made.release(component, options=made.at(old))
+        assert rollback.outcome is Outcome.OPENED
+        assert binding(made, rollback.branch, component) == f"{component}-{old[:8]}"
+
+        made.place.merge(made.place.pulls.items[1])
+        for kind in ("service", "webapp"):
+            path = f"namespaces/demo/platform/component-types/{kind}.yaml"
+            text = made.place.text(path, "main").replace("name: main", "name: app")
+            made.place.add({path: f"{text}\n".encode()})
+        changed_type = made.release(component, options=made.at(old))
+        assert changed_type.outcome is Outcome.OPENED
+        assert binding(made, changed_type.branch, component) == f"{component}-{old[:8]}-2"
+
 
 class TestCommits:
     def test_a_second_commit_after_a_merge(self, made: Shop) -> None:
