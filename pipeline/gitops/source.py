@@ -178,13 +178,12 @@ async def checkout(url: str, commit: SourceCommit, folder: Path) -> SourceChecko
     origin = UpstreamRepository(given=url, url=url) if local is None else local_origin(local)
     ensure_writable(folder)
     fetched = _fetched(origin, commit.sha) if local is None else _borrowed(origin, commit.sha)
-    with progress.step(LANE, f"check out {commit.sha[:12]}") as step, _source_errors(origin):
+    with progress.step(LANE, f"check out {commit.sha[:12]}"), _source_errors(origin):
         async with fetched as (bare, _):
             tar = bare.parent / "commit.tar"
             archive = ["archive", "--format=tar", f"--output={tar}", commit.sha]
             await run_git(origin, ["-C", str(bare), *archive], seconds=FETCH_SECONDS)
             submodules, pointers = await to_thread.run_sync(_extract, tar, folder, commit.committed)
-        step.result = f"{commit.sha[:12]} checked out"
     _note_missing("submodules are", submodules)
     _note_missing("Git LFS is", pointers)
     return SourceCheckout(

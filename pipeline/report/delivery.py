@@ -95,7 +95,6 @@ def delivery_json(delivered: Delivered[Any], result: Mapping[str, Any]) -> str:
         {
             **result,
             "outcome": str(delivered.outcome),
-            "changed": bool(delivered.proposal.changes),
             "base": delivered.base,
             "branch": delivered.branch,
             "branch_commit": delivered.commit,

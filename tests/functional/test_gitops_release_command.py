@@ -36,7 +36,7 @@ def test_the_result_as_json(made: Shop) -> None:
         "namespace": "demo",
         "environment": "development",
     }
-    assert (found["outcome"], found["changed"], found["branch"]) == ("opened", True, pull.head)
+    assert (found["outcome"], found["branch"]) == ("opened", pull.head)
     assert (found["release"], found["commit"], found["image"]) == (
         f"catalog-{sha[:8]}",
         sha,
