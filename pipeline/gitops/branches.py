@@ -134,7 +134,7 @@ async def _is_merged(clone: Clone, commits: Sequence[Commit]) -> bool:
 
 
 def is_made_by_ocelot(commit: Commit, identity: str) -> bool:
-    """Return True for a commit that ocelot made on the base, and that nobody has changed.
+    """Return True for a commit that ocelot made on the base, unchanged since.
 
     Args:
         commit: the newest one of a branch.

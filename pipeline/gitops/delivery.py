@@ -3,8 +3,8 @@
 1. The newest base is cloned, and the branch looked for on which the same delivery is open.
 2. The caller proposes changes of the files that are there; see `branches` for commits of others.
 3. Without a change nothing is pushed. An older commit of a source does not replace a newer one.
-4. The changes are committed, and pushed if the branch is still where it was seen. A push that was
-   forestalled begins again at 1, with the newest base.
+4. The changes are committed, and pushed if the branch is still where it was seen. If another push
+   came first, it begins again at 1, with the newest base.
 5. The pull request is opened, or updated.
 
 A run that was killed leaves nothing, a branch, or an incomplete pull request. The next run finds
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from pipeline.gitops.manifests import Change
     from pipeline.gitops.remote import Remote
 
-# Pushes that may be forestalled before a run gives up.
+# Times that other pushes may come first before a run gives up.
 ATTEMPTS = 5
 
 Result = TypeVar("Result")
@@ -169,9 +169,7 @@ async def deliver(
                 await clone.look()
             if result := await work.attempt(propose):
                 return result
-    raise GitOpsError(
-        f"the branch was forestalled {ATTEMPTS} times by other pushes", hint=RUN_AGAIN
-    )
+    raise GitOpsError(f"other pushes came first {ATTEMPTS} times", hint=RUN_AGAIN)
 
 
 @dataclass(frozen=True, kw_only=True)

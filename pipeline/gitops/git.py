@@ -48,7 +48,7 @@ _BRANCH = re.compile(
 # The depth of a fetch by which git brings the whole history.
 WHOLE = 2**31 - 1
 _SHA_256_DIGITS = 64
-# Reasons of git and of servers for refusing a push that was forestalled by another one.
+# Reasons of git and of servers for refusing a push because another one came first.
 _RACE = re.compile(
     r"stale info|fetch first|non-fast-forward|cannot lock ref|incorrect old value"
     r"|failed to (update|lock) ref|reference already exists"

@@ -1,7 +1,7 @@
 """The plan of a promotion: which components get which release in an environment.
 
 A release comes to an environment from the one before it in the pipeline. Its first environment gets
-the release that equals the component's current state, which only `occ` can tell.
+the release that equals the component's current state, which only `occ` can determine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A push to a source repository, as git and GitHub Actions tell of it."""
+"""A push to a source repository, as git and GitHub Actions describe it."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def _add_children(made: Json, schema: Mapping[str, Any]) -> None:
 
 
 def _partial(schema: Mapping[str, Any]) -> Json:
-    """Return a schema that stands beside another one: keys it does not name are no matter of it."""
+    """Return a schema that stands beside another one, and allows keys that it does not name."""
     made = json_schema(schema)
     made.pop("additionalProperties", None)
     return made

@@ -23,7 +23,7 @@ from pipeline.gitops.image.steps import BuildContainer, Command, Mount
 
 # Platform APIs whose phases and flags are those of `_phases`, the newest first.
 PLATFORM_APIS = ("0.15", "0.14", "0.13", "0.12", "0.11", "0.10", "0.9", "0.8", "0.7")
-# The first that can be told of a registry without TLS.
+# The first with a setting for registries without TLS.
 INSECURE_FROM = "0.13"
 BUILDER_METADATA = "io.buildpacks.builder.metadata"
 LIFECYCLE_APIS = "io.buildpacks.lifecycle.apis"
@@ -148,7 +148,7 @@ def buildpacks_container(app: str, chosen: BuilderImage, target: ImageTarget) ->
         target: the image.
 
     Raises:
-        GitOpsError: the builder cannot be told of a registry without TLS.
+        GitOpsError: the builder has no setting for a registry without TLS.
     """
     registry: dict[str, str] = {}
     if not target.tls:

@@ -72,7 +72,7 @@ def packages(source: SourceFolder, app: str) -> Packages:
         app: the application's folder.
 
     Raises:
-        GitOpsError: there is no package.json, or nobody knows the lock file's version.
+        GitOpsError: there is no package.json, or the lock file's version is not known.
     """
     folder = PurePosixPath(app)
     source.file(str(folder / "package.json"), "file", "give the application's folder: --app-path")

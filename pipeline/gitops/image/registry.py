@@ -1,9 +1,9 @@
 """A container registry: whether an image is there, and with which labels.
 
 Registries speak https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md. Requests
-only read, so that one without an answer is sent again. An image that the registry does not have is
-told apart from one that it does not show. Credentials are for one registry and no other host:
-redirects to a store of blobs are followed without them.
+only read, so that one without an answer is sent again. "Not found" and "not allowed" are different
+errors. Credentials are for one registry and no other host: redirects to a store of blobs are
+followed without them.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class RegistryAccess:
         host: of the image's name, with a port if it has one.
         tls: False for plain HTTP.
         authority: file with certificates that are trusted besides the machine's own.
-        credentials: None for a registry that anybody may read.
+        credentials: None for a registry that is read without.
     """
 
     host: str
@@ -182,7 +182,7 @@ class RegistryClient:
         """Return the answer to a request; None for "not found"."""
         url = self._url.copy_with(path=f"/v2/{reference.path}/{path}")
         response = httpx.Response(_UNAUTHORIZED)
-        # the first answer names the way to authenticate; a token that has expired is bought again
+        # the first answer names the way to authenticate; a token that has expired is fetched again
         for _ in range(3):
             headers = {"Accept": accept}
             if authorization := self._authorization.get(reference.path):
@@ -287,7 +287,7 @@ class RegistryClient:
             return _unusable(reference, f"HTTP {status}")
         if self._registry.credentials is None:
             return GitOpsError(
-                f"the registry {reference.host} shows {reference.name} to no stranger "
+                f"the registry {reference.host} does not show {reference.name} without credentials "
                 f"(HTTP {status})",
                 hint="give credentials by --registry-user and --registry-password",
             )

@@ -1,4 +1,4 @@
-"""Authentication with a registry: by password, or by a token that a password buys.
+"""Authentication with a registry: by password, or by a token that is fetched with it.
 
 https://distribution.github.io/distribution/spec/auth/token/
 """
