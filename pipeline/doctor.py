@@ -30,6 +30,7 @@ from pipeline.bench.environment.machine import (
 from pipeline.build.recipe import BUILD_CACHE, GO_VERSION, MODULES_CACHE
 from pipeline.build.toolchain import go_program
 from pipeline.errors import AwsError, ToolchainError, UsageError
+from pipeline.gitops.occ import OCC_VERSION, binary_versions
 from pipeline.naming import Architecture
 from pipeline.paths import cache_folder
 
@@ -96,6 +97,7 @@ async def examine(environment: Mapping[str, str]) -> tuple[Check, ...]:
         aws_check(environment, _home()),
         region_check(environment),
         await github_check(environment),
+        occ_check(),
     )
 
 
@@ -265,3 +267,12 @@ async def github_check(environment: Mapping[str, str]) -> Check:
             return _check("GitHub", f"{name} set", purpose)
     found = await program_check("GitHub", ["gh", "auth", "status"], purpose, "gh auth login")
     return replace(found, found="gh is logged in" if found.state == "ok" else "no token")
+
+
+def occ_check() -> Check:
+    """Check for OpenChoreo's occ; that of PATH is used where its version is the cluster's."""
+    path = shutil.which("occ")
+    versions = binary_versions(Path(path)) if path else ()
+    own = f"{OCC_VERSION} is compiled when it is needed"
+    found = f"{versions[0]} ({path}); {own}" if versions else own
+    return _check("occ", found, "ocelot gitops: releases of OpenChoreo's components")

@@ -10,6 +10,7 @@ import anyio
 import pytest
 from runs import fresh_cache
 
+from pipeline.doctor import occ_check
 from pipeline.errors import ToolchainError
 from pipeline.gitops.occ import OCC_VERSION, Occ, binary_versions, installed_occ
 
@@ -52,6 +53,7 @@ def test_the_occ_on_path_is_taken_if_its_version_fits(
     program = on_path(occ.program.read_bytes())
     found = installed(fresh_cache(tmp_path / "cache"), OCC_VERSION.rpartition(".")[0])
     assert (found.program, found.version) == (program, OCC_VERSION)
+    assert str(program) in occ_check().found
     assert (found.crds / "openchoreo.dev_workloads.yaml").is_file()
 
 
