@@ -16,8 +16,6 @@ from pipeline import progress
 from pipeline.errors import RUN_AGAIN, GitHubError
 from pipeline.github.api import Json, LookAgainError, RepositoryApi
 
-# Characters of a body: https://docs.github.com/en/rest/pulls/pulls
-LONGEST_BODY = 65_536
 # Attempts of a request that writes, with a look before each, and pauses of 1, 2, 4 and 8 seconds.
 ATTEMPTS = 5
 _LANE = "github"

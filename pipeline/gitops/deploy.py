@@ -16,12 +16,11 @@ from pipeline.gitops.environment_configs import Setting, read_settings, with_set
 from pipeline.gitops.manifests import BindingRequest, binding_changes
 from pipeline.gitops.namespace import Namespace, namespace_of
 from pipeline.gitops.occ import Occ, installed_occ
+from pipeline.gitops.occ_steps import RELEASE
 from pipeline.gitops.parameters import ComponentRef
 from pipeline.gitops.reading import GitOpsAddress, read_platform
 from pipeline.gitops.repository import GitOpsRepository, Resource, read_resources
 from pipeline.gitops.texts import DeliveryTexts
-
-_RELEASE = ("spec", "releaseName")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +101,7 @@ class _Deployment:
         namespace = namespace_of(repository, self.namespace, self.platform)
         namespace.component(name.project, name.component)
         bound = namespace.binding(name.project, name.component, request.environment)
-        previous = bound.text(*_RELEASE) if bound else ""
+        previous = bound.text(*RELEASE) if bound else ""
         release = namespace.release(
             name.project, name.component, chosen_release(namespace, request, previous)
         )
@@ -172,7 +171,7 @@ def chosen_release(namespace: Namespace, request: DeployRequest, bound: str) -> 
             f"{request.name} is not bound to {previous}, from which {environment} gets releases",
             hint=f"deploy it to {previous} first, or name the release: --release NAME",
         )
-    return binding.text(*_RELEASE)
+    return binding.text(*RELEASE)
 
 
 def settings_schema(

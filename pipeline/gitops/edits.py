@@ -14,11 +14,9 @@ from typing import Any
 import yaml
 
 from pipeline.errors import GitOpsError, quoted
-from pipeline.gitops.repository import documents
+from pipeline.gitops.repository import SafeLoader, documents
 
 _BOM = "\ufeff"
-# A loader of PyYAML; the one in C is ten times as fast, and in every wheel of it.
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS = ("", "~", "null", "Null", "NULL")
 # Text that every reader of YAML takes for text without quotes: no number, no boolean, no syntax.
 _PLAIN = re.compile(
@@ -94,7 +92,7 @@ def _reads_as(text: str, expected: list[object]) -> bool:
 
 def _found(text: str, document: int, keys: Sequence[str | int], file: str) -> Any:  # noqa: ANN401
     """Return the event of the scalar that keys lead to."""
-    events: Iterator[Any] = iter(yaml.parse(text, Loader=_Loader))
+    events: Iterator[Any] = iter(yaml.parse(text, Loader=SafeLoader))
     number = -1
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):

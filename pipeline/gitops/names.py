@@ -9,6 +9,8 @@ from pipeline.naming import DNS_LABEL, LONGEST_LABEL
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
 LONGEST_NAME = 253
+# Digits of a commit in the names of releases and tags, and in titles.
+SHORT_COMMIT = 8
 
 
 def is_dns_label(text: str) -> bool:

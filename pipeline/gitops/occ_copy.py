@@ -150,9 +150,7 @@ class OccCopy:
 
 def shown_resources(shown: str) -> tuple[Resource, ...]:
     """Return the resources in the output of a dry run; occ's own messages stand before each."""
-    documents = [
-        part.partition("apiVersion:") for part in re.split(r"^---$", shown, flags=re.MULTILINE)
-    ]
+    documents = [part.partition("apiVersion:") for part in _SEPARATOR.split(shown)]
     text = "---\n".join(f"{key}{rest}" for _message, key, rest in documents if key)
     return read_repository({"dry-run.yaml": text.encode()}).resources
 

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, cast
+from typing import cast
 
 import yaml
 
@@ -21,7 +21,13 @@ from pipeline.errors import GitOpsError, Problem, quoted
 from pipeline.files import Tree
 from pipeline.gitops.names import is_dns_name
 from pipeline.gitops.namespace import Namespace, is_cluster_scoped
-from pipeline.gitops.repository import API_VERSION, GitOpsRepository, Resource, broken_files
+from pipeline.gitops.repository import (
+    API_VERSION,
+    GitOpsRepository,
+    Resource,
+    SafeLoader,
+    broken_files,
+)
 
 # https://github.com/openchoreo/openchoreo/blob/v1.2.3/pkg/fsindex/scanner/filter.go; names with a
 # dot in front are skipped, too.
@@ -38,7 +44,6 @@ _OF_COMPONENTS = ("Component", "Workload", "ComponentRelease", "ReleaseBinding")
 _NOT_PROMOTED = ("Workload", "ComponentRelease")
 # Kinds whose files occ writes, and names by metadata.name.
 _NAMED = (*_OF_COMPONENTS, "Project", "DeploymentPipeline", "Environment")
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,11 +129,6 @@ def path_in_copy(path: str) -> str:
 def path_in_repository(path: str) -> str:
     """Return the repository's path for a path of the copy."""
     return str(PurePosixPath(*(each.removeprefix(_ESCAPE) for each in PurePosixPath(path).parts)))
-
-
-def is_platform_path(path: str) -> bool:
-    """Return True for a file of the copy that is of the platform's own repository."""
-    return path.startswith(f"{_PLATFORM}/")
 
 
 def _skipped(folder: str) -> bool:
@@ -219,7 +219,7 @@ def document_node(text: str, document: int) -> yaml.MappingNode:
     """Return the node of a document, counted from 0 without empty ones."""
     nodes = [
         node
-        for node in yaml.compose_all(text, Loader=_Loader)
+        for node in yaml.compose_all(text, Loader=SafeLoader)
         if node.tag != "tag:yaml.org,2002:null"
     ]
     node = nodes[document]
@@ -250,7 +250,7 @@ def _release_config(content: bytes) -> bytes:
         GitOpsError: it is no mapping, or names a folder outside of the repository.
     """
     try:
-        data: object = yaml.load(content, Loader=_Loader)  # noqa: S506  a safe loader
+        data: object = yaml.load(content, Loader=SafeLoader)  # noqa: S506  a safe loader
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise _broken_config(f"not YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(data, dict):

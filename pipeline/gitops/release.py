@@ -17,6 +17,7 @@ from pipeline.gitops.descriptor import Descriptor, read_descriptor
 from pipeline.gitops.given import LocatedResource
 from pipeline.gitops.image.reference import read_reference
 from pipeline.gitops.manifests import ManifestRequest, ReleaseChanges, release_changes
+from pipeline.gitops.names import SHORT_COMMIT
 from pipeline.gitops.namespace import Namespace, namespace_of
 from pipeline.gitops.occ import Occ, installed_occ
 from pipeline.gitops.parameters import (
@@ -30,7 +31,7 @@ from pipeline.gitops.reading import GitOpsAddress, read_platform
 from pipeline.gitops.repository import GitOpsRepository, Resource, read_resources
 from pipeline.gitops.resolve import source_commit
 from pipeline.gitops.source import SourceCommit, checkout
-from pipeline.gitops.texts import SHORT_COMMIT, DeliveryTexts, ReleasedCommit
+from pipeline.gitops.texts import DeliveryTexts, ReleasedCommit
 from pipeline.gitops_options import WorkflowOptions
 
 _RELEASE = "ComponentRelease"

@@ -29,10 +29,10 @@ SETTINGS = "ReleaseConfig"
 
 _MENTIONED = re.compile(rb"openchoreo\.dev")
 # Loaders of PyYAML; the one in C is ten times as fast, and in every wheel of it.
-_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Loader(_Base):
+class _Loader(SafeLoader):
     """Reads scalars as Go's YAML does for Kubernetes: no times, no numbers to base 60."""
 
 
@@ -42,7 +42,7 @@ _Loader.yaml_implicit_resolvers = {
         for tag, pattern in pairs
         if tag.rpartition(":")[2] not in ("timestamp", "int", "float")
     ]
-    for first, pairs in _Base.yaml_implicit_resolvers.items()
+    for first, pairs in SafeLoader.yaml_implicit_resolvers.items()
 }
 # As PyYAML's, but as Go reads them: 12:30 is text, 0o17 and 1e3 are numbers.
 _INT = r"[-+]?(0b[0-1_]+|0o?[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$"

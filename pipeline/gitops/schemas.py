@@ -16,6 +16,7 @@ from typing import Any, cast
 import yaml
 
 from pipeline.errors import ToolchainError
+from pipeline.gitops.repository import SafeLoader
 from pipeline.naming import DNS_LABEL
 
 Json = dict[str, Any]
@@ -25,8 +26,6 @@ MAP_KEYS = "x-kubernetes-list-map-keys"
 # The very end of a text; Python's $ also matches before a line end.
 END = r"$(?!\n)"
 _PRESERVE = "x-kubernetes-preserve-unknown-fields"
-# A loader of PyYAML; the one in C is ten times as fast, and in every wheel of it.
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _KEPT = (
     *("type", "enum", "pattern", "required", "minimum", "maximum", "minLength", "maxLength"),
@@ -83,7 +82,7 @@ def read_schemas(folder: Path) -> dict[tuple[str, str], Json]:
     """
     found: dict[tuple[str, str], Json] = {}
     for path in sorted(folder.glob("*.yaml")):
-        spec = yaml.load(path.read_bytes(), _Loader)["spec"]  # noqa: S506  a safe loader
+        spec = yaml.load(path.read_bytes(), SafeLoader)["spec"]  # noqa: S506  a safe loader
         for version in spec["versions"]:
             api_version = f"{spec['group']}/{version['name']}"
             found[api_version, spec["names"]["kind"]] = _root(version["schema"]["openAPIV3Schema"])

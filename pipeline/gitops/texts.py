@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 # Characters of a pull request's body: https://docs.github.com/en/rest/pulls/pulls
 LONGEST_BODY = 65_536
-SHORT_COMMIT = 8
 
 _KEY = r"[a-z]+ [A-Za-z0-9._/-]+(?: [A-Za-z0-9._/-]+)?"
 _SOURCE = r"(?P<sha>[0-9a-f]{40,64}) (?P<time>[0-9]{1,12})"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from github_pulls import PullRequests
+from github_pulls import LONGEST_BODY, PullRequests
 from github_server import NO_PULLS, READER, TOKEN, Fault, GitHubServer
 from gitserver import commit, git, new_repository
 
@@ -16,7 +16,6 @@ from pipeline.errors import GitHubError
 from pipeline.github import pull_requests
 from pipeline.github.api import repository_api
 from pipeline.github.pull_requests import (
-    LONGEST_BODY,
     PullRequest,
     WantedPullRequest,
     close_pull_request,

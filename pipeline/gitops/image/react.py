@@ -76,9 +76,7 @@ def packages(source: SourceFolder, app: str) -> Packages:
     """
     folder = PurePosixPath(app)
     source.file(str(folder / "package.json"), "file", "give the application's folder: --app-path")
-    if any(
-        source.has_file(str(folder / each)) for each in ("package-lock.json", "npm-shrinkwrap.json")
-    ):
+    if any(source.has_file(str(folder / each)) for each in _NPM_LOCKS):
         return Packages(manager="", install=("npm", "ci"))
     named = _package_manager(source.text(str(folder / "package.json")))
     if source.has_file(yarn := str(folder / "yarn.lock")):

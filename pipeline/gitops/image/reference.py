@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from pipeline.errors import GitOpsError, UsageError, quoted
+from pipeline.gitops.names import SHORT_COMMIT
 
 DOCKER_HUB = "docker.io"
-SHORT_COMMIT = 8
 # Labels of https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md, and our own.
 SOURCE = "org.opencontainers.image.source"
 REVISION = "org.opencontainers.image.revision"
