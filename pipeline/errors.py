@@ -197,6 +197,13 @@ class GitOpsError(OcelotError):
     meaning = "gitops: a GitOps repository, image or release is not as it should be"
 
 
+class ReapError(OcelotError):
+    """Error for a plan to delete layer versions that does not hold, or for a tombstone."""
+
+    exit_code = 18
+    meaning = "reap: a plan does not hold any more, or a tombstone is missing or damaged"
+
+
 class InterruptedBuildError(OcelotError):
     """Error for work that Ctrl-C or SIGTERM ended."""
 

@@ -7,6 +7,8 @@ the layer versions in AWS.
 
 - `row.py` is one row: as ocelot has it, as DynamoDB stores it, and as older tools wrote it. A row
   that cannot be read is a `ForeignRow`: it is reported and left alone.
+- `tombstone.py` is the record of a deleted layer version, which takes the place of its row.
+  `rows.py` tells rows, tombstones and foreign rows apart.
 - `table.py` is the table's shape, the faults of a table, and the command that makes it.
 - `history.py` selects rows, and groups a distribution's rows into releases.
 """

@@ -24,10 +24,10 @@ from pipeline.registry.row import (
     TIMESTAMP,
     ForeignRow,
     Row,
-    Rows,
     read_row,
-    read_rows,
 )
+from pipeline.registry.rows import Rows, read_item, read_rows
+from pipeline.registry.tombstone import ATTRIBUTES, DELETED, STATE, Tombstone
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -95,15 +95,16 @@ class Registry:
     def _table(self) -> Table:
         return Table(self.aws, self.table, self.region, KEY)
 
-    def row(self, arn: LayerArn) -> Row | ForeignRow | None:
-        """Return the row of a layer version; None if there is none."""
+    def row(self, arn: LayerArn) -> Row | ForeignRow | Tombstone | None:
+        """Return the row or tombstone of a layer version; None if there is neither."""
         item = self._item(arn)
-        return read_row(item) if item else None
+        return read_item(item) if item else None
 
-    def put(self, row: Row) -> Row | ForeignRow | None:
+    def put(self, row: Row) -> Row | ForeignRow | Tombstone | None:
         """Write a row, unless the table has one of the same ARN but another content.
 
-        A row of the same distribution that has the same content, or names no content, is updated.
+        A row of the same distribution that has the same content, or names no content, is updated;
+        a tombstone, whose layer version was not deleted after all, becomes the row.
         It keeps the attributes that ocelot does not know, its timestamp, and each attribute that is
         empty in the new row, except the organisations and accounts that it is shared with.
 
@@ -114,16 +115,18 @@ class Registry:
         content = "attribute_not_exists(#code_sha256)"
         if row.code_sha256:
             content += " OR #code_sha256 = :code_sha256"
+        same = f"#distribution = :distribution AND ({content})"
         condition = WriteCondition(
-            text=f"attribute_not_exists(#key) OR (#distribution = :distribution AND ({content}))",
-            names={"#key": KEY, "#code_sha256": "code_sha256"},
+            text=f"attribute_not_exists(#key) OR #{STATE} = :{STATE} OR ({same})",
+            names={"#key": KEY, "#code_sha256": "code_sha256", f"#{STATE}": STATE},
+            values={f":{STATE}": {"S": DELETED}},
         )
         try:
             with self._shape_checked():
-                removed = {SHARED_WITH} - {*item}
+                removed = {SHARED_WITH, *ATTRIBUTES} - {*item}
                 self._table.update(str(row.arn), item, _assignments(item), condition, removed)
         except ConditionFailedError as failed:
-            return read_row(failed.item)
+            return read_item(failed.item)
         return None
 
     def add(self, row: Row) -> bool:
@@ -170,6 +173,43 @@ class Registry:
         except ConditionFailedError as failed:
             return not failed.item  # deleted by an earlier attempt, whose answer was lost
         return True
+
+    def bury(self, tombstone: Tombstone, before: Row | None) -> bool:
+        """Replace a row by its tombstone, or write one for a layer version without a row.
+
+        Args:
+            tombstone: of a layer version that is about to be deleted.
+            before: its row as it was read; None if there was none.
+
+        Returns:
+            True if the table has a tombstone of it now, maybe one of another run; False if its row
+            has changed since it was read, and was left alone.
+        """
+        item = self._item(tombstone.arn)
+        present = read_item(item) if item else None
+        if present != before:
+            return isinstance(present, Tombstone)
+        condition = unchanged(item) if item else ABSENT
+        new = {name: value for name, value in tombstone.item().items() if name != KEY}
+        removed = {*(item or ())} - {*new, KEY}
+        assignments = (f"#{name} = :{name}" for name in new)
+        try:
+            with self._shape_checked():
+                self._table.update(str(tombstone.arn), new, assignments, condition, removed)
+        except ConditionFailedError as failed:
+            return isinstance(read_item(failed.item), Tombstone)
+        return True
+
+    def note_restored(self, arn: LayerArn, restored_as: LayerArn) -> None:
+        """Write into a tombstone which layer version has its content now."""
+        condition = WriteCondition(
+            text=f"#{STATE} = :{STATE}",
+            names={f"#{STATE}": STATE},
+            values={f":{STATE}": {"S": DELETED}},
+        )
+        item: Item = {"restored_as": {"S": str(restored_as)}}
+        with self._shape_checked():
+            self._table.update(str(arn), item, ["#restored_as = :restored_as"], condition)
 
     def of_distribution(self, name: str) -> Rows:
         """Return the rows of a distribution, by an index that lags slightly behind the table."""

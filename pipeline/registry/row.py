@@ -146,7 +146,7 @@ class Row:
         """The row as DynamoDB stores it."""
         optional = (TIMESTAMP, *_OWN_TEXTS, *_OWN_LISTS, *_OWN_NUMBERS, *_INDEXED)
         return {
-            name: _attribute(value)
+            name: attribute(value)
             for name, value in self.data().items()
             if value not in ("", [], 0) or name not in optional
         }
@@ -166,23 +166,6 @@ class ForeignRow:
 
     def __str__(self) -> str:
         return f"{quoted(self.key)}: {self.reason}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rows:
-    """The rows of a query, and the foreign rows among them."""
-
-    rows: tuple[Row, ...]
-    foreign: tuple[ForeignRow, ...] = ()
-
-
-def read_rows(items: Iterable[Item]) -> Rows:
-    """Return the rows of items, in their order."""
-    read = tuple(read_row(item) for item in items)
-    return Rows(
-        rows=tuple(each for each in read if isinstance(each, Row)),
-        foreign=tuple(each for each in read if isinstance(each, ForeignRow)),
-    )
 
 
 def read_row(item: Item) -> Row | ForeignRow:
@@ -259,7 +242,7 @@ def _same_number(text: str, number: int) -> bool:
         return False
 
 
-def _attribute(value: object) -> Mapping[str, Any]:
+def attribute(value: object) -> Mapping[str, Any]:
     """Return a text, number, boolean or list of texts as DynamoDB stores it."""
     if isinstance(value, bool):
         return {"BOOL": value}

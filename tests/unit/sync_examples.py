@@ -12,7 +12,8 @@ from pipeline.aws.layers import LayerVersion
 from pipeline.aws.policy import LayerPolicy
 from pipeline.config.distributions import Distribution
 from pipeline.naming import layer_description
-from pipeline.registry.row import ForeignRow, Row, Rows
+from pipeline.registry.row import ForeignRow, Row
+from pipeline.registry.rows import Rows
 from pipeline.registry.sync.plan import RegionObservation, Scope
 
 REGION = "eu-west-1"

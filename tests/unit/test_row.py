@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from registry_examples import ACCOUNT, PUBLISHED, arn, old_item, row
 
 from pipeline.naming import PARTITIONS, Architecture, LayerArn
-from pipeline.registry.row import ForeignRow, Row, Rows, base_layer_arn, read_row, read_rows
+from pipeline.registry.row import ForeignRow, Row, base_layer_arn, read_row
+from pipeline.registry.rows import Rows, read_rows
 
 TEXT = st.text(max_size=20)
 NAME = st.from_regex(r"[A-Za-z0-9_-]{1,140}", fullmatch=True)

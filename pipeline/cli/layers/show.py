@@ -24,7 +24,7 @@ def show_layer(
     from pipeline.errors import UsageError
     from pipeline.naming import layer_arn
     from pipeline.registry.registry import opened_registry
-    from pipeline.registry.row import COLUMNS, Row
+    from pipeline.registry.row import COLUMNS, ForeignRow, Row
     from pipeline.report.layers import row_report
 
     requested = layer_arn(arn)
@@ -35,7 +35,7 @@ def show_layer(
         where = f"the table {registry.table} in {registry.region}"
         raise UsageError(
             f"{where} has a row of {arn} that cannot be read: {row.reason}"
-            if row
+            if isinstance(row, ForeignRow)
             else f"{where} has no row of {arn}",
             hint="list the layers: ocelot layers list",
         )

@@ -15,7 +15,8 @@ from typing import cast
 from pipeline.aws.layers import LayerVersion
 from pipeline.config.distributions import Distribution
 from pipeline.naming import LayerArn, layer_name_parts
-from pipeline.registry.row import ForeignRow, Row, Rows, base_layer_arn, layer_row, row_as_in_aws
+from pipeline.registry.row import ForeignRow, Row, base_layer_arn, layer_row, row_as_in_aws
+from pipeline.registry.rows import Rows
 
 # Facts that AWS does not have, copied from a row of the same layer and content in another region.
 _COPIED = (
