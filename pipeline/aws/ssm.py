@@ -1,4 +1,4 @@
-"""SSM's parameters: read, created, replaced, tagged."""
+"""SSM's parameters: read, created, replaced, tagged, deleted."""
 
 from __future__ import annotations
 
@@ -61,9 +61,11 @@ class RegionParameters:
         stopped = stopped or threading.Event()
         self._client: SSMClient = aws.client("ssm", region, session.LAYERS)
         events: Any = self._client.meta.events
-        events.register("before-send.ssm.GetParameters", Pace(READ_SPACING_SECONDS, stopped).wait)
+        reading = Pace(READ_SPACING_SECONDS, stopped).wait
+        for operation in ("GetParameters", "GetParametersByPath"):
+            events.register(f"before-send.ssm.{operation}", reading)
         writing = Pace(WRITE_SPACING_SECONDS, stopped).wait
-        for operation in ("PutParameter", "AddTagsToResource"):
+        for operation in ("PutParameter", "AddTagsToResource", "DeleteParameter"):
             events.register(f"before-send.ssm.{operation}", writing)
 
     def read(self, names: Sequence[str]) -> dict[str, Parameter]:
@@ -76,6 +78,15 @@ class RegionParameters:
                 one = _parameter(each)
                 found[one.name] = one
         return found
+
+    def below(self) -> dict[str, Parameter]:
+        """Return all parameters below the prefix, by name."""
+        with self._errors("list the parameters", "ssm:GetParametersByPath"):
+            pages = self._client.get_paginator("get_parameters_by_path").paginate(
+                Path=self.prefix, Recursive=True
+            )
+            found = [_parameter(each) for page in pages for each in page["Parameters"]]
+        return {each.name: each for each in found}
 
     def version(self, name: str, number: int) -> Parameter | None:
         """Return a parameter as it was in one of its versions; None if that is not kept."""
@@ -105,6 +116,14 @@ class RegionParameters:
         with self._errors(f"change {name}", "ssm:PutParameter"):
             answer = self._client.put_parameter(Name=name, Value=value, Type=STRING, Overwrite=True)
         return answer["Version"]
+
+    def delete(self, name: str) -> None:
+        """Delete a parameter; it is no error if there is none."""
+        with self._errors(f"delete {name}", "ssm:DeleteParameter"):
+            try:
+                self._client.delete_parameter(Name=name)
+            except self._client.exceptions.ParameterNotFound:
+                return
 
     @contextmanager
     def _errors(self, request: str, permission: str) -> Generator[None]:

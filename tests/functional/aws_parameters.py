@@ -19,6 +19,7 @@ LEVELS = 15
 LONGEST_ARN = 1011
 PUTS_PER_SECOND = 3
 READS_PER_SECOND = 40
+PAGE = 10
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+|(?:/[A-Za-z0-9_.-]+)+")
 _TAG = re.compile(r"[\w .:/=+@-]*")
@@ -49,6 +50,8 @@ class Parameters:
         self.operations: Mapping[str, Operation] = {
             "PutParameter": self._put,
             "GetParameters": self._get,
+            "GetParametersByPath": self._list,
+            "DeleteParameter": self._delete,
             "AddTagsToResource": self._tag,
         }
         self._moto = moto
@@ -80,6 +83,19 @@ class Parameters:
     def _get(self, request: Request, name: Name) -> Response:
         self._admit(name, "reads", READS_PER_SECOND)
         return self._moto(request, self._account(name))
+
+    def _list(self, request: Request, name: Name) -> Response:
+        self._admit(name, "reads", READS_PER_SECOND)
+        path, most = request.json["Path"], request.json.get("MaxResults", PAGE)
+        if not (path.startswith("/") and 1 <= most <= PAGE):
+            raise RefusedRequestError(_invalid(f"{path} has no slash, or {most} is above {PAGE}"))
+        return self._moto(request, self._account(name))
+
+    def _delete(self, request: Request, name: Name) -> Response:
+        self._admit(name, "puts", PUTS_PER_SECOND)
+        account = self._account(name)
+        self._types.pop((account, name.region, request.json["Name"]), None)
+        return self._moto(request, account)
 
     def _tag(self, request: Request, name: Name) -> Response:
         _check_tags(request.json["Tags"])

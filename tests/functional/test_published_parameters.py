@@ -7,11 +7,13 @@ import signal
 import subprocess
 import time
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_parameters import PUTS_PER_SECOND, SSM_DENIED, SSM_THROTTLED
+from aws_parameters import PUTS_PER_SECOND, READS_PER_SECOND, SSM_DENIED, SSM_THROTTLED
 from aws_rules import Call, Gate, Rule
 from aws_wire import UNAVAILABLE
 from publish_examples import AMD64, GROUP, OPTIONS, content, dist, write_manifest
@@ -30,6 +32,7 @@ from unit_examples import layer
 from pipeline.aws.pace import Pace
 from pipeline.aws.session import default_aws, lambda_regions
 from pipeline.aws.ssm import WRITE_SPACING_SECONDS, RegionParameters
+from pipeline.errors import AwsError
 from pipeline.naming import Architecture
 from pipeline.parameters.plan import ParameterAction
 from pipeline.publish.package import Package, read_packages
@@ -496,3 +499,72 @@ def test_more_names_than_one_request_takes_are_read(publishing: Publishing) -> N
     found = RegionParameters(default_aws(), IRELAND, PREFIX).read(names)
     assert {name: each.value for name, each in found.items()} == {n: n for n in names[::2]}
     assert len(publishing.aws.calls(GET)) == 3
+
+
+def test_all_parameters_below_the_prefix_are_listed(publishing: Publishing) -> None:
+    names = [f"{PREFIX}/{each}/{number}/latest" for each in "ab" for number in range(12)]
+    for each in [*names, "/ocelot/other", "/other/ocel/a", "/ocel-b/a"]:
+        ssm(publishing).put_parameter(Name=each, Type="String", Value=each)
+    publishing.aws.forget()
+    client = RegionParameters(default_aws(), IRELAND, PREFIX)
+    assert {name: each.value for name, each in client.below().items()} == {n: n for n in names}
+    assert len(publishing.aws.calls("GetParametersByPath")) == 3
+    assert RegionParameters(default_aws(), FRANCE, PREFIX).below() == {}
+
+
+def test_a_parameter_is_deleted_whatever_faults_there_are(publishing: Publishing) -> None:
+    client = RegionParameters(default_aws(), IRELAND, PREFIX)
+    client.delete(LATEST)  # there is none
+    for rule in (
+        Rule(operation="DeleteParameter", times=1, reset="answer"),
+        Rule(operation="DeleteParameter", times=2, error=SSM_THROTTLED),
+        Rule(operation="DeleteParameter", times=2, error=UNAVAILABLE),
+    ):
+        ssm(publishing).put_parameter(Name=LATEST, Type="String", Value="x")
+        publishing.aws.rules(rule)
+        client.delete(LATEST)
+        assert client.below() == {}
+
+
+@pytest.mark.parametrize(
+    ("operation", "work"),
+    [
+        ("GetParametersByPath", RegionParameters.below),
+        ("DeleteParameter", partial(RegionParameters.delete, name=LATEST)),
+    ],
+)
+def test_a_missing_permission_to_list_or_delete_is_named(
+    publishing: Publishing, operation: str, work: Callable[[RegionParameters], object]
+) -> None:
+    publishing.aws.rules(Rule(operation=operation, error=SSM_DENIED))
+    with pytest.raises(AwsError) as caught:
+        work(RegionParameters(default_aws(), IRELAND, PREFIX))
+    assert f"ssm:{operation}" in caught.value.hint
+
+
+def test_parameters_are_listed_and_deleted_at_awss_rates(publishing: Publishing) -> None:
+    names = [f"{PREFIX}/{number}" for number in range(6)]
+    for each in names:
+        ssm(publishing).put_parameter(Name=each, Type="String", Value="x")
+    publishing.aws.emulator.parameters.has_rates = True
+    client = RegionParameters(default_aws(), IRELAND, PREFIX)
+    for each in names:
+        client.delete(each)
+    for _ in range(READS_PER_SECOND + 1):
+        assert client.below() == {}
+    assert {call.error for call in publishing.aws.calls("DeleteParameter")} == {""}
+    assert {call.error for call in publishing.aws.calls("GetParametersByPath")} == {""}
+
+
+def test_the_stand_in_lists_ten_parameters_at_most(publishing: Publishing) -> None:
+    client = ssm(publishing)
+    with pytest.raises(client.exceptions.ClientError):
+        client.get_parameters_by_path(Path=PREFIX, MaxResults=11)
+    publishing.aws.emulator.parameters.has_rates = True
+    codes = list[str]()
+    for _ in range(2 * PUTS_PER_SECOND):
+        try:
+            client.delete_parameter(Name=LATEST)
+        except client.exceptions.ClientError as error:
+            codes.append(error.response["Error"]["Code"])
+    assert set(codes) == {SSM_THROTTLED.code, "ParameterNotFound"}

@@ -34,6 +34,7 @@ LAYER = f"arn:aws:lambda:eu-west-3:{ACCOUNT}:layer:" + layer_name(
 )
 ROWS = f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/{TABLE}"
 PARAMETER = f"arn:aws:ssm:eu-west-3:{ACCOUNT}:parameter/ocel/minimal/amd64/latest"
+PARAMETERS_BELOW = f"arn:aws:ssm:eu-west-3:{ACCOUNT}:parameter/ocel"
 BUCKET = "arn:aws:s3:::acme-zips-eu-west-3"
 ALL = "*"
 
@@ -55,8 +56,10 @@ NEEDED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "dynamodb:UpdateItem": ((PUBLISHER,), (ROWS,)),
     "dynamodb:DeleteItem": ((PUBLISHER, REAPER), (ROWS,)),
     "ssm:GetParameters": (EVERY, (PARAMETER,)),
-    "ssm:PutParameter": ((PUBLISHER,), (PARAMETER,)),
-    "ssm:AddTagsToResource": ((PUBLISHER,), (PARAMETER,)),
+    "ssm:GetParametersByPath": (EVERY, (PARAMETERS_BELOW,)),
+    "ssm:PutParameter": ((PUBLISHER, REAPER), (PARAMETER,)),
+    "ssm:AddTagsToResource": ((PUBLISHER, REAPER), (PARAMETER,)),
+    "ssm:DeleteParameter": ((REAPER,), (PARAMETER,)),
     "s3:ListBucket": ((PUBLISHER,), (BUCKET,)),
     "s3:PutObject": ((PUBLISHER,), (f"{BUCKET}/a.zip",)),
     "s3:GetObject": ((PUBLISHER,), (f"{BUCKET}/a.zip",)),
