@@ -153,6 +153,11 @@ class RegionClient:
         """A client with more time and no retries, made when it is first used."""
         return self._made(session.PUBLISH)
 
+    @property
+    def lambda_client(self) -> LambdaClient:
+        """boto3's client, with the pace of this one."""
+        return self._client
+
     def _count(self, request: Any, **_: object) -> None:  # noqa: ANN401  botocore has no types
         self.retries += request.context["retries"]["attempt"] > 1
 

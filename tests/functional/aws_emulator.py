@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+from aws_functions import Functions
 from aws_layers import Layers
 from aws_parameters import Parameters
 from aws_server import ACCOUNT, account_of
@@ -81,6 +82,7 @@ class EmulatedAws:
 
     Attributes:
         layers: Lambda's layers.
+        functions: Lambda's functions.
         parameters: SSM's parameters.
         requests_per_second: Lambda throttles more in a region and account; None for no limit. AWS
             has 15.
@@ -91,6 +93,7 @@ class EmulatedAws:
     def __init__(self, host: str) -> None:
         """Args: moto's address and port."""
         self.layers = Layers(self._moto, self.account)
+        self.functions = Functions(self._moto, self.account)
         self.parameters = Parameters(self._moto, self.account)
         self.requests_per_second: int | None = None
         self.trusts: Sequence[Trust] = ()
@@ -103,6 +106,7 @@ class EmulatedAws:
         self._fresh: set[str] | None = None
         self._operations = {
             **self.layers.operations,
+            **self.functions.operations,
             **self.parameters.operations,
             "AssumeRole": self._assume,
             "AssumeRoleWithWebIdentity": self._assume,

@@ -21,8 +21,10 @@ _CREDENTIAL = re.compile(r"Credential=(?P<key>[^/]*)/\d+/(?P<region>[^/]*)/(?P<s
 _XML = frozenset({"sts", "s3"})
 
 LAYERS = "/2018-10-31/layers"
+FUNCTIONS = "/2015-03-31/functions"
 _VERSIONS = rf"{LAYERS}/(?P<layer>[^/]+)/versions"
 _VERSION = rf"{_VERSIONS}/(?P<version>\d+)"
+_FUNCTION = rf"{FUNCTIONS}/(?P<function>[^/]+)"
 _LAMBDA = tuple(
     (method, re.compile(path), operation)
     for method, path, operation in (
@@ -34,6 +36,10 @@ _LAMBDA = tuple(
         ("POST", rf"{_VERSION}/policy", "AddLayerVersionPermission"),
         ("DELETE", rf"{_VERSION}/policy/(?P<statement>[^/]+)", "RemoveLayerVersionPermission"),
         ("GET", "/2016-08-19/account-settings", "GetAccountSettings"),
+        ("GET", FUNCTIONS, "ListFunctions"),
+        ("GET", rf"{_FUNCTION}/configuration", "GetFunctionConfiguration"),
+        ("PUT", rf"{_FUNCTION}/configuration", "UpdateFunctionConfiguration"),
+        ("GET", rf"{_FUNCTION}/aliases", "ListAliases"),
     )
 )
 # Members of JSON requests that name their resource: a table, or a parameter.
@@ -180,8 +186,8 @@ class Name(NamedTuple):
         operation: "PublishLayerVersion"; method and path of an unknown operation.
         region: of the signature; empty for a call that is not signed.
         key: the access key; empty for a call that is not signed.
-        resource: a layer as in the request (unquoted), a table, bucket and key, a parameter, or a
-            role.
+        resource: a layer or function as in the request (unquoted), a table, bucket and key, a
+            parameter, or a role.
         version: of the layer; 0 for none.
         statement: of the layer version's policy; empty for none.
     """
@@ -222,13 +228,13 @@ def name(request: Request) -> Name:
 
 
 def _lambda(request: Request) -> tuple[str, str, int, str]:
-    """Return operation, layer, version and statement."""
+    """Return operation, layer or function, version and statement."""
     for method, path, operation in _LAMBDA:
         found = path.fullmatch(request.path.rstrip("/"))
         if found and method == request.method:
             parts = {part: unquote(value) for part, value in found.groupdict().items()}
-            layer, version = parts.get("layer", ""), int(parts.get("version", 0))
-            return operation, layer, version, parts.get("statement", "")
+            resource = parts.get("layer") or parts.get("function", "")
+            return operation, resource, int(parts.get("version", 0)), parts.get("statement", "")
     if request.path.rstrip("/") == LAYERS and "find" in request.query:
         layer, _, version = request.query["Arn"].rpartition(":")
         return "GetLayerVersionByArn", layer, int(version), ""

@@ -44,6 +44,8 @@ NEEDED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "lambda:ListLayerVersions": (EVERY, (ALL,)),
     "lambda:GetLayerVersion": (EVERY, (f"{LAYER}:7",)),
     "lambda:GetLayerVersionPolicy": (EVERY, (f"{LAYER}:7",)),
+    "lambda:ListFunctions": ((REAPER, READER), (ALL,)),
+    "lambda:ListAliases": ((READER,), (ALL,)),
     "lambda:GetAccountSettings": ((PUBLISHER,), (ALL,)),
     "lambda:PublishLayerVersion": ((PUBLISHER,), (LAYER,)),
     "lambda:AddLayerVersionPermission": ((PUBLISHER,), (f"{LAYER}:7",)),
@@ -68,7 +70,8 @@ NEEDED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 # Used by people with their own credentials, not by a role.
 BY_A_PERSON = {
     *("iam:GetRole", "iam:GetOpenIDConnectProvider", "dynamodb:CreateTable"),
-    "dynamodb:UpdateTable",
+    *("dynamodb:UpdateTable", "lambda:GetFunctionConfiguration"),
+    "lambda:UpdateFunctionConfiguration",
 }
 
 # Permissions without single resources.
