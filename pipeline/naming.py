@@ -35,7 +35,7 @@ PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-eusc")
 _PARTITION = "|".join(PARTITIONS)
 _ARN = re.compile(
     rf"arn:({_PARTITION}):lambda:([a-z]{{2,4}}(?:-[a-z]+)+-[0-9]):([0-9]{{12}}):layer:"
-    r"([A-Za-z0-9_-]{1,140}):([0-9]{1,9})\Z"
+    r"([A-Za-z0-9_-]{1,140}):([0-9]{1,9})(?![0-9])"
 )
 _ROLE = re.compile(
     rf"arn:({_PARTITION}):iam::([0-9]{{12}}):role/(?:[!-~]+/)?([A-Za-z0-9+=,.@_-]{{1,64}})\Z"
@@ -214,7 +214,7 @@ def layer_arn(text: str) -> LayerArn:
     Raises:
         UsageError: it is no such ARN.
     """
-    found = _ARN.match(text)
+    found = _ARN.fullmatch(text)
     if found is None:
         raise UsageError(
             f"{quoted(text)} is no ARN of a layer version",
@@ -224,6 +224,11 @@ def layer_arn(text: str) -> LayerArn:
     return LayerArn(
         partition=partition, region=region, account=account, name=name, version=int(version)
     )
+
+
+def named_arns(text: str) -> tuple[str, ...]:
+    """Return the ARNs of layer versions that stand anywhere in a text, each once, in its order."""
+    return tuple(dict.fromkeys(found[0] for found in _ARN.finditer(text)))
 
 
 def account_id(text: str | None) -> str | None:
