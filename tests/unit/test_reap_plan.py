@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 from reap_examples import NOW, REGION, in_use, listed, requested
 from registry_examples import row
 
+from pipeline.aws.functions import FunctionVersion
 from pipeline.aws.layers import LayerVersion
+from pipeline.aws.ssm import Parameter
 from pipeline.naming import version_key
+from pipeline.reap.observe import function_users, parameter_users
 from pipeline.reap.plan import (
     ReapPlan,
     RegionReap,
@@ -155,6 +158,31 @@ def test_nothing_is_deleted_in_a_region_that_was_not_read() -> None:
 def test_layers_without_a_known_distribution_are_named_if_the_pattern_matches_them() -> None:
     use = in_use(ONE, left=["ocel-mine", "ocel-yours"])
     assert [each.what for each in decided(use, pattern="*-mine").left] == ["ocel-mine"]
+
+
+def test_users_are_found_by_the_arns_of_layer_versions() -> None:
+    layer = str(ONE.arn)
+    functions = [
+        FunctionVersion(
+            arn=f"arn:aws:lambda:{REGION}:123456789012:function:{name}",
+            version=version,
+            layers=layers,
+        )
+        for name, version, layers in (
+            ("pay", "12", (f"{layer}0", layer)),
+            ("checkout", "$LATEST", (layer,)),
+        )
+    ]
+    assert function_users(functions) == {
+        layer: ("checkout:$LATEST", "pay:12"),
+        f"{layer}0": ("pay:12",),
+    }
+    parameters = [
+        Parameter(name="/ocel/b", value=layer),
+        Parameter(name="/ocel/a", value=f'{{"layers": ["{layer}", "{layer}0"]}}'),
+        Parameter(name="/ocel/c", value="another text"),
+    ]
+    assert parameter_users(parameters) == {layer: ("/ocel/a", "/ocel/b"), f"{layer}0": ("/ocel/a",)}
 
 
 def planned(*plans: RegionReap) -> ReapPlan:
