@@ -16,18 +16,19 @@ class Tombstones(Protocol):
         """Return the row or tombstone of a layer version; None for neither."""
         ...
 
-    def bury(self, tombstone: Tombstone, before: Row | None) -> bool:
-        """Write a tombstone, in place of the row if there is one.
+    def bury(self, tombstone: Tombstone, before: Row | Tombstone | None) -> bool:
+        """Write a tombstone, in place of the row or tombstone if there is one.
 
         Args:
             tombstone: of a layer version that is about to be deleted.
-            before: its row as it was read; None for none.
+            before: its row or tombstone as it was read; None for none.
 
         Returns:
-            False if the row has changed since it was read, and was left alone.
+            True if there is a tombstone now, maybe one of another run; False if the row has changed
+            since it was read, and was left alone.
         """
         ...
 
-    def note_restored(self, arn: LayerArn, restored_as: LayerArn) -> None:
-        """Write into a tombstone which layer version has its content now."""
+    def note_restored(self, arn: LayerArn, restored_as: LayerArn) -> bool:
+        """Write into a tombstone which layer version has its content now; False for none."""
         ...

@@ -24,19 +24,18 @@ from pipeline.registry.row import (
     TIMESTAMP,
     ForeignRow,
     Row,
-    read_row,
 )
 from pipeline.registry.rows import Rows, read_item, read_rows
-from pipeline.registry.tombstone import ATTRIBUTES, DELETED, STATE, Tombstone
+from pipeline.registry.tombstone import DELETED, DELETED_AT, STATE, Tombstone, buried
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-# Attributes that show whether a row has changed since it was read. Lists are left out, since other
-# tools rewrite them.
+# Attributes that show whether a row or tombstone has changed since it was read. Lists are left out,
+# since other tools rewrite them.
 _COMPARED = (
     *("distribution", "architecture", "code_sha256", "md5_hash", TIMESTAMP),
-    *("public", "base_layer_arn"),
+    *("public", "base_layer_arn", STATE, DELETED_AT, "plan", "restored_as"),
 )
 # Value of --table for no registry.
 NO_TABLE = "none"
@@ -47,7 +46,7 @@ ABSENT = WriteCondition(text="attribute_not_exists(#key)", names={"#key": KEY})
 
 
 def unchanged(item: Item) -> WriteCondition:
-    """Return the condition that a row is as it was read, whatever types its attributes have."""
+    """Return the condition that an item is as it was read, whatever types its attributes have."""
     present = [name for name in _COMPARED if name in item]
     return WriteCondition(
         text=" AND ".join(
@@ -97,43 +96,56 @@ class Registry:
 
     def row(self, arn: LayerArn) -> Row | ForeignRow | Tombstone | None:
         """Return the row or tombstone of a layer version; None if there is neither."""
-        item = self._item(arn)
-        return read_item(item) if item else None
+        return self._read(arn)[1]
 
     def put(self, row: Row) -> Row | ForeignRow | Tombstone | None:
         """Write a row, unless the table has one of the same ARN but another content.
 
         A row of the same distribution that has the same content, or names no content, is updated;
-        a tombstone, whose layer version was not deleted after all, becomes the row.
-        It keeps the attributes that ocelot does not know, its timestamp, and each attribute that is
-        empty in the new row, except the organisations and accounts that it is shared with.
+        a tombstone of such a row becomes the row again, since its layer version still exists.
+        The row keeps the attributes that ocelot does not know, its timestamp, and each attribute
+        that is empty in the new row, except the organisations and accounts that it is shared with.
 
         Returns:
-            None if the row was written; else the row that is in the table and was left alone.
+            None if the row was written; else what is in the table and was left alone.
         """
         item = _attributes(row)
         content = "attribute_not_exists(#code_sha256)"
         if row.code_sha256:
             content += " OR #code_sha256 = :code_sha256"
+        # a tombstone has no distribution
         same = f"#distribution = :distribution AND ({content})"
         condition = WriteCondition(
-            text=f"attribute_not_exists(#key) OR #{STATE} = :{STATE} OR ({same})",
-            names={"#key": KEY, "#code_sha256": "code_sha256", f"#{STATE}": STATE},
-            values={f":{STATE}": {"S": DELETED}},
+            text=f"attribute_not_exists(#key) OR ({same})",
+            names={"#key": KEY, "#code_sha256": "code_sha256"},
         )
         try:
             with self._shape_checked():
-                removed = {SHARED_WITH, *ATTRIBUTES} - {*item}
+                removed = {SHARED_WITH} - {*item}
                 self._table.update(str(row.arn), item, _assignments(item), condition, removed)
         except ConditionFailedError as failed:
-            return read_item(failed.item)
+            present = read_item(failed.item)
+            if isinstance(present, Tombstone) and _is_same(present.row, row):
+                return self._put_over_tombstone(failed.item, row)
+            return present
+        return None
+
+    def _put_over_tombstone(self, item: Item, row: Row) -> Row | ForeignRow | Tombstone | None:
+        new = _unburied(item["row"]["M"], row)
+        removed = {*item} - {*new, KEY}
+        try:
+            with self._shape_checked():
+                self._table.update(str(row.arn), new, _all_set(new), unchanged(item), removed)
+        except ConditionFailedError:
+            return self.put(row)  # it has changed meanwhile
         return None
 
     def add(self, row: Row) -> bool:
         """Write a row if the table has none of its ARN.
 
         Returns:
-            True if the table has the row now; False if it has another, which was left alone.
+            True if the table has the row or its tombstone now; False if it has another row, which
+            was left alone.
         """
         return self._set(_attributes(row), ABSENT, expected=row)
 
@@ -145,13 +157,12 @@ class Registry:
             after: the row as it should be.
 
         Returns:
-            True if the row is as it should be now; False if it has changed since it was read, and
-            was left alone.
+            True if the row is as it should be now, or a tombstone took its place; False if it has
+            changed since it was read, and was left alone.
         """
-        item = self._item(before.arn)
-        present = read_row(item) if item else None
-        if item is None or present != before:
-            return present == after
+        item, present = self._read(before.arn)
+        if present != before:
+            return present == after or isinstance(present, Tombstone)
         old, new = before.item(), after.item()
         changed = {name: value for name, value in new.items() if old.get(name) != value}
         removed = {*old} - {*new}
@@ -161,55 +172,65 @@ class Registry:
         """Delete a row; it is no error if there is none.
 
         Returns:
-            True if there is no row now; False if it has changed since it was read, and was left
-            alone.
+            True if there is no row now, but maybe a tombstone; False if it has changed since it was
+            read, and was left alone.
         """
-        item = self._item(row.arn)
-        if item is None or read_row(item) != row:
-            return item is None
+        item, present = self._read(row.arn)
+        if present != row:
+            return present is None or isinstance(present, Tombstone)
         try:
             with self._shape_checked():
                 self._table.delete(str(row.arn), unchanged(item))
         except ConditionFailedError as failed:
-            return not failed.item  # deleted by an earlier attempt, whose answer was lost
+            # deleted by an earlier attempt, whose answer was lost; or buried
+            return not failed.item or isinstance(read_item(failed.item), Tombstone)
         return True
 
-    def bury(self, tombstone: Tombstone, before: Row | None) -> bool:
-        """Replace a row by its tombstone, or write one for a layer version without a row.
+    def bury(self, tombstone: Tombstone, before: Row | Tombstone | None) -> bool:
+        """Write a tombstone, in place of the row or tombstone if there is one.
+
+        Attributes of other tools are kept in the tombstone's row.
 
         Args:
             tombstone: of a layer version that is about to be deleted.
-            before: its row as it was read; None if there was none.
+            before: its row or tombstone as it was read; None if there was none.
 
         Returns:
             True if the table has a tombstone of it now, maybe one of another run; False if its row
             has changed since it was read, and was left alone.
         """
-        item = self._item(tombstone.arn)
-        present = read_item(item) if item else None
+        item, present = self._read(tombstone.arn)
         if present != before:
             return isinstance(present, Tombstone)
         condition = unchanged(item) if item else ABSENT
-        new = {name: value for name, value in tombstone.item().items() if name != KEY}
-        removed = {*(item or ())} - {*new, KEY}
-        assignments = (f"#{name} = :{name}" for name in new)
+        new = {name: value for name, value in buried(tombstone, item).items() if name != KEY}
+        removed = {*item} - {*new, KEY}
         try:
             with self._shape_checked():
-                self._table.update(str(tombstone.arn), new, assignments, condition, removed)
+                self._table.update(str(tombstone.arn), new, _all_set(new), condition, removed)
         except ConditionFailedError as failed:
+            # also after an earlier attempt, whose answer was lost
             return isinstance(read_item(failed.item), Tombstone)
         return True
 
-    def note_restored(self, arn: LayerArn, restored_as: LayerArn) -> None:
-        """Write into a tombstone which layer version has its content now."""
+    def note_restored(self, arn: LayerArn, restored_as: LayerArn) -> bool:
+        """Write into a tombstone which layer version has its content now.
+
+        Returns:
+            False if there is no such tombstone.
+        """
         condition = WriteCondition(
             text=f"#{STATE} = :{STATE}",
             names={f"#{STATE}": STATE},
             values={f":{STATE}": {"S": DELETED}},
         )
         item: Item = {"restored_as": {"S": str(restored_as)}}
-        with self._shape_checked():
-            self._table.update(str(arn), item, ["#restored_as = :restored_as"], condition)
+        try:
+            with self._shape_checked():
+                self._table.update(str(arn), item, _all_set(item), condition)
+        except ConditionFailedError:
+            return False
+        return True
 
     def of_distribution(self, name: str) -> Rows:
         """Return the rows of a distribution, by an index that lags slightly behind the table."""
@@ -272,6 +293,11 @@ class Registry:
         with self._shape_checked():
             return self._table.get(str(arn))
 
+    def _read(self, arn: LayerArn) -> tuple[Item, Row | ForeignRow | Tombstone | None]:
+        """Return an item, empty if there is none, and what it is."""
+        item = self._item(arn)
+        return item or {}, read_item(item) if item else None
+
     def _set(
         self,
         item: Item,
@@ -280,14 +306,14 @@ class Registry:
         expected: Row,
         removed: Collection[str] = (),
     ) -> bool:
-        """Change a row on a condition; return True if it is as expected afterwards."""
+        """Change a row on a condition; return True if it is as expected, or buried, afterwards."""
         try:
             with self._shape_checked():
-                assignments = (f"#{name} = :{name}" for name in item)
-                self._table.update(str(expected.arn), item, assignments, condition, removed)
+                self._table.update(str(expected.arn), item, _all_set(item), condition, removed)
         except ConditionFailedError as failed:
             # it may have been set by an earlier attempt, whose answer was lost
-            return read_row(failed.item) == expected
+            present = read_item(failed.item)
+            return present == expected or isinstance(present, Tombstone)
         return True
 
     @contextmanager
@@ -329,11 +355,34 @@ def _attributes(row: Row) -> Item:
     return {name: value for name, value in row.item().items() if name != KEY}
 
 
+def _is_same(present: Row, row: Row) -> bool:
+    """True if two rows of one ARN have the same content, or the present one names none."""
+    is_same = present.code_sha256 in ("", row.code_sha256)
+    return is_same and present.distribution == row.distribution
+
+
+def _unburied(before: Item, row: Row) -> Item:
+    """Return a row's attributes as `Registry.put` writes them over those before its tombstone."""
+    new = _attributes(row)
+    kept = {name: value for name, value in before.items() if name not in (KEY, SHARED_WITH)}
+    changed = {name: new[name] for name in new if _is_set(name, new[name]) or name not in kept}
+    return {**kept, **changed}
+
+
+def _is_set(name: str, value: object) -> bool:
+    """True for an attribute whose value replaces one that is there."""
+    return name != TIMESTAMP and value not in ({"S": ""}, {"L": []})
+
+
 def _assignments(item: Item) -> Iterator[str]:
     """Yield assignments; timestamp and empty values are set only if there is no value yet."""
     for name, value in item.items():
-        empty = value in ({"S": ""}, {"L": []})
-        if empty or name == TIMESTAMP:
-            yield f"#{name} = if_not_exists(#{name}, :{name})"
-        else:
+        if _is_set(name, value):
             yield f"#{name} = :{name}"
+        else:
+            yield f"#{name} = if_not_exists(#{name}, :{name})"
+
+
+def _all_set(item: Item) -> list[str]:
+    """Return assignments that set every attribute."""
+    return [f"#{name} = :{name}" for name in item]

@@ -170,23 +170,23 @@ class ForeignRow:
 
 def read_row(item: Item) -> Row | ForeignRow:
     """Return the row of an item, which another tool may have written."""
-    key = _text(item.get(KEY))
+    key = text_of(item.get(KEY))
     try:
         arn = layer_arn(key)
     except UsageError:
         return ForeignRow(key=key, reason=f"its {KEY} is no ARN of a layer version")
-    texts = {name: _text(item.get(name)) for name in (*_TEXTS, *_OWN_TEXTS)}
-    architecture = _text(item.get("architecture"))
+    texts = {name: text_of(item.get(name)) for name in (*_TEXTS, *_OWN_TEXTS)}
+    architecture = text_of(item.get("architecture"))
     if reason := next(_contradictions(item, arn), ""):
         return ForeignRow(key=key, reason=reason)
     return Row(
         arn=arn,
         architecture=_ARCHITECTURES[architecture],
-        publish_timestamp=utc_time(_text(item.get(TIMESTAMP))),
+        publish_timestamp=utc_time(text_of(item.get(TIMESTAMP))),
         public=_flag(item.get("public")),
-        compatible_runtimes=_words(item.get("compatible_runtimes")),
-        compatible_architectures=_words(item.get("compatible_architectures")),
-        shared_with=tuple(sorted(_words(item.get(SHARED_WITH)))),
+        compatible_runtimes=words_of(item.get("compatible_runtimes")),
+        compatible_architectures=words_of(item.get("compatible_architectures")),
+        shared_with=tuple(sorted(words_of(item.get(SHARED_WITH)))),
         zip_size=int(_number(item.get("zip_size"))),
         unzipped_size=int(_number(item.get("unzipped_size"))),
         cpu_times=_number(item.get("cpu_times")),
@@ -223,9 +223,9 @@ def base_layer_arn(rows: Iterable[Row], of: Row, base: str | None) -> str:
 
 def _contradictions(item: Item, arn: LayerArn) -> Iterator[str]:
     """Yield the reasons why an item with that ARN cannot be read."""
-    architecture = _text(item.get("architecture"))
-    region, version = _text(item.get("region")), _text(item.get("version"))
-    if not _text(item.get("distribution")):
+    architecture = text_of(item.get("architecture"))
+    region, version = text_of(item.get("region")), text_of(item.get("version"))
+    if not text_of(item.get("distribution")):
         yield "it has no distribution"
     if architecture not in _ARCHITECTURES:
         yield f"its architecture is {quoted(architecture)}"
@@ -256,7 +256,7 @@ def _attributes(value: object) -> Mapping[str, object]:
     return cast("Mapping[str, object]", value) if isinstance(value, Mapping) else {}
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """Return a text or number as text; empty for anything else."""
     attributes = _attributes(value)
     found = attributes.get("S", attributes.get("N"))
@@ -265,26 +265,26 @@ def _text(value: object) -> str:
 
 def _number(value: object) -> float:
     """Return a number or text as a number; 0 for anything else, also for less than 0."""
-    text = _text(value)
+    text = text_of(value)
     return float(text) if _NUMBER.fullmatch(text) else 0
 
 
 def _flag(value: object) -> bool:
     """Return True for a boolean, text or number that means true."""
-    in_words = _text(value).strip().lower() in ("true", "yes", "1")
+    in_words = text_of(value).strip().lower() in ("true", "yes", "1")
     return in_words or _attributes(value).get("BOOL") is True
 
 
-def _words(value: object) -> tuple[str, ...]:
+def words_of(value: object) -> tuple[str, ...]:
     """Return the words of a list, of a set, or of one text."""
     attributes = _attributes(value)
     as_list, as_set = attributes.get("L"), attributes.get("SS")
     if isinstance(as_list, list):
-        texts = (_text(each) for each in cast("list[object]", as_list))
+        texts = (text_of(each) for each in cast("list[object]", as_list))
         return tuple(text for text in texts if text)
     if isinstance(as_set, list):
         return tuple(each for each in cast("list[object]", as_set) if isinstance(each, str))
-    return tuple(re.findall(r"[A-Za-z0-9._-]+", _text(value)))
+    return tuple(re.findall(r"[A-Za-z0-9._-]+", text_of(value)))
 
 
 def layer_row(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.registry.row import ForeignRow, Row, read_row
-from pipeline.registry.tombstone import Tombstone, read_tombstone
+from pipeline.registry.tombstone import Tombstone, is_tombstone, read_tombstone
 
 if TYPE_CHECKING:
     from pipeline.aws.dynamodb import Item
@@ -39,4 +39,4 @@ def read_rows(items: Iterable[Item]) -> Rows:
 
 def read_item(item: Item) -> Row | ForeignRow | Tombstone:
     """Return the row or tombstone of an item, which another tool may have written."""
-    return read_tombstone(item) or read_row(item)
+    return read_tombstone(item) if is_tombstone(item) else read_row(item)

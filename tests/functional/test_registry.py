@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pytest
 from publishing import HOME, Publishing
-from registry_examples import PUBLISHED, arn, old_item, row
+from registry_examples import PUBLISHED, arn, old_item, row, tombstone
 from syncing import item_of, store
 
 from pipeline.aws.dynamodb import Item
@@ -75,6 +75,8 @@ CALLS: dict[str, Callable[[Registry], object]] = {
     "add": lambda registry: registry.add(row()),
     "update": lambda registry: registry.update(row(), row(public=False)),
     "delete": lambda registry: registry.delete(row()),
+    "bury": lambda registry: registry.bury(tombstone(), None),
+    "note_restored": lambda registry: registry.note_restored(arn(), arn()),
     "of_distribution": lambda registry: registry.of_distribution("minimal"),
     "all": lambda registry: registry.all(),
 }

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 
 from pipeline.naming import Architecture, LayerArn, layer_name, version_in_name
 from pipeline.registry.row import Row
+from pipeline.registry.tombstone import Tombstone
 
 ACCOUNT = "123456789012"
 PUBLISHED = datetime(2026, 7, 1, 12, 30, tzinfo=UTC)
+DELETED_AT = datetime(2026, 11, 1, 3, 0, tzinfo=UTC)
 
 
 def arn(
@@ -89,3 +91,23 @@ def old_item(of: Row, **changed: dict[str, object] | None) -> dict[str, dict[str
         **changed,
     }
     return {name: value for name, value in item.items() if value is not None}
+
+
+def tombstone(
+    of: Row | None = None,
+    *,
+    plan: str = "0123456789abcdef",
+    deleted_at: datetime = DELETED_AT,
+    forced: tuple[str, ...] = (),
+    lock: str = "",
+    restored_as: str = "",
+) -> Tombstone:
+    """The tombstone of a layer version."""
+    return Tombstone(
+        row=of or row(),
+        deleted_at=deleted_at,
+        plan=plan,
+        forced=forced,
+        lock=lock,
+        restored_as=restored_as,
+    )
