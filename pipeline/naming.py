@@ -116,6 +116,11 @@ class LayerNameParts:
     release_group: str
 
     @property
+    def series(self) -> tuple[str, str, str]:
+        """Architecture, distribution and release group: all but the collector's version."""
+        return self.architecture, self.distribution, self.release_group
+
+    @property
     def collector_version(self) -> str:
         """The version such as v0.158.0; empty where the name does not show it."""
         plain = re.fullmatch(r"[0-9]+_[0-9]+_[0-9]+", self.version)

@@ -160,9 +160,8 @@ def _ranks(use: RegionUse, *, across_versions: bool) -> dict[str, int]:
     """
     counted: defaultdict[Hashable, list[LayerVersion]] = defaultdict(list)
     for each in use.versions:
-        parts = use.parts[each.arn.name]
-        series = (parts.architecture, parts.distribution, parts.release_group)
-        counted[series if across_versions else each.arn.name].append(each)
+        name = each.arn.name
+        counted[use.parts[name].series if across_versions else name].append(each)
 
     def age_key(version: LayerVersion) -> tuple[object, ...]:
         arn = version.arn
