@@ -147,6 +147,27 @@ class OptionalTableOptions(TableOptions):
 
 
 @option_group
+class _LayerFilter:
+    """Conditions; a class of its own, since the options of the last base are shown first."""
+
+    distribution: Annotated[
+        str | None, Opt("Only this distribution, even one not in the config.", "-d")
+    ] = None
+    region: Annotated[str | None, Opt("Only this region.")] = None
+    architecture: Annotated[Architectures, Opt("Only this architecture.", "-a")] = Architectures.ALL
+    version: Annotated[str | None, Opt("Only this collector version, such as 0.158.0.")] = None
+    public: Annotated[
+        bool | None,
+        Opt("Only layers for all AWS accounts, or only others.", flags="--public/--private"),
+    ] = None
+
+
+@option_group
+class ListOptions(RoleOptions, TableOptions, _LayerFilter):
+    """The layer versions to list."""
+
+
+@option_group
 class LayerNameOptions:
     """The layers and regions."""
 

@@ -7,7 +7,8 @@ of its architecture. A step that calls AWS gets the caller's credentials and run
 the others the engine keeps the result as long as their inputs are the same. The module decides
 nothing that the command decides: it passes options, files, folders and secrets to it.
 
-`Ocelot` has the functions, `steps` and `gitops` the containers in which they run.
+`Ocelot` has the functions, those for published layers from `layers`; `steps` and `gitops` have the
+containers in which they run.
 """
 
 # The SDK's overloads know neither `cache` nor a bare `check`.
@@ -16,9 +17,8 @@ nothing that the command decides: it passes options, files, folders and secrets 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any
 
 import dagger
 from dagger import (
@@ -42,6 +42,7 @@ from pipeline.gitops_options import (
     WorkflowOptions,
 )
 from pipeline.module.gitops import GitOpsAccess, ImageAccess, ImageSteps, changed
+from pipeline.module.layers import LayerFunctions
 from pipeline.module.steps import (
     BundleOrSourceOptions,
     Credentials,
@@ -50,6 +51,7 @@ from pipeline.module.steps import (
     ReleaseFiles,
     SourceOptions,
     Steps,
+    command,
     uncached,
     with_aws,
     with_github,
@@ -69,11 +71,10 @@ from pipeline.options import (
     PublishOptions,
     ReleaseOptions,
     RoleOptions,
-    SyncOptions,
     UpstreamOptions,
     VerifyOptions,
 )
-from pipeline.spread import Function, arguments, spread, subgroup
+from pipeline.spread import arguments, subgroup
 
 for choice in (Architectures, OneArchitecture):
     dagger.enum_type(choice)
@@ -99,15 +100,8 @@ Checkout = Annotated[Directory, Doc("A checkout of the source repository, with i
 Component = Annotated[str, Doc("PROJECT/COMPONENT, as in shop/catalog.")]
 
 
-def command(cache: Literal["never", "session"] | None = None) -> Callable[[Function], Function]:
-    """Return a decorator for a function of the module; it shows groups of options flat."""
-    registered = cast("Any", function)  # the SDK's overloads know no `cache`
-    flat = spread(lambda _name, opt: Doc(opt.help))
-    return lambda method: registered(flat(method), cache=cache)
-
-
 @object_type
-class Ocelot:
+class Ocelot(LayerFunctions):
     """Custom OpenTelemetry Collector layers for AWS Lambda."""
 
     config: Annotated[
@@ -326,13 +320,6 @@ class Ocelot:
             tool = tool.with_mounted_file("upstream/manifest.json", upstream)
             line.append("--upstream=upstream/manifest.json")
         return with_aws(tool, aws, *line).file("notes.md")
-
-    @command(cache="never")
-    async def sync(self, options: SyncOptions, go: GoOptions, aws: Credentials) -> str:
-        """Repair the registry, and parameters, where they do not match AWS' layers; return JSON."""
-        tool = await Steps(self.config, go).toolchain()
-        line = ["layers", "sync", "--json", *arguments(options)]
-        return await with_aws(tool, aws, *line).stdout()
 
     @command(cache="never")
     async def gitops_image(

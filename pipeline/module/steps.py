@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any, Literal, cast
 from uuid import uuid4
 
 import dagger
-from dagger import Container, Directory, File, Secret, dag
+from dagger import Container, Directory, Doc, File, Secret, dag, function
 
 from pipeline.options import (
     Architectures,
@@ -25,7 +26,7 @@ from pipeline.options import (
     PublishOptions,
     UpstreamOptions,
 )
-from pipeline.spread import Opt, arguments, option_group, subgroup
+from pipeline.spread import Function, Opt, arguments, option_group, spread, subgroup
 
 # The module's own runtime, base-image in pyproject.toml; uv is installed from it.
 PYTHON_IMAGE = (
@@ -90,6 +91,13 @@ class Credentials:
     secret_access_key: Annotated[Secret | None, Opt("The access key's secret.")] = None
     session_token: Annotated[Secret | None, Opt("The access key's session token, if any.")] = None
     endpoint_url: Annotated[str | None, Opt("URL of an emulator of AWS, such as moto's.")] = None
+
+
+def command(cache: Literal["never", "session"] | None = None) -> Callable[[Function], Function]:
+    """Return a decorator for a function of the module; it shows groups of options flat."""
+    registered = cast("Any", function)  # the SDK's overloads know no `cache`
+    flat = spread(lambda _name, opt: Doc(opt.help))
+    return lambda method: registered(flat(method), cache=cache)
 
 
 @dataclass(frozen=True)
@@ -303,15 +311,24 @@ def joined(*manifests: str) -> str:
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
-def with_aws(tool: Container, credentials: Credentials, *command: str) -> Container:
-    """Run an ocelot command at every call, with these AWS credentials and no others."""
+def with_credentials(tool: Container, credentials: Credentials) -> tuple[Container, list[str]]:
+    """Have the next command run at every call, with these AWS credentials and no others.
+
+    Returns:
+        The container, and the command's further options.
+    """
     tool = uncached(tool).with_env_variable("AWS_EC2_METADATA_DISABLED", "true")
     if credentials.endpoint_url:
         tool = tool.with_env_variable("AWS_ENDPOINT_URL", credentials.endpoint_url)
     for name in ("oidc_token", "access_key_id", "secret_access_key", "session_token"):
         if secret := getattr(credentials, name):
             tool = tool.with_secret_variable(f"AWS_{name.upper()}", secret)
-    more = ["--oidc-token=env:AWS_OIDC_TOKEN"] if credentials.oidc_token else []
+    return tool, ["--oidc-token=env:AWS_OIDC_TOKEN"] if credentials.oidc_token else []
+
+
+def with_aws(tool: Container, credentials: Credentials, *command: str) -> Container:
+    """Run an ocelot command at every call, with these AWS credentials and no others."""
+    tool, more = with_credentials(tool, credentials)
     return tool.with_exec(["ocelot", *command, *more])
 
 

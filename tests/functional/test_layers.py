@@ -10,10 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from aws_emulator import Trust, web_token
 from aws_server import MotoServer
 from faulty_proxy import FaultyProxy
 from markdown_reader import tables
-from registry_examples import PUBLISHED, arn, old_item, row
+from registry_examples import ACCOUNT, PUBLISHED, arn, old_item, row
 from runs import Ran, run_ocelot
 
 from pipeline.aws.session import default_aws
@@ -48,6 +49,7 @@ def environment(moto: MotoServer) -> Generator[dict[str, str]]:
     with FaultyProxy(moto) as aws, pytest.MonkeyPatch.context() as patch:
         for name, value in aws.environment(region=REGION).items():
             patch.setenv(name, value)
+        aws.emulator.trusts = [Trust(subject="repo:acme/layers:ref:refs/heads/main")]
         client = aws.client("dynamodb", REGION)
         client.create_table(**definition(TABLE))
         registry = Registry(default_aws(), TABLE, REGION)
@@ -218,6 +220,18 @@ def test_the_table_is_in_the_requested_region(layers: Layers) -> None:
     ran = layers("list", "--table-region", "us-west-2")
     assert ran.code == AwsError.exit_code
     assert "there is no table PublishedCustomCollectorExtensionLayers in us-west-2" in ran.err
+
+
+def test_a_role_that_reads_is_assumed_by_a_token(layers: Layers) -> None:
+    env = {
+        "AWS_ACCESS_KEY_ID": "",
+        "AWS_SECRET_ACCESS_KEY": "",
+        "TOKEN": web_token("repo:acme/layers:ref:refs/heads/main"),
+    }
+    role = f"arn:aws:iam::{ACCOUNT}:role/reader"
+    token = ("--role-arn", role, "--oidc-token", "env:TOKEN")
+    assert len(listed(layers("list", "--json", *token, env=env))) == 6
+    assert layers("list", env=env).code == 11
 
 
 def test_without_credentials_the_error_has_a_hint(layers: Layers) -> None:

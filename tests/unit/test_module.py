@@ -80,6 +80,8 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("notes", {"layers": FOLDER, "published": FILE, "previous": FOLDER, "upstream": FILE, **KEYS}),
     ("sync", {"dry_run": True, "endpoint_url": "http://aws.example", **KEYS}),
     ("sync", {"ssm_prefix": "/ocel", **KEYS}),
+    ("layers", {"distribution": "minimal", "region": "eu-west-1", "public": True, **KEYS}),
+    ("layers", {"role_arn": "arn", "oidc_token": SECRET, "as_json": True}),
     (
         "gitops_changed",
         {"source": FOLDER, "base": COMMIT, "project": ["shop"], "gitops_token": SECRET},
@@ -170,6 +172,7 @@ def test_publishing_and_measuring_are_never_cached_and_reading_a_ref_only_for_a_
     kept = {name: each.meta.cache for name, each in registered().items()}
     assert {name for name, cache in kept.items() if cache == "never"} == {
         *("publish", "release", "github_release", "fetch", "sync", "bench", "notes"),
+        "layers",
         *("gitops_changed", "gitops_image", "gitops_release"),
     }
     assert {name for name, cache in kept.items() if cache is None} == {
@@ -214,7 +217,7 @@ def test_importing_the_module_imports_dagger_and_the_options_alone() -> None:
     loaded = done.stdout.split()
     assert [each for each in loaded if each.startswith("pipeline")] == [
         *("pipeline", "pipeline.errors", "pipeline.gitops_options", "pipeline.module"),
-        *("pipeline.module.gitops", "pipeline.module.steps"),
+        *("pipeline.module.gitops", "pipeline.module.layers", "pipeline.module.steps"),
         *("pipeline.options", "pipeline.spread"),
     ]
     assert not {"typer", "pydantic", "boto3", "yaml", "jinja2"} & set(loaded)

@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.layers.rows import RowOptions, name_left_out
-from pipeline.cli.options import shared
+from pipeline.cli.options import TokenOptions, shared
 from pipeline.cli.running import shown_progress
-from pipeline.options import Architectures, TableOptions
+from pipeline.options import Architectures, ListOptions
 from pipeline.spread import Opt, option_group
 
 if TYPE_CHECKING:
     from pipeline.registry.row import Row
 
-ANY = Architectures.ALL
-
 
 @option_group
-class ListOptions(RowOptions):
+class ListRowOptions(RowOptions):
     """The form in which layer versions are listed."""
 
     as_markdown: Annotated[
@@ -42,46 +40,26 @@ class ListOptions(RowOptions):
 
 
 @shared
-def list_layers(
-    *,
-    distribution: Annotated[
-        str,
-        typer.Option(
-            "--distribution", "-d", help="Only this distribution, even one not in the config."
-        ),
-    ] = "",
-    region: Annotated[str, typer.Option("--region", help="Only this region.")] = "",
-    architecture: Annotated[
-        Architectures, typer.Option("--architecture", "-a", help="Only this architecture.")
-    ] = ANY,
-    version: Annotated[
-        str, typer.Option("--version", help="Only this collector version, such as 0.158.0.")
-    ] = "",
-    public: Annotated[
-        bool | None,
-        typer.Option(
-            "--public/--private", help="Only layers for all AWS accounts, or only others."
-        ),
-    ] = None,
-    table: TableOptions,
-    shown: ListOptions,
-) -> None:
+def list_layers(options: ListOptions, token: TokenOptions, shown: ListRowOptions) -> None:
     """List the published layer versions, newest first."""
     shown.check(("--markdown", shown.as_markdown))
-    from pipeline.aws.session import default_aws
     from pipeline.naming import Architecture
     from pipeline.registry.history import RowFilter, selected
     from pipeline.registry.registry import opened_registry
+    from pipeline.registry.table import DEFAULT_REGION
 
+    one = None if options.architecture is Architectures.ALL else options.architecture
     conditions = RowFilter(
-        distribution=distribution,
-        region=region,
-        architecture=None if architecture is ANY else Architecture(architecture.value),
-        version=version,
-        public=public,
+        distribution=options.distribution or "",
+        region=options.region or "",
+        architecture=Architecture(one.value) if one else None,
+        version=options.version or "",
+        public=options.public,
     )
+    aws = token.aws(options.role_arn, (options.table_region or DEFAULT_REGION,))
     with shown_progress():
-        registry = opened_registry(default_aws(), table)
-        found = registry.of_distribution(distribution) if distribution else registry.all()
+        registry = opened_registry(aws, options)
+        wanted = options.distribution
+        found = registry.of_distribution(wanted) if wanted else registry.all()
     name_left_out(found.foreign)
     shown.show_list(selected(found.rows, conditions))
