@@ -84,11 +84,16 @@ class Verified:
         return not self.differences
 
 
-class _Rebuilt(NamedTuple):
-    """A rebuilt zip and its manifest entry."""
+class RebuiltLayer(NamedTuple):
+    """A rebuilt zip and its manifest entry.
+
+    Attributes:
+        reused: True if it was in the cache.
+    """
 
     content: bytes
     record: Layer
+    reused: bool
 
 
 def zip_claim(path: Path, manifest: Manifest | None) -> Claim:
@@ -225,25 +230,40 @@ async def verify(
     Raises:
         OcelotError: a rebuild is not possible; see `build`.
     """
-    rebuilt: dict[tuple[tuple[str, str, str], Architecture], _Rebuilt] = {}
+    rebuilt: dict[tuple[tuple[str, str, str], Architecture], RebuiltLayer] = {}
     for entry in {entry.key: entry for _, entry in claims}.values():
         architectures = {claim.architecture for claim, its in claims if its.key == entry.key}
         upstream = upstream_of(entry.repository, entry.ref)
-        zips = await _rebuilt(entry, sorted(architectures), config, upstream, compiler)
+        zips = await rebuilt_layers(entry, sorted(architectures), config, upstream, compiler)
         rebuilt |= {(entry.key, each): zips[each] for each in architectures}
     return tuple(
         _verified(claim, entry, rebuilt[entry.key, claim.architecture]) for claim, entry in claims
     )
 
 
-async def _rebuilt(
+async def rebuilt_layers(
     entry: Locked,
     architectures: Sequence[Architecture],
     config: Config,
     upstream: UpstreamReader,
     compiler: Compiler,
-) -> Mapping[Architecture, _Rebuilt]:
-    """Build the zips of a lock entry again."""
+    *,
+    cache: Path | None = None,
+) -> Mapping[Architecture, RebuiltLayer]:
+    """Build the zips of a lock entry again; their digests are not compared with the lock's.
+
+    Args:
+        entry: of the lock.
+        architectures: of the zips.
+        config: the configuration that the entry was locked with.
+        upstream: has the entry's commit.
+        compiler: runs Go.
+        cache: the user cache, for finished zips of earlier builds; None to use none.
+
+    Raises:
+        LockError: the configuration is not the one that the entry was locked with.
+        OcelotError: it cannot be built; see `apply_plan`.
+    """
     request = BuildRequest(
         distribution=entry.distribution,
         architectures=tuple(architectures),
@@ -261,12 +281,14 @@ async def _rebuilt(
     layers = tuple(replace(each, expected="") for each in plan.layers)
     plan = replace(plan, layers=layers)
     return {
-        each.plan.architecture: _Rebuilt(each.zip.content, manifest_entry(plan, each))
-        for each in await apply_plan(plan, compiler, cache=None)
+        each.plan.architecture: RebuiltLayer(
+            each.zip.content, manifest_entry(plan, each), each.reused
+        )
+        for each in await apply_plan(plan, compiler, cache=cache)
     }
 
 
-def _verified(claim: Claim, entry: Locked, rebuilt: _Rebuilt) -> Verified:
+def _verified(claim: Claim, entry: Locked, rebuilt: RebuiltLayer) -> Verified:
     digest = rebuilt.record.sha256
     differences = list(claim.differences)
     if claim.record:

@@ -78,9 +78,19 @@ class SilentError(UpstreamError):
 
 
 async def run_git(
-    origin: UpstreamRepository, arguments: list[str], *, seconds: float | None = None
+    origin: UpstreamRepository,
+    arguments: list[str],
+    *,
+    seconds: float | None = None,
+    data: bytes | None = None,
 ) -> bytes:
     """Run git within a time and give its output.
+
+    Args:
+        origin: the repository, for its environment and for errors.
+        arguments: after `git`.
+        seconds: the time; None for `QUICK_SECONDS`.
+        data: standard input; None for an empty one.
 
     Raises:
         UpstreamError: git failed or took too long; its own lines are the details.
@@ -90,7 +100,7 @@ async def run_git(
     result, limit = None, QUICK_SECONDS if seconds is None else seconds
     try:
         with anyio.move_on_after(limit):
-            result = await process.read_output(command, env=environment(origin.url))
+            result = await process.read_output(command, env=environment(origin.url), data=data)
     except FileNotFoundError as error:
         raise ToolchainError("git is not installed", hint="install git") from error
     if result is None:
@@ -197,3 +207,15 @@ async def real_url(origin: UpstreamRepository) -> str:
     """Return the URL from which git reads, by the user's settings `url.<base>.insteadOf`."""
     text = await run_git(origin, ["ls-remote", "--get-url", "--", origin.url])
     return text.decode(errors="replace").strip()
+
+
+def blobs(output: bytes) -> dict[str, bytes]:
+    """Return the contents, by SHA, of `git cat-file --batch`."""
+    contents: dict[str, bytes] = {}
+    at = 0
+    while at < len(output):
+        start = output.index(b"\n", at) + 1
+        sha, _, size = output[at:start].decode().split()
+        contents[sha] = output[start : start + int(size)]
+        at = start + int(size) + 1
+    return contents

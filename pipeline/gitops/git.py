@@ -17,6 +17,7 @@ from pathlib import Path
 import anyio
 
 from pipeline import progress
+from pipeline.build.git import blobs
 from pipeline.build.refs import FULL_SHA
 from pipeline.config.entries import suggestion
 from pipeline.errors import RUN_AGAIN, GitOpsError, UsageError, quoted
@@ -24,7 +25,6 @@ from pipeline.gitops.objects import (
     Commit,
     NewCommit,
     Snapshot,
-    blobs,
     commit_object,
     snapshot,
     tree_entries,

@@ -81,18 +81,6 @@ def tree_entries(listed: bytes) -> tuple[TreeEntry, ...]:
     return tuple(entries)
 
 
-def blobs(output: bytes) -> dict[str, bytes]:
-    """Return the contents, by SHA, of `git cat-file --batch`."""
-    contents: dict[str, bytes] = {}
-    at = 0
-    while at < len(output):
-        start = output.index(b"\n", at) + 1
-        sha, _, size = output[at:start].decode().split()
-        contents[sha] = output[start : start + int(size)]
-        at = start + int(size) + 1
-    return contents
-
-
 def snapshot(tree: str, entries: Sequence[TreeEntry], contents: Mapping[str, bytes]) -> Snapshot:
     """Return the snapshot of a tree with these entries and contents; without submodules."""
     return Snapshot(

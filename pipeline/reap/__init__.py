@@ -11,6 +11,7 @@
 4. `apply.py` deletes one region's layer versions. It looks at each again, writes its tombstone, has
    no parameter name it any more (`parameters.py`), and then deletes it.
 
-`tombstones.py` stores tombstones, in the registry or in a folder. `restore.py` builds the layer of
-a tombstone again, and publishes it as a new version.
+`tombstones.py` stores tombstones, in the registry or in a folder. `restore.py` publishes a deleted
+layer version again, as a new one: `rebuild.py` finds or builds its zip, also by an earlier lock
+that `history.py` reads from git, and `republish.py` decides (pure) how it is published.
 """
