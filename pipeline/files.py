@@ -50,14 +50,14 @@ def safe_path(path: str) -> str:
     return path
 
 
-def read_file(path: Path, hint: str) -> bytes:
-    """Return the content of a file that the user named.
+def read_file(path: Path, hint: str, largest: int = LARGEST) -> bytes:
+    """Return the content of a file that the user named, of at most so many bytes.
 
     Raises:
         UsageError: it cannot be read, is no regular file or is too large; the hint says what to do.
     """
     try:
-        return read_regular(path)
+        return read_regular(path, largest)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
 

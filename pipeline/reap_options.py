@@ -58,7 +58,8 @@ class ReapOptions(AwsOptions, OptionalTableOptions, LayerNameOptions):
     repository: Annotated[
         str | None,
         Opt(
-            "Repository on GitHub, owner/name, whose releases name layers: these are kept.",
+            "Repository on GitHub, owner/name, whose releases name layers: these are kept; "
+            "`none` for none.",
             variable="GITHUB_REPOSITORY",
         ),
     ] = None

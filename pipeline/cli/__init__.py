@@ -44,6 +44,7 @@ from pipeline.cli import (
     oidc,
     printing,
     publish,
+    reap,
     release,
     sources,
     verify,
@@ -80,6 +81,7 @@ app.command("lock")(lock.lock)
 app.command("publish")(publish.publish)
 app.command("release")(release.release)
 app.command("fetch")(fetch.fetch)
+app.command("reap")(reap.reap)
 app.command("notes")(notes.notes)
 app.command("github-release")(github_release.github_release)
 app.command("bundle")(bundle.bundle)

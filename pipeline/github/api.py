@@ -19,7 +19,7 @@ from typing import Any, cast
 
 import anyio
 import httpx
-from githubkit.auth import TokenAuthStrategy
+from githubkit.auth import TokenAuthStrategy, UnauthAuthStrategy
 from githubkit.core import GitHubCore
 from githubkit.exception import GitHubException, RateLimitExceeded, RequestError, RequestFailed
 from githubkit.response import Response
@@ -75,19 +75,21 @@ class Upload:
 
 
 @asynccontextmanager
-async def repository_api(url: str, repository: str, token: str) -> AsyncGenerator[RepositoryApi]:
+async def repository_api(
+    url: str, repository: str, token: str | None
+) -> AsyncGenerator[RepositoryApi]:
     """Open the API of a repository.
 
     Args:
         url: of the API: GitHub's, or an Enterprise server's, as in GITHUB_API_URL.
         repository: owner/name.
-        token: may write contents; for pull requests, these too.
+        token: may write contents; for pull requests, these too. None to read a public repository.
 
     Raises:
         UsageError: the address would send the token unencrypted.
     """
-    core = GitHubCore(
-        TokenAuthStrategy(token),
+    core: GitHubCore[Any] = GitHubCore(
+        TokenAuthStrategy(token) if token else UnauthAuthStrategy(),
         base_url=_address(url),
         user_agent="ocelot",
         follow_redirects=False,
@@ -96,7 +98,7 @@ async def repository_api(url: str, repository: str, token: str) -> AsyncGenerato
         auto_retry=False,
     )
     async with core:
-        yield RepositoryApi(core, repository)
+        yield RepositoryApi(core, repository, has_token=token is not None)
 
 
 def _address(url: str) -> httpx.URL:
@@ -116,11 +118,13 @@ class RepositoryApi:
     """The REST API of a repository.
 
     Attributes:
+        has_token: False for requests without a token, which see public repositories alone.
         now: the time of the last answer, by GitHub's clock.
     """
 
-    def __init__(self, core: GitHubCore[TokenAuthStrategy], repository: str) -> None:
+    def __init__(self, core: GitHubCore[Any], repository: str, *, has_token: bool) -> None:
         self.repository = repository
+        self.has_token = has_token
         self.now = datetime.now(UTC)
         self._core = core
         self._waited = 0.0
@@ -133,9 +137,11 @@ class RepositoryApi:
             GitHubError: it is not, or may not.
         """
         if await self.found("") is None:
+            who = "this token may see" if self.has_token else "can be seen without a token"
+            check = "that the token has access to it" if self.has_token else "name a token: --token"
             raise GitHubError(
-                f"GitHub has no repository {self.repository} that this token may see",
-                hint="check --repository, and that the token has access to it",
+                f"GitHub has no repository {self.repository} that {who}",
+                hint=f"check --repository, and {check}",
             )
 
     async def found(self, path: str, **query: int | str) -> Json | None:
@@ -143,15 +149,24 @@ class RepositoryApi:
         response = await self._read(path, query)
         return cast("Json", response.json()) if response else None
 
-    async def listed(self, path: str, **query: int | str) -> list[Json]:
-        """Return all items of a list below the repository's address."""
+    async def listed(self, path: str, *, required: bool = False, **query: int | str) -> list[Json]:
+        """Return all items of a list below the repository's address; none if there is no such list.
+
+        Raises:
+            GitHubError: GitHub refuses, or has no such list and it is required.
+        """
         items: list[Json] = []
         page = 1
         while response := await self._read(path, {**query, "per_page": _PAGE, "page": page}):
             items += cast("list[Json]", response.json())
             page += 1
             if "next" not in response.raw_response.links:
-                break
+                return items
+        if required:
+            raise GitHubError(
+                f"GitHub shows no {path.rpartition('/')[2]} of {self.repository}",
+                hint="give the token the permission `contents: read` there",
+            )
         return items
 
     async def content(self, path: str) -> bytes:
@@ -269,8 +284,9 @@ class RepositoryApi:
             progress.note(f"GitHub's rate limit is reached; waiting {seconds:.0f} s")
         if self._waited > LONGEST_WAIT:
             when = (datetime.now(UTC) + time).strftime("%H:%M:%S UTC")
+            higher = "" if self.has_token else "; with a token the limit is higher: --token"
             raise GitHubError(
-                f"GitHub's rate limit for this token ends at {when}", hint=f"then {RUN_AGAIN}"
+                f"GitHub's rate limit ends at {when}", hint=f"then {RUN_AGAIN}{higher}"
             )
 
 
@@ -334,7 +350,7 @@ def refusal(response: Response[Any], method: str, repository: str) -> GitHubErro
         needed = response.headers.get("x-accepted-github-permissions", "contents=write")
         return GitHubError(
             f"the token may not do this in {repository} ({needed}): {text}",
-            hint=_grant(needed, text),
+            hint=_grant(needed, text, reads=method == "GET"),
         )
     if status == _INVALID and any(each in text for each in _RACES):
         return LookAgainError(f"GitHub refuses: {text}", hint=RUN_AGAIN)
@@ -344,7 +360,7 @@ def refusal(response: Response[Any], method: str, repository: str) -> GitHubErro
     return GitHubError(f"GitHub refuses: {text}", hint=hint)
 
 
-def _grant(needed: str, reason: str) -> str:
+def _grant(needed: str, reason: str, *, reads: bool) -> str:
     """Return the hint on a permission that a token lacks."""
     if _ACTIONS_MAY_NOT in reason:
         return (
@@ -353,9 +369,10 @@ def _grant(needed: str, reason: str) -> str:
         )
     pulls = "pull_requests" in needed
     key, name = ("pull-requests", "Pull requests") if pulls else ("contents", "Contents")
+    access, shown = ("read", "Read-only") if reads else ("write", "Read and write")
     return (
-        f"give the token the permission `{key}: write`: in a workflow by `permissions:` of its "
-        f"job, for a fine-grained token as `{name}: Read and write`"
+        f"give the token the permission `{key}: {access}`: in a workflow by `permissions:` of its "
+        f"job, for a fine-grained token as `{name}: {shown}`"
     )
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipeline import progress
-from pipeline.errors import RUN_AGAIN, GitHubError
 from pipeline.files import LARGEST_RECORD, write_atomic
 from pipeline.github.api import RepositoryApi
-from pipeline.github.releases import FoundAsset, FoundRelease, every_release
+from pipeline.github.releases import FoundAsset, FoundRelease, asset_content, every_release
 from pipeline.layer.limits import UNZIPPED_BYTES
 from pipeline.layer.manifest import FILE_NAME
 from pipeline.naming import zip_parts
@@ -66,7 +64,7 @@ async def download_previous(
         return False
     with progress.step(_LANE, f"read the last release, {release.tag}"):
         for asset in _wanted(release.assets, distribution):
-            write_atomic(folder / asset.name, await _content(api, asset))
+            write_atomic(folder / asset.name, await asset_content(api, asset))
     return True
 
 
@@ -80,10 +78,3 @@ def _wanted(assets: Iterable[FoundAsset], distribution: str) -> Iterator[FoundAs
         if parts and parts[1] == distribution and each.size <= UNZIPPED_BYTES:
             yield each
             return
-
-
-async def _content(api: RepositoryApi, asset: FoundAsset) -> bytes:
-    content = await api.content(f"/releases/assets/{asset.id}")
-    if asset.sha256 not in ("", hashlib.sha256(content).hexdigest()):
-        raise GitHubError(f"GitHub gives another {asset.name} than it names", hint=RUN_AGAIN)
-    return content

@@ -7,10 +7,13 @@ notes.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import RUN_AGAIN, GitHubError
 
 if TYPE_CHECKING:
     from pipeline.github.api import RepositoryApi  # which imports githubkit
@@ -114,7 +117,29 @@ async def every_release(api: RepositoryApi) -> list[FoundRelease]:
     Raises:
         GitHubError: GitHub refuses, or does not answer.
     """
-    return [_release(each, each["assets"]) for each in await api.listed("/releases")]
+    listed = await api.listed("/releases", required=True)
+    return [_release(each, each["assets"]) for each in listed]
+
+
+async def release_assets(api: RepositoryApi, number: int) -> tuple[FoundAsset, ...]:
+    """Return all assets of a release.
+
+    Raises:
+        GitHubError: GitHub refuses, or does not answer, or there is no such release any more.
+    """
+    return tuple(map(_asset, await api.listed(f"/releases/{number}/assets", required=True)))
+
+
+async def asset_content(api: RepositoryApi, asset: FoundAsset) -> bytes:
+    """Return the content of an asset.
+
+    Raises:
+        GitHubError: GitHub refuses, does not answer, or gives another content than it names.
+    """
+    content = await api.content(f"/releases/assets/{asset.id}")
+    if asset.sha256 not in ("", hashlib.sha256(content).hexdigest()):
+        raise GitHubError(f"GitHub gives another {asset.name} than it names", hint=RUN_AGAIN)
+    return content
 
 
 async def _commit(api: RepositoryApi, tag: str) -> str:

@@ -110,11 +110,13 @@ class ReapPlan:
 
     Attributes:
         regions: in the order of the options.
+        account: of the layers.
         skipped: regions that are left out, each with the reason.
         notes: for the user.
     """
 
     regions: tuple[RegionReap, ...]
+    account: str = ""
     skipped: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -122,6 +124,14 @@ class ReapPlan:
     def deletions(self) -> tuple[VersionPlan, ...]:
         """The layer versions to be deleted."""
         return tuple(one for each in self.regions for one in each.versions if one.is_deleted)
+
+    @cached_property
+    def freed(self) -> int:
+        """The bytes of zips that become free, as far as their sizes are known.
+
+        AWS keeps a deleted layer version's zip as long as a function uses it.
+        """
+        return sum(each.size for each in self.deletions if Reason.USED not in each.overridden)
 
     @cached_property
     def digest(self) -> str:
@@ -195,7 +205,7 @@ def _reasons(
         yield from references.by_sha256.get(sha256, ())
     yield from references.by_arn.get(arn, ())
     if rank < request.keep:
-        yield KeepReason(reason=Reason.COUNT, text=f"one of the {request.keep} newest")
+        yield KeepReason(reason=Reason.COUNT, text=f"--keep {request.keep}")
     if young := _young(version, request):
         yield KeepReason(reason=Reason.AGE, text=young)
     if isinstance(recorded, ForeignRow):
@@ -217,7 +227,7 @@ def _young(version: LayerVersion, request: ReapRequest) -> str:
     if version.created is None:
         return "its age is not known"
     age = request.now - version.created
-    return f"published {version.created:%Y-%m-%d %H:%M}" if age < request.older_than else ""
+    return f"too young: {version.created:%Y-%m-%d %H:%M}" if age < request.older_than else ""
 
 
 def reap_digest(deletions: Iterable[tuple[str, tuple[str, ...]]]) -> str:
