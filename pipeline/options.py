@@ -166,6 +166,8 @@ class _LayerFilter:
 class ListOptions(RoleOptions, TableOptions, _LayerFilter):
     """The layer versions to list."""
 
+    deleted: Annotated[bool, Opt("List the deleted ones instead, last deletion first.")] = False
+
 
 @option_group
 class LayerNameOptions:

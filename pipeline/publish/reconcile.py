@@ -24,7 +24,7 @@ from pipeline.publish.plan import PublishStep, Target, TargetKey, TargetPlan, ta
 from pipeline.publish.published import version_row
 from pipeline.publish.request import PublishRequest
 from pipeline.registry.registry import Registry
-from pipeline.registry.row import ForeignRow, base_layer_arn
+from pipeline.registry.row import ForeignRow, Row, base_layer_arn
 
 INTERRUPTED = "interrupted; the next run checks whether it was done"
 # Uploads at a time, in all regions.
@@ -204,8 +204,8 @@ def _remove_double(
     layer, number = double.arn.name, double.arn.version
     label = f"version {number}, published at the same time as version {oldest.arn.version},"
     try:
-        is_recorded = context.registry is not None and context.registry.row(double.arn) is not None
-        if is_recorded or region.policy(layer, number).statements:
+        recorded = context.registry.row(double.arn) if context.registry else None
+        if isinstance(recorded, Row | ForeignRow) or region.policy(layer, number).statements:
             return (f"{label} is in use by another publisher",)
         region.delete(layer, number)
     except AwsError as error:

@@ -1,4 +1,4 @@
-"""Selected rows, newest first, and a distribution's releases with what each of them changed."""
+"""Selected rows and tombstones, newest first; a distribution's releases and what each changed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import datetime
 
 from pipeline.naming import Architecture, version_in_name
 from pipeline.registry.row import Row
+from pipeline.registry.tombstone import Tombstone
 
 _SHOWN = 12
 
@@ -91,6 +92,16 @@ def selected(rows: Iterable[Row], selection: RowFilter) -> tuple[Row, ...]:
     """Return the selected rows, the newest first."""
     found = sorted((row for row in rows if selection.matches(row)), key=lambda row: str(row.arn))
     return tuple(sorted(found, key=lambda row: row.age_key, reverse=True))
+
+
+def selected_tombstones(
+    tombstones: Iterable[Tombstone], selection: RowFilter
+) -> tuple[Tombstone, ...]:
+    """Return the tombstones of selected rows, the newest deletion first."""
+    found = sorted(
+        (each for each in tombstones if selection.matches(each.row)), key=lambda each: str(each.arn)
+    )
+    return tuple(sorted(found, key=lambda each: each.deleted_at, reverse=True))
 
 
 def releases(rows: Iterable[Row]) -> tuple[Release, ...]:

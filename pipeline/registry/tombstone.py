@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 STATE = "state"
 DELETED = "deleted"
 DELETED_AT = "deleted_at"
+# The attributes of a tombstone and its row, in the order in which they are shown.
+TOMBSTONE_COLUMNS = (*COLUMNS, DELETED_AT, "plan", "forced", "restored_as")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +76,11 @@ class Tombstone:
             "lock": json.loads(self.lock) if self.lock else None,
             "restored_as": self.restored_as,
         }
+
+    def shown(self) -> dict[str, Any]:
+        """The attributes of its row, and its own, by name, as values for JSON."""
+        values = {**self.data(), **self.row.data()}
+        return {name: values[name] for name in TOMBSTONE_COLUMNS}
 
     def text(self) -> str:
         """The text of its file, in ASCII: not every text of another tool can be encoded."""

@@ -1,4 +1,4 @@
-"""Reports of the registry's rows and releases, as tables and as CSV.
+"""Reports of the registry's rows, tombstones and releases, as tables and as CSV.
 
 Other tools write to the table, too: no text from it may become a spreadsheet's formula.
 """
@@ -14,6 +14,7 @@ from typing import Any, cast
 from pipeline.registry.history import Release
 from pipeline.registry.registry import TableCreation
 from pipeline.registry.row import Row
+from pipeline.registry.tombstone import Tombstone
 from pipeline.report.rendering import Report, data, json_text, without_empty
 
 # A column that is shown only if it is not empty.
@@ -21,6 +22,11 @@ _SHARED = "shared with"
 _LAYERS = (
     *("published", "distribution", "architecture", "collector", "public", _SHARED),
     "layer version",
+)
+_FORCED, _RESTORED = "in spite of", "restored as"
+_DELETED = (
+    *("deleted", "distribution", "architecture", "collector", "plan", _FORCED),
+    *("layer version", _RESTORED),
 )
 _HISTORY = (
     *("published", "layer", "architecture", "sha256", "regions", "public", _SHARED),
@@ -71,6 +77,25 @@ def layers_report(rows: Sequence[Row]) -> Report:
     return without_empty(report, _SHARED)
 
 
+def tombstones_report(tombstones: Sequence[Tombstone]) -> Report:
+    """Return a row for each deleted layer version."""
+    cells = [
+        (
+            _minute(each.deleted_at),
+            each.row.distribution,
+            each.row.architecture,
+            each.row.collector_version_input or each.row.layer_version_str,
+            each.plan,
+            ", ".join(each.forced),
+            str(each.arn),
+            each.restored_as,
+        )
+        for each in tombstones
+    ]
+    report = Report(headings=_DELETED, rows=cells, whole=("deleted",))
+    return without_empty(report, _FORCED, _RESTORED)
+
+
 def history_report(releases: Sequence[Release]) -> Report:
     """Return a row for each release of a distribution."""
     rows = [_release_row(each) for each in releases]
@@ -100,9 +125,9 @@ def _release_row(release: Release) -> tuple[str, ...]:
     )
 
 
-def row_report(row: Row) -> Report:
+def row_report(attributes: Mapping[str, Any]) -> Report:
     """Return all attributes of one layer version."""
-    cells = [(name, _cell(value)) for name, value in row.data().items()]
+    cells = [(name, _cell(value)) for name, value in attributes.items()]
     return Report(headings=("attribute", "value"), rows=cells, whole=("attribute",))
 
 

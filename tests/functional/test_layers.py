@@ -14,7 +14,7 @@ from aws_emulator import Trust, web_token
 from aws_server import MotoServer
 from faulty_proxy import FaultyProxy
 from markdown_reader import tables
-from registry_examples import ACCOUNT, PUBLISHED, arn, old_item, row
+from registry_examples import ACCOUNT, DELETED_AT, PUBLISHED, arn, old_item, row, tombstone
 from runs import Ran, run_ocelot
 
 from pipeline.aws.session import default_aws
@@ -24,6 +24,7 @@ from pipeline.options import TABLE
 from pipeline.registry.registry import Registry
 from pipeline.registry.row import COLUMNS
 from pipeline.registry.table import definition
+from pipeline.registry.tombstone import TOMBSTONE_COLUMNS
 
 Layers = Callable[..., Ran]
 REGION = "eu-west-1"
@@ -42,9 +43,20 @@ ROWS = (
 )
 
 
+TOMBSTONES = (
+    tombstone(row(version=4), forced=("lock", "used")),
+    tombstone(
+        row("other", version=5, public=False),
+        deleted_at=DELETED_AT + timedelta(days=1),
+        restored_as=str(row().arn),
+    ),
+    tombstone(row(region="us-east-1", version=1), deleted_at=DELETED_AT - timedelta(days=1)),
+)
+
+
 @pytest.fixture(scope="module")
 def environment(moto: MotoServer) -> Generator[dict[str, str]]:
-    """The environment of a table with rows, among them one of an older tool and a foreign one."""
+    """The environment of a table with rows, one of an older tool, a foreign one, and tombstones."""
     moto.reset()
     with FaultyProxy(moto) as aws, pytest.MonkeyPatch.context() as patch:
         for name, value in aws.environment(region=REGION).items():
@@ -55,6 +67,8 @@ def environment(moto: MotoServer) -> Generator[dict[str, str]]:
         registry = Registry(default_aws(), TABLE, REGION)
         for each in ROWS:
             assert registry.put(each) is None
+        for each in TOMBSTONES:
+            assert registry.bury(each, None)
         foreign = {"layer_arn": {"S": "hello\x1b[31m"}, "distribution": {"S": "other"}}
         for item in (old_item(row("older"), public={"S": "False"}), foreign):
             client.put_item(TableName=TABLE, Item=item)
@@ -161,6 +175,55 @@ def test_show_without_a_row_is_a_usage_error(layers: Layers, argument: str, mess
     ran = layers("show", argument)
     assert (ran.code, ran.out) == (UsageError.exit_code, "")
     assert message in ran.err
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ((), (1, 0, 2)),
+        (("-d", "minimal"), (0, 2)),
+        (("--region", "us-east-1"), (2,)),
+        (("--private",), (1,)),
+        (("--version", "0.157.0"), ()),
+    ],
+)
+def test_deleted_layer_versions_are_listed_with_the_last_deletion_first(
+    layers: Layers, options: tuple[str, ...], found: tuple[int, ...]
+) -> None:
+    ran = layers("list", "--deleted", *options, "--json")
+    assert listed(ran) == [str(TOMBSTONES[at].arn) for at in found]
+
+
+def test_a_deleted_layer_version_has_its_rows_attributes_and_those_of_its_deletion(
+    layers: Layers,
+) -> None:
+    data = {
+        **TOMBSTONES[0].row.data(),
+        "deleted_at": "2026-11-01T03:00:00+00:00",
+        "plan": TOMBSTONES[0].plan,
+        "forced": ["lock", "used"],
+        "restored_as": "",
+    }
+    assert json.loads(layers("list", "--deleted", "--json").out)[1] == data
+    assert json.loads(layers("show", str(TOMBSTONES[0].arn), "--json").out) == data
+    lines = list(csv.DictReader(io.StringIO(layers("list", "--deleted", "--csv").out)))
+    assert tuple(lines[1]) == TOMBSTONE_COLUMNS
+    assert (lines[1]["forced"], lines[0]["restored_as"]) == ("lock; used", str(row().arn))
+    shown = layers("show", str(TOMBSTONES[0].arn), "--csv").out
+    assert list(csv.DictReader(io.StringIO(shown))) == [lines[1]]
+
+
+def test_deleted_layer_versions_for_people(layers: Layers) -> None:
+    ran = layers("list", "--deleted")
+    assert ran.code == 0, ran.err
+    assert "2026-11-02 03:00" in ran.out
+    assert str(TOMBSTONES[1].arn) in ran.out
+    assert "2026-11-01" in layers("show", str(TOMBSTONES[0].arn)).out
+
+
+def test_deleted_layer_versions_are_not_shown_as_markdown(layers: Layers) -> None:
+    ran = layers("list", "--deleted", "--markdown")
+    assert (ran.code, ran.out) == (UsageError.exit_code, "")
 
 
 def test_history_is_a_line_a_release(layers: Layers) -> None:

@@ -21,7 +21,7 @@ from publishing import (
     with_other_content,
     without_garbage_collection,
 )
-from registry_examples import old_item
+from registry_examples import old_item, tombstone
 from runs import CONFIG, run_ocelot
 from syncing import (
     ARN,
@@ -45,6 +45,7 @@ from pipeline.aws.layers import LayerVersion, RegionClient
 from pipeline.errors import PartlyPublishedError
 from pipeline.naming import layer_arn
 from pipeline.registry.sync.run import check_synced
+from pipeline.registry.tombstone import Tombstone
 
 
 def test_after_publishing_there_is_nothing_to_repair(published: Publishing) -> None:
@@ -266,3 +267,50 @@ def test_a_job_summary_is_written(published: Publishing) -> None:
     assert [len(each["repairs"]) for each in json.loads(ran.out)["regions"]] == [1, 0, 0]
     (table,) = tables(summary.read_text())
     assert table[1] == [IRELAND, "record", f"{LAYER}:1", "it has no row"]
+
+
+def buried(publishing: Publishing, arn: str) -> Tombstone:
+    """Write the tombstone of a layer version in place of its row."""
+    before = row_of(publishing, arn)
+    assert before is not None
+    made = tombstone(before)
+    assert publishing.registry().bury(made, before)
+    return made
+
+
+def test_a_deletion_that_was_not_finished_is_reported_and_left_alone(published: Publishing) -> None:
+    made = buried(published, ARN_IRELAND)
+    published.aws.forget()
+    ran = ocelot_sync(published, "--json")
+    assert ran.code == 0, ran.err
+    (reported,) = json_regions(ran)[IRELAND]["left"]
+    assert reported["what"] == ARN_IRELAND
+    assert "ocelot reap" in reported["reason"]
+    assert published.writes() == []
+    assert published.aws.calls("GetLayerVersion") == []
+    assert published.registry().row(layer_arn(ARN_IRELAND)) == made
+
+
+def test_a_tombstone_of_a_deleted_layer_version_stays(published: Publishing) -> None:
+    made = buried(published, ARN_IRELAND)
+    unpublish(published, ARN_IRELAND)
+    assert nothing_to_do(published)
+    assert left(synced(published)) == {}
+    assert published.registry().row(layer_arn(ARN_IRELAND)) == made
+
+
+def test_a_tombstone_that_is_written_meanwhile_is_no_failure(published: Publishing) -> None:
+    made: list[Tombstone] = []
+    before = row_of(published, ARN_IRELAND)
+    assert before is not None
+    drop(published, ARN_IRELAND)
+
+    def bury(_: Call) -> None:
+        made.append(tombstone(before))
+        assert published.registry().bury(made[0], None)
+
+    published.aws.rules(Rule(operation="UpdateItem", times=1, before=bury))
+    done = synced(published)
+    assert [each.error for each in done.outcomes] == [""]
+    check_synced(done)
+    assert published.registry().row(layer_arn(ARN_IRELAND)) == made[0]

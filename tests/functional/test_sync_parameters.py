@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from unittest.mock import ANY
 
 import pytest
 from aws_parameters import SSM_DENIED
 from aws_rules import Rule
 from publishing import IRELAND, LAYER, REGIONS, Publishing, version_arn
-from syncing import ocelot_sync, publish_by_hand, synced, unpublish
+from registry_examples import tombstone
+from syncing import ocelot_sync, publish_by_hand, row_of, synced, unpublish
 from test_published_parameters import (
     AMD,
     LATEST,
@@ -108,6 +110,19 @@ def test_a_parameter_of_a_deleted_layer_names_the_newest_that_exists(
     assert values(published_layers)[LATEST] == arn(1)
     assert left(done) == {f"{AMD}/0.156.0": DELETED}
     assert tags(published_layers, LATEST)["ocelot:collector-version"] == "v0.155.0"
+
+
+def test_a_parameter_of_a_version_with_a_tombstone_is_reported_once_it_is_deleted(
+    published_layers: Publishing,
+) -> None:
+    newer = row_of(published_layers, arn(1, layer=NEWER))
+    assert newer
+    assert published_layers.registry().bury(tombstone(newer), newer)
+    assert left(repaired(published_layers)) == {LATEST: ANY}  # it may exist yet
+    assert values(published_layers)[LATEST] == arn(1, layer=NEWER)
+    unpublish(published_layers, arn(1, layer=NEWER))
+    assert left(repaired(published_layers)) == {f"{AMD}/0.156.0": DELETED}
+    assert values(published_layers)[LATEST] == arn(1)
 
 
 def test_content_of_a_version_that_was_deleted_gives_way_to_the_one_before(

@@ -15,6 +15,7 @@ from pipeline.naming import layer_description
 from pipeline.registry.row import ForeignRow, Row
 from pipeline.registry.rows import Rows
 from pipeline.registry.sync.plan import RegionObservation, Scope
+from pipeline.registry.tombstone import Tombstone
 
 REGION = "eu-west-1"
 PUBLIC, PRIVATE = LayerPolicy().with_public(public=True), LayerPolicy()
@@ -26,13 +27,15 @@ DISTRIBUTIONS = {
 }
 
 
-def scope(*rows: Row, foreign: tuple[ForeignRow, ...] = ()) -> Scope:
-    """The scope of the layers that begin with `ocel`, with these rows."""
+def scope(
+    *rows: Row, foreign: tuple[ForeignRow, ...] = (), tombstones: tuple[Tombstone, ...] = ()
+) -> Scope:
+    """The scope of the layers that begin with `ocel`, with these rows and tombstones."""
     return Scope(
         account=ACCOUNT,
         base="ocel",
         distributions=DISTRIBUTIONS,
-        registry=Rows(rows=rows, foreign=foreign),
+        registry=Rows(rows=rows, foreign=foreign, tombstones=tombstones),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from registry_examples import row
+from registry_examples import arn, row, tombstone
 
 from pipeline.naming import Architecture
 from pipeline.registry.history import releases
@@ -51,6 +51,23 @@ def test_a_missing_time_is_shown_as_not_known() -> None:
     assert list(shown[:5]) == ["not known", "minimal", "amd64", "0_158_0", "no"]
 
 
+def test_a_tombstones_cells_are_in_the_order_of_the_headings() -> None:
+    full = tombstone(forced=("lock", "used"), restored_as=str(arn(version=9)))
+    shown = {
+        "deleted": "2026-11-01 03:00",
+        "distribution": "minimal",
+        "architecture": "amd64",
+        "collector": "v0.158.0",
+        "plan": "0123456789abcdef",
+        "in spite of": "lock, used",
+        "layer version": str(arn()),
+        "restored as": str(arn(version=9)),
+    }
+    assert first_row(report.tombstones_report([full])) == shown
+    del shown["in spite of"], shown["restored as"]
+    assert first_row(report.tombstones_report([tombstone()])) == shown
+
+
 def test_a_releases_cells_are_in_the_order_of_the_headings() -> None:
     assert first_row(report.history_report([RELEASE])) == {
         "published": "2026-07-01 12:30",
@@ -85,7 +102,7 @@ def test_public_everywhere_or_nowhere_is_a_word(public: bool, word: str) -> None
 
 
 def test_one_layer_version_has_all_its_attributes() -> None:
-    shown = {name: value for name, value in report.row_report(row()).rows}  # noqa: C416
+    shown = {name: value for name, value in report.row_report(row().data()).rows}  # noqa: C416
     assert set(shown) == set(COLUMNS) == set(row().data())
     assert shown["layer_arn"] == str(row().arn)
     assert shown["compatible_runtimes"] == "nodejs22.x; python3.13"

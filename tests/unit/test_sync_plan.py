@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from registry_examples import ACCOUNT, PUBLISHED, arn, row
+from registry_examples import ACCOUNT, PUBLISHED, arn, row, tombstone
 from sync_examples import CONTENT, PRIVATE, PUBLIC, REGION, SHARED, observed, scope, seen
 
 from pipeline.aws.layers import LayerVersion
@@ -16,6 +16,7 @@ from pipeline.aws.policy import LayerPolicy
 from pipeline.naming import Architecture, LayerArn, layer_description
 from pipeline.registry.row import ForeignRow, Row
 from pipeline.registry.sync.plan import (
+    UNFINISHED,
     Action,
     LeftAlone,
     RegionObservation,
@@ -229,6 +230,31 @@ def test_foreign_rows_are_reported_except_those_of_other_regions() -> None:
     keys = ("hello", str(arn()), str(arn(region="us-east-1")))
     found = scope(foreign=tuple(ForeignRow(key=key, reason="x") for key in keys))
     assert [each.key for each in foreign_rows(found, [REGION])] == ["hello", str(arn())]
+
+
+def test_a_layer_version_with_a_tombstone_is_reported_and_not_recorded() -> None:
+    plan = region_plan(observed(seen()), scope(tombstones=(tombstone(),)))
+    assert plan.repairs == ()
+    assert plan.left == (LeftAlone(what=str(arn()), reason=UNFINISHED),)
+
+
+def test_a_deleted_layer_version_with_a_tombstone_needs_no_repair() -> None:
+    others = scope(row(version=8), tombstones=(tombstone(),))
+    plan = region_plan(observed(seen(arn=arn(version=8))), others)
+    assert (plan.repairs, plan.left) == ((), ())
+
+
+def test_a_row_that_has_a_tombstones_layer_as_its_base_names_no_deleted_one() -> None:
+    derived = scope(tombstones=(tombstone(row("minimal")),))
+    repair = only(region_plan(observed(seen("derived")), derived))
+    assert repair.after
+    assert repair.after.base_layer_arn == ""
+
+
+def test_a_tombstone_makes_its_distribution_known() -> None:
+    of = tombstone(row("gone"))
+    plan = region_plan(observed(seen("gone")), scope(tombstones=(of,)))
+    assert reasons(plan) == [UNFINISHED]
 
 
 def test_a_repair_without_a_row_is_an_error() -> None:

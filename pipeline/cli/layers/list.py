@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.layers.rows import RowOptions, name_left_out
-from pipeline.cli.options import TokenOptions, shared
+from pipeline.cli.options import TokenOptions, exclusive, shared
 from pipeline.cli.running import shown_progress
 from pipeline.options import Architectures, ListOptions
 from pipeline.spread import Opt, option_group
 
 if TYPE_CHECKING:
     from pipeline.registry.row import Row
+    from pipeline.registry.tombstone import Tombstone
 
 
 @option_group
@@ -38,13 +39,22 @@ class ListRowOptions(RowOptions):
         else:
             self.show_rows([row.data() for row in rows], COLUMNS, layers_report(rows))
 
+    def show_deleted(self, tombstones: Sequence[Tombstone]) -> None:
+        """Print deleted layer versions in the requested form."""
+        from pipeline.registry.tombstone import TOMBSTONE_COLUMNS
+        from pipeline.report.layers import tombstones_report
+
+        rows = [each.shown() for each in tombstones]
+        self.show_rows(rows, TOMBSTONE_COLUMNS, tombstones_report(tombstones))
+
 
 @shared
 def list_layers(options: ListOptions, token: TokenOptions, shown: ListRowOptions) -> None:
     """List the published layer versions, newest first."""
     shown.check(("--markdown", shown.as_markdown))
+    exclusive(("--deleted", options.deleted), ("--markdown", shown.as_markdown))
     from pipeline.naming import Architecture
-    from pipeline.registry.history import RowFilter, selected
+    from pipeline.registry.history import RowFilter, selected, selected_tombstones
     from pipeline.registry.registry import opened_registry
     from pipeline.registry.table import DEFAULT_REGION
 
@@ -59,7 +69,10 @@ def list_layers(options: ListOptions, token: TokenOptions, shown: ListRowOptions
     aws = token.aws(options.role_arn, (options.table_region or DEFAULT_REGION,))
     with shown_progress():
         registry = opened_registry(aws, options)
-        wanted = options.distribution
+        wanted = "" if options.deleted else options.distribution  # an index has no tombstones
         found = registry.of_distribution(wanted) if wanted else registry.all()
     name_left_out(found.foreign)
-    shown.show_list(selected(found.rows, conditions))
+    if options.deleted:
+        shown.show_deleted(selected_tombstones(found.tombstones, conditions))
+    else:
+        shown.show_list(selected(found.rows, conditions))

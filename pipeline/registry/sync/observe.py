@@ -84,7 +84,8 @@ class _Observer:
     ) -> LayerVersion | None:
         """Return a listed version with the facts that its plan needs; None if it is gone by now."""
         arn = version.arn
-        if arn not in recorded and version.described_sha256 and str(arn) not in self.scope.foreign:
+        left = str(arn) in self.scope.foreign or str(arn) in self.scope.buried
+        if arn not in recorded and not left and version.described_sha256:
             stored = self.client.version(arn.name, arn.version)
             if stored is None:
                 return None

@@ -1,7 +1,7 @@
 """The parameters in SSM that name a region's layers: decided (pure) and repaired.
 
-Layer versions with a row count, those that are yet to be recorded included. Releases of the group
-`local` are left out.
+Layer versions with a row count, those that are yet to be recorded included; those with a tombstone
+do not, but the parameters that they had are looked at. Releases of the group `local` are left out.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ def sync_parameters(
     left: tuple[LeftAlone, ...] = ()
     with Attempt() as attempt:
         releases = tuple(layer_releases(after, scope.base))
-        gone = tuple(layer_releases(set(before).difference(after), scope.base))
+        deletions = (each.row for each in scope.tombstones(plan.region))
+        gone = tuple(layer_releases((*set(before).difference(after), *deletions), scope.base))
         owners = _owners((*releases, *gone), client.prefix)
         present = client.read(sorted(owners))
         deleted = _deleted(present, owners, releases, layers)
@@ -129,7 +130,7 @@ def parameter_repairs(
 
     Args:
         releases: whose layer versions exist.
-        gone: whose layer versions were deleted.
+        gone: whose layer versions were deleted, or are to be deleted.
         present: the parameters that exist, by name.
         deleted: the values of these that name deleted layer versions.
         prefix: of the parameters' names.

@@ -17,6 +17,7 @@ from pipeline.config.distributions import Distribution
 from pipeline.naming import LayerArn, layer_name_parts
 from pipeline.registry.row import ForeignRow, Row, base_layer_arn, layer_row, row_as_in_aws
 from pipeline.registry.rows import Rows
+from pipeline.registry.tombstone import Tombstone
 
 # Facts that AWS does not have, copied from a row of the same layer and content in another region.
 _COPIED = (
@@ -24,6 +25,7 @@ _COPIED = (
     *("zip_size", "unzipped_size", "cpu_times", "memory_times"),
 )
 NO_DISTRIBUTION = "its name contains no known distribution"
+UNFINISHED = "it has a tombstone: its deletion was not finished, and ocelot reap finishes it"
 _SHOWN = 12
 
 
@@ -53,13 +55,19 @@ class Scope:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The distributions that a layer may be of: configured, or in a row."""
-        return frozenset(self.distributions) | {row.distribution for row in self.registry.rows}
+        """The distributions that a layer may be of: configured, or in a row or tombstone."""
+        rows = (*self.registry.rows, *(each.row for each in self.registry.tombstones))
+        return frozenset(self.distributions) | {row.distribution for row in rows}
 
     @cached_property
     def foreign(self) -> frozenset[str]:
         """The keys of foreign rows."""
         return frozenset(each.key for each in self.registry.foreign)
+
+    @cached_property
+    def buried(self) -> frozenset[str]:
+        """The ARNs of layer versions that have a tombstone."""
+        return frozenset(str(each.arn) for each in self.registry.tombstones)
 
     def covers(self, arn: LayerArn) -> bool:
         """True if a layer version is the publisher's, by account and name."""
@@ -69,6 +77,14 @@ class Scope:
         """Return the rows of the publisher's layers in a region."""
         return tuple(
             row for row in self.registry.rows if row.region == region and self.covers(row.arn)
+        )
+
+    def tombstones(self, region: str) -> tuple[Tombstone, ...]:
+        """Return the tombstones of the publisher's layers in a region."""
+        return tuple(
+            each
+            for each in self.registry.tombstones
+            if each.arn.region == region and self.covers(each.arn)
         )
 
 
@@ -229,6 +245,8 @@ def _decided(version: LayerVersion, row: Row | None, scope: Scope) -> Repair | L
     if row is None:
         if arn in scope.foreign:
             return None
+        if arn in scope.buried:
+            return LeftAlone(what=arn, reason=UNFINISHED)
         made = _new_row(version, scope)
         return Repair(after=made) if isinstance(made, Row) else LeftAlone(what=arn, reason=made)
     described = version.described_sha256
