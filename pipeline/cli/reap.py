@@ -11,6 +11,13 @@ import typer
 
 from pipeline.cli.options import CommonOptions, TokenOptions, shared
 from pipeline.cli.printing import add_summary, set_output
+from pipeline.cli.reap_apply import (
+    TombstoneOptions,
+    apply_plan,
+    check_apply_options,
+    given_approval,
+    requested_approval,
+)
 from pipeline.cli.running import run, shown_progress
 from pipeline.reap_options import ReapOptions
 from pipeline.spread import Opt, arguments, option_group
@@ -89,6 +96,7 @@ def reap(
     ],
     options: ReapOptions,
     references: ReferenceOptions,
+    tombstones: TombstoneOptions,
     token: TokenOptions,
     common: ReapCommonOptions,
 ) -> None:
@@ -101,21 +109,25 @@ def reap(
     from datetime import UTC, datetime
     from functools import partial
 
-    from pipeline.errors import UsageError
     from pipeline.reap.planning import check_planned, planned
     from pipeline.reap.request import reap_request
 
-    if options.apply or options.yes_delete or options.plan:
-        raise UsageError("layer versions cannot be deleted yet", hint="leave out --apply")
+    check_apply_options(options)
     loaded = common.load()
     request = reap_request(pattern, options, loaded, datetime.now(tz=UTC))
     sources = reap_sources(request, options, references, token, loaded)
-    with shown_progress(verbose=common.verbose):
-        made = run(partial(planned, request, sources), left=LEFT, kept=KEPT)
-    show_plan(
-        made, request, next_command(pattern, made, options, references, token, common), common
-    )
-    check_planned(made)
+    approval = given_approval(options)
+    if approval is None:
+        with shown_progress(verbose=common.verbose):
+            made = run(partial(planned, request, sources), left=LEFT, kept=KEPT)
+        groups = (references, tombstones, token, common)
+        command = [] if options.apply else next_command(pattern, made, options, *groups)
+        show_plan(made, request, command, common)
+        check_planned(made)
+        if not (options.apply and made.deletions):
+            return
+        approval = requested_approval(made, common)
+    apply_plan(request, sources, approval, tombstones, common)
 
 
 def reap_sources(
@@ -150,6 +162,7 @@ def next_command(
     made: ReapPlan,
     options: ReapOptions,
     references: ReferenceOptions,
+    tombstones: TombstoneOptions,
     token: TokenOptions,
     common: ReapCommonOptions,
 ) -> list[str]:
@@ -163,7 +176,7 @@ def next_command(
         yes_delete=len(made.deletions),
         plan=made.digest,
     )
-    groups = (confirmed, references, token, replace(common, as_json=False))
+    groups = (confirmed, references, tombstones, token, replace(common, as_json=False))
     return ["ocelot", "reap", pattern, *arguments(*groups)]
 
 

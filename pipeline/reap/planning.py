@@ -156,14 +156,9 @@ async def observed_regions(
     return tuple(found[region] for region in context.regions)
 
 
-async def plan(context: ReapContext, request: ReapRequest) -> ReapPlan:
-    """Read the registry and all regions, and decide what is deleted.
-
-    Raises:
-        AwsError: the registry cannot be read.
-    """
+async def plan(context: ReapContext, request: ReapRequest, scope: ReapScope) -> ReapPlan:
+    """Read all regions, and decide what is deleted."""
     with progress.step(LANE, "plan") as step:
-        scope = await reap_scope(context, request)
         uses = await observed_regions(context, scope, request)
         regions = tuple(region_reap(each, request, context.references) for each in uses)
         has_registry = context.sources.registry is not None
@@ -184,7 +179,7 @@ async def planned(request: ReapRequest, sources: ReapSources) -> ReapPlan:
         OcelotError: see `opened_context` and `plan`.
     """
     async with opened_context(request, sources) as context:
-        return await plan(context, request)
+        return await plan(context, request, await reap_scope(context, request))
 
 
 def check_planned(made: ReapPlan) -> None:

@@ -78,7 +78,7 @@ def _row(versions: Sequence[VersionPlan], now: datetime) -> _Cells:
     return (
         arn.region,
         arn.name,
-        _numbers([each.version.arn.version for each in versions]),
+        number_ranges([each.version.arn.version for each in versions]),
         _span([f"{each:%Y-%m-%d}" for each in times]),
         _ages([now - each for each in reversed(times)]),
         size_text(size) if size else "",
@@ -87,7 +87,7 @@ def _row(versions: Sequence[VersionPlan], now: datetime) -> _Cells:
     )
 
 
-def _numbers(numbers: Sequence[int]) -> str:
+def number_ranges(numbers: Sequence[int]) -> str:
     """Return numbers as ranges, such as `1-7, 9`, with their count if there are several."""
     ordered = sorted(numbers)
     runs = [
