@@ -1,13 +1,13 @@
-"""The module's functions for layers that are published: the verbs of `ocelot layers`.
+"""The module's functions for published layers: listed, compared, in use, deleted and restored.
 
-`Ocelot` inherits them.
+`Ocelot` inherits them. Their commands are `ocelot layers` and `ocelot reap`.
 """
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from dagger import Directory
+from dagger import Container, Directory, Doc, File, ReturnType, Secret
 
 from pipeline.module.steps import (
     Credentials,
@@ -15,9 +15,15 @@ from pipeline.module.steps import (
     Steps,
     command,
     with_aws,
+    with_credentials,
+    with_job,
 )
 from pipeline.options import ListOptions, SyncOptions
+from pipeline.reap_options import ReapOptions
 from pipeline.spread import Opt, arguments, option_group
+
+REPORT = "reap.json"
+EXIT_CODE = "exit-code"
 
 
 @option_group
@@ -25,6 +31,22 @@ class FormOptions:
     """The form of a text; `dagger call` has an option --json of its own."""
 
     as_json: Annotated[bool, Opt("Return JSON instead of a table.", flags="--json")] = False
+
+
+@option_group
+class ReapAccess(GoOptions):
+    """The files that a reap reads, and the token for GitHub."""
+
+    keep_file: Annotated[
+        list[File] | None,
+        Opt(
+            "Keep the layer versions whose ARNs stand in this file, of whatever form; may be "
+            "repeated."
+        ),
+    ] = None
+    github_token: Annotated[Secret | None, Opt("Token to read the releases of --repository.")] = (
+        None
+    )
 
 
 class LayerFunctions:
@@ -51,3 +73,40 @@ class LayerFunctions:
         tool = await Steps(self.config, go).toolchain()
         line = ["layers", "list", *arguments(options, form)]
         return await with_aws(tool, aws, *line).stdout()
+
+    @command(cache="never")
+    async def reap(
+        self,
+        options: ReapOptions,
+        access: ReapAccess,
+        aws: Credentials,
+        pattern: Annotated[str | None, Doc("Glob of layer names, such as 'ocel-*-beta'.")] = None,
+    ) -> Directory:
+        """Plan which old layer versions to delete; with --apply delete them.
+
+        Return reap.json and .md, and exit-code: if it is not 0, something failed, and reap.json
+        says what.
+        """
+        tool = with_job(await Steps(self.config, access).toolchain(), "reaped/reap")
+        tool, more = await _with_files(tool, access)
+        tool, credentials = with_credentials(tool, aws)
+        words = [] if pattern is None else [pattern]
+        line = ["ocelot", "reap", *words, *arguments(options), *more, *credentials, "--json"]
+        report = f"reaped/{REPORT}"
+        ran = await tool.with_exec(line, redirect_stdout=report, expect=ReturnType.ANY).sync()
+        code, folder = await ran.exit_code(), ran.directory("reaped")
+        if code and not await folder.file(REPORT).size():  # it has done nothing
+            raise ValueError(await ran.stderr())
+        return folder.with_new_file(EXIT_CODE, f"{code}\n")
+
+
+async def _with_files(tool: Container, access: ReapAccess) -> tuple[Container, list[str]]:
+    """Give the command its files and the token; return also its options."""
+    more: list[str] = []
+    for number, each in enumerate(access.keep_file or []):
+        path = f"keep/{number}/{await each.name()}"  # the plan names it
+        tool = tool.with_mounted_file(path, each)
+        more.append(f"--keep-file={path}")
+    if access.github_token:
+        tool = tool.with_secret_variable("GITHUB_TOKEN", access.github_token)
+    return tool, more

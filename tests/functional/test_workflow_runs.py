@@ -24,7 +24,7 @@ CHECKOUT = Path(__file__).parents[2]
 PROGRAMS = ("curl", "dagger", "gh", "git", "jq", "pip", "uv")
 UPSTREAM = "https://github.com/open-telemetry/opentelemetry-lambda"
 RELEASE, WATCH, CI = "release-layers.yml", "upstream-watch.yml", "ci.yml"
-GITOPS = "gitops-release.yml"
+GITOPS, REAP = "gitops-release.yml", "reap-layers.yml"
 NEWEST = "layer-collector/0.19.0"
 BRANCH = f"upstream/{NEWEST}"
 TOKEN, BEARER = "ey.token", "bearer-of-the-job"
@@ -44,7 +44,7 @@ Step = tuple[str, str, str]
 def run_steps() -> dict[Step, Mapping[str, Any]]:
     """The steps that run a script, by workflow, job and name, with their environment."""
     found: dict[Step, Mapping[str, Any]] = {}
-    for workflow in (RELEASE, WATCH, CI, GITOPS):
+    for workflow in (RELEASE, WATCH, CI, GITOPS, REAP):
         text = (CHECKOUT / ".github" / "workflows" / workflow).read_text(encoding="utf-8")
         parsed: dict[str, Any] = yaml.safe_load(text)
         for name, job in parsed["jobs"].items():
@@ -154,7 +154,7 @@ def test_a_value_stays_one_word_of_a_command_and_nothing_of_it_runs(
     dagger = [call for call in calls[value] if call[:2] == ["dagger", "call"]]
     called = {call[4] if call[2] == "--config" else call[2] for call in dagger}
     releasing = {"config-check", "publish", "fetch", "verify", "github-release"}
-    assert called == {"lock", "build", *releasing, "gitops-changed", "gitops-release"}
+    assert called == {"lock", "build", *releasing, "gitops-changed", "gitops-release", "reap"}
     assert list(tmp_path.rglob("pwned")) == []
 
 
@@ -198,9 +198,10 @@ def test_a_switch_that_is_off_is_not_named(job: Job) -> None:
     job.have("jq", f"cat > /dev/null; echo {TOKEN}")
     job.run((RELEASE, "build", "Build"), **off)
     job.run((RELEASE, "publish", "Publish"), **off)
+    job.run((REAP, "plan", "Plan"), **off)
     words = {word for call in job.calls("dagger") for word in call}
     optional = {"--bench", "--no-bench", "--public", "--dry-run", "--bucket", "--table-region"}
-    optional |= {"--config", "--share", "--ssm-prefix"}
+    optional |= {"--config", "--share", "--ssm-prefix", "--across-versions"}
     assert words & optional == set()
     assert "--locked" in words
 
@@ -292,6 +293,64 @@ def test_a_release_without_environment_and_registry_password_names_neither(job: 
     assert not {"--environment", "--registry-user", "--registry-password", "--config"} & set(call)
 
 
+REAPED = {
+    "--pattern": "<PATTERN>",
+    "--regions": "<REGIONS>",
+    "--older-than": "<OLDER_THAN>",
+    "--keep": "<KEEP>",
+    "--across-versions": "--release-group",
+    "--release-group": "<RELEASE_GROUP>",
+    "--layer-name": "<LAYER_NAME>",
+    "--ssm-prefix": "<SSM_PREFIX>",
+    "--table": "<DYNAMODB_TABLE_NAME>",
+    "--table-region": "<TABLE_REGION>",
+    "--repository": "acme/layers",
+    "--github-token": "env:GITHUB_TOKEN",
+    "--oidc-token": "env:OIDC_TOKEN",
+    "--path": "reaped",
+}
+
+
+def test_layers_are_deleted_by_the_number_and_digest_that_were_typed(job: Job) -> None:
+    chosen = {**{name: f"<{name}>" for name in NAMES}, "CONFIG": "", "GITHUB_TOKEN": BEARER}
+    job.have("curl", "echo x")
+    job.have("jq", f"cat > /dev/null; echo {TOKEN}")
+    for name in ("Plan", "Delete"):
+        assert job.run((REAP, name.lower(), name), **chosen).returncode == 0
+    plan, delete = (
+        {option: value_of(call, option) for option in call if option.startswith("--")}
+        for call in job.calls("dagger", "call", "reap")
+    )
+    assert plan == {**REAPED, "--role-arn": "<AWS_READER_ROLE>"}
+    assert delete == {
+        **REAPED,
+        "--role-arn": "<AWS_REAPER_ROLE>",
+        "--apply": "--yes-delete",
+        "--yes-delete": "<NUMBER>",
+        "--plan": "<DIGEST>",
+        "--account": "<ACCOUNT>",
+    }
+    assert not {TOKEN, BEARER} & {word for call in job.calls("dagger") for word in call}
+
+
+@pytest.mark.parametrize("code", ["0", "13"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        (REAP, "plan", "Fail if no region could be read"),
+        (REAP, "delete", "Fail if a deletion failed"),
+    ],
+)
+def test_a_job_ends_as_the_command_in_its_container_did(job: Job, step: Step, code: str) -> None:
+    (job.workspace / "reaped").mkdir()
+    (job.workspace / "reaped" / "exit-code").write_text(f"{code}\n")
+    assert str(job.run(step).returncode) == code
+
+
+def test_a_job_without_the_commands_exit_code_fails(job: Job) -> None:
+    assert job.run((REAP, "delete", "Fail if a deletion failed")).returncode != 0
+
+
 _SUMMARY = "Add the report to the summary"
 REPORTS = {
     (RELEASE, "publish", _SUMMARY): ("published/publish.md", "summary"),
@@ -301,6 +360,9 @@ REPORTS = {
     (GITOPS, "changed", _SUMMARY): ("changed/changed.md", "summary"),
     (GITOPS, "changed", "Set the outputs"): ("changed/changed.outputs", "output"),
     (GITOPS, "release", _SUMMARY): ("released/gitops-release.md", "summary"),
+    (REAP, "plan", "Add the plan to the summary"): ("reaped/reap.md", "summary"),
+    (REAP, "plan", "Set the outputs"): ("reaped/reap.outputs", "output"),
+    (REAP, "delete", _SUMMARY): ("reaped/reap.md", "summary"),
 }
 
 
@@ -320,7 +382,9 @@ def test_what_a_command_wrote_in_its_container_reaches_the_job(
 def test_a_callers_config_is_used_in_every_call_and_its_lock_is_written(job: Job) -> None:
     called = {**dict.fromkeys(NAMES, "x"), "CONFIG": "caller/my config"}
     job.have("jq", f"cat > /dev/null; echo {TOKEN}")
-    dagger = [s for s in STEPS if s[0] in (RELEASE, GITOPS) and "dagger call" in STEPS[s]["run"]]
+    dagger = [
+        s for s in STEPS if s[0] in (RELEASE, GITOPS, REAP) and "dagger call" in STEPS[s]["run"]
+    ]
     for step in dagger:
         assert job.run(step, **called).returncode == 0
     calls = job.calls("dagger", "call")

@@ -83,6 +83,17 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("layers", {"distribution": "minimal", "region": "eu-west-1", "public": True, **KEYS}),
     ("layers", {"role_arn": "arn", "oidc_token": SECRET, "as_json": True}),
     (
+        "reap",
+        {"pattern": "*-beta", "older_than": "90d", "keep": 0, "across_versions": True, **KEYS}
+        | {"keep_file": [FILE, FILE], "repository": "acme/layers", "github_token": SECRET}
+        | {"force": ["lock", "file"], "distribution": ["minimal"], "release_group": "beta"},
+    ),
+    (
+        "reap",
+        {"pattern": "*", "apply": True, "yes_delete": 2, "plan": "0123456789abcdef", **KEYS}
+        | {"account": "123456789012", "ssm_prefix": "/ocel", "table": "none"},
+    ),
+    (
         "gitops_changed",
         {"source": FOLDER, "base": COMMIT, "project": ["shop"], "gitops_token": SECRET},
     ),
@@ -112,6 +123,7 @@ def engine(**answers: object) -> Engine:
         return '{"layers": []}' if chain.commands[-1][0] == "bench" else f"{COMMIT}\n"
 
     defaults = {"contents": contents, "stdout": stdout, "entries": ZIPS}
+    defaults |= {"exitCode": 0, "size": 1, "name": "layers.json"}
     return Engine({**defaults, "glob": ZIPS[:1], **answers})
 
 
@@ -154,6 +166,9 @@ def test_a_secret_is_a_secret_variable_of_the_steps_that_need_it(
             allowed = {"OCELOT_GITOPS_TOKEN", "OCELOT_GIT_TOKEN", "OCELOT_REGISTRY_PASSWORD"}
         if any(line[:2] == ["gitops", "changed"] for line in chain.commands):
             allowed = {"OCELOT_GITOPS_TOKEN"}
+        if any(line[0] == "reap" for line in chain.commands):
+            allowed = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+            allowed |= {"GITHUB_TOKEN"}
         if any(line[0] == "github-release" for line in chain.commands):
             allowed |= {"GITHUB_TOKEN"}
         assert chain.secrets <= allowed
@@ -172,7 +187,7 @@ def test_publishing_and_measuring_are_never_cached_and_reading_a_ref_only_for_a_
     kept = {name: each.meta.cache for name, each in registered().items()}
     assert {name for name, cache in kept.items() if cache == "never"} == {
         *("publish", "release", "github_release", "fetch", "sync", "bench", "notes"),
-        "layers",
+        *("layers", "reap"),
         *("gitops_changed", "gitops_image", "gitops_release"),
     }
     assert {name for name, cache in kept.items() if cache is None} == {
@@ -218,7 +233,7 @@ def test_importing_the_module_imports_dagger_and_the_options_alone() -> None:
     assert [each for each in loaded if each.startswith("pipeline")] == [
         *("pipeline", "pipeline.errors", "pipeline.gitops_options", "pipeline.module"),
         *("pipeline.module.gitops", "pipeline.module.layers", "pipeline.module.steps"),
-        *("pipeline.options", "pipeline.spread"),
+        *("pipeline.options", "pipeline.reap_options", "pipeline.spread"),
     ]
     assert not {"typer", "pydantic", "boto3", "yaml", "jinja2"} & set(loaded)
 

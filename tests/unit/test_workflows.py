@@ -15,13 +15,17 @@ from pipeline.aws.session import lambda_regions
 from pipeline.config.folder import load_config
 from pipeline.naming import CI_GROUP
 from pipeline.options import UPSTREAM_REPO, PublishOptions, UpstreamOptions
+from pipeline.reap_options import ReapOptions
 
 FOLDER = CHECKOUT / ".github" / "workflows"
 WORKFLOWS = sorted(path.name for path in FOLDER.glob("*.yml"))
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 GITOPS = "gitops-release.yml"
+REAP = "reap-layers.yml"
 # The jobs that may do more than read, and what; everything else reads.
 WRITES = {
+    (REAP, "plan"): {"id-token"},
+    (REAP, "delete"): {"id-token"},
     ("release-layers.yml", "publish"): {"id-token"},
     ("release-layers.yml", "attest"): {"attestations", "id-token"},
     ("release-layers.yml", "release"): {"contents"},
@@ -46,8 +50,8 @@ def steps() -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield from ((name, job, step) for step in content["steps"])
 
 
-def inputs() -> dict[str, Any]:
-    return workflow("release-layers.yml")["on"]["workflow_dispatch"]["inputs"]
+def inputs(name: str = "release-layers.yml") -> dict[str, Any]:
+    return workflow(name)["on"]["workflow_dispatch"]["inputs"]
 
 
 def runs(job: str, workflow_name: str = "release-layers.yml") -> list[str]:
@@ -60,8 +64,8 @@ def yaml_list(items: list[str]) -> str:
     return "\n".join(["write:", *(f"          - {each}" for each in items)])
 
 
-def test_there_are_these_four() -> None:
-    assert WORKFLOWS == ["ci.yml", GITOPS, "release-layers.yml", "upstream-watch.yml"]
+def test_there_are_these_five() -> None:
+    assert WORKFLOWS == ["ci.yml", GITOPS, REAP, "release-layers.yml", "upstream-watch.yml"]
 
 
 def test_a_distribution_can_be_chosen_where_it_is_configured() -> None:
@@ -100,8 +104,9 @@ def test_the_inputs_are_those_of_the_commands_with_their_defaults() -> None:
     assert workflow("upstream-watch.yml")["env"]["UPSTREAM_REPO"] == UPSTREAM_REPO
 
 
-def test_who_calls_the_workflow_has_the_same_inputs_and_names_a_config_folder() -> None:
-    called = workflow("release-layers.yml")["on"]["workflow_call"]
+@pytest.mark.parametrize("name", ["release-layers.yml", REAP])
+def test_who_calls_a_workflow_has_the_same_inputs_and_names_a_config_folder(name: str) -> None:
+    called = workflow(name)["on"]["workflow_call"]
     assert called["inputs"].pop("config") == {
         "description": "The config folder in the calling repository",
         "type": "string",
@@ -112,14 +117,15 @@ def test_who_calls_the_workflow_has_the_same_inputs_and_names_a_config_folder() 
             "type": "string" if each["type"] == "choice" else each["type"],
             "default": each["default"],
         }
-        for name, each in inputs().items()
+        for name, each in inputs(name).items()
     }
-    used = set(re.findall(r"secrets\.(\w+)", (FOLDER / "release-layers.yml").read_text("utf-8")))
+    used = set(re.findall(r"secrets\.(\w+)", (FOLDER / name).read_text("utf-8")))
     assert set(called["secrets"]) == used
 
 
-def test_the_outputs_of_the_workflow_are_those_of_its_jobs() -> None:
-    parsed = workflow("release-layers.yml")
+@pytest.mark.parametrize("name", ["release-layers.yml", REAP])
+def test_the_outputs_of_a_workflow_are_those_of_its_jobs(name: str) -> None:
+    parsed = workflow(name)
     for each in parsed["on"]["workflow_call"]["outputs"].values():
         found = re.fullmatch(r"\$\{\{ jobs\.(\w+)\.outputs\.(\w+) \}\}", each["value"])
         assert found
@@ -132,11 +138,12 @@ ONE_COMMAND = re.compile(
     r"|(\.github/with-aws-token )?dagger call (?![^\n]*[;&|<>])[^\n]+"
     r'|cat [\w./-]+ >> "\$GITHUB_(OUTPUT|STEP_SUMMARY)"'
     r"|gh attestation verify (?![^\n]*[;&|<>])[^\n]+"
+    r'|exit "\$\(cat [\w./-]+\)"'
 )
 
 
-@pytest.mark.parametrize(("name", "count"), [("release-layers.yml", 15), (GITOPS, 6)])
-def test_each_line_of_a_release_is_one_command(name: str, count: int) -> None:
+@pytest.mark.parametrize(("name", "count"), [("release-layers.yml", 15), (GITOPS, 6), (REAP, 8)])
+def test_each_line_of_a_run_is_one_command(name: str, count: int) -> None:
     lines = [line for job in workflow(name)["jobs"] for line in runs(job, name)]
     assert len(lines) > count
     assert [line for line in lines if not ONE_COMMAND.fullmatch(line.strip())] == []
@@ -152,10 +159,11 @@ def test_each_gitops_job_has_ocelot_of_the_workflow_and_the_source() -> None:
         assert all('dagger call ${CONFIG:+--config "$CONFIG"} ' in each for each in calls)
 
 
-def test_each_job_has_ocelot_of_the_workflow_and_the_config_of_its_caller() -> None:
-    for job, content in workflow("release-layers.yml")["jobs"].items():
+@pytest.mark.parametrize("name", ["release-layers.yml", REAP])
+def test_each_job_has_ocelot_of_the_workflow_and_the_config_of_its_caller(name: str) -> None:
+    for job, content in workflow(name)["jobs"].items():
         checkouts = [each for each in content["steps"] if "/checkout@" in each.get("uses", "")]
-        calls = [line for line in runs(job) if "dagger call" in line]
+        calls = [line for line in runs(job, name) if "dagger call" in line]
         assert len(checkouts) == (2 if calls else 0), job
         if calls:
             own, caller = checkouts
@@ -192,12 +200,16 @@ def test_only_those_jobs_write_that_must() -> None:
     assert all(workflow(name)["permissions"] == {} for name in WORKFLOWS)
 
 
-def test_the_job_that_publishes_is_in_the_environment_that_aws_trusts() -> None:
+def test_the_jobs_that_publish_and_delete_are_in_the_environments_that_aws_trusts() -> None:
     within = {
         (name, job): each["environment"] for name, job, each in jobs() if "environment" in each
     }
     release = "release-layers.yml"
-    assert within == {(release, "publish"): "publish", (release, "release"): "publish"}
+    assert within == {
+        (REAP, "delete"): "reap",
+        (release, "publish"): "publish",
+        (release, "release"): "publish",
+    }
 
 
 def test_secrets_are_seen_by_the_steps_that_need_them_alone() -> None:
@@ -214,6 +226,12 @@ def test_secrets_are_seen_by_the_steps_that_need_them_alone() -> None:
         (GITOPS, "release", "GITOPS_TOKEN"),
         (GITOPS, "release", "REGISTRY_USER"),
         (GITOPS, "release", "REGISTRY_PASSWORD"),
+        (REAP, "plan", checkout),
+        (REAP, "plan", "AWS_READER_ROLE"),
+        (REAP, "plan", "DYNAMODB_TABLE_NAME"),
+        (REAP, "delete", checkout),
+        (REAP, "delete", "AWS_REAPER_ROLE"),
+        (REAP, "delete", "DYNAMODB_TABLE_NAME"),
         (release, "build", checkout),
         (release, "publish", checkout),
         (release, "publish", "AWS_ROLE_TO_ASSUME"),
@@ -235,8 +253,8 @@ def test_every_job_ends_some_time_and_every_workflow_takes_turns() -> None:
     assert all(
         "concurrency" in workflow(name) or "concurrency" in content for name, _, content in jobs()
     )
-    publishing = workflow("release-layers.yml")["concurrency"]
-    assert publishing["cancel-in-progress"] is False
+    for name in ("release-layers.yml", REAP):
+        assert workflow(name)["concurrency"]["cancel-in-progress"] is False
 
 
 def test_no_shell_has_an_expression_in_it() -> None:
@@ -247,7 +265,7 @@ def test_no_shell_has_an_expression_in_it() -> None:
 
 def test_a_checkout_keeps_no_credentials() -> None:
     checkouts = [step for _, _, step in steps() if "actions/checkout@" in step.get("uses", "")]
-    assert len(checkouts) == 17
+    assert len(checkouts) == 21
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
@@ -384,6 +402,40 @@ def test_whoever_calls_the_gitops_release_gives_its_secrets() -> None:
         "GITOPS_TOKEN"
     ]
     assert called["inputs"]["timeout-minutes"]["default"] == 60
+
+
+def test_layers_are_planned_on_every_run_and_deleted_only_where_a_person_typed_the_number() -> None:
+    jobs = workflow(REAP)["jobs"]
+    conditions = jobs["delete"]["if"]
+    for each in ("github.event_name == 'workflow_dispatch'", "inputs.number != ''"):
+        assert f" {each} &&" in conditions
+    assert "||" not in conditions
+    assert jobs["delete"]["needs"] == "plan"
+    (deletes,) = [run for run in runs("delete", REAP) if "--apply" in run]
+    assert '--yes-delete "$NUMBER" --plan "$DIGEST" --account "$ACCOUNT"' in deletes
+    assert jobs["delete"]["env"] == {
+        "NUMBER": "${{ inputs.number }}",
+        "DIGEST": "${{ inputs.plan }}",
+        "ACCOUNT": "${{ vars.AWS_ACCOUNT_ID }}",
+    }
+    assert not [run for run in runs("plan", REAP) if "--apply" in run]
+
+
+def test_a_plan_and_its_deletion_have_the_same_options_in_scheduled_runs_too() -> None:
+    (plan,), (delete,) = (
+        [" ".join(run.split()) for run in runs(job, REAP) if " reap " in run]
+        for job in ("plan", "delete")
+    )
+    confirmed = ' --apply --yes-delete "$NUMBER" --plan "$DIGEST" --account "$ACCOUNT"'
+    assert delete.replace(confirmed, "").replace("REAPER", "READER") == plan
+    values = workflow(REAP)["env"]
+    assert values["LAYER_NAME"] == f"${{{{ vars.LAYER_NAME || '{ReapOptions().layer_name}' }}}}"
+    defaults = {"PATTERN": "*", "OLDER_THAN": "90d", "KEEP": str(ReapOptions().keep)}
+    for name, default in {**defaults, "REGIONS": str(ReapOptions().regions)}.items():
+        given = name.lower().replace("_", "-")
+        assert values[name] == f"${{{{ inputs.{given} || vars.REAP_{name} || '{default}' }}}}"
+    assert values["RELEASE_GROUP"] == "${{ inputs.release-group || vars.REAP_RELEASE_GROUP }}"
+    assert not [each for each in inputs(REAP).values() if each["default"]]
 
 
 def test_readme_names_every_workflow_variable_and_secret() -> None:
