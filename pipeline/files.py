@@ -203,12 +203,15 @@ def folder_lock(folder: Path) -> Generator[None]:
 
 
 @asynccontextmanager
-async def file_lock(path: Path, waiting: Callable[[], None]) -> AsyncGenerator[None]:
+async def file_lock(
+    path: Path, waiting: Callable[[], None], *, shared: bool = False
+) -> AsyncGenerator[None]:
     """Hold the lock of a file, which is made for it: one process at a time has it.
 
     Args:
         path: the file; it stays.
         waiting: called once if another process has the lock.
+        shared: True to hold it together with others that share it.
 
     Raises:
         OutputError: the file cannot be made or locked.
@@ -217,20 +220,20 @@ async def file_lock(path: Path, waiting: Callable[[], None]) -> AsyncGenerator[N
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        if not _is_locked(path, handle):
+        if not _is_locked(path, handle, shared=shared):
             waiting()
-            while not _is_locked(path, handle):  # noqa: ASYNC110  no event tells of other processes
+            while not _is_locked(path, handle, shared=shared):  # noqa: ASYNC110  no event tells of other processes
                 await anyio.sleep(_LOCK_SECONDS)
         yield
     finally:
         os.close(handle)
 
 
-def _is_locked(path: Path, handle: int) -> bool:
+def _is_locked(path: Path, handle: int, *, shared: bool) -> bool:
     """Lock an open file; return False if another process has the lock."""
     with output_errors(path.parent):
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
     return True

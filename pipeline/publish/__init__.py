@@ -11,7 +11,7 @@ It starts in `run.py`, whose `publish` lists the stages in their order:
    that uploads it.
 2. `run.preflight` checks identity, account and registry, before any work that they could make
    useless. The bench (`pipeline.bench`) runs the layers.
-3. `turns.py` waits until no other process on this machine publishes the same layers.
+3. `turns.py` waits until no other process on this machine publishes or deletes the same layers.
 4. `reconcile.py` works on one target, each in its own thread: `observe.py` finds the layer version
    of the same content, `plan.py` decides the steps (pure), and a function for each `PublishStep`
    applies it: publish, make public, make private, share, record, set parameters

@@ -21,7 +21,7 @@ from pipeline.publish.parameters import ParameterContext
 from pipeline.publish.plan import Target, TargetKey, TargetPlan, target_names
 from pipeline.publish.reconcile import INTERRUPTED, PublishContext, TargetOutcome, reconcile
 from pipeline.publish.request import PublishRequest
-from pipeline.publish.turns import publishing_turn
+from pipeline.publish.turns import LayerWork, layer_turn
 from pipeline.registry.registry import Registry
 from pipeline.threads import in_thread, in_threads
 
@@ -88,7 +88,7 @@ async def publish(
     parameters = await _parameter_context(request, aws, identity.account, stopped)
     context = _context(request, registry, parameters, dry_run=dry_run)
     layers = () if dry_run else [each.layer for each in request.packages]
-    async with publishing_turn(identity.account, layers):
+    async with layer_turn(identity.account, layers, LayerWork.PUBLISH):
         try:
             result = await _reconciled(context, aws, identity.account, stopped)
         except anyio.get_cancelled_exc_class():
