@@ -20,6 +20,7 @@ Kind = Literal[
     "slow-down",  # the same without a header
     "exhausted",  # primary rate limit, with x-ratelimit-reset
     "stale",  # a list as it was before the last release was made
+    "hidden",  # 404, as for what a token may not see
 ]
 
 

@@ -67,6 +67,8 @@ class Repository:
         tags: commit by tag.
         annotated: of the tags, those that are objects of their own.
         pulls: its pull requests.
+        is_public: whether it can be read without a token.
+        listed_assets: most assets of each release in the list of releases; None for all.
         ahead: added to this machine's clock.
     """
 
@@ -78,6 +80,8 @@ class Repository:
     tags: dict[str, str] = field(default_factory=dict[str, str])
     annotated: set[str] = field(default_factory=set[str])
     pulls: PullRequests = field(default_factory=PullRequests)
+    is_public: bool = False
+    listed_assets: int | None = None
     ahead: timedelta = timedelta()
     last_id: int = 100
 

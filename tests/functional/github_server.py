@@ -99,8 +99,8 @@ class GitHubServer:
         with self.lock:
             return next((each for each in self._faults if each.matches(call)), Fault())
 
-    def release_json(self, release: Release) -> dict[str, Any]:
-        """Return a release as in an answer."""
+    def release_json(self, release: Release, most: int | None = None) -> dict[str, Any]:
+        """Return a release as in an answer, with so many of its assets."""
         page = f"https://github.example/{self.repository.name}/releases"
         where = f"untagged-{release.id}" if release.draft else release.tag
         path = f"/repos/{self.repository.name}/releases/{release.id}"
@@ -117,7 +117,7 @@ class GitHubServer:
             "published_at": None if release.draft else _time(release.created),
             "html_url": f"{page}/tag/{where}",
             "upload_url": f"{self.uploads}{path}/assets{{?name,label}}",
-            "assets": [self.asset_json(each) for each in release.assets],
+            "assets": [self.asset_json(each) for each in release.assets[:most]],
         }
 
     def asset_json(self, asset: Asset) -> dict[str, Any]:
@@ -207,6 +207,9 @@ class _Handler(Quiet):
         if refusal := self._refusal(call) or limit(fault, self.repository.now()):
             self._read()
             return refusal
+        if fault.kind == "hidden":
+            self._read()
+            return Answer(404, {"message": "Not Found"})
         if fault.kind == "unavailable":
             self._read()
             return Answer(503, {"message": "Service Unavailable"})
@@ -224,7 +227,9 @@ class _Handler(Quiet):
     def _refusal(self, call: Call) -> Answer | None:
         """Return the answer to a token that may not do this, and to an old name."""
         token = self.headers.get("authorization", "").rpartition(" ")[2]
-        if token not in (TOKEN, READER, NO_PULLS):
+        if not token and (call.method, self.repository.is_public) != ("GET", True):
+            return Answer(404, {"message": "Not Found"})
+        if token and token not in (TOKEN, READER, NO_PULLS):
             return Answer(401, {"message": "Bad credentials"})
         if self.owner.moved:
             return Answer(301, {"message": "Moved Permanently"}, {"location": self.owner.moved})
@@ -277,7 +282,8 @@ class _Handler(Quiet):
         """The newest first; a token that may only read sees no drafts."""
         sees_drafts = self.headers.get("authorization", "").endswith(TOKEN)
         shown = [each for each in reversed(releases) if sees_drafts or not each.draft]
-        return self._page([self.owner.release_json(each) for each in shown])
+        most = self.repository.listed_assets
+        return self._page([self.owner.release_json(each, most) for each in shown])
 
     def _page(self, items: list[Any]) -> Answer:
         """Return the wanted page of a list, of 30 unless more are wanted, and never over 100."""
