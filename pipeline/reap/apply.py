@@ -227,14 +227,18 @@ class RegionReaper:
         # 1. it exists, and the plan's reasons still hold
         if version and (reason := self._kept(plan, version, recorded, look)):
             return VersionResult.KEPT, reason
+        named_by = look.use.parameters.get(outcome.arn, ())
+        is_named = self.names is not None and Reason.PARAMETER in plan.overridden
+        if self.names and is_named:
+            self.names.check_free(release, named_by)
         # 2. the tombstone
         tombstone = self._tombstone(plan, version, recorded)
         if not self._buried(tombstone, recorded, is_gone=version is None):
             return VersionResult.KEPT, "its row has changed in the last moment"
         outcome.tombstone = tombstone
         # 3. no parameter names it any more
-        if self.names and Reason.PARAMETER in plan.overridden:
-            outcome.notes += self.names.free(release, look.use.parameters.get(outcome.arn, ()))
+        if self.names and is_named:
+            outcome.notes += self.names.free(release, named_by)
         # 4. the deletion; it is done, even if what follows fails
         if version:
             self.layers.delete(arn.name, arn.version)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pipeline.aws.layers import RegionClient
 from pipeline.aws.ssm import STRING, Parameter, RegionParameters
 from pipeline.errors import ReapError
-from pipeline.naming import LOCAL_GROUP, layer_arn, layer_name_parts
+from pipeline.naming import LOCAL_GROUP, layer_arn, layer_name_parts, named_arns
 from pipeline.parameters.apply import set_parameters
 from pipeline.parameters.plan import LayerRelease, WantedParameter, wanted_parameters
 from pipeline.reap.plan import VersionPlan
@@ -49,6 +49,15 @@ class NamedLayers:
         present = self.parameters.read(sorted(self.own_names(release)))
         return tuple(name for name, each in present.items() if each.value == release.arn)
 
+    def check_free(self, release: LayerRelease, names: Collection[str]) -> None:
+        """Check that no parameter names a release among other things: that is not changed.
+
+        Raises:
+            ReapError: one does.
+            AwsError: AWS refuses or does not answer.
+        """
+        self._naming(release, self.parameters.read(sorted({*names, *self.own_names(release)})))
+
     def free(self, release: LayerRelease, names: Collection[str]) -> tuple[str, ...]:
         """Move or delete the parameters that name a release, and return a line for each.
 
@@ -60,15 +69,32 @@ class NamedLayers:
             ReapError: one that ocelot does not write names it among other things.
             AwsError: AWS refuses or does not answer.
         """
-        wanted_names = {*names, *self.own_names(release)}
-        present = self.parameters.read(sorted(wanted_names))
-        naming = {name: each for name, each in present.items() if release.arn in each.value}
-        _check_simple(naming.values(), release)
+        present = self.parameters.read(sorted({*names, *self.own_names(release)}))
+        naming = self._naming(release, present)
         if not naming:
             return ()
         moves = self._moves(release, naming, present)
         set_parameters(moves, self.parameters, self.layers, deleted={release.arn})
         return (*self._moved(moves), *self._deleted(release, sorted(naming)))
+
+    def _naming(
+        self, release: LayerRelease, present: Mapping[str, Parameter]
+    ) -> dict[str, Parameter]:
+        """Return the parameters whose value is a release.
+
+        Raises:
+            ReapError: one has it among other things.
+        """
+        naming = {
+            name: each for name, each in present.items() if release.arn in named_arns(each.value)
+        }
+        for each in naming.values():
+            if each.kind != STRING or each.value != release.arn:
+                raise ReapError(
+                    f"the parameter {each.name}, a {each.kind}, names it among other things",
+                    hint="take it out of the parameter, then run the same command again",
+                )
+        return naming
 
     def _moved(self, moves: Iterable[WantedParameter]) -> Iterator[str]:
         for each in moves:
@@ -155,17 +181,3 @@ def buried_release(row: Row, base: str) -> LayerRelease | None:
         sha256=row.code_sha256,
         number=row.version,
     )
-
-
-def _check_simple(parameters: Iterable[Parameter], release: LayerRelease) -> None:
-    """Check that the value of each parameter is the ARN and nothing else.
-
-    Raises:
-        ReapError: one has another value.
-    """
-    for each in parameters:
-        if each.kind != STRING or each.value != release.arn:
-            raise ReapError(
-                f"the parameter {each.name}, a {each.kind}, names it among other things",
-                hint="take it out of the parameter, then run the same command again",
-            )
