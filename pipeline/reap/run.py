@@ -11,7 +11,7 @@ import anyio
 from pipeline.build.lock import Lock, Locked, read_lock
 from pipeline.errors import ReapError, publish_error
 from pipeline.naming import version_key
-from pipeline.publish.turns import publishing_turn
+from pipeline.publish.turns import LayerWork, layer_turn
 from pipeline.reap.apply import ApplyContext, RegionReaper, VersionOutcome
 from pipeline.reap.observe import ReapScope
 from pipeline.reap.parameters import NamedLayers
@@ -113,7 +113,7 @@ async def reap(
         layers = {each.version.arn.name for each in approved.plan.deletions}
         reapers = tuple(_reapers(context, request, approved, approval.digest, folder))
         try:
-            async with publishing_turn(context.identity.account, layers):
+            async with layer_turn(context.identity.account, layers, LayerWork.REAP):
                 await _all_reaped(reapers, errors)
         except anyio.get_cancelled_exc_class():
             report(_result(approved, approval, errors))
