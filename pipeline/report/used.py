@@ -26,6 +26,7 @@ _NEW_CODE = (
     "publish-version publishes $LATEST with the code that it has now: look at that before you run "
     "a command with it"
 )
+_NO_LATEST = "a new version would be without the layer, since $LATEST does not have it"
 
 
 def used_report(result: UsageResult) -> Report:
@@ -97,6 +98,12 @@ def _notes(result: UsageResult, commands: Mapping[tuple[str, str], str]) -> Iter
             "no update of the function until it is moved"
         )
     yield from grouped((str(use.function), use.blocked) for use in result.uses if use.blocked)
+    current = {use.function.arn for use in latest}
+    yield from grouped(
+        (str(use.function), _NO_LATEST)
+        for use in result.uses
+        if use.is_behind and use.function.arn not in current
+    )
     if any("publish-version" in each for each in commands.values()):
         yield _NEW_CODE
     yield from _left_out(result)

@@ -197,8 +197,10 @@ def region_usage(seen: RegionFunctionsSeen) -> RegionUsage:
     )
 
 
-def _place(function: FunctionVersion) -> tuple[str, int]:
-    return function.name, 0 if function.is_latest else int(function.version)
+def _place(function: FunctionVersion) -> tuple[str, bool, int]:
+    """Return a sort key; AWS has versions without a number besides $LATEST, too."""
+    number = int(function.version) if function.version.isdigit() else 0
+    return function.name, not function.is_latest, number
 
 
 def _function_use(function: FunctionVersion, seen: RegionFunctionsSeen) -> FunctionUse:

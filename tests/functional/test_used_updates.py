@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,7 +13,7 @@ import anyio
 import pytest
 from aws_rules import Call, Rule
 from aws_wire import ACCESS_DENIED
-from publishing import FRANCE, IRELAND, OHIO, Publishing, most_in_a_second
+from publishing import FRANCE, IRELAND, OHIO, Publishing, kills, most_in_a_second
 from runs import CONFIG
 from syncing import unpublish
 from using import NEXT, OTHER, Using
@@ -280,3 +282,25 @@ def test_many_functions_are_moved_at_the_pace(using: Using) -> None:
     assert {each.error for each in done.outcomes} == {""}
     assert {using.layers(f"function-{number}") for number in range(40)} == {(new,)}
     assert most_in_a_second(using.publishing.aws.calls(region=IRELAND)) <= 10
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_a_run_that_is_killed_is_completed_by_the_same_command(
+    using: Using, *, is_done: bool
+) -> None:
+    names = [f"function-{number}" for number in range(4)]
+    for name in names:
+        using.functions.add(IRELAND, name, [using.versions[IRELAND][0], TRACING])
+    process: list[subprocess.Popen[str]] = []
+    kill = kills(process, signal.SIGKILL)
+    hooks = (None, kill) if is_done else (kill, None)
+    using.publishing.aws.rules(Rule(operation=UPDATE, skip=1, before=hooks[0], after=hooks[1]))
+    process.append(using.start("--update", "all"))
+    assert process[0].wait(60) == -signal.SIGKILL
+    using.publishing.aws.idle()
+    using.publishing.aws.rules()
+    ran = using.ocelot("--update", "all")
+    assert ran.code == 0, ran.err
+    assert {using.layers(name) for name in names} == {(using.versions[IRELAND][1], TRACING)}
+    done = [each for each in using.publishing.aws.calls(UPDATE) if each.done]
+    assert len(done) == len(names)

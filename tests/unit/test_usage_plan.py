@@ -88,10 +88,12 @@ def test_layers_of_others_with_a_like_name_are_left_alone() -> None:
 
 
 def test_uses_stand_by_function_with_latest_first_and_numbers_in_order() -> None:
-    versions = [function(OLD, version=each) for each in ("10", "9", "$LATEST")]
+    names = ("10", "9", "$LATEST.PUBLISHED", "$LATEST")
+    versions = [function(OLD, version=each) for each in names]
     found = usage(*versions, function(OLD, name="a")).uses
     assert [str(each.function) for each in found] == [
-        *("a:$LATEST", "checkout:$LATEST", "checkout:9", "checkout:10")
+        *("a:$LATEST", "checkout:$LATEST", "checkout:$LATEST.PUBLISHED"),
+        *("checkout:9", "checkout:10"),
     ]
 
 

@@ -87,6 +87,13 @@ def test_functions_that_cannot_be_seen_are_named() -> None:
     assert any(each.startswith("me-south-1") for each in private)
 
 
+def test_a_function_without_the_layer_in_latest_is_named() -> None:
+    region = usage(function(OLD, version="1"), function(OLD, version="2"))
+    report = used_report(replace(RESULT, regions=(region,)))
+    assert any(each.startswith("checkout:1 and 1 more") for each in report.notes)
+    assert "command" not in report.headings
+
+
 def test_the_plan_has_a_row_for_each_layer_that_moves() -> None:
     report = moves_report(PLANNED)
     assert [row[:2] for row in report.rows] == [
