@@ -9,6 +9,7 @@ from typing import Annotated
 
 from dagger import Container, Directory, Doc, File, ReturnType, Secret
 
+from pipeline.errors import UsageError
 from pipeline.module.steps import (
     Credentials,
     GoOptions,
@@ -19,7 +20,7 @@ from pipeline.module.steps import (
     with_job,
 )
 from pipeline.options import ListOptions, SyncOptions
-from pipeline.reap_options import ReapOptions
+from pipeline.reap_options import ReapOptions, UsedOptions
 from pipeline.spread import Opt, arguments, option_group
 
 REPORT = "reap.json"
@@ -47,6 +48,9 @@ class ReapAccess(GoOptions):
     github_token: Annotated[Secret | None, Opt("Token to read the releases of --repository.")] = (
         None
     )
+    tombstones: Annotated[
+        Directory | None, Opt("With --table none: folder of the tombstones of earlier runs.")
+    ] = None
 
 
 class LayerFunctions:
@@ -75,6 +79,15 @@ class LayerFunctions:
         return await with_aws(tool, aws, *line).stdout()
 
     @command(cache="never")
+    async def used(
+        self, options: UsedOptions, go: GoOptions, aws: Credentials, form: FormOptions
+    ) -> str:
+        """List the functions that use the layers, and the commands that move them to newer ones."""
+        tool = await Steps(self.config, go).toolchain()
+        line = ["layers", "used", *arguments(options, form)]
+        return await with_aws(tool, aws, *line).stdout()
+
+    @command(cache="never")
     async def reap(
         self,
         options: ReapOptions,
@@ -84,8 +97,8 @@ class LayerFunctions:
     ) -> Directory:
         """Plan which old layer versions to delete; with --apply delete them.
 
-        Return reap.json and .md, and exit-code: if it is not 0, something failed, and reap.json
-        says what.
+        Return reap.json and .md, with --table none the tombstones, and exit-code: if it is not 0,
+        something failed, and reap.json says what.
         """
         tool = with_job(await Steps(self.config, access).toolchain(), "reaped/reap")
         tool, more = await _with_files(tool, access)
@@ -95,7 +108,8 @@ class LayerFunctions:
         report = f"reaped/{REPORT}"
         ran = await tool.with_exec(line, redirect_stdout=report, expect=ReturnType.ANY).sync()
         code, folder = await ran.exit_code(), ran.directory("reaped")
-        if code and not await folder.file(REPORT).size():  # it has done nothing
+        has_report = await folder.file(REPORT).size() > 0
+        if code == UsageError.exit_code or (code and not has_report):  # nothing was done
             raise ValueError(await ran.stderr())
         return folder.with_new_file(EXIT_CODE, f"{code}\n")
 
@@ -109,4 +123,6 @@ async def _with_files(tool: Container, access: ReapAccess) -> tuple[Container, l
         more.append(f"--keep-file={path}")
     if access.github_token:
         tool = tool.with_secret_variable("GITHUB_TOKEN", access.github_token)
-    return tool, more
+    if access.tombstones:
+        tool = tool.with_directory("reaped/tombstones", access.tombstones)
+    return tool, [*more, "--tombstones=reaped/tombstones"]

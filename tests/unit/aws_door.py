@@ -17,6 +17,8 @@ DOOR = CHECKOUT / "pipeline" / "aws"
 # that boto3 adds to its clients for S3 make several calls.
 PERMISSIONS = {
     "lambda:GetLayerVersionByArn": ("lambda:GetLayerVersion",),
+    # Lambda reads a zip in S3 with the caller's permissions
+    "lambda:PublishLayerVersion": ("lambda:PublishLayerVersion", "s3:GetObject"),
     "s3:HeadBucket": ("s3:ListBucket",),
     "s3:HeadObject": ("s3:GetObject",),
     "s3:ListObjectsV2": ("s3:ListBucket",),

@@ -82,6 +82,8 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("sync", {"ssm_prefix": "/ocel", **KEYS}),
     ("layers", {"distribution": "minimal", "region": "eu-west-1", "public": True, **KEYS}),
     ("layers", {"role_arn": "arn", "oidc_token": SECRET, "as_json": True}),
+    ("used", {"layer_name": "mine", "update": ["checkout"], "dry_run": True, **KEYS}),
+    ("used", {"table": "none", "role_arn": "arn", "oidc_token": SECRET, "as_json": True}),
     (
         "reap",
         {"pattern": "*-beta", "older_than": "90d", "keep": 0, "across_versions": True, **KEYS}
@@ -187,7 +189,7 @@ def test_publishing_and_measuring_are_never_cached_and_reading_a_ref_only_for_a_
     kept = {name: each.meta.cache for name, each in registered().items()}
     assert {name for name, cache in kept.items() if cache == "never"} == {
         *("publish", "release", "github_release", "fetch", "sync", "bench", "notes"),
-        *("layers", "reap"),
+        *("layers", "used", "reap"),
         *("gitops_changed", "gitops_image", "gitops_release"),
     }
     assert {name for name, cache in kept.items() if cache is None} == {

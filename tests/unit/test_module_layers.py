@@ -28,7 +28,7 @@ def reap_exec(chain: Chain) -> dict[str, Any]:
     return dict(found)
 
 
-@pytest.mark.parametrize("code", [0, PARTIAL])
+@pytest.mark.parametrize("code", [0, 11, 12, PARTIAL])
 def test_the_report_is_returned_also_if_some_deletions_failed(code: int) -> None:
     given = engine(exitCode=code)
     chain = reaped(given, apply=True, yes_delete=2, plan="0123456789abcdef", account="1" * 12)
@@ -52,11 +52,11 @@ def test_the_command_runs_once_however_it_ends() -> None:
     assert all("OCELOT_CALL" not in str(each.fields[-1].args) for each in given.awaited)
 
 
-@pytest.mark.parametrize("code", [2, 11, 18])
-def test_a_command_that_has_no_report_is_an_error_with_its_message(code: int) -> None:
+@pytest.mark.parametrize(("code", "size"), [(2, 0), (2, 1000), (11, 0), (18, 0)])
+def test_a_command_that_did_nothing_is_an_error_with_its_message(code: int, size: int) -> None:
     message = "error: the plan deletes 3 layer versions, not 2"
     with pytest.raises(ValueError, match=message):
-        reaped(engine(exitCode=code, size=0, stderr=message))
+        reaped(engine(exitCode=code, size=size, stderr=message))
 
 
 def test_a_plan_without_findings_has_its_report_too() -> None:
@@ -64,8 +64,8 @@ def test_a_plan_without_findings_has_its_report_too() -> None:
 
 
 def test_what_is_kept_is_given_as_files_by_their_names() -> None:
-    file = dag.directory().file("a")
-    chain = reaped(engine(), keep_file=[file, file])
+    file, folder = dag.directory().file("a"), dag.directory()
+    chain = reaped(engine(), keep_file=[file, file], tombstones=folder)
     paths = [each["path"] for each in chain.calls("withMountedFile")]
     assert paths == ["keep/0/layers.json", "keep/1/layers.json"]
     words = reap_exec(chain)["args"]
@@ -73,6 +73,8 @@ def test_what_is_kept_is_given_as_files_by_their_names() -> None:
         f"--keep-file={each}" for each in paths
     ]
     assert words[2] == "ocel-*"
+    assert "--tombstones=reaped/tombstones" in words
+    assert chain.calls("withDirectory")[-1]["path"] == "reaped/tombstones"
 
 
 def test_each_plan_is_made_anew_and_the_token_for_github_is_a_secret() -> None:
@@ -81,7 +83,7 @@ def test_each_plan_is_made_anew_and_the_token_for_github_is_a_secret() -> None:
     assert first.secrets == {"GITHUB_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
 
 
-@pytest.mark.parametrize("name", ["layers"])
+@pytest.mark.parametrize("name", ["layers", "used"])
 def test_a_list_is_the_commands_text_or_its_json(name: str) -> None:
     given = engine(stdout="a table")
     assert called(given, name, **KEYS) == "a table"

@@ -125,6 +125,11 @@ def test_every_call_is_allowed_to_a_role_or_a_person(call: str) -> None:
     assert needed <= set(NEEDED), f"add {call} to NEEDED and to oidc/cloudformation.yaml"
 
 
+@pytest.mark.parametrize("action", NEEDED)
+def test_every_permission_is_needed_for_a_call(action: str) -> None:
+    assert action in {each for call in calls() for each in permissions(call)}
+
+
 @pytest.mark.parametrize(("role", "action", "resource"), CASES)
 def test_a_role_is_allowed_what_it_needs_and_no_other_role_is(
     role: str, action: str, resource: str
