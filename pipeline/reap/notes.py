@@ -19,18 +19,8 @@ def plan_notes(
     references: References,
     *,
     has_registry: bool,
-) -> tuple[str, ...]:
-    """Return the notes on a plan."""
-    return tuple(_notes(regions, request, references, has_registry=has_registry))
-
-
-def _notes(
-    regions: Sequence[RegionReap],
-    request: ReapRequest,
-    references: References,
-    *,
-    has_registry: bool,
 ) -> Iterator[str]:
+    """Yield the notes on a plan."""
     versions = [one for each in regions for one in each.versions]
     deleted = [each for each in versions if each.is_deleted]
     if not versions and not all(each.unseen for each in regions):

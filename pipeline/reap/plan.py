@@ -83,9 +83,14 @@ class VersionPlan:
         return self.version.size or (self.row.zip_size if self.row else 0)
 
     @property
+    def kinds(self) -> frozenset[Reason]:
+        """The kinds of its reasons."""
+        return frozenset(each.reason for each in self.reasons)
+
+    @property
     def overridden(self) -> tuple[str, ...]:
         """The reasons that the user overrides, sorted; empty unless it is to be deleted."""
-        return tuple(sorted({each.reason for each in self.reasons})) if self.is_deleted else ()
+        return tuple(sorted(self.kinds)) if self.is_deleted else ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,9 +126,19 @@ class ReapPlan:
     notes: tuple[str, ...] = ()
 
     @cached_property
+    def versions(self) -> tuple[VersionPlan, ...]:
+        """The decisions on all layer versions."""
+        return tuple(one for each in self.regions for one in each.versions)
+
+    @cached_property
     def deletions(self) -> tuple[VersionPlan, ...]:
         """The layer versions to be deleted."""
-        return tuple(one for each in self.regions for one in each.versions if one.is_deleted)
+        return tuple(each for each in self.versions if each.is_deleted)
+
+    @property
+    def unseen(self) -> tuple[tuple[str, str], ...]:
+        """The regions that could not be read, each with the error."""
+        return tuple((each.region, each.unseen) for each in self.regions if each.unseen)
 
     @cached_property
     def freed(self) -> int:
@@ -197,10 +212,7 @@ def _reasons(
     if rank == 0:
         series = "its layer" if not request.across_versions else "all collector versions"
         yield KeepReason(reason=Reason.NEWEST, text=f"the newest version of {series}")
-    for each in use.functions.get(arn, ()):
-        yield KeepReason(reason=Reason.USED, text=f"function {each}")
-    for each in use.parameters.get(arn, ()):
-        yield KeepReason(reason=Reason.PARAMETER, text=f"parameter {each}")
+    yield from _users(arn, use)
     for sha256 in sorted(_sha256s(version, recorded)):
         yield from references.by_sha256.get(sha256, ())
     yield from references.by_arn.get(arn, ())
@@ -211,6 +223,14 @@ def _reasons(
     if isinstance(recorded, ForeignRow):
         text = f"its row cannot be read: {recorded.reason}"
         yield KeepReason(reason=Reason.UNREADABLE, text=text)
+
+
+def _users(arn: str, use: RegionUse) -> Iterator[KeepReason]:
+    """Yield the functions and parameters that use a layer version."""
+    for each in use.functions.get(arn, ()):
+        yield KeepReason(reason=Reason.USED, text=f"function {each}")
+    for each in use.parameters.get(arn, ()):
+        yield KeepReason(reason=Reason.PARAMETER, text=f"parameter {each}")
 
 
 def _sha256s(version: LayerVersion, recorded: Row | ForeignRow | Tombstone | None) -> set[str]:

@@ -166,7 +166,9 @@ async def plan(context: ReapContext, request: ReapRequest, scope: ReapScope) -> 
             regions=regions,
             account=context.identity.account,
             skipped=request.choice.skipped,
-            notes=plan_notes(regions, request, context.references, has_registry=has_registry),
+            notes=tuple(
+                plan_notes(regions, request, context.references, has_registry=has_registry)
+            ),
         )
         step.result = f"{len(made.deletions)} layer versions to delete"
     return made
@@ -188,7 +190,7 @@ def check_planned(made: ReapPlan) -> None:
     Raises:
         PublishError: every region's error is named.
     """
-    unseen = [(each.region, each.unseen) for each in made.regions if each.unseen]
-    if unseen and len(unseen) == len(made.regions):
-        message = f"none of {len(unseen)} regions could be read"
-        raise publish_error(message, unseen, failed=len(unseen), total=len(unseen))
+    count = len(made.unseen)
+    if count == len(made.regions):
+        message = f"none of {count} regions could be read"
+        raise publish_error(message, made.unseen, failed=count, total=count)

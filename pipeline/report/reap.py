@@ -33,8 +33,7 @@ def plan_report(plan: ReapPlan, now: datetime, *, verbose: bool = False) -> Repo
         verbose: a row for each layer version; else those that are kept are summed up by layer and
             reasons, and those to delete if they are many.
     """
-    versions = [one for each in plan.regions for one in each.versions]
-    kept = [each for each in versions if not each.is_deleted]
+    kept = [each for each in plan.versions if not each.is_deleted]
     apart = verbose or len(plan.deletions) <= MOST_SHOWN
     deleted = [_row(each, now) for each in _groups(plan.deletions, apart=apart)]
     rows = [*deleted, *(_row(each, now) for each in _groups(kept, apart=verbose)), *_left(plan)]
@@ -45,9 +44,9 @@ def plan_report(plan: ReapPlan, now: datetime, *, verbose: bool = False) -> Repo
         right=_RIGHT,
         whole=("region", "published"),
         styles=["red"] * len(deleted) + [""] * (len(rows) - len(deleted)),
-        problems=grouped((each.region, each.unseen) for each in plan.regions if each.unseen),
+        problems=grouped(plan.unseen),
         notes=(*plan.notes, *(f"{region} is left out: {why}" for region, why in plan.skipped)),
-        summary=_summary(plan, len(versions)),
+        summary=_summary(plan),
     )
     return without_empty(report, "size") if rows else report
 
@@ -64,8 +63,7 @@ def _groups(versions: Iterable[VersionPlan], *, apart: bool) -> Iterator[list[Ve
         return
     found: defaultdict[object, list[VersionPlan]] = defaultdict(list)
     for each in versions:
-        kinds = frozenset(one.reason for one in each.reasons)
-        found[each.version.arn.layer, kinds].append(each)
+        found[each.version.arn.layer, each.kinds].append(each)
     yield from found.values()
 
 
@@ -90,22 +88,20 @@ def _row(versions: Sequence[VersionPlan], now: datetime) -> _Cells:
 def number_ranges(numbers: Sequence[int]) -> str:
     """Return numbers as ranges, such as `1-7, 9`, with their count if there are several."""
     ordered = sorted(numbers)
-    runs = [
-        [number for _, number in run]
-        for _, run in groupby(enumerate(ordered), key=lambda pair: pair[1] - pair[0])
-    ]
-    shown = [f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs[:_IN_CELL]]
+    numbered = groupby(enumerate(ordered), key=lambda pair: pair[1] - pair[0])
+    runs = [[number for _, number in run] for _, run in numbered]
+    shown = [_span([str(run[0]), str(run[-1])], join="-") for run in runs[:_IN_CELL]]
     more = ["…"] if len(runs) > _IN_CELL else []
     count = f" ({len(ordered)})" if len(ordered) > 1 else ""
     return f"{', '.join([*shown, *more])}{count}"
 
 
-def _span(texts: Sequence[str], unit: str = "") -> str:
+def _span(texts: Sequence[str], unit: str = "", join: str = " to ") -> str:
     """Return the first and the last text; `not known` for none."""
     if not texts:
         return "not known"
-    first, last = texts[0], texts[-1]
-    return f"{first}{unit}" if first == last else f"{first} to {last}{unit}"
+    ends = dict.fromkeys((texts[0], texts[-1]))
+    return f"{join.join(ends)}{unit}"
 
 
 def _ages(times: Sequence[timedelta]) -> str:
@@ -142,19 +138,21 @@ def _left(plan: ReapPlan) -> Iterator[_Cells]:
             yield region.region, each.what, "", "", "", "", "left alone", each.reason
 
 
-def _summary(plan: ReapPlan, versions: int) -> str:
+def _summary(plan: ReapPlan) -> str:
     """Return the number of layer versions to delete, and the bytes that become free."""
-    read = sum(not each.unseen for each in plan.regions)
-    where = f"{versions} layer versions in {read} of {len(plan.regions)} regions"
-    count = len(plan.deletions)
-    if not count:
-        return (
-            f"nothing to delete: {where}, all kept" if versions else f"nothing to delete: {where}"
-        )
-    unknown = sum(not each.size for each in plan.deletions)
-    freed = [f"{size_text(plan.freed)} become free"] if plan.freed else []
-    freed += [f"{unknown} are of unknown size"] if unknown else []
-    return f"to delete: {count} of {where}; {'; '.join([*freed, f'plan {plan.digest}'])}"
+    read = len(plan.regions) - len(plan.unseen)
+    where = f"{len(plan.versions)} layer versions in {read} of {len(plan.regions)} regions"
+    if not plan.deletions:
+        return f"nothing to delete: {where}{', all kept' if plan.versions else ''}"
+    return f"to delete: {len(plan.deletions)} of {where}; {'; '.join(_facts(plan))}"
+
+
+def _facts(plan: ReapPlan) -> Iterator[str]:
+    if plan.freed:
+        yield f"{size_text(plan.freed)} become free"
+    if unknown := sum(not each.size for each in plan.deletions):
+        yield f"{unknown} are of unknown size"
+    yield f"plan {plan.digest}"
 
 
 def plan_json(plan: ReapPlan, command: Sequence[str]) -> str:

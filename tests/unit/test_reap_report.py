@@ -35,7 +35,7 @@ def planned(
     use: RegionUse, request: ReapRequest, *others: RegionReap, has_registry: bool = True
 ) -> ReapPlan:
     regions = (region_reap(use, request, References()), *others)
-    notes = plan_notes(regions, request, References(), has_registry=has_registry)
+    notes = tuple(plan_notes(regions, request, References(), has_registry=has_registry))
     skipped = request.choice.skipped
     return ReapPlan(regions=regions, account="123456789012", skipped=skipped, notes=notes)
 
