@@ -23,6 +23,8 @@ from pipeline.options import ListOptions, SyncOptions
 from pipeline.reap_options import ReapOptions, UsedOptions
 from pipeline.spread import Opt, arguments, option_group
 
+FOLDER = "reaped"
+TOMBSTONES = f"{FOLDER}/tombstones"
 REPORT = "reap.json"
 EXIT_CODE = "exit-code"
 
@@ -100,29 +102,37 @@ class LayerFunctions:
         Return reap.json and .md, with --table none the tombstones, and exit-code: if it is not 0,
         something failed, and reap.json says what.
         """
-        tool = with_job(await Steps(self.config, access).toolchain(), "reaped/reap")
-        tool, more = await _with_files(tool, access)
+        tool = with_job(await Steps(self.config, access).toolchain(), f"{FOLDER}/reap")
+        tool, files = await _with_keep_files(_with_access(tool, access), access.keep_file or [])
         tool, credentials = with_credentials(tool, aws)
         words = [] if pattern is None else [pattern]
-        line = ["ocelot", "reap", *words, *arguments(options), *more, *credentials, "--json"]
-        report = f"reaped/{REPORT}"
-        ran = await tool.with_exec(line, redirect_stdout=report, expect=ReturnType.ANY).sync()
-        code, folder = await ran.exit_code(), ran.directory("reaped")
-        has_report = await folder.file(REPORT).size() > 0
-        if code == UsageError.exit_code or (code and not has_report):  # nothing was done
-            raise ValueError(await ran.stderr())
-        return folder.with_new_file(EXIT_CODE, f"{code}\n")
+        more = [*files, *credentials, f"--tombstones={TOMBSTONES}", "--json"]
+        return await _reaped(tool, ["ocelot", "reap", *words, *arguments(options), *more])
 
 
-async def _with_files(tool: Container, access: ReapAccess) -> tuple[Container, list[str]]:
-    """Give the command its files and the token; return also its options."""
-    more: list[str] = []
-    for number, each in enumerate(access.keep_file or []):
-        path = f"keep/{number}/{await each.name()}"  # the plan names it
-        tool = tool.with_mounted_file(path, each)
-        more.append(f"--keep-file={path}")
+def _with_access(tool: Container, access: ReapAccess) -> Container:
+    """Give the command the token and the tombstones of earlier runs."""
     if access.github_token:
         tool = tool.with_secret_variable("GITHUB_TOKEN", access.github_token)
     if access.tombstones:
-        tool = tool.with_directory("reaped/tombstones", access.tombstones)
-    return tool, [*more, "--tombstones=reaped/tombstones"]
+        tool = tool.with_directory(TOMBSTONES, access.tombstones)
+    return tool
+
+
+async def _with_keep_files(tool: Container, files: list[File]) -> tuple[Container, list[str]]:
+    """Give the command files that name layer versions; return also its options."""
+    paths = [f"keep/{number}/{await each.name()}" for number, each in enumerate(files)]
+    for path, each in zip(paths, files, strict=True):
+        tool = tool.with_mounted_file(path, each)
+    return tool, [f"--keep-file={path}" for path in paths]
+
+
+async def _reaped(tool: Container, line: list[str]) -> Directory:
+    """Run the command, which may fail in part; return its folder, with its exit code."""
+    ran = tool.with_exec(line, redirect_stdout=f"{FOLDER}/{REPORT}", expect=ReturnType.ANY)
+    ran = await ran.sync()
+    code, folder = await ran.exit_code(), ran.directory(FOLDER)
+    has_report = await folder.file(REPORT).size() > 0
+    if code == UsageError.exit_code or (code and not has_report):  # nothing was done
+        raise ValueError(await ran.stderr())
+    return folder.with_new_file(EXIT_CODE, f"{code}\n")
