@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.aws.functions import FunctionAlias
+from pipeline.naming import LayerArn
 from pipeline.report.rendering import Report, grouped, json_text, without_empty
 from pipeline.usage.commands import update_command, use_commands
 from pipeline.usage.plan import FunctionUse, LayerUse
 from pipeline.usage.run import UsageResult
+from pipeline.usage.update import MoveOutcome
 
 USED_COLUMNS = (
     *("region", "function", "version", "aliases", "layer_arn", "newest_arn", "behind", "exists"),
@@ -41,7 +43,7 @@ def used_report(result: UsageResult) -> Report:
         whole=("region", "version", "state"),
         below=_COMMAND if any(commands.values()) else "",
         styles=["red" if not layer.exists else "" for _, layer in uses],
-        problems=grouped((each.region, each.unseen) for each in result.regions if each.unseen),
+        problems=_unseen(result),
         notes=tuple(_notes(result, commands)),
         summary=_summary(result),
     )
@@ -66,7 +68,7 @@ def _row(
         use.function.version,
         ", ".join(_alias(each, use.function.version) for each in use.aliases),
         _short(layer.layer),
-        _short(layer.newest) if layer.newest else "none",
+        _short(layer.newest),
         _state(layer),
         commands.get(_key(use), "") if layer == use.layers[0] else "",
     )
@@ -78,9 +80,9 @@ def _state(layer: LayerUse) -> str:
     return "behind" if layer.is_behind else "newest"
 
 
-def _short(arn: object) -> str:
+def _short(arn: LayerArn | None) -> str:
     """Return a layer version's name and number; its region has a column of its own."""
-    return str(arn).rpartition(":layer:")[2]
+    return f"{arn.name}:{arn.version}" if arn else "none"
 
 
 def _alias(alias: FunctionAlias, version: str) -> str:
@@ -107,6 +109,11 @@ def _notes(result: UsageResult, commands: Mapping[tuple[str, str], str]) -> Iter
     if any("publish-version" in each for each in commands.values()):
         yield _NEW_CODE
     yield from _left_out(result)
+
+
+def _unseen(result: UsageResult) -> tuple[str, ...]:
+    """Return the errors of the regions that could not be read."""
+    return grouped((each.region, each.unseen) for each in result.regions if each.unseen)
 
 
 def _left_out(result: UsageResult) -> Iterator[str]:
@@ -146,7 +153,7 @@ def moves_report(result: UsageResult) -> Report:
     rows = [
         (
             *(use.region, use.function.name, _short(layer.layer)),
-            _short(layer.newest) if layer.newest else "none",
+            _short(layer.newest),
             update_command(use) if layer == use.layers[0] and not use.blocked else "",
         )
         for use in moves
@@ -162,7 +169,7 @@ def moves_report(result: UsageResult) -> Report:
         whole=("region",),
         below=_COMMAND if rows else "",
         problems=(
-            *grouped((each.region, each.unseen) for each in result.regions if each.unseen),
+            *_unseen(result),
             *grouped((str(use.function), use.blocked) for use in moves if use.blocked),
         ),
         notes=(
@@ -181,15 +188,7 @@ def moves_report(result: UsageResult) -> Report:
 def moved_report(result: UsageResult) -> Report:
     """Return a row for each function that was to be moved, with the commands that follow."""
     outcomes = result.outcomes
-    rows = [
-        (
-            each.use.region,
-            each.use.function.name,
-            "moved" if each.succeeded else "FAILED",
-            f"{each.seconds:.1f} s",
-        )
-        for each in outcomes
-    ]
+    rows = [_outcome_row(each) for each in outcomes]
     moved = sum(each.succeeded for each in outcomes)
     failed = len(outcomes) - moved
     followers = tuple(_followers(result))
@@ -212,6 +211,12 @@ def moved_report(result: UsageResult) -> Report:
         ),
         summary=f"{_count(moved, 'function')} moved{f', {failed} failed' if failed else ''}",
     )
+
+
+def _outcome_row(outcome: MoveOutcome) -> tuple[str, ...]:
+    result = "moved" if outcome.succeeded else "FAILED"
+    use = outcome.use
+    return use.region, use.function.name, result, f"{outcome.seconds:.1f} s"
 
 
 def _followers(result: UsageResult) -> Iterator[str]:
@@ -242,21 +247,22 @@ def used_json(result: UsageResult) -> str:
             "skipped": skipped,
             "registry_versions": shared.versions if shared else None,
             "shared_versions": shared.shared if shared else None,
-            "updates": [
-                {
-                    "region": each.use.region,
-                    "function_arn": each.use.function.arn,
-                    "before": each.use.function.layers,
-                    "layers": each.layers,
-                    "changed": each.changed,
-                    "ok": each.succeeded,
-                    "error": each.error,
-                    "seconds": round(each.seconds, 3),
-                }
-                for each in result.outcomes
-            ],
+            "updates": [_outcome_json(each) for each in result.outcomes],
         }
     )
+
+
+def _outcome_json(outcome: MoveOutcome) -> dict[str, Any]:
+    return {
+        "region": outcome.use.region,
+        "function_arn": outcome.use.function.arn,
+        "before": outcome.use.function.layers,
+        "layers": outcome.layers,
+        "changed": outcome.changed,
+        "ok": outcome.succeeded,
+        "error": outcome.error,
+        "seconds": round(outcome.seconds, 3),
+    }
 
 
 def _updates(result: UsageResult) -> dict[tuple[str, str], str]:
@@ -279,19 +285,8 @@ def _use_json(
         "function": use.function.name,
         "function_arn": use.function.arn,
         "version": use.function.version,
-        "aliases": [
-            {"name": each.name, "version": each.version, "weights": dict(each.weights)}
-            for each in use.aliases
-        ],
-        "layers": [
-            {
-                "layer_arn": str(each.layer),
-                "newest_arn": str(each.newest) if each.newest else "",
-                "behind": each.is_behind,
-                "exists": each.exists,
-            }
-            for each in use.layers
-        ],
+        "aliases": [_alias_json(each) for each in use.aliases],
+        "layers": [_layer_json(each) for each in use.layers],
         "behind": use.is_behind,
         "blocked": use.blocked,
         "all_layers": use.function.layers,
@@ -299,6 +294,24 @@ def _use_json(
         "command": commands.get(_key(use), ""),
         "update": updates.get(_key(use), ""),
     }
+
+
+def _alias_json(alias: FunctionAlias) -> dict[str, Any]:
+    return {"name": alias.name, "version": alias.version, "weights": dict(alias.weights)}
+
+
+def _layer_json(layer: LayerUse) -> dict[str, Any]:
+    return {
+        "layer_arn": str(layer.layer),
+        "newest_arn": _arn(layer.newest),
+        "behind": layer.is_behind,
+        "exists": layer.exists,
+    }
+
+
+def _arn(layer: LayerArn | None) -> str:
+    """Return an ARN for programs; empty for none."""
+    return str(layer) if layer else ""
 
 
 def used_records(result: UsageResult) -> list[dict[str, Any]]:
@@ -311,7 +324,7 @@ def used_records(result: UsageResult) -> list[dict[str, Any]]:
             "version": use.function.version,
             "aliases": [_alias(each, use.function.version) for each in use.aliases],
             "layer_arn": str(layer.layer),
-            "newest_arn": str(layer.newest) if layer.newest else "",
+            "newest_arn": _arn(layer.newest),
             "behind": layer.is_behind,
             "exists": layer.exists,
             "function_arn": use.function.arn,

@@ -10,7 +10,7 @@ from pipeline import progress
 from pipeline.aws.functions import FunctionAlias, FunctionVersion, RegionFunctions
 from pipeline.aws.layers import RegionClient
 from pipeline.errors import Attempt
-from pipeline.naming import LayerArn, layer_arn
+from pipeline.naming import LayerArn
 from pipeline.threads import in_thread, in_threads
 from pipeline.usage.plan import (
     LayersSeen,
@@ -75,9 +75,8 @@ async def _layers(
     client: RegionClient, scope: UsageScope, functions: Sequence[FunctionVersion]
 ) -> LayersSeen:
     """Return the versions of the layers that functions use, and those that may be newer."""
-    prefix = scope.prefix(client.region)
-    texts = {arn for each in functions for arn in each.layers if arn.startswith(prefix)}
-    used = [layer_arn(each) for each in sorted(texts)]
+    layers = (arn for each in functions for arn in each.layers)
+    used = sorted(scope.own(layers, client.region), key=str)
     known: frozenset[LayerArn] = frozenset()
     if used:
         names = names_to_list(await in_thread(client.names), {each.name for each in used}, scope)

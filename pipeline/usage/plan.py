@@ -42,6 +42,15 @@ class UsageScope:
         """Return the beginning of the ARNs of the layers in a region."""
         return f"arn:{self.partition}:lambda:{region}:{self.account}:layer:{self.base}-"
 
+    def covers(self, arn: LayerArn) -> bool:
+        """True if a layer version is the publisher's."""
+        return str(arn).startswith(self.prefix(arn.region))
+
+    def own(self, layers: Iterable[str], region: str) -> frozenset[LayerArn]:
+        """Return those of a function's layers that are the publisher's."""
+        prefix = self.prefix(region)
+        return frozenset(layer_arn(each) for each in layers if each.startswith(prefix))
+
     def series(self, name: str) -> tuple[str, ...]:
         """Return the series of a layer by its name."""
         parts = layer_name_parts(name, self.base, self.distributions)

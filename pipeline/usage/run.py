@@ -123,14 +123,9 @@ def _distributions(rows: Rows) -> frozenset[str]:
 
 
 def _shared(rows: Rows, scope: UsageScope, regions: Collection[str]) -> SharedLayers:
-    own = [
-        row
-        for row in rows.rows
-        if row.region in regions and str(row.arn).startswith(scope.prefix(row.region))
-    ]
-    return SharedLayers(
-        versions=len(own), shared=sum(bool(row.public or row.shared_with) for row in own)
-    )
+    own = [row for row in rows.rows if row.region in regions and scope.covers(row.arn)]
+    shared = [row for row in own if row.public or row.shared_with]
+    return SharedLayers(versions=len(own), shared=len(shared))
 
 
 async def _clients(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pipeline.aws.functions import FunctionChangedError, FunctionState, RegionFunctions
 from pipeline.aws.layers import RegionClient
 from pipeline.errors import Attempt, AwsError
-from pipeline.naming import layer_arn
 from pipeline.usage.observe import stored
 from pipeline.usage.plan import FunctionUse, LayersSeen
 
@@ -106,9 +105,9 @@ class _Mover:
 
     def _decided(self, layers: tuple[str, ...]) -> tuple[str, ...]:
         """Return the layers that a function should have, which may have got other ones."""
-        prefix = self.layers.scope.prefix(self.client.region)
-        new = {each for each in layers if each.startswith(prefix)} - {*self.use.function.layers}
-        known = (stored(self.client, layer_arn(each)) for each in sorted(new))
+        scope, region = self.layers.scope, self.client.region
+        new = scope.own(layers, region) - scope.own(self.use.function.layers, region)
+        known = (stored(self.client, each) for each in sorted(new, key=str))
         self.layers = self.layers.with_versions(arn for arns in known for arn in arns)
         return self.layers.moved(layers)
 
