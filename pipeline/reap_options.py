@@ -26,7 +26,10 @@ class ReapOptions(AwsOptions, OptionalTableOptions, LayerNameOptions):
 
     ssm_prefix: Annotated[
         str | None,
-        Opt("Prefix of the parameters in SSM that name layers: these layers are kept."),
+        Opt(
+            "Prefix of the parameters in SSM that name layers: these layers are kept; with "
+            "--restore, the parameters are set."
+        ),
     ] = None
     distribution: Annotated[
         list[str] | None,
@@ -68,7 +71,10 @@ class ReapOptions(AwsOptions, OptionalTableOptions, LayerNameOptions):
         Opt("Address of GitHub's API, or of an Enterprise server's.", variable="GITHUB_API_URL"),
     ] = "https://api.github.com"
     apply: Annotated[
-        bool, Opt("Delete; without a terminal, only with --yes-delete and --plan.")
+        bool,
+        Opt(
+            "Delete, or restore; without a terminal, --yes-delete and --plan are needed to delete."
+        ),
     ] = False
     yes_delete: Annotated[
         int | None,

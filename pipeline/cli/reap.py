@@ -18,6 +18,7 @@ from pipeline.cli.reap_apply import (
     given_approval,
     requested_approval,
 )
+from pipeline.cli.reap_restore import RestoreOptions, restore_layer
 from pipeline.cli.running import run, shown_progress
 from pipeline.reap_options import ReapOptions
 from pipeline.spread import Opt, arguments, option_group
@@ -89,22 +90,27 @@ class ReapCommonOptions(CommonOptions):
 
 @shared
 def reap(
+    context: typer.Context,
     *,
     pattern: Annotated[
-        str,
-        typer.Argument(metavar="PATTERN", help="Glob of whole layer names, such as 'ocel-*-beta'."),
-    ],
+        str | None,
+        typer.Argument(
+            metavar="[PATTERN]", help="Glob of whole layer names, such as 'ocel-*-beta'."
+        ),
+    ] = None,
     options: ReapOptions,
     references: ReferenceOptions,
+    restoring: RestoreOptions,
     tombstones: TombstoneOptions,
     token: TokenOptions,
     common: ReapCommonOptions,
 ) -> None:
-    """Delete old layer versions; without --apply, only show which.
+    """Delete old layer versions, or restore a deleted one; without --apply, only show what is done.
 
     A layer version is kept if it is the newest of its layer, if a function uses it, or if a
     parameter, ocelot.lock, a release on GitHub or a --keep-file names it, unless --force overrides
-    that very reason.
+    that very reason. A deleted one leaves a tombstone: --restore publishes the same bytes again,
+    from ocelot.lock or its history in git, from a bundle, or from a kept zip.
     """
     from datetime import UTC, datetime
     from functools import partial
@@ -112,6 +118,10 @@ def reap(
     from pipeline.reap.planning import check_planned, planned
     from pipeline.reap.request import reap_request
 
+    pattern = restoring.checked_pattern(context, pattern)
+    if pattern is None:
+        restore_layer(context, restoring, options, tombstones.tombstones, token, common)
+        return
     check_apply_options(options)
     loaded = common.load()
     request = reap_request(pattern, options, loaded, datetime.now(tz=UTC))

@@ -94,7 +94,7 @@ def publish_request(
     """
     account = account_id(options.account)
     choice = region_choice(config.regions, options.regions)
-    _check_bucket(options.bucket, choice.regions)
+    check_bucket(options.bucket, choice.regions)
     group, notes = chosen_release_group(options.release_group, environment)
     return PublishRequest(
         packages=read_packages(options, group, zips),
@@ -178,7 +178,12 @@ def _ssm_prefix(options: ReleaseGroupOptions) -> str | None:
     return None
 
 
-def _check_bucket(bucket: str | None, regions: Sequence[str]) -> None:
+def check_bucket(bucket: str | None, regions: Sequence[str]) -> None:
+    """Check the name of a bucket, with `{region}` in it if there are several regions.
+
+    Raises:
+        UsageError: it is not valid.
+    """
     if bucket is None:
         return
     if len(regions) > 1 and _REGION not in bucket:

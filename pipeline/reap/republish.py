@@ -14,7 +14,7 @@ from pipeline.layer.limits import megabytes
 from pipeline.layer.manifest import Go, Layer, Start, Upstream
 from pipeline.naming import LayerArn, layer_description, zip_name
 from pipeline.publish.package import Package
-from pipeline.publish.request import PublishRequest
+from pipeline.publish.request import PublishRequest, check_bucket
 from pipeline.registry.row import ForeignRow, Row
 from pipeline.registry.tombstone import Tombstone
 
@@ -164,9 +164,10 @@ def publish_request(
         based_on: the distributions that have a base, with its name.
 
     Raises:
-        UsageError: the zip needs a bucket, and none is named.
+        UsageError: the zip needs a bucket and none is named, or its name is not valid.
     """
     row = tombstone.row
+    check_bucket(request.bucket, (row.arn.region,))
     if package.is_large and not request.bucket:
         raise UsageError(
             f"the zip of {row.arn} is {megabytes(package.size)}, too large for a request",
