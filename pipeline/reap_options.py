@@ -81,3 +81,21 @@ class ReapOptions(AwsOptions, OptionalTableOptions, LayerNameOptions):
         Opt("Number of layer versions that the plan deletes.", minimum=1, metavar="N"),
     ] = None
     plan: Annotated[str | None, Opt("Digest of the printed plan.", metavar="DIGEST")] = None
+
+
+@option_group
+class RestoreOptions:
+    """The deleted layer version to restore."""
+
+    restore: Annotated[
+        str | None,
+        Opt(
+            "Restore this deleted layer version as a new one, with the same bytes and for the same "
+            "accounts; without --apply, only build its zip and check it.",
+            metavar="ARN",
+        ),
+    ] = None
+    bucket: Annotated[
+        str | None,
+        Opt("With --restore: S3 bucket in the layer's region, for a zip above 50 MB."),
+    ] = None

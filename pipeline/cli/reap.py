@@ -18,7 +18,7 @@ from pipeline.cli.reap_apply import (
     given_approval,
     requested_approval,
 )
-from pipeline.cli.reap_restore import RestoreOptions, restore_layer
+from pipeline.cli.reap_restore import RestoreFiles, restore_layer
 from pipeline.cli.running import run, shown_progress
 from pipeline.reap_options import ReapOptions
 from pipeline.spread import Opt, arguments, option_group
@@ -100,7 +100,7 @@ def reap(
     ] = None,
     options: ReapOptions,
     references: ReferenceOptions,
-    restoring: RestoreOptions,
+    restoring: RestoreFiles,
     tombstones: TombstoneOptions,
     token: TokenOptions,
     common: ReapCommonOptions,

@@ -13,7 +13,7 @@ from pipeline.cli.inputs import check_bundle_options, is_given, opened_inputs
 from pipeline.cli.options import CommonOptions, TokenOptions, exclusive
 from pipeline.cli.printing import add_summary, set_output
 from pipeline.cli.running import run, shown_progress
-from pipeline.reap_options import ReapOptions
+from pipeline.reap_options import ReapOptions, RestoreOptions
 from pipeline.spread import Opt, option_group
 
 if TYPE_CHECKING:
@@ -32,17 +32,9 @@ _OTHERS = (
 
 
 @option_group
-class RestoreOptions:
+class RestoreFiles(RestoreOptions):
     """The deleted layer version to restore, and where its zip is taken from."""
 
-    restore: Annotated[
-        str | None,
-        Opt(
-            "Restore this deleted layer version as a new one, with the same bytes and for the same "
-            "accounts; without --apply, only build its zip and check it.",
-            metavar="ARN",
-        ),
-    ] = None
     bundle: Annotated[
         Path | None,
         Opt("With --restore: build from this bundle alone, without a network.", metavar="FILE"),
@@ -50,10 +42,6 @@ class RestoreOptions:
     zip: Annotated[
         Path | None,
         Opt("With --restore: a kept file of the zip; its sha256 is checked.", metavar="FILE"),
-    ] = None
-    bucket: Annotated[
-        str | None,
-        Opt("With --restore: S3 bucket in the layer's region, for a zip above 50 MB."),
     ] = None
 
     def checked_pattern(self, context: typer.Context, pattern: str | None) -> str | None:
@@ -86,7 +74,7 @@ def _flag(name: str) -> str:
 
 def restore_layer(
     context: typer.Context,
-    given: RestoreOptions,
+    given: RestoreFiles,
     options: ReapOptions,
     tombstones: Path,
     token: TokenOptions,
@@ -150,7 +138,7 @@ def _check_account(arn: "LayerArn", account: str | None) -> None:
 
 @contextmanager
 def _inputs(
-    context: typer.Context, given: RestoreOptions, common: CommonOptions
+    context: typer.Context, given: RestoreFiles, common: CommonOptions
 ) -> "Generator[BuildInputs | None]":
     """Open the inputs of a build; None if a kept zip makes a missing configuration no error."""
     if given.zip and not is_given(context, "config") and not _has_config(common):

@@ -20,7 +20,7 @@ from pipeline.module.steps import (
     with_job,
 )
 from pipeline.options import ListOptions, SyncOptions
-from pipeline.reap_options import ReapOptions, UsedOptions
+from pipeline.reap_options import ReapOptions, RestoreOptions, UsedOptions
 from pipeline.spread import Opt, arguments, option_group
 
 FOLDER = "reaped"
@@ -52,6 +52,13 @@ class ReapAccess(GoOptions):
     )
     tombstones: Annotated[
         Directory | None, Opt("With --table none: folder of the tombstones of earlier runs.")
+    ] = None
+    bundle: Annotated[
+        File | None,
+        Opt("With --restore: build from this bundle alone, without a network."),
+    ] = None
+    zip: Annotated[
+        File | None, Opt("With --restore: a kept file of the zip; its sha256 is checked.")
     ] = None
 
 
@@ -93,21 +100,23 @@ class LayerFunctions:
     async def reap(
         self,
         options: ReapOptions,
+        restoring: RestoreOptions,
         access: ReapAccess,
         aws: Credentials,
         pattern: Annotated[str | None, Doc("Glob of layer names, such as 'ocel-*-beta'.")] = None,
     ) -> Directory:
-        """Plan which old layer versions to delete; with --apply delete them.
+        """Plan which old layer versions to delete, or restore one; with --apply do it.
 
         Return reap.json and .md, with --table none the tombstones, and exit-code: if it is not 0,
         something failed, and reap.json says what.
         """
         tool = with_job(await Steps(self.config, access).toolchain(), f"{FOLDER}/reap")
-        tool, files = await _with_keep_files(_with_access(tool, access), access.keep_file or [])
+        tool, files = await _with_files(_with_access(tool, access), access)
         tool, credentials = with_credentials(tool, aws)
         words = [] if pattern is None else [pattern]
+        words += arguments(options, restoring)
         more = [*files, *credentials, f"--tombstones={TOMBSTONES}", "--json"]
-        return await _reaped(tool, ["ocelot", "reap", *words, *arguments(options), *more])
+        return await _reaped(tool, ["ocelot", "reap", *words, *more])
 
 
 def _with_access(tool: Container, access: ReapAccess) -> Container:
@@ -119,12 +128,19 @@ def _with_access(tool: Container, access: ReapAccess) -> Container:
     return tool
 
 
-async def _with_keep_files(tool: Container, files: list[File]) -> tuple[Container, list[str]]:
-    """Give the command files that name layer versions; return also its options."""
-    paths = [f"keep/{number}/{await each.name()}" for number, each in enumerate(files)]
-    for path, each in zip(paths, files, strict=True):
-        tool = tool.with_mounted_file(path, each)
-    return tool, [f"--keep-file={path}" for path in paths]
+async def _with_files(tool: Container, access: ReapAccess) -> tuple[Container, list[str]]:
+    """Give the command its files; return also its options."""
+    named: list[tuple[str, File | None]] = [
+        *[("keep-file", each) for each in access.keep_file or []],
+        *[("bundle", access.bundle), ("zip", access.zip)],
+    ]
+    more: list[str] = []
+    for option, file in named:
+        if file:  # by its name, which the plan shows
+            path = f"given/{len(more)}/{await file.name()}"
+            tool = tool.with_mounted_file(path, file)
+            more.append(f"--{option}={path}")
+    return tool, more
 
 
 async def _reaped(tool: Container, line: list[str]) -> Directory:

@@ -40,6 +40,7 @@ def test_the_functions_are_listed(dagger: Call) -> None:
         *("build", "layer", "binary", "toolchain", "config-check", "components"),
         *("lock", "bundle", "verify", "inspect"),
         *("bench", "publish", "release", "fetch", "sync", "lock-check"),
+        *("layers", "used", "reap"),
         *("notes", "github-release", "gitops-image", "gitops-release"),
     ):
         assert name in listed.stdout
@@ -180,6 +181,15 @@ def test_an_unknown_distribution_is_the_commands_own_error(
     assert "none-such" in done.stderr
     assert "next:" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_reap_without_credentials_is_the_commands_own_error(
+    dagger: Call, image_options: list[str]
+) -> None:
+    done = dagger("call", "reap", "--pattern=*", "--table=none", *image_options, "entries")
+    assert done.returncode != 0
+    assert "credentials" in done.stderr
+    assert "next:" in done.stderr
 
 
 def test_a_compile_error_shows_gos_own_lines(

@@ -32,6 +32,7 @@ FILE = dag.directory().file("some")
 SECRET = dag.set_secret("name", "plain")
 KEYS = {"access_key_id": SECRET, "secret_access_key": SECRET, "session_token": SECRET}
 GITOPS = {"gitops_token": SECRET, "git_token": SECRET, "registry_password": SECRET}
+RESTORED = "arn:aws:lambda:eu-west-1:123456789012:layer:ocel-amd64-minimal-0_158_0-beta:7"
 PLAN = json.dumps({"build": None, "found": "r.example/a@sha256:1", "commit": COMMIT})
 ZIPS = ["collector-amd64-minimal.zip", "collector-arm64-minimal.zip", "manifest.json"]
 MANIFEST = json.dumps({"layers": [{"file": each, "benched": ""} for each in ZIPS[:2]]})
@@ -95,6 +96,9 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
         {"pattern": "*", "apply": True, "yes_delete": 2, "plan": "0123456789abcdef", **KEYS}
         | {"account": "123456789012", "ssm_prefix": "/ocel", "table": "none"},
     ),
+    ("reap", {"restore": RESTORED, "bundle": FILE, "ssm_prefix": "/ocel", **KEYS}),
+    ("reap", {"restore": RESTORED, "zip": FILE, "bucket": "b", "apply": True, **KEYS}),
+    ("reap", {"restore": RESTORED, "table": "none", "tombstones": FOLDER, **KEYS}),
     (
         "gitops_changed",
         {"source": FOLDER, "base": COMMIT, "project": ["shop"], "gitops_token": SECRET},

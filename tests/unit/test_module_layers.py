@@ -67,7 +67,7 @@ def test_what_is_kept_is_given_as_files_by_their_names() -> None:
     file, folder = dag.directory().file("a"), dag.directory()
     chain = reaped(engine(), keep_file=[file, file], tombstones=folder)
     paths = [each["path"] for each in chain.calls("withMountedFile")]
-    assert paths == ["keep/0/layers.json", "keep/1/layers.json"]
+    assert paths == ["given/0/layers.json", "given/1/layers.json"]
     words = reap_exec(chain)["args"]
     assert [each for each in words if each.startswith("--keep-file")] == [
         f"--keep-file={each}" for each in paths
@@ -75,6 +75,17 @@ def test_what_is_kept_is_given_as_files_by_their_names() -> None:
     assert words[2] == "ocel-*"
     assert "--tombstones=reaped/tombstones" in words
     assert chain.calls("withDirectory")[-1]["path"] == "reaped/tombstones"
+
+
+@pytest.mark.parametrize("option", ["bundle", "zip"])
+def test_a_layer_version_is_restored_from_a_file(option: str) -> None:
+    given = engine(name="kept.zip")
+    file = dag.directory().file("a")
+    chain = reaped(given, pattern=None, restore="arn:aws:lambda:x", **{option: file})
+    (mounted,) = chain.calls("withMountedFile")
+    words = reap_exec(chain)["args"]
+    assert f"--{option}={mounted['path']}" in words
+    assert words[2] == "--restore=arn:aws:lambda:x"
 
 
 def test_each_plan_is_made_anew_and_the_token_for_github_is_a_secret() -> None:
