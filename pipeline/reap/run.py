@@ -138,12 +138,14 @@ async def approved_plan(
     scope = await reap_scope(context, request)
     made = await plan(context, request, scope)
     stored = scope.recorded.values() if context.sources.registry else folder.all()
-    done = tuple(done_before(made, stored, approval.digest))
-    check_approved(made, done, approval)
+    own = plan_tombstones(stored, approval.digest)
+    check_approved(made, own, approval)
+    unseen = {each.region for each in made.regions if each.unseen}
+    done = (each for arn, each in own.items() if arn not in _present(made))
     return ApprovedPlan(
         plan=made,
         scope=scope,
-        done=done,
+        done=tuple(each for each in done if each.arn.region not in unseen),
         outcomes={
             region: [VersionOutcome(plan=each) for each in _oldest_first(made, region)]
             for region in context.regions
@@ -151,22 +153,32 @@ async def approved_plan(
     )
 
 
-def done_before(made: ReapPlan, stored: Iterable[object], digest: str) -> Iterator[Tombstone]:
-    """Yield the tombstones of a plan whose layer versions do not exist any more."""
-    present = {str(one.version.arn) for each in made.regions for one in each.versions}
-    for each in stored:
-        if isinstance(each, Tombstone) and each.plan == digest and str(each.arn) not in present:
-            yield each
+def plan_tombstones(stored: Iterable[object], digest: str) -> dict[str, Tombstone]:
+    """Return the tombstones of a plan, by ARN; the layer versions of some may still exist."""
+    return {
+        str(each.arn): each
+        for each in stored
+        if isinstance(each, Tombstone) and each.plan == digest
+    }
 
 
-def check_approved(made: ReapPlan, done: Sequence[Tombstone], approval: Approval) -> None:
+def check_approved(made: ReapPlan, own: Mapping[str, Tombstone], approval: Approval) -> None:
     """Check that a plan, with what was deleted already, is what was approved.
+
+    Args:
+        made: as it is now.
+        own: tombstones that an earlier run of the approved plan wrote, by ARN.
+        approval: of a plan.
 
     Raises:
         ReapError: it is not; the error says what differs.
     """
-    pending = {str(each.version.arn): each.overridden for each in made.deletions}
-    whole = {**{str(each.arn): each.forced for each in done}, **pending}
+    done = {arn: each.forced for arn, each in own.items() if arn not in _present(made)}
+    pending = {
+        str(each.version.arn): _forced(each, own.get(str(each.version.arn)))
+        for each in made.deletions
+    }
+    whole = {**done, **pending}
     digest = reap_digest(whole.items())
     if (len(whole), digest) == (approval.number, approval.digest):
         return
@@ -180,6 +192,21 @@ def check_approved(made: ReapPlan, done: Sequence[Tombstone], approval: Approval
         ),
         hint="look at the new plan: run the command without --apply, --yes-delete and --plan",
     )
+
+
+def _present(made: ReapPlan) -> frozenset[str]:
+    """Return the ARNs of the selected layer versions that exist."""
+    return frozenset(str(one.version.arn) for each in made.regions for one in each.versions)
+
+
+def _forced(version: VersionPlan, begun: Tombstone | None) -> tuple[str, ...]:
+    """Return the overridden reasons as they were approved.
+
+    A run that ended before the deletion may have moved the parameters that named the version.
+    """
+    if begun and {*version.overridden} <= {*begun.forced}:
+        return begun.forced
+    return version.overridden
 
 
 def _differences(made: ReapPlan, shown: ReapPlan | None) -> Iterator[str]:

@@ -36,8 +36,6 @@ from pipeline.reap.run import Approval
 OPTIONS = ("--ssm-prefix", PREFIX, "--force", "parameter", "--json")
 # Operation, number of calls of it that are done before, and the moment.
 MOMENTS = [
-    ("ListFunctions", 1, "before"),
-    ("UpdateItem", 1, "before"),
     ("UpdateItem", 1, "after"),
     ("PutParameter", 0, "before"),
     ("PutParameter", 0, "after"),
