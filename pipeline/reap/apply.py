@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import takewhile
 
 from pipeline import progress
 from pipeline.aws.functions import RegionFunctions
@@ -30,6 +31,8 @@ from pipeline.registry.tombstone import Tombstone
 
 PENDING = f"not deleted: the run was interrupted; {RUN_AGAIN}"
 INTERRUPTED = "interrupted; the next run checks whether it was deleted"
+# Most entries of an answer that lists layer versions.
+PAGE = 50
 # Failures in a row after which the other layer versions of a region are not tried.
 FAILURES = 3
 # Times that a row which a publisher writes again is buried again.
@@ -177,22 +180,25 @@ class RegionReaper:
     def _look(self, pending: Sequence[VersionOutcome]) -> tuple[Look, int]:
         """Look at the region again; return how it is, and for how many deletions that counts.
 
-        These are as many as the requests for the functions: at most half of all requests are
-        looks, however many functions there are.
+        These are half as many as the requests of the look: with few functions and layer versions,
+        one. So a deletion takes two requests more than its own, however many functions there are.
         """
         scope, region = self.context.scope, self.layers.region
         seen = self.functions.using(scope.prefix(region))
         named = self.names.parameters.below() if self.names else {}
-        size = max(1, seen.requests)
-        parts = self._counted_layers(each.plan for each in pending[:size])
+        parts = self._counted_layers(each.plan for each in pending[: seen.requests])
+        listed = [self.layers.versions(name) for name in sorted(parts)]
         use = RegionUse(
             region=region,
-            versions=tuple(one for name in sorted(parts) for one in self.layers.versions(name)),
+            versions=tuple(each for versions in listed for each in versions),
             parts=parts,
             recorded={each.arn: found for each in pending if (found := each.plan.recorded)},
             functions=function_users(seen.functions),
             parameters=parameter_users(named.values()),
         )
+        requests = seen.requests + sum(1 + len(versions) // PAGE for versions in listed)
+        within = takewhile(lambda each: each.plan.version.arn.name in parts, pending)
+        size = max(1, min(requests // 2, len(list(within))))
         decided = region_reap(use, self.context.request, self.context.references)
         versions = {str(each.version.arn): each for each in decided.versions}
         return Look(use=use, versions=versions), size

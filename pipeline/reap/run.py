@@ -245,7 +245,11 @@ def _oldest_first(made: ReapPlan, region: str) -> list[VersionPlan]:
     own = [one for each in made.regions if each.region == region for one in each.versions]
     return sorted(
         (each for each in own if each.is_deleted),
-        key=lambda each: (version_key(each.parts.version), each.version.arn.version),
+        key=lambda each: (
+            version_key(each.parts.version),
+            each.version.arn.name,
+            each.version.arn.version,
+        ),
     )
 
 

@@ -19,8 +19,7 @@ def test_300_deletions_need_five_requests_each(
     done = results(reaper.reap(approval))
     assert done == all_deleted(arns(*range(1, 301)))
     calls = [call for call in publishing.aws.calls() if call.name.service == "lambda"]
-    lists = -(-301 // 50)
-    assert len(calls) <= 300 * (4 + lists) + 10
+    assert len(calls) <= 300 * 5 + 20
 
 
 def test_a_region_gets_ten_requests_a_second_at_most(
