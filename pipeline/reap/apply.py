@@ -198,7 +198,7 @@ class RegionReaper:
         )
         requests = seen.requests + sum(1 + len(versions) // PAGE for versions in listed)
         within = takewhile(lambda each: each.plan.version.arn.name in parts, pending)
-        size = max(1, min(requests // 2, len(list(within))))
+        size = max(1, min((requests + 1) // 2, len(list(within))))
         decided = region_reap(use, self.context.request, self.context.references)
         versions = {str(each.version.arn): each for each in decided.versions}
         return Look(use=use, versions=versions), size
