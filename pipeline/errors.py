@@ -57,6 +57,11 @@ def quoted(value: str) -> str:
     return repr(value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…")
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 layer version`, `3 layer versions`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
     """One thing wrong in one file.
@@ -82,7 +87,7 @@ class ConfigError(OcelotError):
     meaning = "config: a file under config/ has problems"
 
     def __init__(self, problems: tuple[Problem, ...], *, hint: str = "") -> None:
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        count = counted(len(problems), "problem")
         super().__init__(
             f"{count} in the configuration",
             hint=hint or "fix these lines, then run `ocelot config check`",

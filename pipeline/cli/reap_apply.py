@@ -13,7 +13,7 @@ import typer
 from pipeline.cli.options import CommonOptions, JsonOptions
 from pipeline.cli.printing import add_summary, set_output
 from pipeline.cli.running import run, shown_progress
-from pipeline.errors import ReapError, UsageError
+from pipeline.errors import ReapError, UsageError, counted
 from pipeline.spread import Opt, option_group
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ def requested_approval(made: ReapPlan, shown: JsonOptions) -> Approval:
             hint=f"if the plan is right, add --yes-delete {number} --plan {made.digest}",
         )
     typer.echo(
-        f"{number} layer versions in account {made.account} will be deleted; one that is restored "
-        f"gets another number. Type {number} to delete them: ",
+        f"{counted(number, 'layer version')} in account {made.account} will be deleted; "
+        f"one that is restored gets another number. Type {number} to delete them: ",
         nl=False,
         err=True,
     )

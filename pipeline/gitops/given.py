@@ -13,7 +13,7 @@ from typing import Any, cast
 import yaml
 
 from pipeline.config.entries import suggestion
-from pipeline.errors import GitOpsError, OcelotError, Problem, UsageError, quoted
+from pipeline.errors import GitOpsError, OcelotError, Problem, UsageError, counted, quoted
 from pipeline.gitops.repository import Resource, read_resources
 from pipeline.gitops.workflows import (
     DEFAULT_KIND,
@@ -150,7 +150,7 @@ class GivenWorkflow:
             elif each[0] in names:
                 found[each[0]] = each[1]
         if problems:
-            count = "1 parameter" if len(problems) == 1 else f"{len(problems)} parameters"
+            count = counted(len(problems), "parameter")
             raise self.manifest.error(f"{count} of {self.name} cannot be used", *problems)
         return found
 

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import yaml
 
-from pipeline.errors import GitOpsError, Problem, quoted
+from pipeline.errors import GitOpsError, Problem, counted, quoted
 from pipeline.files import Tree
 
 GROUP = "openchoreo.dev"
@@ -201,7 +201,7 @@ def without_collection() -> Generator[None]:
 
 def broken_files(problems: Sequence[Problem]) -> GitOpsError:
     """Return the error for files of the GitOps repository that cannot be used."""
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    count = counted(len(problems), "problem")
     return GitOpsError(
         f"{count} in the GitOps repository",
         hint="fix these lines in the GitOps repository, and push them",

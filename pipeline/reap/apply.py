@@ -18,7 +18,7 @@ from pipeline import progress
 from pipeline.aws.functions import RegionFunctions
 from pipeline.aws.layers import LayerVersion, RegionClient
 from pipeline.build.lock import Locked
-from pipeline.errors import RUN_AGAIN, Attempt, ReapError
+from pipeline.errors import RUN_AGAIN, Attempt, ReapError, counted
 from pipeline.naming import LayerNameParts
 from pipeline.reap.observe import ReapScope, function_users, parameter_users
 from pipeline.reap.parameters import NamedLayers, buried_release, planned_release
@@ -143,7 +143,7 @@ class RegionReaper:
     def run(self) -> str:
         """Delete, and return why the parameters of an earlier run's deletions may be wrong."""
         region, count = self.layers.region, len(self.outcomes)
-        with progress.step(region, f"delete {count} layer versions") as step:
+        with progress.step(region, f"delete {counted(count, 'layer version')}") as step:
             with Attempt() as attempt:
                 self._finish()
             self._delete_all()

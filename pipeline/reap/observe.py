@@ -13,7 +13,7 @@ from pipeline import progress
 from pipeline.aws.functions import FunctionVersion, RegionFunctions
 from pipeline.aws.layers import RegionClient
 from pipeline.aws.ssm import Parameter, RegionParameters
-from pipeline.errors import Attempt
+from pipeline.errors import Attempt, counted
 from pipeline.naming import LayerNameParts, layer_name_parts, named_arns
 from pipeline.reap.plan import RegionUse
 from pipeline.reap.request import ReapRequest
@@ -86,7 +86,7 @@ async def observe_use(
     with progress.step(client.region, "look") as step:
         with Attempt() as attempt, anyio.move_on_after(SECONDS):
             use = await _use(client, functions, parameters, scope, request)
-            step.result = f"{len(use.versions)} layer versions"
+            step.result = counted(len(use.versions), "layer version")
             return use
         step.result = attempt.error or f"not read within {SECONDS:.0f} seconds"
     return RegionUse(region=client.region, unseen=step.result)

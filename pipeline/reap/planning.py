@@ -15,7 +15,7 @@ from pipeline.aws.functions import RegionFunctions
 from pipeline.aws.layers import RegionClient
 from pipeline.aws.session import Aws, Identity, identified
 from pipeline.aws.ssm import RegionParameters
-from pipeline.errors import publish_error
+from pipeline.errors import counted, publish_error
 from pipeline.reap.notes import plan_notes
 from pipeline.reap.observe import ReapScope, observe_use, recorded_by_arn
 from pipeline.reap.plan import ReapPlan, RegionUse, region_reap
@@ -170,7 +170,7 @@ async def plan(context: ReapContext, request: ReapRequest, scope: ReapScope) -> 
                 plan_notes(regions, request, context.references, has_registry=has_registry)
             ),
         )
-        step.result = f"{len(made.deletions)} layer versions to delete"
+        step.result = f"{counted(len(made.deletions), 'layer version')} to delete"
     return made
 
 

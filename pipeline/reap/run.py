@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import anyio
 
 from pipeline.build.lock import Lock, Locked, read_lock
-from pipeline.errors import ReapError, publish_error
+from pipeline.errors import ReapError, counted, publish_error
 from pipeline.naming import version_key
 from pipeline.publish.turns import LayerWork, layer_turn
 from pipeline.reap.apply import ApplyContext, RegionReaper, VersionOutcome
@@ -186,8 +186,8 @@ def check_approved(made: ReapPlan, own: Mapping[str, Tombstone], approval: Appro
     raise ReapError(
         "the plan is not the approved one any more; nothing was deleted",
         details=(
-            f"approved: {approval.number} layer versions, digest {approval.digest}",
-            f"now: {len(whole)} layer versions{before}, digest {digest}",
+            f"approved: {counted(approval.number, 'layer version')}, digest {approval.digest}",
+            f"now: {counted(len(whole), 'layer version')}{before}, digest {digest}",
             *_differences(made, approval.plan),
         ),
         hint="look at the new plan: run the command without --apply, --yes-delete and --plan",

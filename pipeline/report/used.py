@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.aws.functions import FunctionAlias
+from pipeline.errors import counted
 from pipeline.naming import LayerArn
 from pipeline.report.rendering import Report, grouped, json_text, without_empty
 from pipeline.usage.commands import update_command, use_commands
@@ -96,8 +97,8 @@ def _notes(result: UsageResult, commands: Mapping[tuple[str, str], str]) -> Iter
     latest = [use for use in result.uses if use.function.is_latest]
     if deleted := sum(any(not layer.exists for layer in use.layers) for use in latest):
         yield (
-            f"{_count(deleted, 'function')} with a deleted layer version: AWS runs it, but accepts "
-            "no update of the function until it is moved"
+            f"{counted(deleted, 'function')} with a deleted layer version: AWS runs it, but "
+            "accepts no update of the function until it is moved"
         )
     yield from grouped((str(use.function), use.blocked) for use in result.uses if use.blocked)
     current = {use.function.arn for use in latest}
@@ -131,17 +132,13 @@ def _left_out(result: UsageResult) -> Iterator[str]:
     yield from (f"{region} is left out: {reason}" for region, reason in result.skipped)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def _summary(result: UsageResult) -> str:
     read = sum(not each.unseen for each in result.regions)
     behind = sum(each.is_behind for each in result.uses)
     functions = len({each.function.arn for each in result.uses})
     return (
-        f"layers {result.base}-… in {_count(len(result.uses), 'version')} of "
-        f"{_count(functions, 'function')}, {read} of {len(result.regions)} regions read: "
+        f"layers {result.base}-… in {counted(len(result.uses), 'version')} of "
+        f"{counted(functions, 'function')}, {read} of {len(result.regions)} regions read: "
         f"{behind} behind"
     )
 
@@ -181,7 +178,7 @@ def moves_report(result: UsageResult) -> Report:
             ),
             *(f"{region} is left out: {reason}" for region, reason in result.skipped),
         ),
-        summary=f"{_count(len(moves), 'function')} to move",
+        summary=f"{counted(len(moves), 'function')} to move",
     )
 
 
@@ -209,7 +206,7 @@ def moved_report(result: UsageResult) -> Report:
             *(("published versions are still behind:", _NEW_CODE) if followers else ()),
             *followers,
         ),
-        summary=f"{_count(moved, 'function')} moved{f', {failed} failed' if failed else ''}",
+        summary=f"{counted(moved, 'function')} moved{f', {failed} failed' if failed else ''}",
     )
 
 

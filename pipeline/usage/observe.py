@@ -9,7 +9,7 @@ import anyio
 from pipeline import progress
 from pipeline.aws.functions import FunctionAlias, FunctionVersion, RegionFunctions
 from pipeline.aws.layers import RegionClient
-from pipeline.errors import Attempt
+from pipeline.errors import Attempt, counted
 from pipeline.naming import LayerArn
 from pipeline.threads import in_thread, in_threads
 from pipeline.usage.plan import (
@@ -37,7 +37,7 @@ async def observe_region(client: RegionClient, scope: UsageScope) -> RegionUsage
     with progress.step(client.region, "look") as step:
         with Attempt() as attempt, anyio.move_on_after(SECONDS):
             usage = region_usage(await _seen(client, scope))
-            step.result = f"{len(usage.uses)} function versions"
+            step.result = counted(len(usage.uses), "function version")
             return usage
         step.result = attempt.error or f"not read within {SECONDS:.0f} seconds"
     return RegionUsage(region=client.region, unseen=step.result)

@@ -12,7 +12,7 @@ from pipeline import progress
 from pipeline.aws.layers import RegionClient
 from pipeline.aws.regions import RegionChoice
 from pipeline.aws.session import Aws, identified
-from pipeline.errors import publish_error
+from pipeline.errors import counted, publish_error
 from pipeline.registry.registry import Registry
 from pipeline.registry.rows import Rows
 from pipeline.threads import in_thread, in_threads
@@ -108,7 +108,8 @@ async def used(
             skipped=choice.skipped,
             shared=_shared(rows, scope, choice.regions) if registry else None,
         )
-        step.result = f"{len(result.uses)} function versions in {len(regions)} regions"
+        found = counted(len(result.uses), "function version")
+        step.result = f"{found} in {counted(len(regions), 'region')}"
     return result
 
 
