@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from pipeline.aws.layers import RegionClient
 from pipeline.aws.ssm import Parameter, RegionParameters
 from pipeline.errors import AwsError
+from pipeline.naming import layer_arn
 from pipeline.parameters.plan import (
     NamedLayer,
     ParameterAction,
@@ -20,6 +22,46 @@ from pipeline.parameters.plan import (
 
 # Rounds of reading, deciding and writing: another publisher may write between two of them.
 ROUNDS = 4
+
+
+class NamedVersions:
+    """Decides on parameters, and makes sure of the layer versions that they are to go on naming."""
+
+    def __init__(self, layers: RegionClient, deleted: Collection[str] = ()) -> None:
+        """Make one for a region.
+
+        Args:
+            layers: of the region.
+            deleted: ARNs of layer versions that do not exist any more, as far as they are known.
+        """
+        self._layers = layers
+        self._exist = dict.fromkeys(deleted, False)
+
+    def plans(
+        self,
+        wanted: Sequence[WantedParameter],
+        present: Mapping[str, Parameter],
+        *,
+        move_back: bool = False,
+    ) -> tuple[ParameterPlan, ...]:
+        """Decide on each parameter; see `parameter_plan`.
+
+        A parameter that names a newer layer version, or one of another release group, is left
+        alone only if that layer version exists: one request for each.
+
+        Raises:
+            AwsError: AWS refuses or does not answer.
+        """
+        decided = partial(parameter_plans, wanted, present, move_back=move_back)
+        plans = decided(deleted=self._deleted())
+        for each in plans:
+            if each.can_move and each.value not in self._exist:
+                arn = layer_arn(each.value)
+                self._exist[each.value] = bool(self._layers.version(arn.name, arn.version))
+        return decided(deleted=self._deleted())
+
+    def _deleted(self) -> frozenset[str]:
+        return frozenset(arn for arn, exists in self._exist.items() if not exists)
 
 
 def set_parameters(
@@ -37,16 +79,17 @@ def set_parameters(
         client: of their region.
         layers: of the same region.
         move_back: True to move them to older versions and other release groups, too.
-        deleted: ARNs of layer versions that do not exist any more.
+        deleted: ARNs of layer versions that do not exist any more, as far as they are known.
 
     Raises:
         AwsError: AWS refuses or does not answer, or another publisher changes them all the time.
     """
     done: dict[str, ParameterPlan] = {}
+    named = NamedVersions(layers, deleted)
     with client.turn:
         for _ in range(ROUNDS):
             present = client.read([each.name for each in wanted])
-            plans = parameter_plans(wanted, present, move_back=move_back, deleted=deleted)
+            plans = named.plans(wanted, present, move_back=move_back)
             for each in plans:
                 if each.name not in done or each.action != ParameterAction.KEEP:
                     done[each.name] = each

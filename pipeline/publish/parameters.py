@@ -9,12 +9,11 @@ from pipeline.aws.layers import LayerVersion, RegionClient
 from pipeline.aws.ssm import RegionParameters
 from pipeline.errors import Attempt, AwsError
 from pipeline.naming import LayerNameParts, version_in_name
-from pipeline.parameters.apply import set_parameters
+from pipeline.parameters.apply import NamedVersions, set_parameters
 from pipeline.parameters.plan import (
     LayerRelease,
     ParameterPlan,
     WantedParameter,
-    parameter_plans,
     wanted_parameters,
 )
 from pipeline.publish.plan import PublishStep, Target, TargetPlan
@@ -66,14 +65,16 @@ class ParameterContext:
         return wanted_parameters(self.prefix, release)
 
 
-def with_parameters(plan: TargetPlan, context: ParameterContext | None) -> TargetPlan:
+def with_parameters(
+    plan: TargetPlan, layers: RegionClient, context: ParameterContext | None
+) -> TargetPlan:
     """Return the plan of a target with that of its parameters; blocked if they cannot be read."""
     if context is None or plan.blocked:
         return plan
     wanted = context.wanted(plan.target, plan.version)
     with Attempt() as attempt:
         present = context.clients[plan.target.region].read([each.name for each in wanted])
-        parameters = parameter_plans(wanted, present, move_back=context.move_back)
+        parameters = NamedVersions(layers).plans(wanted, present, move_back=context.move_back)
         step = any(each.is_change for each in parameters) or foreign(parameters)
         steps = (*plan.steps, PublishStep.PARAMETERS) if step else plan.steps
         return replace(plan, parameters=parameters, steps=steps)

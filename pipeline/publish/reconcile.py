@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from pipeline import progress
 from pipeline.aws.layers import LayerUpload, LayerVersion, RegionClient, UncertainError
 from pipeline.aws.policy import LayerPolicy
-from pipeline.errors import Attempt, AwsError
+from pipeline.errors import RUN_AGAIN, Attempt, AwsError
 from pipeline.parameters.plan import ParameterPlan
 from pipeline.publish.observe import find_version, observe
 from pipeline.publish.package import Package, bucket_upload, direct_upload
@@ -20,11 +21,19 @@ from pipeline.publish.parameters import (
     set_target_parameters,
     with_parameters,
 )
-from pipeline.publish.plan import PublishStep, Target, TargetKey, TargetPlan, target_plan
+from pipeline.publish.plan import (
+    PublishStep,
+    Target,
+    TargetKey,
+    TargetObservation,
+    TargetPlan,
+    target_plan,
+)
 from pipeline.publish.published import version_row
 from pipeline.publish.request import PublishRequest
 from pipeline.registry.registry import Registry
 from pipeline.registry.row import ForeignRow, Row, base_layer_arn
+from pipeline.registry.tombstone import Tombstone
 
 INTERRUPTED = "interrupted; the next run checks whether it was done"
 # Uploads at a time, in all regions.
@@ -125,15 +134,7 @@ def reconcile(target: Target, region: RegionClient, context: PublishContext) -> 
     """Observe a target, plan and apply its steps; plan and outcome are left in the context."""
     started, retries = time.monotonic(), region.retries
     try:
-        observation = observe(target, region, context.registry)
-        plan = target_plan(
-            target,
-            observation,
-            public=context.request.public,
-            share=context.request.share,
-            registry=context.registry is not None,
-        )
-        plan = with_parameters(plan, context.parameters)
+        plan = _plan(target, observe(target, region, context.registry), region, context)
         context.plans[target.key] = plan
         if context.dry_run:
             return
@@ -148,9 +149,48 @@ def reconcile(target: Target, region: RegionClient, context: PublishContext) -> 
         context.ended[target.key].set()
 
 
+def _plan(
+    target: Target, observation: TargetObservation, region: RegionClient, context: PublishContext
+) -> TargetPlan:
+    plan = target_plan(
+        target,
+        observation,
+        public=context.request.public,
+        share=context.request.share,
+        registry=context.registry is not None,
+    )
+    return with_parameters(plan, region, context.parameters)
+
+
 def _applied(outcome: TargetOutcome, region: RegionClient, context: PublishContext) -> str:
-    """Apply a plan's steps; return the error that ended them, empty if there was none."""
-    steps = {
+    """Apply a plan's steps; return the error that ended them, empty if there was none.
+
+    A reused layer version may have been deleted meanwhile: it is looked at again afterwards, and
+    published anew if it is gone, so that no row and no parameter names it.
+    """
+    plan = outcome.plan
+    if not plan.steps:
+        return ""
+    with progress.step(str(plan.target), plan.action) as shown:
+        with Attempt() as steps:
+            _apply_steps(plan.steps, outcome, region, context)
+        error = steps.error
+        with Attempt() as again:
+            if plan.version and _is_gone(plan.version, region):
+                error = ""
+                _replace_deleted(plan.version, outcome, region, context)
+        error = error or again.error
+        shown.result = error or shown.result
+    return error
+
+
+def _apply_steps(
+    steps: Sequence[PublishStep],
+    outcome: TargetOutcome,
+    region: RegionClient,
+    context: PublishContext,
+) -> None:
+    apply = {
         PublishStep.PUBLISH: _publish,
         PublishStep.MAKE_PUBLIC: _make_public,
         PublishStep.MAKE_PRIVATE: _make_private,
@@ -158,16 +198,35 @@ def _applied(outcome: TargetOutcome, region: RegionClient, context: PublishConte
         PublishStep.RECORD: _record,
         PublishStep.PARAMETERS: _set_parameters,
     }
-    plan = outcome.plan
-    if not plan.steps:
-        return ""
-    with progress.step(str(plan.target), plan.action) as shown:
-        with Attempt() as attempt:
-            for step in plan.steps:
-                steps[step](outcome, region, context)
-                outcome.done += (step,)
-        shown.result = attempt.error or shown.result
-    return attempt.error
+    for step in steps:
+        apply[step](outcome, region, context)
+        outcome.done += (step,)
+
+
+def _is_gone(version: LayerVersion, region: RegionClient) -> bool:
+    return region.version(version.arn.name, version.arn.version) is None
+
+
+def _replace_deleted(
+    deleted: LayerVersion, outcome: TargetOutcome, region: RegionClient, context: PublishContext
+) -> None:
+    """Publish a zip whose layer version was deleted while the steps were applied to it.
+
+    Raises:
+        AwsError: a step fails.
+    """
+    outcome.version, outcome.done = None, ()
+    registry = context.registry
+    row = registry.row(deleted.arn) if registry else None
+    if registry and isinstance(row, Row):
+        registry.bury(Tombstone(row=row, deleted_at=datetime.now(UTC), plan=""), row)
+    plan = _plan(outcome.plan.target, TargetObservation(), region, context)
+    if plan.blocked:
+        raise AwsError(f"{deleted.arn} was deleted meanwhile: {plan.blocked}", hint=RUN_AGAIN)
+    outcome.notes += (
+        f"version {deleted.arn.version} was deleted meanwhile: a new one takes its place",
+    )
+    _apply_steps(plan.steps, outcome, region, context)
 
 
 def _publish(outcome: TargetOutcome, region: RegionClient, context: PublishContext) -> None:
