@@ -18,8 +18,8 @@ from pipeline import progress
 from pipeline.aws.functions import RegionFunctions
 from pipeline.aws.layers import LayerVersion, RegionClient
 from pipeline.build.lock import Locked
-from pipeline.errors import RUN_AGAIN, Attempt, ReapError, counted
-from pipeline.naming import LayerNameParts
+from pipeline.errors import RUN_AGAIN, Attempt, AwsError, ReapError, counted
+from pipeline.naming import LayerArn, LayerNameParts
 from pipeline.reap.observe import ReapScope, function_users, parameter_users
 from pipeline.reap.parameters import NamedLayers, buried_release, planned_release
 from pipeline.reap.plan import RegionUse, VersionPlan, region_reap
@@ -247,7 +247,7 @@ class RegionReaper:
             outcome.notes += self.names.free(release, named_by)
         # 4. the deletion; it is done, even if what follows fails
         if version:
-            self.layers.delete(arn.name, arn.version)
+            self._delete_version(arn, recorded, tombstone)
         # 5. a publisher may have had a parameter name it, or written its row, meanwhile
         with Attempt() as attempt:
             if self.names:
@@ -256,6 +256,25 @@ class RegionReaper:
         if attempt.error:
             return VersionResult.FAILED, f"it is deleted, but {attempt.error}"
         return (VersionResult.DELETED if version else VersionResult.GONE), ""
+
+    def _delete_version(
+        self,
+        arn: LayerArn,
+        recorded: Row | ForeignRow | Tombstone | None,
+        tombstone: Tombstone,
+    ) -> None:
+        """Delete a layer version; if AWS refuses, and it still exists, its row comes back.
+
+        An earlier run's tombstone stays: that run may be the one that deletes.
+        """
+        try:
+            self.layers.delete(arn.name, arn.version)
+        except AwsError:
+            with Attempt():  # reported is why it was not deleted
+                is_own = not isinstance(recorded, Tombstone)
+                if is_own and self.layers.version(arn.name, arn.version):
+                    self.context.tombstones.put(tombstone.row)
+            raise
 
     def _kept(
         self,

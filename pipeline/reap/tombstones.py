@@ -35,6 +35,10 @@ class Tombstones(Protocol):
         """
         ...
 
+    def put(self, row: Row) -> object:
+        """Write a row again in place of its tombstone: the layer version was not deleted."""
+        ...
+
     def note_restored(self, arn: LayerArn, restored_as: LayerArn) -> bool:
         """Write into a tombstone which layer version has its content now; False for none."""
         ...
@@ -73,6 +77,10 @@ class FolderTombstones:
         if present is None or present == before:
             write_atomic(self.path(tombstone.arn), tombstone.text().encode())
         return True
+
+    def put(self, row: Row) -> None:
+        """Remove the tombstone of a layer version that was not deleted."""
+        self.path(row.arn).unlink(missing_ok=True)
 
     def note_restored(self, arn: LayerArn, restored_as: LayerArn) -> bool:
         """Write into a tombstone which layer version has its content now; False for none."""

@@ -313,6 +313,9 @@ def test_a_denied_region_holds_up_no_other(publishing: Publishing) -> None:
         arns(1, 2, 3, 4, 5, region=FRANCE)
     )
     publishing.aws.rules()
+    check_consistent(publishing, publishing.regions)
+    live = {str(row.arn) for row in publishing.registry().all().rows if row.region == IRELAND}
+    assert live == set(arns(1, 2, 3, 4, 5, 6))  # the rows of those not deleted are back
 
 
 def test_a_region_that_cannot_be_looked_at_again_loses_nothing(publishing: Publishing) -> None:

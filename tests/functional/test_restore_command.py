@@ -121,3 +121,20 @@ def test_a_layer_of_another_account_is_refused(layer: Restoring) -> None:
     ran = ocelot(layer, other)
     assert ran.code not in (0, PublishError.exit_code)
     assert "210987654321" in ran.err
+
+
+def test_what_reap_has_deleted_is_restored_by_its_tombstones_lock_entry(layer: Restoring) -> None:
+    arn = layer.publish(public=True)
+    environment = layer.publishing.aws.environment()
+    reap = (
+        *("reap", "ocel-*", "--regions", arn.region, "--keep", "0", "--repository", "none"),
+        *("--force", "newest", "--force", "lock", "--account", arn.account, "--json"),
+    )
+    plan = json_of(layer.place.run(*reap, env=environment))
+    approved = ("--apply", "--yes-delete", str(plan["number"]), "--plan", plan["digest"])
+    assert json_of(layer.place.run(*reap, *approved, env=environment))
+    assert layer.find(arn).lock
+    layer.place.lock_file.write_text(Lock().text())
+    done = json_of(ocelot(layer, arn, "--apply", "--json"))
+    assert (done["state"], done["source"]["kind"]) == ("restored", "tombstone")
+    assert done["public"] is True
