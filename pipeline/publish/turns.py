@@ -58,7 +58,9 @@ async def layer_turn(account: str, layers: Iterable[str], work: LayerWork) -> As
                 await held.enter_async_context(file_lock(path, waiting, shared=shared))
                 path.write_text(work, encoding="utf-8")
         except (OSError, OutputError, UsageError) as error:
-            progress.note(f"other work on these layers on this machine is not waited for: {error}")
+            progress.note(
+                f"other publishers and reapers on this machine are not waited for: {error}"
+            )
         yield
 
 
