@@ -143,7 +143,8 @@ class RegionReaper:
     def run(self) -> str:
         """Delete, and return why the parameters of an earlier run's deletions may be wrong."""
         region, count = self.layers.region, len(self.outcomes)
-        with progress.step(region, f"delete {counted(count, 'layer version')}") as step:
+        title = f"delete {counted(count, 'layer version')}" if count else "check the parameters"
+        with progress.step(region, title) as step:
             with Attempt() as attempt:
                 self._finish()
             self._delete_all()
