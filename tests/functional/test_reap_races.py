@@ -104,7 +104,7 @@ def test_two_reapers_with_different_plans_delete_what_either_may(
 def test_a_reaper_on_the_same_machine_waits_for_a_publisher(publishing: Publishing) -> None:
     publishing.regions = [IRELAND]
     history(publishing, 3)
-    dist(publishing.folder / "dist", epoch=1_760_000_000)
+    dist(publishing.folder / "dist", "collector-amd64-minimal.zip", epoch=1_760_000_000)
     approval = approved(Reaper(publishing=publishing).plan())
     held = Gate()
     publishing.aws.rules(Rule(operation="PublishLayerVersion", times=1, before=held))
